@@ -1,0 +1,39 @@
+"""Fixtures every test of the repository may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent
+_GRAPH_DOMAINS = 101  # ROS domain ids 0..101 are safe on every platform
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Reference data that is not part of the project; tests that use it skip where it is absent."""
+    path = Path(os.environ.get("VITRA_SHARED_DIR", ROOT.parent / "shared"))
+    if not path.is_dir():
+        pytest.skip(f"reference data not found at {path} (set VITRA_SHARED_DIR)")
+    return path
+
+
+@pytest.fixture
+def ros_domain(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
+    """A ROS domain id of this test's own, confined to this machine."""
+    import zlib
+
+    name = f"{os.getpid()}:{request.node.nodeid}"
+    domain = 1 + zlib.crc32(name.encode()) % (_GRAPH_DOMAINS - 1)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    yield domain

@@ -1,0 +1,17 @@
+# Source me: puts the virtual environment and the built ROS packages on the path. Safe to source twice.
+_root="$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)"
+if [ -x "$_root/.venv/bin/python" ]; then
+  export VIRTUAL_ENV="$_root/.venv"
+  case ":$PATH:" in *":$VIRTUAL_ENV/bin:"*) ;; *) export PATH="$VIRTUAL_ENV/bin:$PATH" ;; esac
+fi
+if [ -f "$_root/ros2_ws/install/setup.bash" ]; then
+  export COLCON_CURRENT_PREFIX="$_root/ros2_ws/install"
+  _nounset=0; case $- in *u*) _nounset=1; set +u ;; esac
+  . "$_root/ros2_ws/install/local_setup.bash"
+  [ "$_nounset" = 1 ] && set -u
+  unset COLCON_CURRENT_PREFIX _nounset
+fi
+export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
+export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_root/launch/config/fastdds.xml}"
+export MUJOCO_GL="${MUJOCO_GL:-osmesa}"
+unset _root

@@ -1,0 +1,1 @@
+"""Data and training for the VITRA policy; never imports ROS."""
