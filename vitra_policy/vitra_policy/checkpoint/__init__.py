@@ -1,0 +1,1 @@
+"""Checkpoints: our own format and the import of the published reference layout."""

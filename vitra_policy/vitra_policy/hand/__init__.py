@@ -1,0 +1,1 @@
+"""MANO-convention hand: skeleton, forward kinematics and the XHand mapping."""

@@ -1,0 +1,1 @@
+"""The VITRA network, one file per idea."""
