@@ -1,0 +1,1 @@
+"""What every node of the stack has in common; no logic of the robot lives here."""

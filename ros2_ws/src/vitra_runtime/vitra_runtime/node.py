@@ -1,0 +1,196 @@
+"""The base of every node: lifecycle that starts itself, heartbeat, and one way to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import rclpy
+from rclpy.experimental import EventsExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+from vitra_msgs.msg import Heartbeat
+from vitra_policy.errors import VitraError
+
+from vitra_runtime import parameters, qos
+from vitra_runtime.timing import Ticker
+
+HEARTBEAT_PERIOD_S = 0.05
+RETRY_PERIOD_S = 1.0
+
+P = TypeVar("P")
+
+
+class StackNode(LifecycleNode, Generic[P]):
+    """A lifecycle node that configures and activates itself and beats from a thread of its own.
+
+    Subclasses fill `setup` (raise VitraError to refuse; it is tried again every second), `start`, `halt` and
+    `teardown`. `teardown` is the only cleanup path: it also runs after an error and at the end of the process, and
+    must work on a half set-up node.
+
+    Args:
+        name: node name; launch may remap it.
+        parameter_type: frozen dataclass of the node's parameters.
+        autostart: configure and activate without being told.
+    """
+
+    def __init__(self, name: str, parameter_type: type[P], *, autostart: bool = True) -> None:
+        super().__init__(name)
+        self.params: P = parameters.declare(self, parameter_type)
+        self._state, self._detail = Heartbeat.INACTIVE, "starting"
+        self._beat_publisher = rclpy.node.Node.create_publisher(self, Heartbeat, "heartbeat", qos.HEARTBEAT)
+        self._beating = threading.Event()
+        self._beating.set()
+        self._beat_thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._beat_thread.start()
+        self._autostart_timer = self.create_timer(0.01, self._autostart) if autostart else None
+        self._next_try_s, self._last_refusal = 0.0, ""
+        self._set_up = False
+
+    def setup(self) -> None:
+        """Open what the node needs; raise VitraError to refuse."""
+
+    def start(self) -> None:
+        """Open the gate."""
+
+    def halt(self) -> None:
+        """Close the gate; what moves must come to rest."""
+
+    def teardown(self) -> None:
+        """Give everything back; must not raise on a half set-up node."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the node is in the active state and healthy."""
+        return bool(self._state == Heartbeat.ACTIVE)
+
+    def set_fault(self, detail: str) -> None:
+        """Report a fault in the heartbeat; an empty detail clears it. Logged once per change."""
+        if detail and (self._state, self._detail) != (Heartbeat.FAULT, detail):
+            self.get_logger().error(detail)
+            self._state, self._detail = Heartbeat.FAULT, detail
+        elif not detail and self._state == Heartbeat.FAULT:
+            self.get_logger().info("fault cleared")
+            self._state, self._detail = Heartbeat.ACTIVE, ""
+
+    def stream_publisher(self, message_type: Any, topic: str, profile: Any) -> Any:
+        """A plain publisher: it publishes in every lifecycle state (states and reports, not commands)."""
+        return rclpy.node.Node.create_publisher(self, message_type, topic, profile)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: D102
+        try:
+            self.setup()
+        except VitraError as error:
+            self._refuse(str(error))
+            self.teardown()
+            return TransitionCallbackReturn.FAILURE
+        self._set_up, self._detail = True, "configured"
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: D102
+        try:
+            self.start()
+        except VitraError as error:
+            self._refuse(str(error))
+            return TransitionCallbackReturn.FAILURE
+        self._state, self._detail, self._last_refusal = Heartbeat.ACTIVE, "", ""
+        self.get_logger().info("active")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: D102
+        self._state, self._detail = Heartbeat.INACTIVE, "deactivated"
+        self.halt()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: D102
+        self.end()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: D102
+        self.end()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: D102
+        self.end()
+        return TransitionCallbackReturn.SUCCESS
+
+    def end(self) -> None:
+        """Halt and tear down once, from whatever state."""
+        if self._set_up:
+            self._set_up = False
+            self._state, self._detail = Heartbeat.INACTIVE, "shut down"
+            self.halt()
+            self.teardown()
+
+    def stop_beating(self) -> None:
+        """End the heartbeat thread (end of the process)."""
+        self._beating.clear()
+        self._beat_thread.join(timeout=1.0)
+
+    def _refuse(self, message: str) -> None:
+        self._detail = message
+        if message != self._last_refusal:
+            self._last_refusal = message
+            self.get_logger().error(f"cannot start: {message} Trying again every {RETRY_PERIOD_S:g} s.")
+
+    def _autostart(self) -> None:
+        if time.monotonic() < self._next_try_s:
+            return
+        if not self._set_up:
+            self.trigger_configure()
+        if self._set_up and self._state == Heartbeat.INACTIVE:
+            self.trigger_activate()
+        if self._state != Heartbeat.INACTIVE and self._autostart_timer is not None:
+            self._autostart_timer.cancel()
+        self._next_try_s = time.monotonic() + RETRY_PERIOD_S
+
+    def _beat(self) -> None:
+        ticker = Ticker(HEARTBEAT_PERIOD_S)
+        message = Heartbeat(node=self.get_fully_qualified_name())
+        while self._beating.is_set():
+            message.header.stamp = self.get_clock().now().to_msg()
+            message.state, message.detail = self._state, self._detail
+            try:
+                self._beat_publisher.publish(message)
+            except Exception:  # the context is going down under us
+                return
+            ticker.wait()
+
+
+def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) -> int:
+    """Spin one node until SIGINT or SIGTERM, then take it down once; returns the exit code.
+
+    A second Ctrl-C (the terminal and the launcher both send one) is ignored while the node cleans up.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        node = make_node()
+    except VitraError as error:
+        rclpy.logging.get_logger("vitra").fatal(str(error))
+        rclpy.try_shutdown()
+        return 2
+    executor = EventsExecutor()
+    executor.add_node(node)
+    code = 0
+    try:
+        while not stop.is_set() and rclpy.ok():
+            executor.spin_once(timeout_sec=0.1)
+    except Exception as error:
+        import traceback
+
+        node.get_logger().fatal(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+        code = 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    node.end()
+    node.stop_beating()
+    executor.remove_node(node)
+    node.destroy_node()
+    rclpy.try_shutdown()
+    return code
