@@ -1,0 +1,18 @@
+from glob import glob
+
+from setuptools import setup
+
+PACKAGE = "vitra_description"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=[PACKAGE],
+    package_data={PACKAGE: ["py.typed", "urdf/*"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/urdf", glob(f"{PACKAGE}/urdf/*")),
+    ],
+    zip_safe=False,
+)
