@@ -1,0 +1,1 @@
+"""Running policies: their boundary, registry, replay, remote server and client, real-time chunking."""
