@@ -1,10 +1,25 @@
 #!/usr/bin/env bash
 # Build the ROS packages with colcon into ros2_ws/install (Python packages are symlinked: edits are live).
+# Skips colcon when no interface, package description or data file changed; `requirements/build.sh --force` builds anyway.
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
 cd "$root/ros2_ws"
-exec 9>"$root/ros2_ws/.build.lock"
+mkdir -p "$root/.setup"
+exec 9>"$root/.setup/build.lock"
 flock 9
+
+force=0
+if [ "${1:-}" = --force ]; then force=1; shift; fi
+described() {
+  find src wheels_only ../launch ../urdf -type f \( -name package.xml -o -name setup.py -o -name setup.cfg -o -name CMakeLists.txt \
+    -o -name '*.msg' -o -name '*.srv' -o -name '*.action' \) -print0 | sort -z | xargs -0 sha256sum
+  find src ../launch ../urdf -type f \( -name '*.xml' -o -name '*.yaml' -o -name '*.urdf' -o -name '*.xacro' \) | sort
+}
+wanted="$(described | sha256sum | cut -c1-16)"
+if [ "$force" = 0 ] && [ $# = 0 ] && [ "$(cat "$root/.setup/build" 2>/dev/null || true)" = "$wanted" ] && [ -f install/setup.bash ]; then
+  exit 0
+fi
+rm -f "$root/.setup/build"
 
 base_paths=(src ../launch ../urdf)
 if [ -d "$root/.venv/share/ament_index" ]; then
@@ -22,7 +37,10 @@ if [ -d "$root/.venv/share/ament_index" ]; then
   LD_LIBRARY_PATH="$("$venv/bin/python" -c 'import os; print(os.environ["LD_LIBRARY_PATH"])')"
   export LD_LIBRARY_PATH
 fi
-export PYTHONWARNINGS="ignore"
-colcon --log-level error build --continue-on-error --symlink-install --base-paths "${base_paths[@]}" \
-  --event-handlers console_direct- console_cohesion- desktop_notification- \
+export PYTHONWARNINGS=ignore
+printf '\033[1m[build]\033[0m ROS packages (colcon)\n' >&2
+colcon --log-level error build --symlink-install --base-paths "${base_paths[@]}" \
+  --event-handlers console_direct- desktop_notification- \
   --cmake-args -DBUILD_TESTING=OFF -DCMAKE_CXX_FLAGS=-O1 -DCMAKE_C_FLAGS=-O1 -Wno-dev "$@"
+[ $# = 0 ] && echo "$wanted" >"$root/.setup/build"
+exit 0

@@ -12,9 +12,9 @@ import rclpy
 from rclpy.experimental import EventsExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
+
 from vitra_msgs.msg import Heartbeat
 from vitra_policy.errors import VitraError
-
 from vitra_runtime import parameters, qos
 from vitra_runtime.timing import Ticker
 

@@ -1,0 +1,29 @@
+from pathlib import Path
+
+from setuptools import setup
+
+
+def files(pattern: str) -> list[str]:
+    return sorted(str(path) for path in Path().glob(pattern))
+
+
+setup(
+    name="vitra_bringup",
+    version="0.1.0",
+    packages=["vitra_bringup"],
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/vitra_bringup"]),
+        ("share/vitra_bringup", ["package.xml"]),
+        ("share/vitra_bringup/launch", files("*.launch.xml")),
+        ("share/vitra_bringup/config", files("config/*.*")),
+        ("share/vitra_bringup/config/calibration", files("config/calibration/*.yaml")),
+    ],
+    zip_safe=True,
+    license="MIT",
+    entry_points={
+        "console_scripts": [
+            "vitra-launch = vitra_bringup.launcher:main",
+            "vitra-demo = vitra_bringup.demo:main",
+        ]
+    },
+)

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Everything a bare machine needs, once: Debian libraries (when root), .venv, the ROS packages. Safe to interrupt and to
+# run again; does nothing when nothing changed.
+set -euo pipefail
+root="$(cd "$(dirname "$0")/.." && pwd)"
+cd "$root"
+say() { printf '\033[1m[setup]\033[0m %s\n' "$*" >&2; }
+die() { printf '[setup] %s\n' "$*" >&2; exit 1; }
+
+[ "$(uname -s)-$(uname -m)" = "Linux-x86_64" ] ||
+  die "This machine is $(uname -s) $(uname -m). The ROS 2, MuJoCo and arm SDK wheels exist for Linux x86_64 only."
+
+python="${PYTHON:-}"
+if [ -z "$python" ]; then
+  for candidate in python3 python3.11 python3.12 python3.10; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+      python="$candidate"; break
+    fi
+  done
+fi
+[ -n "$python" ] || die "No Python 3.10 to 3.12 found (python3 is $(python3 --version 2>&1 || echo absent)). Install one, or name it: make setup PYTHON=/path/to/python3.11"
+version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+
+# Where ROS 2 Jazzy is sourced (a robot PC), it is used instead of the wheels.
+ros=wheels
+if [ "${ROS_DISTRO:-}" = jazzy ] && "$python" -c 'import rclpy' 2>/dev/null && [ ! -d .venv/share/ament_index ]; then
+  ros=system
+elif [ -n "${ROS_DISTRO:-}" ] && [ "${ROS_DISTRO}" != jazzy ]; then
+  die "ROS 2 '${ROS_DISTRO}' is sourced, but this stack is built on Jazzy. Source /opt/ros/jazzy/setup.bash, or open a shell without ROS to use the wheels."
+fi
+
+# Debian libraries: software rendering, USB for the camera SDK, and what colcon compiles with.
+missing=()
+need() { ldconfig -p | grep -q "$1" || missing+=("$2"); }
+need libOSMesa.so libosmesa6
+need libusb-1.0.so.0 libusb-1.0-0
+need libgomp.so.1 libgomp1
+command -v cmake >/dev/null || missing+=(cmake)
+command -v g++ >/dev/null || missing+=(g++)
+command -v make >/dev/null || missing+=(make)
+if [ "${#missing[@]}" -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing Debian packages: ${missing[*]}"
+    apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+      die "apt-get could not install: ${missing[*]}. Install them by hand and run make setup again."
+  else
+    say "missing Debian packages: sudo apt-get install ${missing[*]}"
+  fi
+fi
+
+lock="requirements/lock-$version.txt"
+files=(requirements/ros.txt requirements/stack.txt requirements/dev.txt)
+[ -f "$lock" ] && files+=("$lock")
+wanted="$version $ros $(cat "${files[@]}" vitra_policy/pyproject.toml vitra_training/pyproject.toml | sha256sum | cut -c1-16)"
+if [ "$(cat .setup/requirements 2>/dev/null || true)" != "$wanted" ] || [ ! -x .venv/bin/python ]; then
+  mkdir -p .setup
+  rm -f .setup/requirements
+  if [ ! -x .venv/bin/pip ]; then
+    say "creating .venv with Python $version (ROS 2: $ros)"
+    rm -rf .venv
+    if [ "$ros" = system ]; then "$python" -m venv --system-site-packages .venv; else "$python" -m venv .venv; fi
+  fi
+  constraint=()
+  [ -f "$lock" ] && [ "$ros" = wheels ] && constraint=(-c "$lock")
+  pip() { .venv/bin/python -m pip --disable-pip-version-check "$@" >>.setup/pip.log 2>&1 || { tail -n 20 .setup/pip.log >&2; die "pip failed; the whole log is .setup/pip.log"; }; }
+  say "installing Python packages (log: .setup/pip.log; a few minutes the first time)"
+  # torch first and pinned: otherwise pip may take a build with gigabytes of CUDA libraries on top.
+  pip install torch==2.13.0
+  [ "$ros" = wheels ] && pip install -r requirements/ros.txt "${constraint[@]}"
+  pip install -r requirements/stack.txt -r requirements/dev.txt "${constraint[@]}"
+  pip install --no-build-isolation --no-deps -e vitra_policy -e vitra_training
+  [ "$ros" = system ] && touch .venv/COLCON_IGNORE
+  echo "$wanted" >.setup/requirements
+fi
+"$root/requirements/build.sh"
