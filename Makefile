@@ -1,3 +1,56 @@
-.PHONY: build
-build:
-	@requirements/build.sh
+# Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo demo-many rollout test test-slow test-gpu lint format bench bench-gpu lock clean
+
+RUN := . requirements/env.sh &&
+N ?= 20
+EPISODES ?= 100
+SEED ?= 0
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Create .venv with everything pinned, install Debian libraries (when root), build the ROS packages
+	@requirements/setup.sh
+
+build: ## Build the ROS packages again (colcon)
+	@requirements/build.sh --force
+
+demo: setup ## The whole robot stack at work in simulation; results in runs/demo
+	@$(RUN) vitra-demo --out runs/demo --seed $(SEED)
+
+demo-many: setup ## The demo N times with random object poses (N=20)
+	@$(RUN) vitra-demo --out runs/demo-many --episodes $(N) --seed $(SEED)
+
+rollout: setup ## Scripted expert in lockstep simulation, faster than real time (EPISODES=100)
+	@$(RUN) python -m vitra_sim.rollout --policy expert --episodes $(EPISODES) --seed $(SEED)
+
+test: setup ## Every fast test
+	@$(RUN) pytest -m "not slow and not gpu" $(ARGS)
+
+test-slow: setup ## Tests that take minutes
+	@$(RUN) pytest -m slow $(ARGS)
+
+test-gpu: setup ## Tests that need a CUDA GPU
+	@$(RUN) pytest -m gpu $(ARGS)
+
+lint: setup ## ruff, mypy --strict, import rules
+	@$(RUN) ruff check . && ruff format --check . && \
+	  mypy vitra_policy/vitra_policy urdf/vitra_description && pytest -q tests/test_import_rules.py
+
+format: setup ## Let ruff format and fix
+	@$(RUN) ruff check --fix . && ruff format .
+
+bench: setup ## Performance figures of this machine, as JSON in runs/bench
+	@$(RUN) python -m vitra_bringup.bench_control --out runs/bench/control.json
+	@$(RUN) python -m vitra_policy.benchmarks.bench_policy --out runs/bench/policy.json
+
+bench-gpu: ## Latency of the 3B model on this machine's GPU (needs only torch, numpy, safetensors)
+	@PYTHONPATH=vitra_policy $${PYTHON:-python3} -m vitra_policy.benchmarks.bench_gpu --out runs/bench/policy_gpu.json
+
+lock: setup ## Freeze the versions in .venv for this Python version
+	@$(RUN) requirements/lock.sh
+
+clean: ## Remove what was built and measured (keeps .venv)
+	@rm -rf ros2_ws/build ros2_ws/install ros2_ws/log runs .setup/build

@@ -51,7 +51,7 @@ fi
 lock="requirements/lock-$version.txt"
 files=(requirements/ros.txt requirements/stack.txt requirements/dev.txt)
 [ -f "$lock" ] && files+=("$lock")
-wanted="$version $ros $(cat "${files[@]}" vitra_policy/pyproject.toml vitra_training/pyproject.toml | sha256sum | cut -c1-16)"
+wanted="$version $ros $(cat "${files[@]}" vitra_policy/pyproject.toml vitra_training/pyproject.toml urdf/setup.py | sha256sum | cut -c1-16)"
 if [ "$(cat .setup/requirements 2>/dev/null || true)" != "$wanted" ] || [ ! -x .venv/bin/python ]; then
   mkdir -p .setup
   rm -f .setup/requirements
@@ -68,7 +68,7 @@ if [ "$(cat .setup/requirements 2>/dev/null || true)" != "$wanted" ] || [ ! -x .
   pip install torch==2.13.0
   [ "$ros" = wheels ] && pip install -r requirements/ros.txt "${constraint[@]}"
   pip install -r requirements/stack.txt -r requirements/dev.txt "${constraint[@]}"
-  pip install --no-build-isolation --no-deps -e vitra_policy -e vitra_training
+  pip install --no-build-isolation --no-deps -e vitra_policy -e vitra_training -e urdf
   [ "$ros" = system ] && touch .venv/COLCON_IGNORE
   echo "$wanted" >.setup/requirements
 fi

@@ -1,0 +1,65 @@
+"""Who may import whom (the layers of the repository)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROS = {"rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "std_srvs", "rcl_interfaces", "builtin_interfaces",
+       "diagnostic_msgs", "visualization_msgs", "lifecycle_msgs", "vitra_msgs", "vitra_runtime", "tf2_msgs"}  # fmt: skip
+ROS_PACKAGES = sorted(p.parent.name for p in (ROOT / "ros2_ws/src").glob("*/package.xml"))
+SHARED_BY_NODES = {"vitra_msgs", "vitra_runtime"}
+
+
+def imports(folder: Path) -> Iterator[tuple[Path, int, str]]:
+    """Every imported top-level module below a folder, tests left out."""
+    for path in sorted(folder.rglob("*.py")):
+        if "tests" in path.parts or path.name == "setup.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                names = [node.module]
+            for name in names:
+                yield path.relative_to(ROOT), node.lineno, name
+
+
+def offences(folder: str, forbidden: set[str]) -> list[str]:
+    return [f"{p}:{line} imports {n}" for p, line, n in imports(ROOT / folder) if n.split(".")[0] in forbidden]
+
+
+def test_the_policy_imports_neither_ros_nor_training_nor_simulation() -> None:
+    assert offences("vitra_policy", ROS | {"vitra_training", "vitra_sim", "vitra_description", *ROS_PACKAGES}) == []
+
+
+def test_training_never_imports_ros() -> None:
+    assert offences("vitra_training", ROS | set(ROS_PACKAGES) - {"vitra_sim"}) == []
+
+
+def test_the_description_imports_neither_ros_nor_simulation() -> None:
+    assert offences("urdf/vitra_description", ROS | {"vitra_training", "mujoco", *ROS_PACKAGES}) == []
+
+
+@pytest.mark.parametrize("package", [p for p in ROS_PACKAGES if p != "vitra_msgs"])
+def test_a_ros_package_imports_no_other_ros_package(package: str) -> None:
+    others = set(ROS_PACKAGES) - SHARED_BY_NODES - {package}
+    assert offences(f"ros2_ws/src/{package}/{package}", others | {"vitra_training"}) == []
+
+
+@pytest.mark.parametrize("package", [p for p in ROS_PACKAGES if p not in SHARED_BY_NODES])
+def test_pure_modules_of_a_ros_package_run_without_rclpy(package: str) -> None:
+    """Only node files (`*node.py`, `__main__`, or those listed by the package's entry points) import rclpy at the top."""
+    setup = ROOT / f"ros2_ws/src/{package}/setup.py"
+    entry_points = setup.read_text()
+    for path, line, name in imports(ROOT / f"ros2_ws/src/{package}/{package}"):
+        if name.split(".")[0] != "rclpy":
+            continue
+        stem = path.stem
+        module = ".".join(path.with_suffix("").parts[-2:])
+        assert stem.endswith("node") or module in entry_points or "node" in path.parts, f"{path}:{line} imports rclpy"
