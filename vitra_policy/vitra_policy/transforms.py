@@ -101,7 +101,8 @@ def rotvec_from_quaternion(quaternion_xyzw: ArrayLike) -> Array:
     sine = np.linalg.norm(q[..., :3], axis=-1, keepdims=True)
     angle = 2 * np.arctan2(sine, q[..., 3:])
     scale = np.where(sine < _SMALL_ANGLE_RAD, 2.0, angle / np.maximum(sine, _SMALL_ANGLE_RAD))
-    return q[..., :3] * scale
+    rotvec: Array = q[..., :3] * scale
+    return rotvec
 
 
 def rotation_angle(rotation: ArrayLike) -> Array:

@@ -1,0 +1,208 @@
+"""The typed description of one network: sizes, ablation switches and presets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from vitra_policy.action_space import MODEL_ACTION_DIM, STATE_DIM, STEPS
+from vitra_policy.errors import UnknownNameError, VitraError
+
+_Config = TypeVar("_Config")
+
+
+class ConfigError(VitraError):
+    """Sizes of a model configuration that cannot go together."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisionConfig:
+    """SigLIP image tower; the defaults are SigLIP-So400m/14 at 224 px."""
+
+    image_size: int = 224
+    """Side of the square input image, pixels."""
+    patch_size: int = 14
+    width: int = 1152
+    layers: int = 27
+    heads: int = 16
+    mlp_width: int = 4304
+    norm_eps: float = 1e-6
+
+    @property
+    def tokens(self) -> int:
+        """Image tokens."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageConfig:
+    """Gemma-2 trunk; the defaults are Gemma-2 2B with PaliGemma's vocabulary."""
+
+    vocabulary: int = 257216
+    width: int = 2304
+    layers: int = 26
+    heads: int = 8
+    kv_heads: int = 4
+    head_dim: int = 256
+    mlp_width: int = 9216
+    query_scalar: float = 256.0
+    """Attention logits are divided by the square root of this number."""
+    softcap: float | None = 50.0
+    """Attention logits are squashed to +-softcap by tanh; None leaves them alone (ablation and tests only)."""
+    rope_theta: float = 1e4
+    norm_eps: float = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertConfig:
+    """DiT action expert; the defaults are DiT-B."""
+
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    steps: int = STEPS
+    """Actions per chunk."""
+    action_dim: int = MODEL_ACTION_DIM
+    state_dim: int = STATE_DIM
+    causal: bool = True
+    """Causal attention over the action tokens (paper) or bidirectional (ablation)."""
+    use_state: bool = True
+    """Whether the hand state enters as a token."""
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens before the actions: cognition and, where used, state."""
+        return 2 if self.use_state else 1
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of the expert."""
+        return self.context_tokens + self.steps
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerConfig:
+    """Which tokenizer the language embedding belongs to."""
+
+    kind: Literal["file", "bytes"] = "file"
+    """``file``: a Hugging Face tokenizer.json beside the weights; ``bytes``: the built-in byte-level tokenizer."""
+    pad_id: int = 0
+    bos_id: int = 2
+    image_id: int = 257152
+
+
+@dataclass(frozen=True, slots=True)
+class VitraConfig:
+    """One VITRA network."""
+
+    name: str = "3b"
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+    expert: ExpertConfig = field(default_factory=ExpertConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    use_fov: bool = True
+    """Whether the camera's field of view enters as a token."""
+    diffusion_steps: int = 100
+    """Noise levels of training; DDIM visits a subset of them."""
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that cannot work, by name."""
+        for what, width, parts in (
+            ("vision.image_size by vision.patch_size", self.vision.image_size, self.vision.patch_size),
+            ("vision.width by vision.heads", self.vision.width, self.vision.heads),
+            ("language.heads by language.kv_heads", self.language.heads, self.language.kv_heads),
+            ("language.head_dim by 2 (rotary halves)", self.language.head_dim, 2),
+            ("expert.width by expert.heads", self.expert.width, self.expert.heads),
+        ):
+            if width <= 0 or parts <= 0 or width % parts:
+                raise ConfigError(f"Model '{self.name}': cannot divide {what} ({width} by {parts}).")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary, ready for JSON."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> VitraConfig:
+        """Inverse of :meth:`to_dict`.
+
+        Raises:
+            UnknownNameError: A field this version does not know.
+        """
+        return _from_dict(VitraConfig, values)
+
+
+def _from_dict(kind: type[_Config], values: dict[str, Any]) -> _Config:
+    hints = get_type_hints(kind)
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise UnknownNameError(
+                f"field of {kind.__name__}", name, known, "The checkpoint may be of a newer version."
+            )
+    return kind(**{k: _from_dict(hints[k], v) if is_dataclass(hints[k]) else v for k, v in values.items()})
+
+
+DIT_SIZES: dict[str, tuple[int, int, int]] = {
+    "DiT-T": (256, 3, 4),
+    "DiT-S": (384, 6, 4),
+    "DiT-M": (384, 12, 6),
+    "DiT-B": (768, 12, 12),
+    "DiT-L": (1024, 24, 16),
+}
+"""Width, layers and heads of the reference's named experts."""
+
+
+def expert_config(model_type: str, **changes: Any) -> ExpertConfig:
+    """Expert of one of the reference's named sizes.
+
+    Raises:
+        UnknownNameError: ``model_type`` is not in :data:`DIT_SIZES`.
+    """
+    if model_type not in DIT_SIZES:
+        raise UnknownNameError("expert size", model_type, DIT_SIZES)
+    width, layers, heads = DIT_SIZES[model_type]
+    return replace(ExpertConfig(width=width, layers=layers, heads=heads), **changes)
+
+
+_BYTES = TokenizerConfig(kind="bytes", pad_id=0, bos_id=2, image_id=4)
+_BYTE_VOCABULARY = 264
+
+PRESETS: dict[str, VitraConfig] = {
+    "3b": VitraConfig(),
+    # 12 M parameters, trainable on a CPU.
+    "mini": VitraConfig(
+        name="mini",
+        vision=VisionConfig(image_size=112, width=192, layers=4, heads=4, mlp_width=768),
+        language=LanguageConfig(
+            vocabulary=_BYTE_VOCABULARY,
+            width=256,
+            layers=4,
+            heads=4,
+            kv_heads=2,
+            head_dim=64,
+            mlp_width=1024,
+            query_scalar=64.0,
+        ),
+        expert=ExpertConfig(width=256, layers=4, heads=4),
+        tokenizer=_BYTES,
+    ),
+    # The 3b network with an eighth of its width: same tokens, layers and launches, for benchmarks on a CPU.
+    "reduced": VitraConfig(
+        name="reduced",
+        vision=VisionConfig(width=144, heads=2, mlp_width=538),
+        language=LanguageConfig(vocabulary=_BYTE_VOCABULARY, width=288, head_dim=32, mlp_width=1152, query_scalar=32.0),
+        expert=ExpertConfig(width=192, heads=3),
+        tokenizer=_BYTES,
+    ),
+}
+
+
+def preset(name: str) -> VitraConfig:
+    """One of the named configurations: ``3b`` (published), ``mini`` (CPU), ``reduced`` (CPU benchmark of 3b).
+
+    Raises:
+        UnknownNameError: No preset has that name.
+    """
+    if name not in PRESETS:
+        raise UnknownNameError("model preset", name, PRESETS)
+    return PRESETS[name]

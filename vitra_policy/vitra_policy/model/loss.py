@@ -1,0 +1,58 @@
+"""The diffusion loss, averaged per component of the hand so that 45 finger angles do not drown 6 wrist numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vitra_policy.action_space import FINGERS, HAND, SIDES, WRIST
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Weights of the wrist and finger components; they scale the loss and do not renormalise it."""
+
+    wrist: float = 1.0
+    fingers: float = 1.0
+
+
+HUMAN_WEIGHTS = LossWeights()
+ROBOT_WEIGHTS = LossWeights(wrist=1.6, fingers=0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Total loss and its components."""
+
+    total: Tensor
+    """Scalar to minimise."""
+    components: dict[str, Tensor]
+    """Mean squared noise error of ``left_wrist``, ``left_fingers``, ``right_wrist``, ``right_fingers``; 0 if masked."""
+
+
+def component_loss(predicted: Tensor, noise: Tensor, mask: Tensor, weights: LossWeights = HUMAN_WEIGHTS) -> Loss:
+    """Component-weighted noise error (facts/model.md 2.8).
+
+    Each component's mean squared error over its valid entries is weighted by its valid steps:
+    ``sum(w_c L_c n_c) / sum(n_c)`` with n_c counted on the component's first dimension.
+
+    Args:
+        predicted: (B, steps, action_dim).
+        noise: (B, steps, action_dim) that was added.
+        mask: (B, steps, action_dim) bool.
+        weights: Component weights.
+    """
+    error = (predicted - noise).float().pow(2) * mask
+    total, count = error.new_zeros(()), error.new_zeros(())
+    components: dict[str, Tensor] = {}
+    for side in SIDES:
+        for name, part, weight in (("wrist", WRIST, weights.wrist), ("fingers", FINGERS, weights.fingers)):
+            chosen = slice(HAND[side].start + part.start, HAND[side].start + part.stop)
+            valid = mask[..., chosen]
+            mean = error[..., chosen].sum() / valid.sum().clamp(min=1)
+            steps = valid[..., 0].sum()
+            total, count = total + weight * mean * steps, count + steps
+            components[f"{side}_{name}"] = mean.detach()
+    return Loss(total / torch.clamp(count, min=1), components)

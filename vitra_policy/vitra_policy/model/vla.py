@@ -1,0 +1,178 @@
+"""The whole network: image, instruction and field of view to a cognition feature, and from it to an action chunk."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vitra_policy.model.config import VitraConfig
+from vitra_policy.model.diffusion import Diffusion
+from vitra_policy.model.dit import Dit
+from vitra_policy.model.fov import FovEncoder
+from vitra_policy.model.gemma2 import Gemma2, take_rows
+from vitra_policy.model.loss import HUMAN_WEIGHTS, Loss, LossWeights, component_loss
+from vitra_policy.model.sampling import Prefix, sample_actions
+from vitra_policy.model.siglip import Siglip
+
+_COGNITION_INIT_ID = 10
+
+
+class Vitra(nn.Module):
+    """VITRA: SigLIP and Gemma-2 produce one cognition feature, a causal DiT denoises actions from it."""
+
+    def __init__(self, config: VitraConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.language.width
+        self.vision = Siglip(config.vision)
+        self.projector = nn.Linear(config.vision.width, width)
+        self.language = Gemma2(config.language)
+        self.fov_encoder = FovEncoder(width) if config.use_fov else None
+        self.cognition_token = nn.Parameter(self.language.embedding.weight[_COGNITION_INIT_ID].detach().clone())
+        self.expert = Dit(config.expert, width)
+        self.diffusion = Diffusion(config.diffusion_steps)
+
+    def set_gradient_checkpointing(self, enabled: bool) -> None:
+        """Recompute the layers of trunk and expert in the backward pass instead of storing their activations."""
+        self.language.gradient_checkpointing = enabled
+        self.expert.gradient_checkpointing = enabled
+
+    def freeze_vision(self) -> None:
+        """Exclude the image tower from training, as the paper does."""
+        self.vision.requires_grad_(False)
+
+    def image_features(self, pixel_values: Tensor) -> Tensor:
+        """Image tokens (B, tokens, width) in the embedding space of the trunk."""
+        features: Tensor = self.projector(self.vision(pixel_values)) / self.config.language.width**0.5
+        return features
+
+    def embed(
+        self, pixel_values: Tensor, text_ids: Tensor, fov_rad: Tensor, text_valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Sequence ``[image, text, FoV, cognition, padding]`` of embeddings (B, N, width) and its valid mask (B, N).
+
+        The mask is None without ``text_valid``. Padding of the text moves behind the cognition token.
+        """
+        batch = len(text_ids)
+        image = self.image_features(pixel_values)
+        parts = [image, self.language.embedding(text_ids).to(image.dtype)]
+        if self.fov_encoder is not None:
+            parts.append(self.fov_encoder(fov_rad).to(image.dtype))
+        parts.append(self.cognition_token.to(image.dtype).expand(batch, 1, -1))
+        embeddings = torch.cat(parts, dim=1)
+        if text_valid is None:
+            return embeddings, None
+        valid = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
+        valid[:, image.shape[1] : image.shape[1] + text_ids.shape[1]] = text_valid
+        order = torch.argsort((~valid).to(torch.uint8), dim=1, stable=True)
+        return take_rows(embeddings, order), valid.gather(1, order)
+
+    def cognition(
+        self,
+        pixel_values: Tensor,
+        text_ids: Tensor,
+        fov_rad: Tensor,
+        text_valid: Tensor | None = None,
+        *,
+        all_rows: bool = False,
+    ) -> Tensor:
+        """Cognition feature (B, 1, width): the trunk's output at the cognition token.
+
+        Args:
+            pixel_values: (B, 3, image_size, image_size) in [-1, 1].
+            text_ids: (B, T) ``[<bos>, instruction, newline, padding]``, without image placeholders.
+            fov_rad: (B, 2) horizontal and vertical field of view; ignored by a model without FoV.
+            text_valid: (B, T) bool, False for padding; None when nothing is padded.
+            all_rows: Compute the last layer for every token like the reference does, for bit-equal comparison.
+                By default it is computed for the cognition token alone, which is the same up to rounding.
+        """
+        embeddings, valid = self.embed(pixel_values, text_ids, fov_rad, text_valid)
+        batch, length = embeddings.shape[:2]
+        if valid is None:
+            rows = torch.full((batch, 1), length - 1, device=embeddings.device)
+        else:
+            rows = valid.sum(dim=1, keepdim=True) - 1
+        if all_rows:
+            return take_rows(self.language(embeddings, valid), rows)
+        feature: Tensor = self.language(embeddings, valid, rows)
+        return feature
+
+    def denoise(
+        self,
+        cognition: Tensor,
+        noise: Tensor,
+        state: Tensor,
+        state_mask: Tensor,
+        action_mask: Tensor,
+        *,
+        steps: int = 10,
+        guidance: float = 5.0,
+        prefix: Prefix | None = None,
+    ) -> Tensor:
+        """Normalised actions (B, steps, action_dim); see :func:`vitra_policy.model.sampling.sample_actions`."""
+        return sample_actions(
+            self.expert,
+            self.diffusion,
+            cognition=cognition.to(noise.dtype),
+            noise=noise,
+            state=state,
+            state_mask=state_mask,
+            action_mask=action_mask,
+            steps=steps,
+            guidance=guidance,
+            prefix=prefix,
+        )
+
+    def loss(
+        self,
+        cognition: Tensor,
+        actions: Tensor,
+        state: Tensor,
+        state_mask: Tensor,
+        action_mask: Tensor,
+        *,
+        weights: LossWeights = HUMAN_WEIGHTS,
+        repeats: int = 8,
+        cognition_dropout: float = 0.1,
+        max_prefix: int = 0,
+        noise: Tensor | None = None,
+        timesteps: Tensor | None = None,
+    ) -> Loss:
+        """Training loss of a batch, each sample at ``repeats`` noise levels (facts/model.md 2.8).
+
+        Rows of the repeated batch are ordered ``repeat * B + sample``.
+
+        Args:
+            cognition: (B, 1, width) from :meth:`cognition`.
+            actions: (B, steps, action_dim) normalised.
+            state: (B, state_dim) normalised.
+            state_mask: (B, state_dim) bool.
+            action_mask: (B, steps, action_dim) bool.
+            weights: Component weights; ``ROBOT_WEIGHTS`` for robot data.
+            repeats: Noise draws per sample (8 in pre-training, 2 in fine-tuning).
+            cognition_dropout: Chance per row of training without the cognition feature (guidance); training mode only.
+            max_prefix: Above 0, rows draw a clean committed prefix of 0..max_prefix steps that carries no loss
+                (training-time real-time chunking, arXiv 2512.05964).
+            noise: (repeats * B, steps, action_dim), drawn when None.
+            timesteps: (repeats * B,), drawn when None.
+        """
+        cognition, actions, state, state_mask, action_mask = (
+            t.repeat(repeats, *[1] * (t.ndim - 1))
+            for t in (cognition.to(actions.dtype), actions, state, state_mask, action_mask)
+        )
+        rows, device = len(actions), actions.device
+        if noise is None:
+            noise = torch.randn_like(actions)
+        if timesteps is None:
+            timesteps = torch.randint(0, self.diffusion.levels, (rows,), device=device)
+        if self.training and cognition_dropout > 0:
+            drop = torch.rand(rows, 1, 1, device=device) < cognition_dropout
+            cognition = torch.where(drop, self.expert.unconditional.to(cognition.dtype), cognition)
+        noisy, loss_mask = self.diffusion.add_noise(actions, noise, timesteps), action_mask
+        if max_prefix > 0:
+            lengths = torch.randint(0, max_prefix + 1, (rows,), device=device)
+            clean = (torch.arange(actions.shape[1], device=device) < lengths[:, None])[..., None]
+            noisy, loss_mask = torch.where(clean, actions, noisy), action_mask & ~clean
+            timesteps = self.expert.token_timesteps(timesteps, lengths)
+        predicted = self.expert(noisy, timesteps, cognition, state, state_mask, action_mask)
+        return component_loss(predicted, noise, loss_mask, weights)
