@@ -4,7 +4,7 @@
     policy.warm_up()
     chunk = policy.infer(observation)
 
-Vectors follow `vitra_policy.action_space`: ``[left 51 | right 51]``, metres and radians, in the observation's camera frame.
+Vectors follow `vitra_policy.action_space`: ``[left 51 | right 51]``, metres and radians, in the camera frame.
 Hands are indexed 0 = left, 1 = right. An absent hand is all zeros and its flag is False; NaN never stands for it.
 """
 
