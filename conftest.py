@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import zlib
 from pathlib import Path
 
 import pytest
@@ -28,12 +28,10 @@ def shared_dir() -> Path:
 
 
 @pytest.fixture
-def ros_domain(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
+def ros_domain(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
     """A ROS domain id of this test's own, confined to this machine."""
-    import zlib
-
     name = f"{os.getpid()}:{request.node.nodeid}"
     domain = 1 + zlib.crc32(name.encode()) % (_GRAPH_DOMAINS - 1)
     monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    yield domain
+    return domain

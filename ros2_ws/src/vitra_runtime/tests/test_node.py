@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+CODE = textwrap.dedent(
+    """
+    import sys
+    from dataclasses import dataclass
+    from vitra_policy.errors import VitraError
+    from vitra_runtime.node import StackNode, run
+    from vitra_runtime.parameters import param
+
+    @dataclass(frozen=True, slots=True)
+    class Parameters:
+        fail_times: int = param(0, "Refuse this often", bounds=(0, 5))
+
+    class Toy(StackNode[Parameters]):
+        def __init__(self):
+            super().__init__("toy", Parameters)
+            self.refused = 0
+
+        def setup(self):
+            if self.refused < self.params.fail_times:
+                self.refused += 1
+                raise VitraError(f"no device, try {self.refused}")
+            print("SETUP", flush=True)
+
+        def start(self): print("START", flush=True)
+        def halt(self): print("HALT", flush=True)
+        def teardown(self): print("TEARDOWN", flush=True)
+
+    sys.exit(run(Toy))
+    """
+)
+
+
+@pytest.fixture
+def toy(ros_domain: int, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    script = tmp_path / "toy.py"
+    script.write_text(CODE)
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*args: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, str(script), "--ros-args", *args],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line.rstrip())
+        if text in line:
+            return lines
+    pytest.fail(f"'{text}' never came; got {lines}")
+
+
+def test_a_node_starts_itself_and_ctrl_c_takes_it_down_once(toy) -> None:
+    process = toy()
+    assert "SETUP" in read_until(process, "START")
+    process.send_signal(2)
+    process.send_signal(2)
+    rest = process.communicate(timeout=20)[0].split()
+    assert rest.count("HALT") == 1
+    assert rest.count("TEARDOWN") == 1
+    assert process.returncode == 0
+
+
+def test_a_node_that_cannot_start_says_why_and_tries_again(toy) -> None:
+    process = toy("-p", "fail_times:=1")
+    lines = read_until(process, "START")
+    assert any("no device, try 1" in line for line in lines)
+    assert "SETUP" in lines
+
+
+def test_a_parameter_out_of_bounds_ends_the_process_with_a_clear_message(toy) -> None:
+    process = toy("-p", "fail_times:=9")
+    out = process.communicate(timeout=20)[0]
+    assert process.returncode == 2
+    assert "fail_times" in out

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from vitra_runtime.timing import Cadence, Ticker
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, duration_s: float) -> None:
+        self.slept.append(duration_s)
+        self.now_s += duration_s
+
+
+def test_ticks_stay_on_the_grid_when_work_takes_part_of_the_period() -> None:
+    clock = Clock()
+    ticker = Ticker(0.1, clock, clock.sleep)
+    times = []
+    for _ in range(3):
+        times.append(ticker.wait())
+        clock.now_s += 0.03
+    assert times == pytest.approx([0.1, 0.2, 0.3])
+    assert ticker.missed == 0
+
+
+def test_a_long_stall_skips_ticks_instead_of_bunching_them() -> None:
+    clock = Clock()
+    ticker = Ticker(0.1, clock, clock.sleep)
+    ticker.wait()
+    clock.now_s += 0.55
+    assert ticker.wait() == pytest.approx(0.6)
+    assert ticker.missed == 4
+    assert ticker.wait() == pytest.approx(0.7)
+
+
+def test_cadence_reports_rate_and_worst_period() -> None:
+    cadence = Cadence(0.1)
+    assert cadence.rate_hz == 0.0
+    for t in (0.0, 0.1, 0.2, 0.35, 0.4):
+        cadence.tick(t)
+    assert cadence.rate_hz == pytest.approx(10.0)
+    assert cadence.period_error_s(1.0) == pytest.approx(0.05)
