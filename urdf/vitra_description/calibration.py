@@ -1,4 +1,4 @@
-"""The one versioned calibration file: where arms, hands and head camera are, and the nominal camera of the simulator."""
+"""The versioned calibration file: where arms, hands and head camera are, and the simulated camera's intrinsics."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from vitra_policy.errors import UnknownNameError
 URDF_FOLDER = Path(__file__).resolve().parent / "urdf"
 
 
-class ArmModel(StrEnum):
+class ArmVariant(StrEnum):
     """Variants of the RM75; they differ in the distance from wrist to flange."""
 
     RM75_6F = "6f"
@@ -33,9 +33,9 @@ FLAT_FILES: dict[str, tuple[str, dict[str, str]]] = {
 """Generated files: name -> (xacro file, its arguments). `python -m vitra_description.description` rewrites them."""
 
 
-def arm_urdf(model: str = ArmModel.RM75_6F) -> Path:
+def arm_urdf(model: str = ArmVariant.RM75_6F) -> Path:
     """Flat URDF of one arm alone (joints `joint_1..7`, links `base_link` .. `link_7`, `ee`)."""
-    return URDF_FOLDER / f"arm_rm75_{ArmModel(model)}.urdf"
+    return URDF_FOLDER / f"arm_rm75_{ArmVariant(model)}.urdf"
 
 
 def hand_urdf(side: str) -> Path:
@@ -49,7 +49,7 @@ def expand(file: str, **arguments: str) -> str:
 
 
 def robot_description(
-    side: str = "both", calibration: Calibration | None = None, model: str = ArmModel.RM75_6F
+    side: str = "both", calibration: Calibration | None = None, model: str = ArmVariant.RM75_6F
 ) -> str:
     """URDF text of the robot.
 
@@ -64,8 +64,8 @@ def robot_description(
     allowed = (*SIDES, "both")
     if side not in allowed:
         raise UnknownNameError("arms", side, allowed)
-    if model not in tuple(ArmModel):
-        raise UnknownNameError("arm model", model, list(ArmModel))
+    if model not in tuple(ArmVariant):
+        raise UnknownNameError("arm model", model, list(ArmVariant))
     arguments = {"arms": side, "model": model}
     if calibration is not None:
         arguments |= mounting_arguments(calibration)

@@ -1,0 +1,254 @@
+"""The last word inside each driver: every command is checked here before it reaches the vendor SDK.
+
+Pure and without a clock; the arm driver and the hand driver use the same class with other limits. Use:
+
+    guard = CommandGuard(ARM_GUARD, posture_checks=(WorkspaceCheck(...), CollisionCheck(...)))
+    guard.rearm(epoch, measured_rad)
+    refusal = guard.check(position_rad, sequence=..., epoch=..., age_s=..., now_s=...)
+    if refusal is None: send
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vitra_description.limits import (
+    ARM_LIMITS,
+    ARM_MAX_STEP_RAD,
+    HAND_LIMITS,
+    HAND_MAX_STEP_RAD,
+    JointLimits,
+)
+
+Array = NDArray[np.float64]
+
+
+class GuardReason(StrEnum):
+    """Why a command was refused, in the order of the checks."""
+
+    NOT_ARMED = "not_armed"
+    WRONG_LENGTH = "wrong_length"
+    NOT_FINITE = "not_finite"
+    WRONG_EPOCH = "wrong_epoch"
+    OUT_OF_ORDER = "out_of_order"
+    STALE = "stale"
+    POSITION = "position"
+    FIRST_COMMAND = "first_command"
+    STEP = "step"
+    VELOCITY = "velocity"
+    ACCELERATION = "acceleration"
+    WORKSPACE = "workspace"
+    COLLISION = "collision"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused command; `detail` says what was seen and what is allowed."""
+
+    reason: GuardReason
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+
+PostureCheck = Callable[[Array], "Refusal | None"]
+"""A check of a whole posture (workspace, collision): joint positions -> refusal or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """What a command must keep to.
+
+    Attributes:
+        limits: Position, velocity and acceleration limits of the joints.
+        period_s: Nominal time between two commands.
+        max_step_rad: Largest change from the setpoint sent last, whatever the time between.
+        first_command_rad: Largest distance of the first command after arming from the measured position.
+        max_age_s: Oldest command that is obeyed.
+        rate_tolerance: Velocity and acceleration may exceed their limits by this share, for rounding.
+        slack_s: How far delivery may bunch commands: time credited beyond what has passed.
+        position_tolerance_rad: Positions may exceed their limits by this, for rounding.
+    """
+
+    limits: JointLimits
+    period_s: float
+    max_step_rad: float
+    first_command_rad: float
+    max_age_s: float = 0.1
+    rate_tolerance: float = 0.05
+    slack_s: float = 0.02
+    position_tolerance_rad: float = 1e-6
+
+
+ARM_GUARD = GuardSettings(ARM_LIMITS, period_s=0.005, max_step_rad=ARM_MAX_STEP_RAD, first_command_rad=np.deg2rad(1.0))
+HAND_GUARD = GuardSettings(
+    HAND_LIMITS, period_s=0.01, max_step_rad=HAND_MAX_STEP_RAD, first_command_rad=np.deg2rad(5.0)
+)
+"""A grasping finger stands up to several degrees short of its command, hence the wider first step."""
+
+
+class CommandGuard:
+    """Checks commands one by one against limits and against the last accepted one.
+
+    Speeds are judged over the ticks that the sequence numbers say have passed, so that neither jitter of delivery nor
+    a lost message looks like a jump; but never over more time than has really passed (plus `slack_s`). A refused
+    command changes nothing but the counts: the next is judged against the last accepted one.
+    """
+
+    def __init__(self, settings: GuardSettings, posture_checks: Sequence[PostureCheck] = ()) -> None:
+        self.settings = settings
+        self._posture_checks = tuple(posture_checks)
+        limits = settings.limits
+        self._lower = limits.lower_rad - settings.position_tolerance_rad
+        self._upper = limits.upper_rad + settings.position_tolerance_rad
+        self._max_velocity = limits.velocity_rad_s * (1 + settings.rate_tolerance)
+        self._max_acceleration = limits.acceleration_rad_s2 * (1 + settings.rate_tolerance)
+        self._epoch: int | None = None
+        self._sequence = -1
+        self._reference: Array = np.zeros(limits.dof)
+        self._sent: Array = self._reference
+        self._velocity: Array = np.zeros(limits.dof)
+        self._interval_s = settings.period_s
+        self._accepted_at_s = 0.0
+        self._first = True
+        self.accepted = 0
+        self.refused: Counter[GuardReason] = Counter()
+        self.last_refusal: Refusal | None = None
+
+    @property
+    def position_rad(self) -> Array:
+        """Position of the last accepted command (or as measured at arming), shape (dof,)."""
+        return self._reference.copy()
+
+    @property
+    def velocity_rad_s(self) -> Array:
+        """Velocity that the last accepted commands imply, shape (dof,)."""
+        return self._velocity.copy()
+
+    def rearm(self, epoch: int, measured_rad: ArrayLike) -> None:
+        """Begin a new epoch: only its commands count from now on, in a new sequence, from the measured position."""
+        self._epoch = epoch
+        self._sequence = -1
+        self.resync(measured_rad)
+
+    def disarm(self) -> None:
+        """Refuse everything until `rearm`."""
+        self._epoch = None
+
+    def resync(self, position_rad: ArrayLike) -> None:
+        """After a stop within an epoch: the arm rests at `position_rad`, and the next command must begin there."""
+        self._reference = np.array(position_rad, dtype=np.float64)
+        self._sent = self._reference
+        self._velocity = np.zeros_like(self._reference)
+        self._interval_s = self.settings.period_s
+        self._first = True
+
+    def sent(self, position_rad: ArrayLike) -> None:
+        """The driver sent a setpoint of its own (it coasts through a gap): steps are measured from it."""
+        self._sent = np.array(position_rad, dtype=np.float64)
+
+    def check(
+        self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float
+    ) -> Refusal | None:
+        """Judge one command.
+
+        Args:
+            position_rad: Joint positions, shape (dof,).
+            sequence: The command's number; strictly increasing.
+            epoch: Arming epoch under which it was computed.
+            age_s: Time since it was computed.
+            now_s: Monotonic time.
+
+        Returns:
+            None if it may be sent, otherwise why not.
+        """
+        try:
+            q = np.asarray(position_rad, dtype=np.float64)
+        except (TypeError, ValueError):
+            return self._refuse(GuardReason.NOT_FINITE, f"positions are not numbers: {position_rad!r:.80}")
+        interval_s = self._interval(sequence, now_s)
+        refusal = self._check_form(q, sequence, epoch, age_s) or self._check_motion(q, interval_s)
+        if refusal is None:
+            for posture_check in self._posture_checks:
+                refusal = posture_check(q)
+                if refusal is not None:
+                    break
+        if refusal is not None:
+            self.refused[refusal.reason] += 1
+            self.last_refusal = refusal
+            return refusal
+        self._velocity = np.zeros_like(q) if self._first else (q - self._reference) / interval_s
+        self._interval_s = interval_s
+        self._reference = self._sent = q.copy()
+        self._sequence, self._accepted_at_s, self._first = sequence, now_s, False
+        self.accepted += 1
+        return None
+
+    def _refuse(self, reason: GuardReason, detail: str) -> Refusal:
+        self.last_refusal = Refusal(reason, detail)
+        self.refused[reason] += 1
+        return self.last_refusal
+
+    def _interval(self, sequence: int, now_s: float) -> float:
+        period_s = self.settings.period_s
+        if self._first:
+            return period_s
+        passed_s = max(0.0, now_s - self._accepted_at_s) + self.settings.slack_s
+        return max(period_s, min((sequence - self._sequence) * period_s, passed_s))
+
+    def _check_form(self, q: Array, sequence: int, epoch: int, age_s: float) -> Refusal | None:
+        settings = self.settings
+        if self._epoch is None:
+            return Refusal(GuardReason.NOT_ARMED, "no epoch yet; call the supervisor's rearm service")
+        if q.shape != self._lower.shape:
+            return Refusal(GuardReason.WRONG_LENGTH, f"shape {q.shape}, allowed {self._lower.shape}")
+        if not np.isfinite(q).all():
+            return Refusal(GuardReason.NOT_FINITE, f"joint {_first(~np.isfinite(q))} is {q[~np.isfinite(q)][0]}")
+        if epoch != self._epoch:
+            return Refusal(GuardReason.WRONG_EPOCH, f"epoch {epoch}, allowed {self._epoch}")
+        if sequence <= self._sequence:
+            return Refusal(GuardReason.OUT_OF_ORDER, f"sequence {sequence}, must be above {self._sequence}")
+        if not -settings.max_age_s <= age_s <= settings.max_age_s:
+            return Refusal(
+                GuardReason.STALE, f"computed {age_s * 1e3:.1f} ms ago, allowed {settings.max_age_s * 1e3:.0f} ms"
+            )
+        return None
+
+    def _check_motion(self, q: Array, interval_s: float) -> Refusal | None:
+        settings = self.settings
+        outside = (q < self._lower) | (q > self._upper)
+        if outside.any():
+            i = int(np.argmax(outside))
+            limits = settings.limits
+            allowed = f"{limits.lower_rad[i]:.4f}..{limits.upper_rad[i]:.4f}"
+            return Refusal(GuardReason.POSITION, f"joint {i + 1} at {q[i]:.4f} rad, allowed {allowed}")
+        if self._first:
+            return _exceeds(GuardReason.FIRST_COMMAND, q - self._sent, settings.first_command_rad, "rad from measured")
+        step = q - self._sent
+        velocity = (q - self._reference) / interval_s
+        acceleration = (velocity - self._velocity) / ((interval_s + self._interval_s) / 2)
+        return (
+            _exceeds(GuardReason.STEP, step, settings.max_step_rad, "rad in one command")
+            or _exceeds(GuardReason.VELOCITY, velocity, self._max_velocity, "rad/s")
+            or _exceeds(GuardReason.ACCELERATION, acceleration, self._max_acceleration, "rad/s^2")
+        )
+
+
+def _first(flags: NDArray[np.bool_]) -> int:
+    return int(np.argmax(flags)) + 1
+
+
+def _exceeds(reason: GuardReason, values: Array, allowed: Array | float, unit: str) -> Refusal | None:
+    over = np.abs(values) > allowed
+    if not over.any():
+        return None
+    i = int(np.argmax(over))
+    limit = float(np.broadcast_to(allowed, values.shape)[i])
+    return Refusal(reason, f"joint {i + 1}: {values[i]:.4f} {unit}, allowed {limit:.4f}")
