@@ -1,0 +1,120 @@
+"""What a bag of a run says in figures: rates, drops, latencies, stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rosbags.highlevel import AnyReader
+
+from vitra_bringup.errors import LaunchError
+
+
+@dataclass
+class Streams:
+    """The messages of a bag that a report needs, by topic, in order."""
+
+    stamps_s: dict[str, list[float]] = field(default_factory=dict)
+    sequences: dict[str, list[int]] = field(default_factory=dict)
+    messages: dict[str, list[Any]] = field(default_factory=dict)
+
+
+_KEEP = ("executor_state", "hand_action_chunk", "robot_chunk", "safety_state", "sim/state", "driver_state")
+
+
+def open_bag(path: Path) -> AnyReader:
+    """Open a rosbag2 folder.
+
+    Raises:
+        LaunchError: no bag there.
+    """
+    if not (path / "metadata.yaml").is_file():
+        raise LaunchError(f"{path} is not a rosbag2 (no metadata.yaml). Was the recorder stopped cleanly?")
+    return AnyReader([path])
+
+
+def messages(reader: AnyReader, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int, Any]]:
+    """(topic without the leading slash, receive time ns, message) of every topic that ends in one of the suffixes."""
+    connections = [c for c in reader.connections if c.topic.lstrip("/").endswith(suffixes)]
+    for connection, time_ns, raw in reader.messages(connections=connections):
+        yield connection.topic.lstrip("/"), time_ns, reader.deserialize(raw, connection.msgtype)
+
+
+def read(path: Path) -> Streams:
+    """Read what `summarize` needs."""
+    streams = Streams()
+    with open_bag(path) as reader:
+        suffixes = (*_KEEP, "command", "joint_states", "color/camera_info")
+        for topic, _, message in messages(reader, suffixes):
+            stamp = message.header.stamp
+            streams.stamps_s.setdefault(topic, []).append(stamp.sec + stamp.nanosec * 1e-9)
+            if hasattr(message, "sequence"):
+                streams.sequences.setdefault(topic, []).append(int(message.sequence))
+            if topic.endswith(_KEEP):
+                streams.messages.setdefault(topic, []).append(message)
+    return streams
+
+
+def topics(path: Path) -> dict[str, int]:
+    """Every topic of the bag and how many messages it holds."""
+    with open_bag(path) as reader:
+        return {name: topic.msgcount for name, topic in sorted(reader.topics.items())}
+
+
+def cadence(stamps_s: list[float], nominal_hz: float, pause_s: float = 0.25) -> tuple[float, float]:
+    """(mean rate [Hz], p99 of |period - nominal| [s]); pauses longer than `pause_s` split the stream and do not count."""
+    periods = np.diff(np.asarray(stamps_s))
+    periods = periods[(periods > 0) & (periods < pause_s)]
+    if len(periods) == 0:
+        return 0.0, 0.0
+    return float(1.0 / periods.mean()), float(np.quantile(np.abs(periods - 1.0 / nominal_hz), 0.99))
+
+
+def dropped(stamps_s: list[float], nominal_hz: float) -> int:
+    """Frames missing between the first and the last, from gaps in the capture stamps."""
+    periods = np.diff(np.asarray(stamps_s))
+    return int(np.sum(np.maximum(np.round(periods * nominal_hz) - 1, 0)))
+
+
+def summarize(path: Path) -> dict[str, Any]:
+    """Figures of one recorded run (rates in Hz, latencies in ms)."""
+    streams = read(path)
+    arm_stamps = [s for topic, s in streams.stamps_s.items() if topic.endswith("arm/command")]
+    rates = [cadence(stamps, 200.0) for stamps in arm_stamps if len(stamps) > 1]
+    camera = next((s for t, s in streams.stamps_s.items() if t.endswith("color/camera_info")), [])
+    latency_ms = first_setpoint_latencies_ms(streams.messages.get("executor_state", []))
+    chunks = streams.messages.get("hand_action_chunk", [])
+    sim = streams.messages.get("sim/state", [])
+    states = [m.state for m in streams.messages.get("safety_state", [])]
+    stops = sum(1 for a, b in zip([0, *states], states, strict=False) if b == 2 and a != 2)
+    summary: dict[str, Any] = {
+        "arm_setpoint_hz": round(min((r for r, _ in rates), default=0.0), 2),
+        "arm_setpoint_period_error_ms_p99": round(1e3 * max((e for _, e in rates), default=0.0), 3),
+        "camera_hz": round(cadence(camera, 30.0)[0], 2),
+        "images_dropped": dropped(camera, 30.0),
+        "observation_to_setpoint_ms_p50": _quantile(latency_ms, 0.5),
+        "observation_to_setpoint_ms_p99": _quantile(latency_ms, 0.99),
+        "policy_inference_ms_p50": _quantile([1e3 * m.inference_s for m in chunks], 0.5),
+        "chunks": len(chunks),
+        "stops": stops,
+    }
+    if len(sim) > 1:
+        wall_s = streams.stamps_s["sim/state"][-1] - streams.stamps_s["sim/state"][0]
+        summary["real_time_factor"] = round((sim[-1].sim_time_s - sim[0].sim_time_s) / max(wall_s, 1e-9), 4)
+    return summary
+
+
+def first_setpoint_latencies_ms(states: list[Any]) -> list[float]:
+    """Age of each chunk's observation at the first setpoint computed from it [ms], one value per chunk."""
+    seen: dict[int, float] = {}
+    for state in states:
+        if state.chunk_sequence and state.observation_to_setpoint_s > 0:
+            seen.setdefault(int(state.chunk_sequence), 1e3 * float(state.observation_to_setpoint_s))
+    return list(seen.values())
+
+
+def _quantile(values: list[float], q: float) -> float | None:
+    return round(float(np.quantile(values, q)), 2) if values else None

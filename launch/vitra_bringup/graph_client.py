@@ -1,0 +1,227 @@
+"""A client of the running graph: wait until it is ready, arm, reset, run the policy; for demos, sessions and tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import Trigger
+from vitra_msgs.action import RunPolicy
+from vitra_msgs.msg import ExecutorState, SafetyState, SimState
+from vitra_msgs.srv import SetInstruction, SimReset
+from vitra_policy.errors import VitraError
+
+from vitra_runtime import qos
+
+
+class GraphError(VitraError):
+    """The graph did not do what was asked, or not in time."""
+
+
+class GraphClient:
+    """Talks to a running graph from a plain program; use as a context manager.
+
+    Args:
+        name: node name.
+        domain_id: ROS domain; None takes ROS_DOMAIN_ID.
+    """
+
+    def __init__(self, name: str = "graph_client", domain_id: int | None = None) -> None:
+        self._context = Context()
+        self._context.init(domain_id=domain_id)
+        self.node = rclpy.create_node(name, context=self._context)
+        self.changed = threading.Condition()
+        self.safety: SafetyState | None = None
+        self.sim: SimState | None = None
+        self.executor_state: ExecutorState | None = None
+        self.stops: list[SafetyState] = []
+        self.watch(SafetyState, "safety_state", qos.LATCHED, self._on_safety)
+        self.watch(SimState, "sim/state", qos.SENSOR, lambda m: setattr(self, "sim", m))
+        self.watch(ExecutorState, "executor_state", qos.SENSOR, lambda m: setattr(self, "executor_state", m))
+        self._run_policy = ActionClient(self.node, RunPolicy, "policy/run_policy")
+        self._clients: dict[str, Any] = {}
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name="graph_client", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> GraphClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown(timeout_sec=2.0)
+        self._context.try_shutdown()
+        self._thread.join(timeout=5.0)
+
+    def watch(self, message_type: Any, topic: str, profile: Any, callback: Callable[[Any], None]) -> None:
+        """Subscribe; waiting calls look again after every message."""
+
+        def received(message: Any) -> None:
+            with self.changed:
+                callback(message)
+                self.changed.notify_all()
+
+        self.node.create_subscription(message_type, topic, received, profile)
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float, what: str | Callable[[], str]) -> None:
+        """Wait until a condition on what was received holds.
+
+        Raises:
+            GraphError: it did not hold within the time.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        with self.changed:
+            while not condition():
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    raise GraphError(f"Waited {timeout_s:g} s for {what if isinstance(what, str) else what()}.")
+                self.changed.wait(min(left_s, 0.5))
+
+    def call(self, service_type: Any, name: str, request: Any, timeout_s: float = 10.0) -> Any:
+        """Call a service and return its answer.
+
+        Raises:
+            GraphError: no such service, or no answer in time.
+        """
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(service_type, name)
+        client = self._clients[name]
+        if not client.wait_for_service(timeout_sec=timeout_s):
+            raise GraphError(f"Service '{name}' is not there after {timeout_s:g} s. Is its node running?")
+        return self.wait_future(client.call_async(request), timeout_s, f"an answer of '{name}'")
+
+    def wait_future(self, future: Any, timeout_s: float, what: str) -> Any:
+        """Result of an rclpy future, waited for outside the executor."""
+        done = threading.Event()
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(timeout_s):
+            raise GraphError(f"Waited {timeout_s:g} s for {what}.")
+        return future.result()
+
+    def trigger(self, name: str, timeout_s: float = 10.0) -> str:
+        """Call a Trigger service; returns its message.
+
+        Raises:
+            GraphError: the service refused; the message is its own.
+        """
+        answer = self.call(Trigger, name, Trigger.Request(), timeout_s)
+        if not answer.success:
+            raise GraphError(f"'{name}' refused: {answer.message}")
+        return str(answer.message)
+
+    def wait_ready(self, timeout_s: float = 60.0) -> None:
+        """Wait until the supervisor would accept a re-arm."""
+        self.wait_for(
+            lambda: self.safety is not None and not self.safety.not_ready,
+            timeout_s,
+            lambda: "the graph to be ready; still missing: "
+            + ("the safety supervisor" if self.safety is None else "; ".join(self.safety.not_ready)),
+        )
+
+    def rearm(self, timeout_s: float = 10.0) -> int:
+        """Arm and wait until every node could have seen it; returns the epoch."""
+        self.trigger("safety_supervisor/rearm", timeout_s)
+        self.wait_for(lambda: self.is_armed, timeout_s, "the armed state")
+        assert self.safety is not None
+        return int(self.safety.epoch)
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether motion is allowed as far as this client knows."""
+        return self.safety is not None and self.safety.state == SafetyState.ARMED
+
+    def stop(self) -> None:
+        """Latch a stop."""
+        self.trigger("safety_supervisor/stop")
+
+    def home(self, timeout_s: float = 30.0) -> None:
+        """Move to the ready posture."""
+        self.trigger("executor/home", timeout_s)
+
+    def reset_sim(self, task: str, seed: int) -> str:
+        """New start state of the simulated world; returns the instruction of the task."""
+        answer = self.call(SimReset, "sim/reset", SimReset.Request(task=task, seed=seed), 20.0)
+        if not answer.success:
+            raise GraphError(f"'sim/reset' refused: {answer.message}")
+        return str(answer.instruction)
+
+    def set_instruction(self, instruction: str) -> None:
+        """Set what the policy is to do."""
+        answer = self.call(SetInstruction, "policy/set_instruction", SetInstruction.Request(instruction=instruction))
+        if not answer.success:
+            raise GraphError(f"'policy/set_instruction' refused: {answer.message}")
+
+    def start_policy(self, instruction: str, time_limit_s: float, feedback: Callable[[Any], None] | None = None) -> Any:
+        """Send the RunPolicy goal; returns the goal handle.
+
+        Raises:
+            GraphError: no policy node, or the goal was rejected.
+        """
+        if not self._run_policy.wait_for_server(timeout_sec=20.0):
+            raise GraphError("Action 'policy/run_policy' is not there. Is the policy node running?")
+        goal = RunPolicy.Goal(instruction=instruction, time_limit_s=time_limit_s)
+        callback = (lambda m: feedback(m.feedback)) if feedback else None
+        handle = self.wait_future(self._run_policy.send_goal_async(goal, callback), 10.0, "the policy to accept")
+        if not handle.accepted:
+            raise GraphError("The policy node rejected the goal: it is not active, not armed, or runs another one.")
+        return handle
+
+    def finish_policy(self, handle: Any, timeout_s: float = 20.0) -> Any:
+        """Cancel the goal if it still runs, and return its result."""
+        result = handle.get_result_async()
+        if not result.done():
+            self.wait_future(handle.cancel_goal_async(), timeout_s, "the policy to cancel")
+        return self.wait_future(result, timeout_s, "the policy's result").result
+
+    def run_until_success(self, instruction: str, time_limit_s: float) -> tuple[bool, str]:
+        """Run the policy until the simulated task is judged, a stop, or the end of time: (success, reason)."""
+        stops = len(self.stops)
+        handle = self.start_policy(instruction, time_limit_s)
+        result = handle.get_result_async()
+        result.add_done_callback(lambda _: self._notify())
+        try:
+            self.wait_for(
+                lambda: result.done()
+                or len(self.stops) > stops
+                or (self.sim is not None and (self.sim.success or self.sim.failed)),
+                time_limit_s + 10.0,
+                "the trial to end",
+            )
+        finally:
+            outcome = self.finish_policy(handle)
+        if len(self.stops) > stops:
+            last = self.stops[-1]
+            return False, f"stopped: {last.stop_cause} ({last.stop_source}) {last.stop_detail}".strip()
+        assert self.sim is not None
+        if self.sim.success:
+            return True, "success"
+        return False, "object lost" if self.sim.failed else str(outcome.termination_reason)
+
+    def _on_safety(self, message: SafetyState) -> None:
+        before = self.safety
+        self.safety = message
+        if message.state == SafetyState.STOPPED and (before is None or before.state != SafetyState.STOPPED):
+            self.stops.append(message)
+
+    def _notify(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except rclpy.executors.ExternalShutdownException:
+            return

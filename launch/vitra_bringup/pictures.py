@@ -1,0 +1,172 @@
+"""Pictures of a run for people: the head camera with the predicted wrist path, and a timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from vitra_policy.action_space import HAND, SIDES, TRANSLATION
+
+from vitra_bringup.bag_report import messages, open_bag
+
+Image = NDArray[np.uint8]
+COLOURS = {"left": (255, 140, 0), "right": (0, 200, 255)}
+
+
+def decode(message: Any) -> Image:
+    """RGB picture (H, W, 3) of an Image (rgb8) or CompressedImage message."""
+    data = np.frombuffer(message.data, np.uint8)
+    if hasattr(message, "format"):
+        return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return data.reshape(message.height, message.width, 3).copy()
+
+
+def wrist_paths_px(chunk: Any, intrinsics: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Predicted wrist path per valid hand, (steps + 1, 2) pixels; points behind the camera are left out."""
+    actions = np.asarray(chunk.actions, dtype=np.float64).reshape(-1, 102)
+    observed = np.asarray(chunk.observed, dtype=np.float64)
+    paths = {}
+    for side in SIDES:
+        if not getattr(chunk, f"{side}_valid"):
+            continue
+        hand = HAND[side]
+        start = observed[hand][TRANSLATION]
+        points = np.vstack([start, start + np.cumsum(actions[:, hand][:, TRANSLATION], axis=0)])
+        points = points[points[:, 2] > 0.05]
+        paths[side] = (points @ intrinsics.T)[:, :2] / points[:, 2:]
+    return paths
+
+
+def draw_paths(image: Image, paths: dict[str, NDArray[np.float64]]) -> None:
+    """Draw wrist paths into the picture, fading from the present to the future."""
+    for side, path in paths.items():
+        points = np.round(path * 8).astype(np.int32)
+        for i, (a, b) in enumerate(zip(points, points[1:], strict=False)):
+            fade = 1.0 - 0.6 * i / max(len(points), 1)
+            colour = tuple(int(c * fade) for c in COLOURS[side])
+            cv2.line(image, a.tolist(), b.tolist(), colour, 2, cv2.LINE_AA, shift=3)
+        if len(points):
+            cv2.circle(image, points[-1].tolist(), 4 * 8, COLOURS[side], -1, cv2.LINE_AA, shift=3)
+
+
+def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
+    """(capture time [s], picture with the newest predicted path) of every head camera frame."""
+    intrinsics, chunk = np.eye(3), None
+    wanted = ("head_camera/color/image_raw", "color/image_raw/compressed", "color/camera_info", "hand_action_chunk")
+    with open_bag(bag) as reader:
+        for topic, _, message in messages(reader, wanted):
+            if topic.endswith("camera_info"):
+                intrinsics = np.asarray(message.k, dtype=np.float64).reshape(3, 3)
+            elif topic.endswith("hand_action_chunk"):
+                chunk = message
+            else:
+                image = decode(message)
+                stamp = message.header.stamp
+                stamp_s = stamp.sec + stamp.nanosec * 1e-9
+                if chunk is not None and stamp_s - (chunk.header.stamp.sec + chunk.header.stamp.nanosec * 1e-9) < 1.0:
+                    draw_paths(image, wrist_paths_px(chunk, intrinsics))
+                yield stamp_s, image
+
+
+def write_video(path: Path, frames: Iterator[Image], rate_hz: int = 30) -> int:
+    """Write an H.264 mp4; returns the number of frames."""
+    import av
+
+    count = 0
+    with av.open(str(path), "w") as container:
+        stream: Any = None
+        for picture in frames:
+            if stream is None:
+                stream = container.add_stream("libx264", rate=rate_hz, options={"preset": "veryfast", "crf": "23"})
+                stream.height, stream.width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+                stream.pix_fmt = "yuv420p"
+                stream.codec_context.thread_count = 2
+            picture = np.ascontiguousarray(picture[: stream.height, : stream.width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            count += 1
+        if stream is not None:
+            container.mux(stream.encode())
+    return count
+
+
+def write_demo_video(
+    path: Path, bag: Path, third_person: Callable[[float], Image] | None, every: int = 1, caption: str = ""
+) -> int:
+    """The head camera with the predicted path, beside a third-person view where there is one.
+
+    Args:
+        path: the mp4 to write.
+        bag: the recorded run.
+        third_person: picture at a time stamp [s], or None.
+        every: take every n-th frame.
+        caption: text in the corner.
+    """
+
+    def frames() -> Iterator[Image]:
+        for i, (stamp_s, image) in enumerate(head_camera_frames(bag)):
+            if i % every:
+                continue
+            if caption:
+                cv2.putText(image, caption, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
+                cv2.putText(image, caption, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
+            if third_person is None:
+                yield image
+                continue
+            view = third_person(stamp_s)
+            if view.shape[0] != image.shape[0]:
+                width = round(view.shape[1] * image.shape[0] / view.shape[0])
+                view = np.asarray(cv2.resize(view, (width, image.shape[0])), dtype=np.uint8)
+            yield np.hstack([image, view])
+
+    return write_video(path, frames(), max(1, 30 // every))
+
+
+def write_timeline(path: Path, bag: Path) -> None:
+    """One page: joint targets and joints, chunk arrival and age, executor state, stops."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    series: dict[str, list[tuple[float, Any]]] = {}
+    wanted = ("arm/command", "arm/joint_states", "executor_state", "hand_action_chunk", "safety_state")
+    with open_bag(bag) as reader:
+        for topic, _, message in messages(reader, wanted):
+            stamp = message.header.stamp
+            series.setdefault(topic, []).append((stamp.sec + stamp.nanosec * 1e-9, message))
+    start_s = min((rows[0][0] for rows in series.values() if rows), default=0.0)
+
+    def rows(suffix: str) -> Iterator[tuple[str, NDArray[np.float64], list[Any]]]:
+        for topic, values in sorted(series.items()):
+            if topic.endswith(suffix):
+                yield topic, np.array([t for t, _ in values]) - start_s, [m for _, m in values]
+
+    figure, axes = plt.subplots(4, 1, figsize=(11, 9), sharex=True, layout="constrained")
+    for topic, t, values in rows("arm/joint_states"):
+        axes[0].plot(t, np.degrees([m.position for m in values]), lw=1.2, alpha=0.9)
+        axes[0].set_title(f"{topic.split('_')[0]} arm: joints (solid) and setpoints (dotted)", fontsize=9)
+    for _, t, values in rows("arm/command"):
+        axes[0].plot(t, np.degrees([m.position_rad for m in values]), "k:", lw=0.7)
+    axes[0].set_ylabel("joints [deg]")
+    for _, t, _ in rows("arm/command"):
+        axes[1].plot(t[1:], 1e3 * np.diff(t), ".", ms=1.5)
+    axes[1].set(ylabel="setpoint period [ms]", ylim=(0, 20))
+    axes[1].axhline(5.0, color="gray", lw=0.5)
+    for _, t, values in rows("executor_state"):
+        axes[2].plot(t, [m.position_steps for m in values], lw=1, label="position in chunk [steps]")
+        axes[2].step(t, [4 * m.state for m in values], lw=0.8, where="post", label="0 hold, 4 track, 8 decelerate")
+    for _, t, values in rows("hand_action_chunk"):
+        axes[3].plot(t, [1e3 * m.inference_s for m in values], ".", ms=4, label="inference [ms]")
+        axes[2].vlines(t, 0, 1, color="tab:green", lw=0.6, label="observation of a chunk")
+    for _, t, values in rows("safety_state"):
+        axes[3].step(t, [10 * m.state for m in values], where="post", color="tab:red", label="safety: 10 armed, 20 stop")
+    for axis in axes[2:]:
+        if axis.has_data():
+            axis.legend(fontsize=7, loc="upper right")
+    axes[3].set(xlabel="time [s]", ylabel="[ms]")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
