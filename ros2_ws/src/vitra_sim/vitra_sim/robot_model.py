@@ -1,0 +1,93 @@
+"""The robot's URDF as a MuJoCo spec, plus what a URDF does not say: drives, damping, contact, camera."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from vitra_description.calibration import Calibration, default_calibration
+from vitra_description.description import robot_description
+from vitra_description.names import CAMERA_FRAME, SIDES, arm_joints, hand_joints
+
+HEAD_CAMERA = "head_camera"
+
+# Position drives: stiffness [N m/rad] per joint; critically damped by `dampratio`.
+ARM_STIFFNESS = (2000.0, 2000.0, 1500.0, 1500.0, 600.0, 600.0, 300.0)
+ARM_ARMATURE, ARM_DAMPING = 0.08, 2.0
+HAND_STIFFNESS, HAND_ARMATURE, HAND_DAMPING = 3.0, 0.001, 0.02
+
+FRICTION = (1.0, 0.005, 0.0001)
+SOLREF, SOLIMP = (0.004, 1.0), (0.95, 0.99, 0.001, 0.5, 2.0)
+
+# Collision classes: robot parts meet the world, the world meets itself; robot against robot is judged per pair.
+ROBOT_CLASS, WORLD_CLASS = 1, 2
+
+
+def robot_spec(calibration: Calibration | None = None) -> mujoco.MjSpec:
+    """A fresh spec of the whole robot with position drives `{joint}` and the camera `head_camera`.
+
+    Args:
+        calibration: mounting; None takes the simulator's.
+    """
+    calibration = calibration or default_calibration()
+    spec = mujoco.MjSpec.from_string(robot_description("both", calibration))
+    spec.modelname = "vitra_sim"
+    _merge_capsules(spec)
+    for body in spec.bodies[1:]:
+        body.gravcomp = 1.0
+    for geom in spec.geoms:
+        set_contact(geom, robot=True)
+    for side in SIDES:
+        for name, stiffness in zip(arm_joints(side), ARM_STIFFNESS, strict=True):
+            _add_drive(spec, name, stiffness, ARM_ARMATURE, ARM_DAMPING)
+        for name in hand_joints(side):
+            _add_drive(spec, name, HAND_STIFFNESS, HAND_ARMATURE, HAND_DAMPING)
+        _add_thumb_contacts(spec, side)
+    _add_head_camera(spec, calibration)
+    return spec
+
+
+def set_contact(geom: mujoco.MjsGeom, *, robot: bool) -> None:
+    """Give a geom the contact parameters that all parts of the world share."""
+    geom.contype = ROBOT_CLASS if robot else WORLD_CLASS
+    geom.conaffinity = WORLD_CLASS if robot else ROBOT_CLASS | WORLD_CLASS
+    geom.condim = 4
+    geom.friction = FRICTION
+    geom.solref, geom.solimp = SOLREF, SOLIMP
+
+
+def _add_drive(spec: mujoco.MjSpec, name: str, stiffness: float, armature: float, damping: float) -> None:
+    joint = spec.joint(name)
+    joint.armature, joint.damping = armature, [damping, 0, 0]
+    drive = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+    drive.set_to_position(stiffness, dampratio=1.0)
+    drive.forcerange = joint.actfrcrange  # the URDF's effort
+
+
+def _add_head_camera(spec: mujoco.MjSpec, calibration: Calibration) -> None:
+    intrinsics = calibration.head_camera
+    fovy_deg = np.rad2deg(2 * np.arctan(intrinsics.height_px / 2 / intrinsics.fy_px))
+    # MuJoCo cameras look along -z with y up: half a turn about x from the optical frame.
+    spec.body(CAMERA_FRAME).add_camera(name=HEAD_CAMERA, quat=[0, 1, 0, 0], fovy=fovy_deg)
+
+
+def _add_thumb_contacts(spec: mujoco.MjSpec, side: str) -> None:
+    """The only contacts of the robot with itself: a thumb's two outer links against the outer links of its fingers."""
+    hand = f"{side}_hand"
+    for thumb in (f"{hand}_thumb_rota_link1_shape", f"{hand}_thumb_rota_link2_shape"):
+        for finger in ("index_rota_link2", "mid_link2", "ring_link2", "pinky_link2"):
+            spec.add_pair(geomname1=thumb, geomname2=f"{hand}_{finger}_shape", condim=1)
+
+
+def _merge_capsules(spec: mujoco.MjSpec) -> None:
+    """Turn `x` + `x_near` + `x_far` (a cylinder with end spheres, all a URDF can say) into one capsule each.
+
+    One capsule instead of three shapes: fewer contacts, and smooth ones.
+    """
+    names = {geom.name for geom in spec.geoms}
+    for geom in list(spec.geoms):
+        if geom.type == mujoco.mjtGeom.mjGEOM_CYLINDER and f"{geom.name}_far" in names:
+            geom.type = mujoco.mjtGeom.mjGEOM_CAPSULE
+            for end in ("near", "far"):
+                if f"{geom.name}_{end}" in names:
+                    spec.delete(spec.geom(f"{geom.name}_{end}"))
