@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+# Imported first: pytest would otherwise take the folders of the same names for the packages.
+import vitra_policy  # noqa: F401
+import vitra_training  # noqa: F401
+
 ROOT = Path(__file__).resolve().parent
 _GRAPH_DOMAINS = 101  # ROS domain ids 0..101 are safe on every platform
 
