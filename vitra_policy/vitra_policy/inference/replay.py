@@ -18,6 +18,7 @@ from vitra_policy.inference.rtc import AnchoredChunk, continue_chunk, wrist_pose
 
 CHUNK_TYPE = "vitra_msgs/msg/HandActionChunk"
 CHUNK_TOPIC = "hand_action_chunk"
+_CLOCK_S = 1e-3  # step durations travel as float32
 
 
 class RecordingError(VitraError):
@@ -103,7 +104,7 @@ class ReplayPolicy:
             valid=valid,
             step_s=recorded.chunk.step_s,
             policy_id=self._metadata.policy_id,
-            done=stamp_s >= self._recording.end_s,
+            done=stamp_s >= self._recording.end_s - _CLOCK_S,
         )
 
     def _check_start(self, observation: Observation) -> None:
@@ -140,7 +141,7 @@ def read_recording(bag: str | Path, topic: str = CHUNK_TOPIC) -> Recording:
             chosen = [c for c in reader.connections if c.topic in topics and c.topic.endswith(topic)]
             if not chosen:
                 raise UnknownNameError("topic of type HandActionChunk", topic, topics, f"Looked in {path}.")
-            messages = [reader.deserialize(raw, c.msgtype) for c, _, raw in reader.messages(chosen)]
+            messages: list[Any] = [reader.deserialize(raw, c.msgtype) for c, _, raw in reader.messages(chosen)]
     except (AnyReaderError, OSError, ValueError, KeyError) as error:
         raise RecordingError(f"Cannot read the bag {path}: {error}. A crashed recording may need a repair.") from error
     chunks = [_anchored(message) for message in messages if message.left_valid or message.right_valid]
