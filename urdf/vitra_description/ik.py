@@ -24,9 +24,6 @@ from vitra_policy.transforms import rotvec_from_matrix
 
 Array = NDArray[np.float64]
 
-REST_POSTURE_RAD = np.deg2rad([0.0, 30.0, 0.0, 80.0, 0.0, 20.0, 0.0])
-"""Placeholder replaced below."""
-
 
 @dataclass(frozen=True, slots=True)
 class IkSettings:
@@ -88,17 +85,17 @@ class DifferentialIk:
 
     Args:
         arm: The arm, with its hand's extrinsics.
+        rest_rad: Posture that the null space drifts to, shape (7,); usually `postures.home(side)`.
         limits: Position and velocity limits that every step keeps.
         settings: Tuning.
-        rest_rad: Posture that the null space drifts to, shape (7,).
     """
 
     def __init__(
         self,
         arm: ArmModel,
+        rest_rad: ArrayLike,
         limits: JointLimits = ARM_TELEOP_LIMITS,
         settings: IkSettings | None = None,
-        rest_rad: ArrayLike = REST_POSTURE_RAD,
     ) -> None:
         self._arm = arm
         self._limits = limits
@@ -214,7 +211,7 @@ def _damped_solution(
 def solve_ik(
     arm: ArmModel,
     target: ArrayLike,
-    seed_rad: ArrayLike = REST_POSTURE_RAD,
+    seed_rad: ArrayLike,
     limits: JointLimits = ARM_LIMITS,
     *,
     restarts: int = 20,
