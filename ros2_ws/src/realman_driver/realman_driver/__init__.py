@@ -1,0 +1,1 @@
+"""Driver of one Realman RM75 arm."""
