@@ -118,12 +118,12 @@ def grasp_hand_pose(side: str, point_m: Sequence[float] | Array, pitch_rad: floa
 
 
 def default_task_zone(side: str) -> TaskZone:
-    """Grasps on the table in front of one arm, with the simulator's mounting: 12 x 24 cm, reaching the middle."""
+    """Grasps on the table in front of one arm, with the simulator's mounting: 10 x 30 cm, from 6 cm beyond the middle."""
     mirror = 1.0 if parse_side(side) is Side.LEFT else -1.0
-    y_m = (0.02 * mirror, 0.26 * mirror)
+    y_m = (-0.06 * mirror, 0.24 * mirror)
     yaw_rad = tuple(float(np.deg2rad(-mirror * deg)) for deg in (-20.0, 10.0, 40.0))
     pitch_rad = tuple(float(np.deg2rad(deg)) for deg in (40.0, 50.0))
-    return TaskZone((0.36, 0.46), y_m, (0.80, 0.98), pitch_rad, yaw_rad)
+    return TaskZone((0.34, 0.44), y_m, (0.80, 0.96), pitch_rad, yaw_rad, (3, 4, 2))
 
 
 def check_reachability(
