@@ -8,12 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from vitra_policy.errors import VitraError
-
-
-class CheckpointKeysError(VitraError):
-    """Names of tensors that are missing from a checkpoint or belong to nothing."""
-
+from vitra_policy.checkpoint.errors import CheckpointKeysError
 
 _VISION = r"backbone\.(?:model\.)?vision_tower\.(?:vision_model\.)?"
 _LANGUAGE = r"backbone\.(?:language_model\.model|model\.language_model)\."

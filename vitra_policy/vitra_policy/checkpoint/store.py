@@ -1,0 +1,213 @@
+"""Our own checkpoint format: one directory of safetensors and JSON, written whole or not at all.
+
+``model.safetensors`` (or shards with an index), ``config.json`` (format version and network), ``statistics.json``,
+``tokenizer.json`` (where the network needs a file), ``provenance.json`` (where the weights come from).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vitra_policy.checkpoint.errors import CheckpointExistsError, CheckpointFileError, CheckpointVersionError
+from vitra_policy.checkpoint.match import check_tensors
+from vitra_policy.checkpoint.stream import TensorSpec, weight_files, write_weights
+from vitra_policy.model.config import VitraConfig
+from vitra_policy.model.vla import Vitra
+from vitra_policy.statistics import Statistics
+
+FORMAT = "vitra-policy-checkpoint"
+VERSION = 1
+CONFIG_FILE, STATISTICS_FILE, TOKENIZER_FILE = "config.json", "statistics.json", "tokenizer.json"
+PROVENANCE_FILE = "provenance.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where weights come from."""
+
+    source: str = "unknown"
+    """Training run, or the file or repository that was converted."""
+    created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    training: dict[str, Any] = field(default_factory=dict)
+    """Whatever the training wants to remember: configuration, data mixture, step, metrics, code version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint directory that was read, without its weights."""
+
+    directory: Path
+    config: VitraConfig
+    statistics: Statistics | None
+    tokenizer_file: Path | None
+    provenance: Provenance
+
+    def load_model(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Vitra:
+        """Build the network in evaluation mode and load its weights.
+
+        Raises:
+            CheckpointFileError: Weights are missing or damaged.
+            CheckpointKeysError, CheckpointShapeError: They do not fit the configuration.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        files = weight_files(self.directory)
+        if not files:
+            raise CheckpointFileError(f"{self.directory} has no model.safetensors.")
+        with torch.device("meta"):
+            model = Vitra(self.config)
+        tensors: dict[str, Tensor] = {}
+        for file in files:
+            try:
+                with safe_open(file, framework="pt", device=str(device)) as opened:
+                    tensors |= {name: opened.get_tensor(name).to(dtype) for name in opened.keys()}  # noqa: SIM118
+            except (OSError, SafetensorError) as error:
+                raise CheckpointFileError(f"Cannot read weights {file}: {error}. Copy the checkpoint again.") from error
+        check_tensors({name: tuple(tensor.shape) for name, tensor in tensors.items()}, model, str(self.directory))
+        model.load_state_dict(tensors, assign=True)
+        return model.eval()
+
+
+def open_checkpoint(directory: Path | str) -> Checkpoint:
+    """Read everything but the weights of a checkpoint directory.
+
+    Raises:
+        CheckpointFileError: A file is missing or damaged.
+        CheckpointVersionError: The checkpoint is of a newer format.
+    """
+    folder = Path(directory)
+    config = _read_json(folder / CONFIG_FILE)
+    if config.get("format") != FORMAT:
+        raise CheckpointFileError(
+            f"{folder / CONFIG_FILE} is not of a vitra-policy checkpoint. "
+            "Convert a checkpoint of the reference with `vitra-policy convert`."
+        )
+    if config.get("version") != VERSION:
+        raise CheckpointVersionError(
+            f"{folder} has format version {config.get('version')}; this program reads version {VERSION}. Update it."
+        )
+    statistics, tokenizer, provenance = (folder / name for name in (STATISTICS_FILE, TOKENIZER_FILE, PROVENANCE_FILE))
+    return Checkpoint(
+        directory=folder,
+        config=VitraConfig.from_dict(config["model"]),
+        statistics=Statistics.load(statistics) if statistics.is_file() else None,
+        tokenizer_file=tokenizer if tokenizer.is_file() else None,
+        provenance=Provenance(**_read_json(provenance)) if provenance.is_file() else Provenance(),
+    )
+
+
+def save_model(
+    directory: Path | str,
+    model: Vitra,
+    *,
+    statistics: Statistics | None = None,
+    tokenizer_file: Path | None = None,
+    provenance: Provenance | None = None,
+    dtype: torch.dtype = torch.float32,
+    overwrite: bool = False,
+) -> Path:
+    """Save a network as a checkpoint directory; see :func:`save_weights`."""
+    state: dict[str, Tensor] = model.state_dict()
+    specs = [TensorSpec(name, tuple(tensor.shape)) for name, tensor in state.items()]
+    return save_weights(
+        directory,
+        model.config,
+        specs,
+        lambda names: {name: state[name] for name in names},
+        statistics=statistics,
+        tokenizer_file=tokenizer_file,
+        provenance=provenance,
+        dtype=dtype,
+        overwrite=overwrite,
+    )
+
+
+def save_weights(
+    directory: Path | str,
+    config: VitraConfig,
+    specs: Sequence[TensorSpec],
+    read: Callable[[Sequence[str]], Mapping[str, Tensor]],
+    *,
+    statistics: Statistics | None = None,
+    tokenizer_file: Path | None = None,
+    provenance: Provenance | None = None,
+    dtype: torch.dtype = torch.float32,
+    overwrite: bool = False,
+) -> Path:
+    """Write a checkpoint directory atomically, streaming the weights.
+
+    Args:
+        directory: Where to; it appears only when complete.
+        config: The network.
+        specs: Names and shapes of its parameters.
+        read: Returns named tensors, called once per file.
+        statistics: Of the training data.
+        tokenizer_file: tokenizer.json to copy.
+        provenance: Where the weights come from.
+        dtype: Stored number format.
+        overwrite: Replace an existing checkpoint.
+
+    Raises:
+        CheckpointExistsError: The directory exists and ``overwrite`` is False.
+    """
+    target = Path(directory)
+    if target.exists() and not overwrite:
+        raise CheckpointExistsError(f"{target} exists. Choose another directory or allow overwriting it.")
+    with _replaced_whole(target) as folder:
+        write_weights(folder, specs, read, dtype)
+        _write_json(folder / CONFIG_FILE, {"format": FORMAT, "version": VERSION, "model": config.to_dict()})
+        _write_json(folder / PROVENANCE_FILE, asdict(provenance or Provenance()))
+        if statistics is not None:
+            statistics.save(folder / STATISTICS_FILE)
+        if tokenizer_file is not None:
+            shutil.copyfile(tokenizer_file, folder / TOKENIZER_FILE)
+    return target
+
+
+@contextmanager
+def _replaced_whole(target: Path) -> Iterator[Path]:
+    """A directory that takes the place of ``target`` when the block succeeds and vanishes when it fails."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    try:
+        folder.chmod(0o755)
+        yield folder
+        for path in folder.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        if target.exists():
+            old = folder.with_suffix(".old")
+            target.rename(old)
+            folder.rename(target)
+            shutil.rmtree(old)
+        else:
+            folder.rename(target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointFileError(f"Cannot read {path}: {error}. Is this a checkpoint directory?") from error
+    if not isinstance(values, dict):
+        raise CheckpointFileError(f"{path} holds a JSON {type(values).__name__}; expected an object.")
+    return values
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=1) + "\n")
