@@ -1,0 +1,1 @@
+"""The RealSense head camera and the frames of the calibration file."""
