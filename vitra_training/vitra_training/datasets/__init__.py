@@ -1,0 +1,1 @@
+"""Datasets: readers, writers, samples, augmentation, mixtures, statistics and the loader."""

@@ -1,0 +1,113 @@
+"""What can be wrong with a data set, one class per cause; all are `DatasetError`, which a loader counts and skips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vitra_policy.errors import VitraError
+
+
+class DatasetError(VitraError):
+    """Something is wrong with one file or one episode; the message names it."""
+
+
+class ForeignTypeError(DatasetError):
+    """A pickle asks for a type that no data set needs: perhaps an attack."""
+
+    def __init__(self, path: Path | str, module: str, name: str) -> None:
+        super().__init__(
+            f"{path}: the pickle asks for '{module}.{name}', but only numpy arrays, scalars and builtin containers are "
+            "allowed. Nothing was executed. Do not load this file by other means unless you made it yourself."
+        )
+
+
+class BrokenFileError(DatasetError):
+    """A file is truncated, empty or not of its format."""
+
+    def __init__(self, path: Path | str, expected: str, detail: object) -> None:
+        super().__init__(f"{path}: not a readable {expected} ({detail}). Copy or download the file again.")
+
+
+class MissingKeyError(DatasetError):
+    """A key, column or group that the format promises is absent."""
+
+    def __init__(self, path: Path | str, key: str, found: object) -> None:
+        super().__init__(f"{path}: '{key}' is missing; found {found}. The format is described in docs/data.md.")
+
+
+class WrongShapeError(DatasetError):
+    """An array has another shape or type than the format promises."""
+
+    def __init__(self, where: str, got: object, expected: str) -> None:
+        super().__init__(f"{where}: is {got}, expected {expected}.")
+
+
+class NotFiniteError(DatasetError):
+    """NaN or infinity in a pose, a joint or an intrinsic where a valid frame claims a measurement."""
+
+    def __init__(self, where: str, frame: int) -> None:
+        super().__init__(f"{where}: not finite at frame {frame}. Mark the frame invalid or drop the episode.")
+
+
+class NoValidHandError(DatasetError):
+    """Neither hand is valid where a sample or an episode needs one."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"{where}: no valid hand, so there is nothing to learn. The episode or frame is left out.")
+
+
+class MissingCaptionError(DatasetError):
+    """A valid hand without any caption for the frame, or captions outside the episode."""
+
+    def __init__(self, where: str, detail: str) -> None:
+        super().__init__(f"{where}: {detail}. Write a caption window [start, end) that covers the frames.")
+
+
+class VariableFrameRateError(DatasetError):
+    """Frames of a video are not equally spaced, so frame numbers do not tell the time."""
+
+    def __init__(self, path: Path | str, shortest_s: float, longest_s: float) -> None:
+        super().__init__(
+            f"{path}: variable frame rate (gaps of {shortest_s * 1e3:.2f} to {longest_s * 1e3:.2f} ms). Re-encode at a "
+            "constant rate, for example `ffmpeg -i in.mp4 -vsync cfr -r 30 out.mp4`, and relabel."
+        )
+
+
+class FrameMissingError(DatasetError):
+    """A frame number that the video does not have, or that cannot be decoded."""
+
+    def __init__(self, path: Path | str, frame: int, frames: int) -> None:
+        super().__init__(f"{path}: frame {frame} cannot be decoded; the video has {frames} frames (0 to {frames - 1}).")
+
+
+class UnknownFormatError(DatasetError):
+    """A path that holds none of the formats we read."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(
+            f"{path}: no data set found. Expected a folder with *.npy (VITRA-1M), *.h5 (TeleData), store.json "
+            "(canonical store), or rosbag2 folders (metadata.yaml); or one such episode file."
+        )
+
+
+class ConversionError(DatasetError):
+    """An episode that the target format cannot hold."""
+
+    def __init__(self, episode: str, target: str, detail: str) -> None:
+        super().__init__(f"Episode {episode} cannot be written as {target}: {detail}.")
+
+
+class EmptyDatasetError(DatasetError):
+    """No usable frame remains."""
+
+    def __init__(self, where: str, detail: str = "") -> None:
+        super().__init__(f"{where}: no usable frame. {detail} Run `vitra-data validate` on it for the causes.")
+
+
+class TooManyBadSamplesError(DatasetError):
+    """So many samples in a row failed that going on would only hide a broken data set."""
+
+    def __init__(self, attempts: int, last: object) -> None:
+        super().__init__(
+            f"{attempts} samples in a row failed; the last: {last} Run `vitra-data validate` on the data set."
+        )
