@@ -65,7 +65,7 @@ def topics(path: Path) -> dict[str, int]:
 
 
 def cadence(stamps_s: list[float], nominal_hz: float, pause_s: float = 0.25) -> tuple[float, float]:
-    """(mean rate [Hz], p99 of |period - nominal| [s]); pauses longer than `pause_s` split the stream and do not count."""
+    """(mean rate [Hz], p99 of |period - nominal| [s]); longer pauses than `pause_s` split the stream, uncounted."""
     periods = np.diff(np.asarray(stamps_s))
     periods = periods[(periods > 0) & (periods < pause_s)]
     if len(periods) == 0:

@@ -13,11 +13,11 @@ from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
+
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import ExecutorState, SafetyState, SimState
 from vitra_msgs.srv import SetInstruction, SimReset
 from vitra_policy.errors import VitraError
-
 from vitra_runtime import qos
 
 
@@ -127,8 +127,10 @@ class GraphClient:
         self.wait_for(
             lambda: self.safety is not None and not self.safety.not_ready,
             timeout_s,
-            lambda: "the graph to be ready; still missing: "
-            + ("the safety supervisor" if self.safety is None else "; ".join(self.safety.not_ready)),
+            lambda: (
+                "the graph to be ready; still missing: "
+                + ("the safety supervisor" if self.safety is None else "; ".join(self.safety.not_ready))
+            ),
         )
 
     def rearm(self, timeout_s: float = 10.0) -> int:
@@ -194,9 +196,11 @@ class GraphClient:
         result.add_done_callback(lambda _: self._notify())
         try:
             self.wait_for(
-                lambda: result.done()
-                or len(self.stops) > stops
-                or (self.sim is not None and (self.sim.success or self.sim.failed)),
+                lambda: (
+                    result.done()
+                    or len(self.stops) > stops
+                    or (self.sim is not None and (self.sim.success or self.sim.failed))
+                ),
                 time_limit_s + 10.0,
                 "the trial to end",
             )

@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from vitra_policy.action_space import HAND, SIDES, TRANSLATION
 
 from vitra_bringup.bag_report import messages, open_bag
+from vitra_policy.action_space import HAND, SIDES, TRANSLATION
 
 Image = NDArray[np.uint8]
 COLOURS = {"left": (255, 140, 0), "right": (0, 200, 255)}
@@ -163,7 +163,9 @@ def write_timeline(path: Path, bag: Path) -> None:
         axes[3].plot(t, [1e3 * m.inference_s for m in values], ".", ms=4, label="inference [ms]")
         axes[2].vlines(t, 0, 1, color="tab:green", lw=0.6, label="observation of a chunk")
     for _, t, values in rows("safety_state"):
-        axes[3].step(t, [10 * m.state for m in values], where="post", color="tab:red", label="safety: 10 armed, 20 stop")
+        axes[3].step(
+            t, [10 * m.state for m in values], where="post", color="tab:red", label="safety: 10 armed, 20 stop"
+        )
     for axis in axes[2:]:
         if axis.has_data():
             axis.legend(fontsize=7, loc="upper right")

@@ -1,0 +1,110 @@
+"""Start the graph from a launch file, talk to it, and stop it; for the demo, benchmarks and tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from vitra_bringup.graph_client import GraphClient, GraphError
+
+_STARTED = re.compile(r"^\[INFO\] \[(?P<label>.+)-\d+\]: process started with pid \[(?P<pid>\d+)\]")
+STOP_TIMEOUT_S = 10.0
+
+
+class GraphRun:
+    """A running launch file with a client; use as a context manager.
+
+    Args:
+        launch_file: a file of vitra_bringup, or a path.
+        arguments: launch arguments.
+        log: file for everything the processes print.
+        domain_id: ROS domain of this run; None keeps the environment's.
+    """
+
+    def __init__(self, launch_file: str, arguments: dict[str, str], log: Path, domain_id: int | None = None) -> None:
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        environment = dict(os.environ)
+        if domain_id is not None:
+            environment["ROS_DOMAIN_ID"] = str(domain_id)
+        command = [sys.executable, "-m", "vitra_bringup.launcher", launch_file]
+        command += [f"{name}:={value}" for name, value in arguments.items()]
+        self.pids: dict[str, list[int]] = {}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, name="launch log", daemon=True)
+        self._reader.start()
+        self.client = GraphClient("graph_run", domain_id)
+
+    def __enter__(self) -> GraphRun:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def pid(self, label: str) -> int:
+        """Process id of the newest process of that node name.
+
+        Raises:
+            GraphError: no such process was started; the message lists those that were.
+        """
+        if label not in self.pids:
+            raise GraphError(f"No process '{label}' was launched. There are: {', '.join(sorted(self.pids))}.")
+        return self.pids[label][-1]
+
+    def wait_ready(self, timeout_s: float = 90.0) -> None:
+        """Wait until the safety supervisor would accept a re-arm.
+
+        Raises:
+            GraphError: not in time, or the launch ended; the message holds the end of the log.
+        """
+        try:
+            self.client.wait_for(
+                lambda: (
+                    self._process.poll() is not None
+                    or (self.client.safety is not None and not self.client.safety.not_ready)
+                ),
+                timeout_s,
+                self._missing,
+            )
+        except GraphError as error:
+            raise GraphError(f"{error} The log is {self.log}.") from None
+        if self._process.poll() is not None:
+            tail = "\n".join(self.log.read_text().splitlines()[-15:])
+            raise GraphError(f"The launch ended with exit code {self._process.returncode}:\n{tail}")
+
+    def stop(self) -> int:
+        """Ctrl-C the launch and wait for its end; returns its exit code."""
+        self.client.close()
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._reader.join(timeout=5.0)
+        return self._process.wait()
+
+    def _missing(self) -> str:
+        safety = self.client.safety
+        what = "the safety supervisor" if safety is None else "; ".join(safety.not_ready)
+        return f"the graph to be ready; still missing: {what}."
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self.log.open("w") as log:
+            for line in self._process.stdout:
+                log.write(line)
+                log.flush()
+                if match := _STARTED.match(line):
+                    self.pids.setdefault(match["label"], []).append(int(match["pid"]))
