@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import Calibration
 from vitra_description.names import ARM_DOF, HAND_DOF, SIDES, Side, arm_joints, hand_joints
+from vitra_description.postures import home, open_hand
 from vitra_policy.errors import VitraError
 from vitra_sim.judge import Verdict, judge
 from vitra_sim.layout import Layout, make_layout
-from vitra_sim.posture import OPEN_HAND_RAD, home_arm_rad
 from vitra_sim.robot_model import ROBOT_CLASS, WORLD_CLASS
 from vitra_sim.scene import PHYSICS_STEP_S, STEPS_PER_TICK, build_scene
 from vitra_sim.tasks import DEFAULT_TASK, Task, get_task
@@ -95,8 +95,8 @@ class World:
         self._object_joints = {o.spec.name: self.model.joint(o.spec.name) for o in layout.objects}
         self._body_ids = {name: self.model.body(name).id for name in self._object_joints}
         for side in SIDES:
-            self._arms[side].place(self.data, home_arm_rad(side))
-            self._hands[side].place(self.data, OPEN_HAND_RAD)
+            self._arms[side].place(self.data, home(side))
+            self._hands[side].place(self.data, open_hand())
         mujoco.mj_forward(self.model, self.data)
         touched = self.robot_contacts()
         if touched:

@@ -1,0 +1,105 @@
+"""Timed hand paths: minimum-jerk moves of wrist and fingers, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.transforms import interpolate_pose, rotation_angle
+
+Array = NDArray[np.float64]
+
+MAX_SPEED_M_S = 0.24
+MAX_TURN_RAD_S = 0.6
+_PEAK_OVER_MEAN = 1.875  # of a minimum-jerk profile
+
+
+class Phase(StrEnum):
+    """What a move is for."""
+
+    APPROACH = "approach"
+    DESCEND = "descend"
+    GRASP = "grasp"
+    LIFT = "lift"
+    CARRY = "carry"
+    LOWER = "lower"
+    RELEASE = "release"
+    RETREAT = "retreat"
+
+
+@dataclass(frozen=True, slots=True)
+class Waypoint:
+    """A wrist pose and hand posture to reach.
+
+    Attributes:
+        phase: What the move that ends here is for.
+        pose: Wrist pose (4, 4).
+        fingers_rad: Hand joints (12,).
+        least_s: Shortest time for the move.
+    """
+
+    phase: Phase
+    pose: Array
+    fingers_rad: Array
+    least_s: float = 0.0
+
+
+def minimum_jerk(fraction: Array) -> Array:
+    """Position 0..1 at a fraction 0..1 of the time; at rest at both ends."""
+    s = np.clip(fraction, 0.0, 1.0)
+    return s**3 * (10 - 15 * s + 6 * s**2)
+
+
+def move_time_s(start: Array, end: Array, least_s: float) -> float:
+    """Time of a move between two wrist poses within the speed limits."""
+    distance = float(np.linalg.norm(end[:3, 3] - start[:3, 3]))
+    angle = float(rotation_angle(end[:3, :3] @ start[:3, :3].T))
+    return max(least_s, _PEAK_OVER_MEAN * distance / MAX_SPEED_M_S, _PEAK_OVER_MEAN * angle / MAX_TURN_RAD_S)
+
+
+class Plan:
+    """A path through waypoints; at rest at each of them.
+
+    Args:
+        pose: wrist pose (4, 4) at the start.
+        fingers_rad: hand joints (12,) at the start.
+        waypoints: where to go, at least one.
+    """
+
+    def __init__(self, pose: Array, fingers_rad: Array, waypoints: Sequence[Waypoint]) -> None:
+        self._waypoints = tuple(waypoints)
+        self._poses = np.stack([pose, *(w.pose for w in waypoints)])
+        self._fingers = np.stack([fingers_rad, *(w.fingers_rad for w in waypoints)])
+        times = [move_time_s(a, w.pose, w.least_s) for a, w in zip(self._poses[:-1], waypoints, strict=True)]
+        self._ends_s = np.concatenate([[0.0], np.cumsum(times)])
+
+    @property
+    def duration_s(self) -> float:
+        """Time from start to last waypoint."""
+        return float(self._ends_s[-1])
+
+    def at(self, time_s: Array) -> tuple[Array, Array]:
+        """Wrist poses (n, 4, 4) and hand joints (n, 12) at times (n,); clamped to start and end."""
+        t = np.clip(time_s, 0.0, self.duration_s)
+        move = np.clip(np.searchsorted(self._ends_s, t, side="right") - 1, 0, len(self._waypoints) - 1)
+        length = np.maximum(self._ends_s[move + 1] - self._ends_s[move], 1e-9)
+        s = minimum_jerk((t - self._ends_s[move]) / length)
+        poses = interpolate_pose(self._poses[move], self._poses[move + 1], s)
+        fingers = self._fingers[move] + (self._fingers[move + 1] - self._fingers[move]) * s[:, None]
+        return poses, fingers
+
+    def phase(self, time_s: float) -> Phase:
+        """What is being done at a time."""
+        move = int(np.searchsorted(self._ends_s, min(max(time_s, 0.0), self.duration_s), side="right")) - 1
+        return self._waypoints[min(move, len(self._waypoints) - 1)].phase
+
+    def start_s(self, phase: Phase) -> float:
+        """When the first move of a phase begins; the plan's end if it has none."""
+        for index, waypoint in enumerate(self._waypoints):
+            if waypoint.phase is phase:
+                return float(self._ends_s[index])
+        return self.duration_s
