@@ -111,3 +111,13 @@ class TooManyBadSamplesError(DatasetError):
         super().__init__(
             f"{attempts} samples in a row failed; the last: {last} Run `vitra-data validate` on the data set."
         )
+
+
+class ForeignStatisticsError(VitraError):
+    """Statistics of human hands for robot data, or the other way round."""
+
+    def __init__(self, name: str, kind: str, data: str) -> None:
+        super().__init__(
+            f"Statistics '{name}' are over {kind} hands, but the data are {data} episodes. Compute them from the data "
+            "with `vitra-data stats`, or name the right file."
+        )

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Hands, Side
+from vitra_policy.hand.skeleton import default_skeleton, palm_centre
 from vitra_policy.hand.xhand_map import mano_from_xhand
-from vitra_policy.transforms import euler_xyz_from_matrix, invert_pose, make_pose
+from vitra_policy.prompt import InstructionError, split_instruction
+from vitra_policy.transforms import euler_xyz_from_matrix, make_pose
 from vitra_training.datasets.arrays import check_finite
 from vitra_training.datasets.camera import Camera, camera_for_video
 from vitra_training.datasets.episode import Episode, HumanEpisode, RobotEpisode, TextWindow, valid_frames
@@ -22,9 +24,7 @@ Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 EmbodimentKind = Literal["human", "robot"]
 
-PALM_JOINTS = (0, 2, 5, 9, 13, 17)
-"""Of the 21 hand joints; their mean is the palm point whose path augmentation keeps in view."""
-_PALM_FROM_MOUNT_M = {"left": 0.09, "right": -0.09}  # fingers point along +x of a left mount, -x of a right one
+_SKELETON = default_skeleton()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _human_motion(episode: HumanEpisode, width_px: int, height_px: int) -> Motio
             world_from_wrist=make_pose(position, rotation),
             fingers_rad=fingers,
             next_fingers_rad=fingers,
-            palm_world_m=joints[:, PALM_JOINTS].mean(axis=1, dtype=np.float64),
+            palm_world_m=palm_centre(joints),
             beta=hand.beta if np.isfinite(hand.beta).all() else np.zeros(10),
             valid=valid[side],
             text=episode.text[side],
@@ -114,11 +114,17 @@ def _robot_motion(episode: RobotEpisode, width_px: int, height_px: int) -> Motio
         measured = _clean(f"{episode.id}: {side} hand joints", part.hand_joint, valid[side])
         commanded = _clean(f"{episode.id}: {side} hand targets", part.hand_joint_target, valid[side])
         pose = pose_from_vector(vectors)
-        palm = pose[:, :3, 3] + _PALM_FROM_MOUNT_M[side] * pose[:, :3, 0]
         asked = mano_from_xhand(np.concatenate([commanded[:1], commanded[:-1]]))
         text = texts[side]
-        windows = (TextWindow(text, 0, length),) if text else ()
-        hands[side] = HandMotion(pose, mano_from_xhand(measured), asked, palm, np.zeros(10), valid[side], windows)
+        hands[side] = HandMotion(
+            world_from_wrist=pose,
+            fingers_rad=mano_from_xhand(measured),
+            next_fingers_rad=asked,
+            palm_world_m=palm_centre(_SKELETON.posed_keypoints(pose, mano_from_xhand(measured), side)),
+            beta=np.zeros(10),
+            valid=valid[side],
+            text=(TextWindow(text, 0, length),) if text else (),
+        )
     camera = Camera(episode.intrinsics, width_px, height_px)
     active = tuple(side for side in SIDES if episode.has(side))
     return Motion(episode.id, "robot", camera, np.tile(np.eye(4), (length, 1, 1)), hands, active)
@@ -126,8 +132,6 @@ def _robot_motion(episode: RobotEpisode, width_px: int, height_px: int) -> Motio
 
 def robot_captions(episode: RobotEpisode) -> dict[Side, str]:
     """What each hand of a robot episode does; a plain instruction is given to every hand that takes part."""
-    from vitra_policy.prompt import InstructionError, split_instruction
-
     try:
         left, right = split_instruction(episode.instruction)
         return {"left": left or "", "right": right or ""}
@@ -150,11 +154,6 @@ def palm_path(motion: Motion, frame: int) -> Array:
     return path
 
 
-def camera_positions(motion: Motion) -> Array:
-    """(T, 3) where the camera was, in the world."""
-    return invert_pose(motion.camera_from_world)[:, :3, 3]
-
-
 def _clean(where: str, values: NDArray[np.floating], valid: BoolArray) -> Array:
     """Float64 with invalid frames zeroed (rotations there become garbage that is masked anyway)."""
     array = np.asarray(values, dtype=np.float64)
@@ -164,5 +163,4 @@ def _clean(where: str, values: NDArray[np.floating], valid: BoolArray) -> Array:
         bad = (np.abs(determinant - 1) > 1e-2).reshape(len(array), -1).any(axis=1) & valid
         if bad.any():
             raise NotFiniteError(f"{where} (a rotation must have determinant 1)", int(np.argmax(bad)))
-    cleaned = np.where(np.isfinite(array), array, 0.0)
-    return cleaned
+    return np.where(np.isfinite(array), array, 0.0)

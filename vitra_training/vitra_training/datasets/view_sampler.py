@@ -1,4 +1,4 @@
-"""Random views that keep a hand's path in the picture and never look beyond its edge (paper's trajectory-aware crop)."""
+"""Random views that keep a hand's path in sight and never look beyond the picture (the paper's crop)."""
 
 from __future__ import annotations
 

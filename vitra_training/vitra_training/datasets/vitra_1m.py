@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,16 +121,16 @@ def read_index(path: Path) -> tuple[NDArray[np.int64], list[str]]:
     return np.asarray(pairs, dtype=np.int64).reshape(-1, 2), [str(name) for name in ids]
 
 
-def find_video(video_root: Path, episode: HumanEpisode) -> tuple[Path, NDArray[np.int64]]:
+def find_video(video_roots: Sequence[Path], episode: HumanEpisode) -> tuple[Path, NDArray[np.int64]]:
     """The video file of an episode and its frame numbers in that file.
 
-    Looks for `{name}.mp4|.MP4|.webm` in the root and its published sub-folders, then for `{name}_part{k}.mp4` pieces
+    Looks for `{name}.mp4|.MP4|.webm` in the roots and their published sub-folders, then for `{name}_part{k}.mp4` pieces
     of 2000 frames.
 
     Raises:
         BrokenFileError: not there, or the episode spans two parts.
     """
-    folders = [video_root, video_root / "Video", *_published_folders(video_root, episode.dataset)]
+    folders = [folder for root in video_roots for folder in _video_folders(root, episode.dataset)]
     frames = episode.video_decode_frame
     for folder in folders:
         for suffix in _VIDEO_SUFFIXES:
@@ -143,14 +143,17 @@ def find_video(video_root: Path, episode: HumanEpisode) -> tuple[Path, NDArray[n
             if path.is_file():
                 return path, frames - parts[0] * _PART_FRAMES
     elif any((folder / f"{episode.video_name}_part1.mp4").is_file() for folder in folders):
-        raise BrokenFileError(video_root, "video", f"episode {episode.id} crosses from one video part into the next")
+        raise BrokenFileError(
+            episode.video_name, "video", f"episode {episode.id} crosses from one video part into the next"
+        )
     searched = ", ".join(str(folder) for folder in dict.fromkeys(folders))
     raise BrokenFileError(f"{episode.video_name}.mp4", "video", f"not found in {searched}")
 
 
-def _published_folders(root: Path, dataset: str) -> Iterable[Path]:
+def _video_folders(root: Path, dataset: str) -> Iterable[Path]:
     names = [folder for start, folder in VIDEO_ROOTS.items() if dataset.lower().startswith(start)]
-    return [base / name for base in (root, root / "Video") for name in (names or VIDEO_ROOTS.values())]
+    bases = (root, root / "Video")
+    return [*bases, *(base / name for base in bases for name in (names or VIDEO_ROOTS.values()))]
 
 
 def _read_hand(path: Path, content: Mapping[str, Any], side: Side, length: int) -> HumanHand:

@@ -22,43 +22,11 @@ _MIRRORED = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])} | {
     "anti-clockwise": "clockwise",
 }
 _SIDE_WORDS = re.compile(rf"\b({'|'.join(sorted(_MIRRORED, key=len, reverse=True))})\b", re.IGNORECASE)
-_COLOURS = [
-    "red",
-    "orange",
-    "yellow",
-    "green",
-    "blue",
-    "purple",
-    "violet",
-    "pink",
-    "brown",
-    "black",
-    "white",
-    "grey",
-    "gray",
-    "beige",
-    "cyan",
-    "magenta",
-    "turquoise",
-    "teal",
-    "maroon",
-    "navy",
-    "golden",
-    "gold",
-    "silver",
-    "colored",
-    "coloured",
-    "color",
-    "colour",
-    "reddish",
-    "bluish",
-    "greenish",
-    "yellowish",
-    "tan",
-    "indigo",
-    "crimson",
-]
-_COLOUR_WORDS = re.compile(rf"\b({'|'.join(_COLOURS)})\b", re.IGNORECASE)
+_COLOURS = (
+    "red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ea]y|beige|cyan|magenta|turquoise|teal|"
+    "maroon|navy|gold|golden|silver|tan|indigo|crimson|colou?r(ed)?|reddish|bluish|greenish|yellowish"
+)
+_COLOUR_WORDS = re.compile(rf"\b({_COLOURS})\b", re.IGNORECASE)
 
 
 def mirror_words(text: str) -> str:

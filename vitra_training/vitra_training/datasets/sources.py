@@ -1,0 +1,134 @@
+"""Opening whatever lies at a path: one small interface over every format we read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from vitra_training.datasets import teledata, vitra_1m
+from vitra_training.datasets.episode import IntArray, Recording, VideoClip, usable_frames
+from vitra_training.datasets.errors import DatasetError, UnknownFormatError
+from vitra_training.datasets.store import STORE_NAME
+from vitra_training.datasets.store_reader import CanonicalStore
+
+Progress = Callable[[int, int], None]
+
+
+@runtime_checkable
+class EpisodeSource(Protocol):
+    """Episodes by number."""
+
+    format: str
+    root: Path
+    ids: list[str]
+
+    def __len__(self) -> int:
+        """How many episodes there are."""
+
+    def load(self, number: int) -> Recording:
+        """Episode and pictures by number; raises `DatasetError` when it is broken."""
+
+    def frame_index(self) -> IntArray:
+        """(N, 2) every (episode, frame) at which a sample can start."""
+
+    def content_hash(self) -> str:
+        """Changes when the data change."""
+
+
+class EpisodeFiles:
+    """One file per episode, in a folder."""
+
+    format = "files"
+
+    def __init__(self, root: Path, paths: Sequence[Path]) -> None:
+        self.root, self.paths = root, list(paths)
+        self.ids = [path.stem for path in self.paths]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def load(self, number: int) -> Recording:
+        """Episode and pictures by number."""
+        raise NotImplementedError
+
+    def frame_index(self) -> IntArray:
+        """(N, 2) every (episode, frame) at which a sample can start; broken episodes are left out."""
+        pairs = [np.zeros((0, 2), dtype=np.int64)]
+        for number in range(len(self)):
+            try:
+                frames = np.flatnonzero(usable_frames(self.load(number).episode))
+            except DatasetError:
+                continue
+            pairs.append(np.stack([np.full(len(frames), number), frames], axis=1))
+        return np.concatenate(pairs)
+
+    def content_hash(self) -> str:
+        """SHA-256 over the episode files (not the videos)."""
+        digest = hashlib.sha256()
+        for path in self.paths:
+            digest.update(path.name.encode() + path.read_bytes())
+        return digest.hexdigest()
+
+
+class Vitra1M(EpisodeFiles):
+    """A folder of VITRA-1M annotations; videos are looked for in `video_root`, beside and above it."""
+
+    format = "vitra1m"
+
+    def __init__(self, root: Path, paths: Sequence[Path], video_root: Path | None = None) -> None:
+        super().__init__(root, paths)
+        self.video_roots = [video_root] if video_root else [root, root.parent]
+
+    def load(self, number: int) -> Recording:
+        """Episode and pictures by number.
+
+        Raises:
+            DatasetError: the annotation or its video is broken or missing.
+        """
+        episode = vitra_1m.read_episode(self.paths[number])
+        return Recording(episode, VideoClip(*vitra_1m.find_video(self.video_roots, episode)))
+
+
+class TeleData(EpisodeFiles):
+    """A folder of TeleData HDF5 files with their videos beside them."""
+
+    format = "teledata"
+
+    def load(self, number: int) -> Recording:
+        """Episode and pictures by number."""
+        path = self.paths[number]
+        episode = teledata.read_episode(path)
+        return Recording(episode, VideoClip(teledata.read_video_path(path), np.arange(len(episode))))
+
+
+def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
+    """The data set at a path: a folder or one episode file of any format we read.
+
+    Args:
+        path: canonical store, folder of `*.npy` or `*.h5`, or one such file.
+        video_root: where the videos of VITRA-1M annotations are, when they are elsewhere.
+
+    Raises:
+        UnknownFormatError: nothing of the kind.
+    """
+    path = path.expanduser()
+    if (path / STORE_NAME).is_file():
+        return CanonicalStore(path)
+    if path.is_file():
+        folder, files = path.parent, [path]
+    else:
+        folder, files = path, sorted(path.glob("*")) if path.is_dir() else []
+    annotations = [file for file in files if file.suffix == ".npy"]
+    demonstrations = [file for file in files if file.suffix in {".h5", ".hdf5"}]
+    if annotations:
+        return Vitra1M(folder, annotations, video_root)
+    if demonstrations:
+        return TeleData(folder, demonstrations)
+    for name in ("annotations", "Annotation", "episodes", "episodic_annotations"):
+        if (path / name).is_dir():
+            return open_source(path / name, video_root or path)
+    raise UnknownFormatError(path)
