@@ -1,0 +1,1 @@
+"""The policy node: assembles observations, runs a policy on them, publishes its chunks."""

@@ -1,0 +1,153 @@
+"""ROS messages to the policy's types and back; pure functions of the messages."""
+
+from __future__ import annotations
+
+import array
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Pose
+from numpy.typing import NDArray
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, Image, JointState
+
+from vitra_description.names import arm_joints, hand_joints
+from vitra_inference.observations import Camera, Frame
+from vitra_inference.worker import Answer
+from vitra_msgs.msg import HandActionChunk, SimState
+from vitra_policy.errors import UnknownNameError, VitraError
+from vitra_policy.inference import policy as boundary
+from vitra_policy.inference.policy import Extra
+from vitra_policy.transforms import make_pose, matrix_from_quaternion
+
+FloatArray = NDArray[np.float64]
+
+_CHANNELS: Mapping[str, tuple[int, list[int]]] = {
+    "rgb8": (3, [0, 1, 2]),
+    "bgr8": (3, [2, 1, 0]),
+    "rgba8": (4, [0, 1, 2]),
+    "bgra8": (4, [2, 1, 0]),
+    "mono8": (1, [0, 0, 0]),
+}
+
+
+class MessageError(VitraError):
+    """A message whose content contradicts itself."""
+
+
+def stamp_ns_of(raw: bytes) -> int:
+    """Stamp of any serialised message that starts with a std_msgs/Header [ns]; costs no deserialisation."""
+    order = "<" if raw[1] & 1 else ">"
+    seconds, nanoseconds = struct.unpack_from(f"{order}iI", raw, 4)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+
+
+def frame_of(raw: bytes, frame_id: str, *, keep: bool = True) -> Frame:
+    """A frame of a serialised image (or camera_info, without pixels)."""
+    stamp_ns = stamp_ns_of(raw)
+    return Frame(stamp_ns * 1e-9, stamp_ns, frame_id, raw if keep else None)
+
+
+def camera_of(message: CameraInfo) -> Camera:
+    """Intrinsics of a camera_info."""
+    return Camera(np.array(message.k, dtype=np.float64).reshape(3, 3), message.width, message.height)
+
+
+def decode_image(raw: bytes) -> NDArray[np.uint8]:
+    """RGB image (H, W, 3) of a serialised sensor_msgs/Image; no copy for rgb8.
+
+    Raises:
+        UnknownNameError: another encoding.
+        MessageError: sizes that do not belong together.
+    """
+    message = deserialize_message(raw, Image)
+    if message.encoding not in _CHANNELS:
+        raise UnknownNameError("image encoding", message.encoding, _CHANNELS)
+    channels, order = _CHANNELS[message.encoding]
+    height, width, step = message.height, message.width, message.step
+    pixels = np.frombuffer(message.data, dtype=np.uint8)
+    if step < width * channels or pixels.size != height * step:
+        raise MessageError(
+            f"Image of {width}x{height} {message.encoding}, step {step}, cannot have {pixels.size} bytes."
+        )
+    image = pixels.reshape(height, step)[:, : width * channels].reshape(height, width, channels)
+    return image if order == [0, 1, 2] and channels == 3 else image[:, :, order]
+
+
+class JointDecoder:
+    """Positions of serialised joint states in the order of `vitra_description.names`."""
+
+    def __init__(self) -> None:
+        self._order: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+
+    def __call__(self, stream: str, raw: bytes) -> FloatArray:
+        """Positions [rad] of the stream ``{side}_arm`` (7,) or ``{side}_hand`` (12,).
+
+        Raises:
+            MessageError: a joint is missing, or there are more names than positions.
+        """
+        message = deserialize_message(raw, JointState)
+        key = (stream, tuple(message.name))
+        order = self._order.get(key)
+        if order is None:
+            order = self._order[key] = self._find(stream, message.name)
+        if len(message.position) < len(message.name):
+            raise MessageError(
+                f"{stream}/joint_states has {len(message.position)} positions for {len(message.name)} names."
+            )
+        return np.asarray(message.position, dtype=np.float64)[order]
+
+    def _find(self, stream: str, names: Sequence[str]) -> list[int]:
+        side, part = stream.split("_")
+        expected = arm_joints(side) if part == "arm" else hand_joints(side)
+        lacking = [name for name in expected if name not in names]
+        if lacking:
+            raise MessageError(
+                f"{stream}/joint_states lacks {', '.join(lacking)}; it has {', '.join(names) or 'none'}."
+            )
+        return [list(names).index(name) for name in expected]
+
+
+def decode_sim_state(raw: bytes) -> dict[str, Extra]:
+    """Extras of a serialised SimState."""
+    message = deserialize_message(raw, SimState)
+    poses = [_pose_matrix(pose) for pose in message.object_poses]
+    return {
+        boundary.SIM_TIME_S: np.array(message.sim_time_s),
+        boundary.SIM_TASK: message.task,
+        boundary.SIM_SUCCESS: np.array(message.success),
+        boundary.SIM_OBJECT_NAMES: np.array(message.object_names, dtype=np.str_),
+        boundary.SIM_OBJECT_POSES: np.array(poses).reshape(-1, 4, 4),
+        boundary.SIM_OBJECT_SIZES: np.asarray(message.object_sizes, dtype=np.float64).reshape(-1, 3),
+    }
+
+
+def chunk_message(answer: Answer) -> HandActionChunk:
+    """The message of an answer, stamped with the time of its observation."""
+    chunk, observation, frame = answer.chunk, answer.observation, answer.frame
+    message = HandActionChunk(
+        sequence=answer.sequence,
+        step_s=float(chunk.step_s),
+        steps=chunk.steps,
+        actions=array.array("f", np.ascontiguousarray(chunk.actions, dtype=np.float32).tobytes()),
+        observed=observation.state,
+        left_valid=bool(chunk.valid[0]),
+        right_valid=bool(chunk.valid[1]),
+        source="policy",
+        policy_id=chunk.policy_id,
+        instruction=observation.instruction,
+        committed_steps=chunk.committed_steps,
+        inference_s=answer.inference_s,
+        stage_names=list(chunk.timing),
+        stage_s=[float(seconds) for seconds in chunk.timing.values()],
+    )
+    message.header.frame_id = frame.frame_id
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(frame.stamp_ns, 1_000_000_000)
+    return message
+
+
+def _pose_matrix(pose: Pose) -> Any:
+    position, q = pose.position, pose.orientation
+    return make_pose([position.x, position.y, position.z], matrix_from_quaternion([q.x, q.y, q.z, q.w]))

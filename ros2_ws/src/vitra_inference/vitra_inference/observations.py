@@ -1,0 +1,196 @@
+"""Collects the streams and makes the newest complete observation on demand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import SIDES, Side
+from vitra_policy.inference.observation import (
+    CameraInfoError,
+    HandStateEstimator,
+    HandStates,
+    SampleHistory,
+    fov_from_intrinsics,
+)
+from vitra_policy.inference.policy import BASE_FROM_CAMERA, CommittedPrefix, Extra, Observation
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+_LAG_POLL_S = 0.002
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One camera frame, not decoded yet."""
+
+    stamp_s: float
+    stamp_ns: int
+    frame_id: str
+    raw: bytes | None
+    """Serialised image; None when the policy does not look."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Camera:
+    """What camera_info says."""
+
+    intrinsics: FloatArray
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """A frame with the hands at its time: everything but pixels, extras and prompt."""
+
+    frame: Frame
+    camera: Camera
+    hands: HandStates
+    complete_s: float
+    """Monotonic time at which it was complete."""
+
+
+class ObservationBuffer:
+    """Newest frame and joint histories, filled by subscriptions and emptied by the worker.
+
+    Messages stay serialised until an observation needs them: of 200 joint messages per second a policy at 10 Hz
+    decodes ten.
+
+    Args:
+        sides: arms and hands the robot has.
+        camera_from_wrist: see `HandStateEstimator`.
+        base_from_camera: (4, 4), becomes an extra.
+        decode_joints: positions of a serialised joint state, given the stream (``right_arm``).
+        decode_image: RGB image of a serialised image.
+        decode_extras: extras of a serialised simulator state.
+        max_joint_age_s: oldest joint sample that counts.
+    """
+
+    def __init__(
+        self,
+        sides: Collection[Side],
+        camera_from_wrist: Callable[[Side, FloatArray], FloatArray],
+        base_from_camera: FloatArray,
+        *,
+        decode_joints: Callable[[str, bytes], FloatArray],
+        decode_image: Callable[[bytes], NDArray[np.uint8]],
+        decode_extras: Callable[[bytes], Mapping[str, Extra]],
+        max_joint_age_s: float = 0.05,
+    ) -> None:
+        def history(stream: str) -> SampleHistory[bytes]:
+            return SampleHistory(lambda raw: decode_joints(stream, raw))
+
+        self._histories = {f"{side}_{part}": history(f"{side}_{part}") for side in sides for part in ("arm", "hand")}
+        self._estimator = HandStateEstimator(
+            camera_from_wrist,
+            {side: self._histories[f"{side}_arm"] for side in sides},
+            {side: self._histories[f"{side}_hand"] for side in sides},
+            max_joint_age_s,
+        )
+        self._base_from_camera = base_from_camera
+        self._decode_image, self._decode_extras = decode_image, decode_extras
+        self._changed = threading.Condition()
+        self._frame: Frame | None = None
+        self._camera: Camera | None = None
+        self._extras: bytes | None = None
+        self.problem = "no data yet"
+        """Why the last `next` gave nothing."""
+
+    def add_frame(self, frame: Frame) -> None:
+        """Take a camera frame."""
+        with self._changed:
+            self._frame = frame
+            self._changed.notify_all()
+
+    @property
+    def newest(self) -> Frame | None:
+        """The newest frame, used or not."""
+        return self._frame
+
+    def set_camera(self, camera: Camera) -> None:
+        """Take what camera_info says."""
+        self._camera = camera
+
+    def add_joints(self, stream: str, stamp_s: float, raw: bytes) -> None:
+        """Take a joint state."""
+        with self._changed:
+            self._histories[stream].add(stamp_s, raw)
+
+    def set_extras(self, raw: bytes) -> None:
+        """Take the simulator's state."""
+        self._extras = raw
+
+    def next(self, last: Frame | None, needed: NDArray[np.bool_], timeout_s: float) -> Sighting | None:
+        """The newest frame other than `last`, once the joints have caught up with it.
+
+        Args:
+            last: the frame that was used before.
+            needed: (2,) hands that are to move; their chunk is anchored at the measured hand, so it must be known.
+            timeout_s: how long to wait.
+
+        Returns:
+            None when there is none within the timeout; `problem` says why.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                ready = self._look(last, needed)
+                left_s = deadline_s - time.monotonic()
+                if ready is not None or left_s <= 0:
+                    return ready
+                lagging = self._frame is not None and self._frame is not last
+                self._changed.wait(min(left_s, _LAG_POLL_S) if lagging else left_s)
+
+    def observe(
+        self, sighting: Sighting, instruction: str, hands: NDArray[np.bool_], committed: CommittedPrefix | None
+    ) -> Observation:
+        """The observation of a sighting.
+
+        Raises:
+            VitraError: an image or camera_info that cannot be used.
+        """
+        frame, camera = sighting.frame, sighting.camera
+        image = None if frame.raw is None else self._decode_image(frame.raw)
+        if image is not None and image.shape[:2] != (camera.height_px, camera.width_px):
+            raise CameraInfoError(
+                f"The image is {image.shape[1]}x{image.shape[0]} but camera_info speaks of "
+                f"{camera.width_px}x{camera.height_px}; both must come from one camera profile."
+            )
+        extras: dict[str, Any] = {BASE_FROM_CAMERA: self._base_from_camera}
+        if self._extras is not None:
+            extras.update(self._decode_extras(self._extras))
+        return Observation(
+            stamp_s=frame.stamp_s,
+            instruction=instruction,
+            image=image,
+            intrinsics=camera.intrinsics,
+            fov_rad=fov_from_intrinsics(camera.intrinsics, camera.width_px, camera.height_px),
+            state=sighting.hands.state,
+            state_valid=sighting.hands.valid,
+            hands=hands,
+            committed=committed,
+            extras=extras,
+        )
+
+    def _look(self, last: Frame | None, needed: NDArray[np.bool_]) -> Sighting | None:
+        frame, camera = self._frame, self._camera
+        if frame is None or frame is last:
+            self.problem = "no camera image" if frame is None else "no new camera image"
+            return None
+        if camera is None:
+            self.problem = "no camera_info"
+            return None
+        states = self._estimator.at(frame.stamp_s)
+        wanted = [side for side, flag in zip(SIDES, needed, strict=True) if flag]
+        lacking = {stream: why for stream, why in states.missing.items() if stream.split("_")[0] in wanted}
+        if lacking:
+            self.problem = ", ".join(f"{stream}/joint_states: {why}" for stream, why in lacking.items())
+            return None
+        return Sighting(frame, camera, states, time.monotonic())

@@ -1,0 +1,259 @@
+"""The `policy` node: owns the subscriptions, the run and its services; the worker thread owns the policy.
+
+policy_node --ros-args -p policy:=remote -p policy_options:="['port=8000']" -p arms:=right
+then: call ~/set_instruction, arm the robot, call ~/start (or send a ~/run_policy goal)
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.task import Future
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from vitra_description.calibration import calibration_path, load_calibration
+from vitra_description.names import CAMERA_FRAME
+from vitra_description.observed_wrist import ObservedWrist
+from vitra_inference import messages
+from vitra_inference.instructions import complete_instruction
+from vitra_inference.loader import PolicyLoader
+from vitra_inference.observations import ObservationBuffer
+from vitra_inference.session import Run, RunRefusedError, RunSession, TerminationReason
+from vitra_inference.settings import Parameters
+from vitra_inference.worker import Answer, PolicyWorker, WorkerSettings
+from vitra_msgs.action import RunPolicy
+from vitra_msgs.msg import ExecutorState, HandActionChunk, SafetyState, SimState
+from vitra_msgs.srv import SetInstruction
+from vitra_policy.errors import UnknownNameError, VitraError
+from vitra_policy.inference.policy import Policy, hands_array
+from vitra_policy.inference.registry import create_policy, parse_options, policy_names
+from vitra_policy.inference.rtc import DelayMeter
+from vitra_runtime import qos
+from vitra_runtime.node import StackNode, run
+
+_LOAD_PATIENCE_S = 2.0
+_WATCH_PERIOD_S = 0.1
+
+
+class PolicyNode(StackNode[Parameters]):
+    """Wiring of the policy; the logic is in the modules it imports."""
+
+    def __init__(self) -> None:
+        super().__init__("policy", Parameters)
+        if self.params.policy not in policy_names():
+            raise UnknownNameError("policy", self.params.policy, policy_names())
+        options = parse_options(self.params.policy_options)
+        self._loader = PolicyLoader(lambda: create_policy(self.params.policy, options), self.params.policy)
+        self._session, self._delay = RunSession(), DelayMeter()
+        self._worker: PolicyWorker | None = None
+        self._subscriptions_of_run: list[Any] = []
+        self._chunks: Any = None
+        self._safety: SafetyState | None = None
+        self._instruction, self._hands = "", np.zeros(2, dtype=bool)
+        self._goals: list[tuple[ServerGoalHandle, Run, Future]] = []
+        self._silence = ""
+        self._instructions = self.stream_publisher(String, "instruction", qos.LATCHED)
+        self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction)
+        self.create_service(Trigger, "~/start", self._on_start)
+        self.create_service(Trigger, "~/stop", self._on_stop)
+        self._action = ActionServer(
+            self, RunPolicy, "~/run_policy", self._on_goal,
+            goal_callback=lambda _: GoalResponse.ACCEPT, cancel_callback=lambda _: CancelResponse.ACCEPT,
+        )  # fmt: skip
+        self.create_subscription(SafetyState, "safety_state", self._on_safety, qos.LATCHED)
+        self.create_timer(_WATCH_PERIOD_S, self._watch)
+        if self.params.instruction:
+            self._set_instruction(self.params.instruction)
+
+    def setup(self) -> None:
+        """Load the policy and subscribe to what it needs."""
+        sides, name = self.params.sides, self.params.calibration
+        calibration = load_calibration(name if name.endswith((".yaml", ".yml")) else calibration_path(name))
+        policy = self._loader.get(_LOAD_PATIENCE_S)
+        buffer = ObservationBuffer(
+            sides,
+            ObservedWrist(calibration, sides, self.params.arm_variant),
+            calibration.base_from_head_camera,
+            decode_joints=messages.JointDecoder(),
+            decode_image=messages.decode_image,
+            decode_extras=messages.decode_sim_state,
+            max_joint_age_s=self.params.max_joint_age_s,
+        )
+        self._chunks = self.create_publisher(HandActionChunk, "hand_action_chunk", qos.CHUNK)
+        self._subscribe(buffer, policy)
+        self._worker = PolicyWorker(
+            policy, buffer, self._session, self._delay, self._publish, self.set_fault,
+            WorkerSettings(self.params.real_time_chunking, self.params.max_rate_hz, self.params.stall_s),
+        )  # fmt: skip
+        self._worker.start()
+        self.get_logger().info(f"policy '{policy.metadata.policy_id}' is warm; calibration {Path(name).stem}")
+
+    def halt(self) -> None:
+        """End the run."""
+        self._session.end(TerminationReason.STOPPED, "the policy node was deactivated")
+
+    def teardown(self) -> None:
+        """Stop the worker, close the policy, drop the subscriptions."""
+        worker, self._worker = self._worker, None
+        if worker is None or worker.stop():
+            self._loader.close()
+        else:
+            self.get_logger().error("the policy does not return; left behind with its thread")
+        for subscription in self._subscriptions_of_run:
+            self.destroy_subscription(subscription)
+        self._subscriptions_of_run.clear()
+        if self._chunks is not None:
+            self.destroy_publisher(self._chunks)
+            self._chunks = None
+
+    def _subscribe(self, buffer: ObservationBuffer, policy: Policy) -> None:
+        def listen(message_type: Any, topic: str, callback: Any, profile: Any = qos.SENSOR, raw: bool = True) -> None:
+            self._subscriptions_of_run.append(self.create_subscription(message_type, topic, callback, profile, raw=raw))
+
+        def on_joints(stream: str) -> Any:
+            return lambda raw: buffer.add_joints(stream, messages.stamp_ns_of(raw) * 1e-9, raw)
+
+        looks = policy.metadata.needs_image
+        frame_id = CAMERA_FRAME
+
+        def on_info(message: CameraInfo) -> None:
+            nonlocal frame_id
+            frame_id = message.header.frame_id or CAMERA_FRAME
+            buffer.set_camera(messages.camera_of(message))
+
+        def on_frame(raw: bytes) -> None:
+            buffer.add_frame(messages.frame_of(raw, frame_id, keep=looks))
+
+        listen(CameraInfo, "head_camera/color/camera_info", on_info, raw=False)
+        # A policy that does not look still acts at the camera's pace, without the cost of moving pixels.
+        topic = "head_camera/color/image_raw" if looks else "head_camera/color/camera_info"
+        listen(Image if looks else CameraInfo, topic, on_frame)
+        for side in self.params.sides:
+            for part in ("arm", "hand"):
+                listen(JointState, f"{side}_{part}/joint_states", on_joints(f"{side}_{part}"))
+        if policy.metadata.is_privileged:
+            listen(SimState, "sim/state", buffer.set_extras)
+        listen(ExecutorState, "executor_state", self._on_executor, qos.SETPOINT, raw=False)
+
+    def _publish(self, answer: Answer) -> None:
+        self._chunks.publish(messages.chunk_message(answer))
+
+    def _on_executor(self, message: ExecutorState) -> None:
+        if message.state == ExecutorState.TRACKING:
+            self._delay.report(message.chunk_sequence, message.first_step)
+        else:
+            self._delay.clear()
+
+    def _on_safety(self, message: SafetyState) -> None:
+        self._safety = message
+        if self.params.require_armed and message.state != SafetyState.ARMED:
+            cause = message.stop_cause or "the robot is not armed"
+            self._session.end(TerminationReason.STOPPED, f"{cause}: {message.stop_detail}".rstrip(": "))
+
+    def _set_instruction(self, text: str) -> None:
+        instruction, hands = complete_instruction(text, self.params.sides)
+        self._instruction, self._hands = instruction, hands_array(hands)
+        self._session.redirect(self._instruction, self._hands)
+        self._instructions.publish(String(data=instruction))
+        self.get_logger().info(f"instruction: {instruction}")
+
+    def _start_run(self, time_limit_s: float = 0.0) -> Run:
+        if not self.is_active:
+            raise RunRefusedError(f"The policy node is not active: {self._detail}.")
+        if not self._instruction:
+            raise RunRefusedError("No instruction is set; call ~/set_instruction first.")
+        armed = self._safety is None or self._safety.state == SafetyState.ARMED
+        if self.params.require_armed and not armed:
+            raise RunRefusedError("The robot is not armed; call safety_supervisor/rearm first.")
+        return self._session.start(self._instruction, self._hands, time_limit_s)
+
+    def _on_set_instruction(
+        self, request: SetInstruction.Request, response: SetInstruction.Response
+    ) -> SetInstruction.Response:
+        try:
+            self._set_instruction(request.instruction)
+            response.success, response.message = True, self._instruction
+        except VitraError as error:
+            response.success, response.message = False, str(error)
+        return response
+
+    def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        try:
+            response.success, response.message = True, f"running: {self._start_run().instruction}"
+        except VitraError as error:
+            response.success, response.message = False, str(error)
+        return response
+
+    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        ended = self._session.end(TerminationReason.STOPPED, "policy/stop was called")
+        response.success, response.message = True, "stopped" if ended else "no run was under way"
+        return response
+
+    async def _on_goal(self, goal: ServerGoalHandle) -> RunPolicy.Result:
+        try:
+            self._set_instruction(goal.request.instruction or self._instruction)
+            current = self._start_run(float(goal.request.time_limit_s))
+        except VitraError as error:
+            goal.abort()
+            return RunPolicy.Result(termination_reason="refused", detail=str(error))
+        ended: Future = Future()
+        self._goals.append((goal, current, ended))
+        await ended
+        succeeded = current.reason in (TerminationReason.POLICY_DONE, TerminationReason.TIME_LIMIT)
+        if current.reason == TerminationReason.CANCELED:
+            goal.canceled()
+        elif succeeded:
+            goal.succeed()
+        else:
+            goal.abort()
+        return RunPolicy.Result(
+            termination_reason=str(current.reason),
+            detail=current.detail,
+            chunks=current.chunks,
+            duration_s=self._session.elapsed_s(current),
+        )
+
+    def _watch(self) -> None:
+        """Time limit, cancel requests, feedback, and a policy that does not answer."""
+        self._session.check_time()
+        for entry in list(self._goals):
+            goal, current, ended = entry
+            if goal.is_cancel_requested:
+                self._session.end(TerminationReason.CANCELED, "the client canceled the goal", current)
+            if current.reason is not None:
+                self._goals.remove(entry)
+                ended.set_result(None)
+                continue
+            elapsed_s = self._session.elapsed_s(current)
+            goal.publish_feedback(
+                RunPolicy.Feedback(
+                    chunks=current.chunks,
+                    elapsed_s=elapsed_s,
+                    inference_s=current.inference_s,
+                    chunk_hz=current.chunks / max(elapsed_s, 1e-3),
+                )
+            )
+        silent_s = 0.0 if self._worker is None else self._worker.silent_s
+        if silent_s > self.params.answer_s and not self._silence:
+            self._silence = f"the policy has not answered for {self.params.answer_s:g} s"
+            self.set_fault(self._silence)
+            self._session.end(TerminationReason.POLICY_ERROR, self._silence)
+        elif self._silence and silent_s <= self.params.answer_s:
+            self._silence = ""
+            self.set_fault("")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(PolicyNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
