@@ -52,6 +52,8 @@ class LinkConfig:
         avoid_singularity: The controller's singularity avoidance for Cartesian motion.
         follow: High follow of the pass-through.
         reply_timeout_ms: How long the SDK waits for an answer.
+        arm_type: What the arm must say it is, e.g. `RM_75`.
+        force_type: Its force sensor variant, `6F` or `B`; it decides the length of the last link.
     """
 
     arm_ip: str
@@ -64,6 +66,8 @@ class LinkConfig:
     avoid_singularity: bool = False
     follow: bool = True
     reply_timeout_ms: int = 500
+    arm_type: str = "RM_75"
+    force_type: str = "6F"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class SdkLink:
     ) -> None:
         self.config = config
         self.state = LinkState.DOWN
-        self.problem = "not connected yet"
+        self.problem = "connecting"
         self.identity = ""
         self.restarts = 0
         self._retry_s, self._connect_deadline_s = retry_s, connect_deadline_s
@@ -176,8 +176,8 @@ class SdkLink:
         if now_s - self._heard_s > self._silence_s:
             config = self.config
             return (
-                f"no state push from {config.arm_ip} on UDP port {config.udp_port} for {self._silence_s:g} s; is the arm "
-                "on, does a firewall block the port, does another process (or the other arm) use it?"
+                f"no state push from {config.arm_ip} on UDP port {config.udp_port} for {self._silence_s:g} s; is the "
+                "arm on, does a firewall block the port, does another process (or the other arm) use it?"
             )
         if self._unhandled is not None and now_s - self._unhandled[1] > self._call_deadline_s:
             return f"the SDK did not take a setpoint within {self._call_deadline_s:g} s"
@@ -213,7 +213,8 @@ def spawn_child(pipe: socket.socket) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "realman_driver.sdk_process", str(pipe.fileno())],
         pass_fds=(pipe.fileno(),),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,  # the SDK prints there
+        stdout=subprocess.DEVNULL,  # the SDK prints there, and logs in its own words on the other
+        stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},
         start_new_session=True,  # Ctrl-C is the driver's: it stops the arm first
     )

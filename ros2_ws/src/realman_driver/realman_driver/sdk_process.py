@@ -67,6 +67,12 @@ class VendorArm:
             raise ConnectionFailedError(
                 f"the controller at {where} says it is {info}; supported: RM75 (7 joints), generations 3 and 4"
             )
+        found, expected = (info["arm_model"], info["force_type"]), (config.arm_type, config.force_type)
+        if found != expected:
+            raise ConnectionFailedError(
+                f"the arm at {where} is a {'-'.join(found)}; "
+                f"the parameters arm_type and force_type say {'-'.join(expected)}"
+            )
         self._arm.rm_set_timeout(config.reply_timeout_ms)
         self._require_ready()
         self._configure()
@@ -240,8 +246,9 @@ def main(arguments: list[str]) -> None:
     except ImportError as error:
         reason = f"the vendor SDK is missing ({error}); install it with: pip install Robotic_Arm==1.1.6"
         _send(pipe, frames.pack_event(frames.EventKind.FAILED, reason))
-    except (ConnectionFailedError, OSError) as error:
-        _send(pipe, frames.pack_event(frames.EventKind.FAILED, str(error)))
+    except Exception as error:  # whatever it is, the driver must hear it: this process ends
+        reason = str(error) if isinstance(error, ConnectionFailedError) else f"{type(error).__name__}: {error}"
+        _send(pipe, frames.pack_event(frames.EventKind.FAILED, reason))
     else:
         _send(pipe, frames.pack_event(frames.EventKind.CONNECTED, identity))
         reason = serve(arm, pipe, orphaned)

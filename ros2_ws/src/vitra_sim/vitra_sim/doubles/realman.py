@@ -106,7 +106,7 @@ class RealmanDouble:
             TimeoutError: the thread is frozen or gone.
         """
         done = threading.Event()
-        
+
         def run() -> None:
             action()
             done.set()

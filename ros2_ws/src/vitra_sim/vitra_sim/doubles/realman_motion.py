@@ -78,7 +78,9 @@ class Motion:
         else:
             period_s = now_s - self._last_frame_s
             allowed = self.speed_limit_rad_s * _SPEED_SLACK
-            self._budget = np.minimum(self._budget + allowed * period_s, np.minimum(allowed * _SPEED_WINDOW_S, MAX_STEP_RAD))
+            self._budget = np.minimum(
+                self._budget + allowed * period_s, np.minimum(allowed * _SPEED_WINDOW_S, MAX_STEP_RAD)
+            )
         step = np.abs(position_rad - self._q)
         if np.any(step > self._budget):
             return self._refuse(ErrorCode.JOINT_OVERSPEED)

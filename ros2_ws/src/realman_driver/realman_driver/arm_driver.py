@@ -1,0 +1,260 @@
+"""What the driver does with permits, commands and feedback: the guarded stream to the SDK, stops and faults.
+
+Pure: no ROS, no process, no clock of its own. Thread-safe: commands arrive in one thread, feedback in another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+
+from realman_driver import codes, frames
+from realman_driver.link import LinkState
+from realman_driver.units import radians
+from realman_driver.velocity import VelocityEstimator
+from vitra_description.guard import Refusal
+from vitra_description.motion_gate import MotionState, StopCause
+from vitra_description.setpoint_stream import SetpointStream
+from vitra_runtime.timing import Cadence
+
+_ALL_ENABLED = 0b1111111
+_TRACKING_TIME_S = 0.3
+_REST_SPEED_RAD_S = 0.01
+
+
+class ArmLink(Protocol):
+    """What the driver needs of the connection."""
+
+    state: LinkState
+    problem: str
+
+    def stream(self, position_rad: Sequence[float]) -> bool:
+        """Hand over a setpoint."""
+
+    def request(self, operation: frames.Operation) -> bool:
+        """Ask for an operation."""
+
+
+class DriverStatus(StrEnum):
+    """State of a driver, as in DriverState."""
+
+    DISCONNECTED = "disconnected"
+    HOLDING = "holding"
+    MOVING = "moving"
+    STOPPING = "stopping"
+    LATCHED = "latched"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class ArmState:
+    """One reading of the arm: 7 positions [rad], velocities [rad/s], drive currents [A]; ROS time of reception."""
+
+    stamp_ns: int
+    position_rad: tuple[float, ...]
+    velocity_rad_s: list[float]
+    current_a: list[float]
+
+
+@dataclass(slots=True)
+class _Statistics:
+    feedback: Cadence
+    commands: Cadence
+    setpoints: Cadence
+
+
+@dataclass(slots=True)
+class _Tracking:
+    """Whether the arm goes where it is told."""
+
+    limit_rad: float
+    since_s: float | None = None
+    error_rad: float = field(default=0.0)
+
+    def update(self, setpoint_rad: np.ndarray | None, measured_rad: Sequence[float], now_s: float) -> bool:
+        """Whether the error has been too large for too long."""
+        self.error_rad = 0.0 if setpoint_rad is None else float(np.max(np.abs(setpoint_rad - np.array(measured_rad))))
+        if self.error_rad <= self.limit_rad:
+            self.since_s = None
+            return False
+        self.since_s = now_s if self.since_s is None else self.since_s
+        return now_s - self.since_s > _TRACKING_TIME_S
+
+
+class ArmDriver:
+    """One arm.
+
+    Args:
+        link: connection to the arm.
+        stream: guard, gate and stop profile.
+        tracking_limit_rad: a larger distance of measured from commanded positions is a fault.
+        period_s: nominal period of feedback and commands.
+    """
+
+    def __init__(
+        self, link: ArmLink, stream: SetpointStream, *, tracking_limit_rad: float, period_s: float = 0.005
+    ) -> None:
+        self._link, self._stream = link, stream
+        self._lock = threading.Lock()
+        self._velocity = VelocityEstimator()
+        self._tracking = _Tracking(tracking_limit_rad)
+        self._statistics = _Statistics(*(Cadence(period_s) for _ in range(3)))
+        self._link_fault, self._arm_fault, self._tracking_fault = "no connection", "", ""
+        self._gate_state = MotionState.HOLDING
+        self._speed_rad_s = 0.0
+        self._closing = False
+
+    # Inputs ---------------------------------------------------------------------------------------------------------
+
+    def on_permit(self, epoch: int, allowed: bool, now_s: float) -> None:
+        """A permit of the safety supervisor; a new epoch ends a latch."""
+        with self._lock:
+            self._stream.on_permit(epoch, allowed and not self._closing, now_s)
+
+    def on_command(
+        self, position_rad: Sequence[float], *, sequence: int, epoch: int, age_s: float, now_s: float
+    ) -> Refusal | None:
+        """A setpoint; passed on at once if it may be."""
+        with self._lock:
+            self._statistics.commands.tick(now_s)
+            refusal = self._stream.on_command(position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s)
+            if refusal is None:
+                self._advance(now_s)
+            return refusal
+
+    def on_feedback(self, feedback: frames.Feedback) -> ArmState:
+        """A state push of the arm."""
+        position_rad = radians(feedback.position_deg)
+        velocity_rad_s = self._velocity.update(feedback.time_s, position_rad)
+        with self._lock:
+            self._stream.on_feedback(position_rad, feedback.time_s)
+            self._statistics.feedback.tick(feedback.time_s)
+            for sent_s in feedback.sent_s:
+                self._statistics.setpoints.tick(sent_s)
+            self._speed_rad_s = max(map(abs, velocity_rad_s))
+            self._arm_fault = _arm_fault(feedback)
+            moving = self._stream.state is MotionState.MOVING
+            setpoint_rad = self._stream.setpoint_rad if moving else None
+            if self._tracking.update(setpoint_rad, position_rad, feedback.time_s):
+                self._tracking_fault = (
+                    f"the arm does not follow: {np.rad2deg(self._tracking.error_rad):.1f} deg from its setpoint, "
+                    f"allowed {np.rad2deg(self._tracking.limit_rad):.1f}"
+                )
+            elif not moving and self._gate_state is MotionState.LATCHED:
+                self._tracking_fault = ""
+        return ArmState(feedback.stamp_ns, position_rad, velocity_rad_s, [c / 1000.0 for c in feedback.current_ma])
+
+    def tick(self, now_s: float) -> None:
+        """Once per period: streams the stop when inputs are missing, latches faults, stops the arm when latched."""
+        with self._lock:
+            up = self._link.state is LinkState.UP
+            self._link_fault = "" if up else f"no connection: {self._link.problem}"
+            fault = self.fault
+            armed = self._stream.gate.epoch > 0  # before the first arming there is nothing to latch
+            if fault and armed and self._stream.state not in (MotionState.STOPPING, MotionState.LATCHED):
+                self._stream.on_fault(fault)
+            self._advance(now_s)
+
+    def close(self, reason: str) -> None:
+        """Come to rest and stay there until `reopen`."""
+        with self._lock:
+            self._closing = True
+            self._stream.on_fault(reason)
+
+    def reopen(self) -> None:
+        """Permits count again; motion still needs a new epoch."""
+        with self._lock:
+            self._closing = False
+
+    def clear_errors(self) -> bool:
+        """Ask the controller to forget its errors; whether it could be asked."""
+        return self._link.request(frames.Operation.CLEAR_ERRORS)
+
+    # Reports --------------------------------------------------------------------------------------------------------
+
+    @property
+    def fault(self) -> str:
+        """What is wrong now; empty when healthy (a latch may remain until re-armed)."""
+        return self._link_fault or self._arm_fault or self._tracking_fault
+
+    @property
+    def status(self) -> DriverStatus:
+        """State in one word."""
+        if self._link_fault:
+            return DriverStatus.DISCONNECTED
+        if self.fault:
+            return DriverStatus.FAULT
+        return DriverStatus(self._stream.state.value)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is streamed any more and the arm stands still."""
+        streaming = self._stream.state in (MotionState.MOVING, MotionState.STOPPING)
+        return not streaming and self._speed_rad_s < _REST_SPEED_RAD_S
+
+    @property
+    def stop_cause(self) -> str:
+        """Why motion ended last, in words; empty while it has not."""
+        gate = self._stream.gate
+        return f"{gate.cause}: {gate.detail}" if gate.cause else ""
+
+    @property
+    def epoch(self) -> int:
+        """Arming epoch of the newest permit."""
+        return self._stream.gate.epoch
+
+    @property
+    def accepted(self) -> int:
+        """Commands passed on."""
+        return self._stream.guard.accepted
+
+    @property
+    def refused(self) -> int:
+        """Commands refused."""
+        return sum(self._stream.guard.refused.values())
+
+    @property
+    def last_refusal(self) -> str:
+        """Why, of the last refused command."""
+        return str(self._stream.guard.last_refusal or "")
+
+    def feedback_age_s(self, now_s: float) -> float:
+        """Time since the last state push."""
+        return self._stream.gate.feedback_age_s(now_s)
+
+    @property
+    def cadence(self) -> tuple[float, float, float]:
+        """Rates of feedback and commands [Hz] and 99th percentile of the setpoints' period error [s]."""
+        with self._lock:
+            statistics = self._statistics
+            error_s = statistics.setpoints.period_error_s()
+            return statistics.feedback.rate_hz, statistics.commands.rate_hz, error_s
+
+    def _advance(self, now_s: float) -> None:
+        setpoint_rad = self._stream.tick(now_s)
+        if setpoint_rad is not None:
+            self._link.stream(setpoint_rad.tolist())
+        state = self._stream.state
+        if state is self._gate_state:
+            return
+        if state is MotionState.MOVING:
+            self._statistics.setpoints.clear()
+        elif state is MotionState.LATCHED:
+            faulty = self._stream.gate.cause is StopCause.FAULT
+            self._link.request(frames.Operation.STOP if faulty else frames.Operation.SLOW_STOP)
+        self._gate_state = state
+
+
+def _arm_fault(feedback: frames.Feedback) -> str:
+    words = ""
+    if feedback.system_errors or any(feedback.joint_errors):
+        words = codes.describe_errors(feedback.system_errors, feedback.joint_errors)
+    if feedback.enabled != _ALL_ENABLED:
+        off = [str(n + 1) for n in range(7) if not feedback.enabled >> n & 1]
+        words = "; ".join(filter(None, [words, f"joints {', '.join(off)} are not enabled"]))
+    return words
