@@ -1,0 +1,308 @@
+"""Checkpoints: our format, the reference's layouts, and everything that can be wrong with a file."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vitra_policy import load_policy, load_reference
+from vitra_policy.checkpoint import stream
+from vitra_policy.checkpoint.errors import (
+    CheckpointExistsError,
+    CheckpointFileError,
+    CheckpointKeysError,
+    CheckpointShapeError,
+    CheckpointVersionError,
+    UnsupportedReferenceError,
+)
+from vitra_policy.checkpoint.hub import is_hub_id
+from vitra_policy.checkpoint.reference import find_reference, network_config
+from vitra_policy.checkpoint.store import Provenance, open_checkpoint, save_model
+from vitra_policy.checkpoint.stream import TensorSpec, write_weights
+from vitra_policy.errors import UnknownNameError
+from vitra_policy.model.config import (
+    ExpertConfig,
+    LanguageConfig,
+    TokenizerConfig,
+    VisionConfig,
+    VitraConfig,
+    preset,
+)
+from vitra_policy.model.vla import Vitra
+from vitra_policy.statistics import HandStatistics, Moments, Statistics
+
+TINY = VitraConfig(
+    name="tiny",
+    vision=VisionConfig(image_size=28, width=16, layers=1, heads=2, mlp_width=32),
+    language=LanguageConfig(
+        vocabulary=264, width=24, layers=1, heads=2, kv_heads=1, head_dim=8, mlp_width=48, query_scalar=8.0
+    ),
+    expert=ExpertConfig(width=32, layers=1, heads=2),
+    tokenizer=TokenizerConfig("bytes", 0, 2, 4),
+)
+STATISTICS = Statistics(
+    "own", {"right": HandStatistics(Moments(np.zeros(61), np.ones(61)), Moments(np.zeros(51), np.ones(51)))}
+)
+
+
+@pytest.fixture
+def model() -> Vitra:
+    torch.manual_seed(0)
+    return Vitra(TINY)
+
+
+def test_everything_survives_saving(tmp_path: Path, model: Vitra) -> None:
+    origin = Provenance(source="a test", training={"step": 12})
+    save_model(tmp_path / "ckpt", model, statistics=STATISTICS, provenance=origin)
+    opened = open_checkpoint(tmp_path / "ckpt")
+    assert opened.config == TINY
+    assert opened.provenance == origin
+    assert opened.statistics is not None
+    assert opened.statistics.present == ("right",)
+    loaded = opened.load_model()
+    assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in model.state_dict().items())
+    assert not loaded.training
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_files_are_plain_safetensors(tmp_path: Path, model: Vitra, dtype: torch.dtype) -> None:
+    from safetensors.torch import load_file
+
+    save_model(tmp_path / "ckpt", model, dtype=dtype)
+    tensors = load_file(tmp_path / "ckpt/model.safetensors")
+    assert tensors.keys() == model.state_dict().keys()
+    assert all(torch.equal(tensors[name], tensor.to(dtype)) for name, tensor in model.state_dict().items())
+
+
+def test_large_networks_are_split_and_read_back_shard_by_shard(
+    tmp_path: Path, model: Vitra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, reads = model.state_dict(), []
+
+    def read(names: object) -> dict[str, torch.Tensor]:
+        reads.append(list(names))  # type: ignore[call-overload]
+        return {name: state[name] for name in reads[-1]}
+
+    monkeypatch.setattr(stream, "_CHUNK_ELEMENTS", 1000)
+    save_model(tmp_path / "ckpt", model)
+    (tmp_path / "ckpt/model.safetensors").unlink()
+    specs = [TensorSpec(name, tuple(tensor.shape)) for name, tensor in state.items()]
+    files = write_weights(tmp_path / "ckpt", specs, read, torch.float32, max_shard_bytes=100_000)
+    assert len(files) == len(reads) + 1 > 3
+    assert sum(reads, []) == list(state)
+    loaded = open_checkpoint(tmp_path / "ckpt").load_model().state_dict()
+    assert all(torch.equal(tensor, loaded[name]) for name, tensor in state.items())
+
+
+def test_an_interrupted_write_leaves_nothing_and_keeps_the_old_one(
+    tmp_path: Path, model: Vitra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model(tmp_path / "ckpt", model, provenance=Provenance(source="old"))
+    monkeypatch.setattr(
+        "vitra_policy.checkpoint.store._write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
+    )
+    with pytest.raises(OSError, match="disk full"):
+        save_model(tmp_path / "ckpt", model, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["ckpt"]
+    assert open_checkpoint(tmp_path / "ckpt").provenance.source == "old"
+
+
+def test_overwriting_needs_to_be_asked_for(tmp_path: Path, model: Vitra) -> None:
+    save_model(tmp_path / "ckpt", model)
+    with pytest.raises(CheckpointExistsError):
+        save_model(tmp_path / "ckpt", model)
+    save_model(tmp_path / "ckpt", model, overwrite=True, provenance=Provenance(source="new"))
+    assert open_checkpoint(tmp_path / "ckpt").provenance.source == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["ckpt"]
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_damaged_checkpoints_are_named(tmp_path: Path, model: Vitra) -> None:
+    folder = save_model(tmp_path / "ckpt", model)
+    with pytest.raises(CheckpointFileError, match="nowhere"):
+        open_checkpoint(tmp_path / "nowhere")
+    edit_config(folder, version=99)
+    with pytest.raises(CheckpointVersionError, match="99"):
+        open_checkpoint(folder)
+    edit_config(folder, version=1, format="other")
+    with pytest.raises(CheckpointFileError, match="not of a vitra-policy checkpoint"):
+        open_checkpoint(folder)
+    edit_config(folder, format="vitra-policy-checkpoint")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(CheckpointFileError, match="model.safetensors"):
+        open_checkpoint(folder).load_model()
+    weights.unlink()
+    with pytest.raises(CheckpointFileError, match="no model.safetensors"):
+        open_checkpoint(folder).load_model()
+
+
+def test_weights_of_another_size_are_refused(tmp_path: Path, model: Vitra) -> None:
+    folder = save_model(tmp_path / "ckpt", model)
+    changed = TINY.to_dict()
+    changed["language"]["mlp_width"] = 50
+    edit_config(folder, model=changed)
+    with pytest.raises(CheckpointShapeError, match=r"\(48, 24\), expected \(50, 24\)"):
+        open_checkpoint(folder).load_model()
+    changed["use_fov"] = False
+    edit_config(folder, model=changed)
+    with pytest.raises(CheckpointKeysError, match="Unexpected: fov_encoder"):
+        open_checkpoint(folder).load_model()
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (exec, ("raise SystemExit('code ran')",))
+
+
+@pytest.mark.parametrize("content", ["garbage", "pickle", "list", "wrapped"])
+def test_files_that_are_no_weights_are_refused_and_run_no_code(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "weights.pt"
+    if content == "garbage":
+        path.write_bytes(b"not a zip at all")
+    elif content == "pickle":
+        path.write_bytes(pickle.dumps(Bomb()))
+    else:
+        torch.save([1] if content == "list" else {"model": {"x": torch.zeros(1)}}, path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(CheckpointFileError, match="weights.pt"):
+        find_reference(tmp_path).load_model()
+
+
+def test_a_zip_with_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"x": Bomb()}, tmp_path / "weights.pt")
+    with pytest.raises(CheckpointFileError, match="weights.pt"):
+        find_reference(tmp_path).load_model()
+
+
+def test_unknown_tensors_are_refused(tmp_path: Path) -> None:
+    torch.save({"decoder.weight": torch.zeros(2)}, tmp_path / "weights.pt")
+    with pytest.raises(CheckpointKeysError, match=r"decoder\.weight"):
+        find_reference(tmp_path).load_model()
+
+
+def touch(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_the_latest_step_of_a_run_is_taken(tmp_path: Path) -> None:
+    for step in (500, 20000, 9000):
+        folder = tmp_path / f"checkpoints/epoch=0-step={step}.ckpt"
+        touch(folder / "weights.pt")
+        touch(folder / "optimizer.pt")
+        touch(folder / "meta.json", json.dumps({"epoch": 0, "global_step": step}))
+    assert find_reference(tmp_path).weights_file.parent.name == "epoch=0-step=20000.ckpt"
+
+
+def test_a_hub_layout_and_a_lone_ckpt_directory_find_their_files(tmp_path: Path) -> None:
+    touch(tmp_path / "configs/config.json", json.dumps({"action_model": {"model_type": "DiT-S"}}))
+    touch(tmp_path / "statistics/dataset_statistics.json", json.dumps(STATISTICS.to_dict()))
+    touch(tmp_path / "tokenizer.json", "{}")
+    touch(tmp_path / "checkpoints/vitra-vla-3b.pt")
+    for source in (tmp_path, tmp_path / "checkpoints/vitra-vla-3b.pt"):
+        run = find_reference(source)
+        assert run.weights_file.name == "vitra-vla-3b.pt"
+        assert run.config.expert.width == 384
+        assert run.statistics is not None
+        assert run.tokenizer_file == tmp_path / "tokenizer.json"
+
+
+def test_a_lone_file_is_taken_for_the_published_network(tmp_path: Path) -> None:
+    run = find_reference(touch(tmp_path / "a/b/c/d/vitra-vla-3b.pt"))
+    published = preset("3b")
+    assert (run.config.vision, run.config.language, run.config.expert) == (
+        published.vision,
+        published.language,
+        published.expert,
+    )
+    assert run.statistics is None
+
+
+def test_the_published_configuration_is_the_3b_preset() -> None:
+    run = {
+        "vla_name": "VITRA_Paligemma",
+        "fwd_pred_next_n": 16,
+        "use_state": "DiT",
+        "use_fov": True,
+        "action_model": {"model_type": "DiT-B", "token_size": 2304, "action_dim": 192, "hidden_size": 1024},
+        "state_encoder": {"state_dim": 212},
+    }
+    ours = network_config(run, {})
+    assert ours.expert == preset("3b").expert
+    assert ours.language == preset("3b").language
+
+
+def test_ablations_of_the_reference_configuration_are_followed() -> None:
+    ours = network_config({"use_state": None, "use_fov": False}, {})
+    assert not ours.expert.use_state
+    assert not ours.use_fov
+    with pytest.raises(UnsupportedReferenceError, match="VLM"):
+        network_config({"use_state": "VLM"}, {})
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointFileError, match="nothing-here"):
+        find_reference(tmp_path / "nothing-here")
+    with pytest.raises(CheckpointFileError, match="No weights"):
+        find_reference(tmp_path)
+
+
+def test_hub_names_are_told_from_paths() -> None:
+    assert is_hub_id("microsoft/VITRA-VLA-3B")
+    assert not is_hub_id("runs/a/b")
+    assert not is_hub_id("/runs")
+
+
+def test_a_saved_mini_model_answers(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_model(tmp_path / "mini", Vitra(preset("mini")), statistics=STATISTICS)
+    policy = load_policy(tmp_path / "mini")
+    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    mask = np.zeros((16, 192), bool)
+    mask[:, 51:102] = True
+    given = {
+        "image": image,
+        "instruction": "Left hand: None. Right hand: Wave.",
+        "fov": (1.2, 0.9),
+        "action_mask": mask,
+    }
+    first, again = (policy.predict(**given, seed=4, steps=2, samples=2) for _ in range(2))  # type: ignore[arg-type]
+    assert first.shape == (2, 16, 192)
+    np.testing.assert_array_equal(first, again)
+    assert not first[..., :51].any()
+    with_nan = policy.predict(**given, seed=4, steps=2, state=np.full(212, np.nan), state_mask=np.zeros(212, bool))  # type: ignore[arg-type]
+    assert np.isfinite(with_nan).all()
+
+
+def test_an_unknown_mode_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="parity"):
+        load_reference(tmp_path, mode="turbo")
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    script = "import sys, vitra_policy; sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'PIL', 'scipy')))"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_the_network_needs_only_torch_numpy_and_safetensors() -> None:
+    script = (
+        "import sys\n"
+        "for name in ('scipy', 'PIL', 'tokenizers', 'huggingface_hub', 'transformers', 'timm', 'torchvision'):\n"
+        "    sys.modules[name] = None\n"
+        "import vitra_policy.model.vla, vitra_policy.model.reference_policy, vitra_policy.checkpoint.reference\n"
+        "import vitra_policy.loading, vitra_policy.hand.skeleton\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
