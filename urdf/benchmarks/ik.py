@@ -12,7 +12,6 @@ import numpy as np
 import pinocchio as pin
 import tyro
 from numpy.typing import NDArray
-from vitra_policy.transforms import make_pose, matrix_from_rotvec
 
 from vitra_description.calibration import default_calibration
 from vitra_description.collision import CollisionModel
@@ -23,6 +22,7 @@ from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_TELEOP_LIMITS
 from vitra_description.posture_checks import arm_posture_checks
 from vitra_description.postures import home
+from vitra_policy.transforms import make_pose, matrix_from_rotvec
 
 Array = NDArray[np.float64]
 Step = Callable[[Array, Array], Array]

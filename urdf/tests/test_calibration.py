@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
 from vitra_description.calibration import (
     CALIBRATION_VARIABLE,
     CalibrationError,

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pinocchio as pin
 import pytest
+
 from vitra_description.calibration import default_calibration
 from vitra_description.description import FLAT_FILES, URDF_FOLDER, expand, hand_urdf, robot_description
 from vitra_description.limits import ARM_VENDOR_LIMITS, HAND_VENDOR_LIMITS

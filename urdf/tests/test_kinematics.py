@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from vitra_description.calibration import default_calibration
 from vitra_description.kinematics import ArmModel, HandModel, JointVectorError
 from vitra_description.limits import ARM_VENDOR_LIMITS, HAND_LIMITS

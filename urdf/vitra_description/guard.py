@@ -32,6 +32,7 @@ Array = NDArray[np.float64]
 class GuardReason(StrEnum):
     """Why a command was refused, in the order of the checks."""
 
+    NOT_PERMITTED = "not_permitted"
     NOT_ARMED = "not_armed"
     WRONG_LENGTH = "wrong_length"
     NOT_FINITE = "not_finite"
@@ -58,8 +59,8 @@ class Refusal:
         return f"{self.reason}: {self.detail}"
 
 
-PostureCheck = Callable[[Array], "Refusal | None"]
-"""A check of a whole posture (workspace, collision): joint positions -> refusal or None."""
+PostureCheck = Callable[[Array, Array], "Refusal | None"]
+"""A check of a whole posture (workspace, collision): (commanded, last accepted positions) -> refusal or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,26 +173,26 @@ class CommandGuard:
         try:
             q = np.asarray(position_rad, dtype=np.float64)
         except (TypeError, ValueError):
-            return self._refuse(GuardReason.NOT_FINITE, f"positions are not numbers: {position_rad!r:.80}")
+            return self.refuse(GuardReason.NOT_FINITE, f"positions are not numbers: {position_rad!r:.80}")
         interval_s = self._interval(sequence, now_s)
         refusal = self._check_form(q, sequence, epoch, age_s) or self._check_motion(q, interval_s)
         if refusal is None:
             for posture_check in self._posture_checks:
-                refusal = posture_check(q)
+                refusal = posture_check(q, self._reference)
                 if refusal is not None:
                     break
         if refusal is not None:
-            self.refused[refusal.reason] += 1
-            self.last_refusal = refusal
-            return refusal
+            return self.refuse(refusal.reason, refusal.detail)
         self._velocity = np.zeros_like(q) if self._first else (q - self._reference) / interval_s
-        self._interval_s = interval_s
+        # A source may already be under way when its first command gets through.
+        self._interval_s = 2 * self.settings.slack_s if self._first else interval_s
         self._reference = self._sent = q.copy()
         self._sequence, self._accepted_at_s, self._first = sequence, now_s, False
         self.accepted += 1
         return None
 
-    def _refuse(self, reason: GuardReason, detail: str) -> Refusal:
+    def refuse(self, reason: GuardReason, detail: str) -> Refusal:
+        """Count a refusal, also one decided by the caller."""
         self.last_refusal = Refusal(reason, detail)
         self.refused[reason] += 1
         return self.last_refusal

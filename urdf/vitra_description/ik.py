@@ -183,9 +183,7 @@ def bounded_step(
         if not free.any():
             break
         rest = task - J[:, ~free] @ dq[~free]
-        dq[free] = _damped_solution(
-            J[:, free], rest, posture[free], lower[free], upper[free], singular_value, damping
-        )
+        dq[free] = _damped_solution(J[:, free], rest, posture[free], lower[free], upper[free], singular_value, damping)
     return np.minimum(np.maximum(dq, lower), upper), ~free
 
 

@@ -127,7 +127,7 @@ HAND_VENDOR_LIMITS = JointLimits.build(
 HAND_LIMITS = JointLimits.build(HAND_VENDOR_LIMITS.lower_rad, HAND_VENDOR_LIMITS.upper_rad, 6.0, 120.0)
 """What commands to a hand must stay within: the vendor's range (its ends are the hard stops), 6 rad/s, 120 rad/s^2."""
 
-ARM_MAX_STEP_RAD = float(np.deg2rad(1.0))
-"""Largest change between two arm commands 5 ms apart (2 deg per 10 ms; the vendor's own limit is 10 deg)."""
+ARM_MAX_STEP_RAD = float(np.deg2rad(2.0))
+"""Largest change between two arm commands, whatever the time between (the vendor's own limit is 10 deg)."""
 HAND_MAX_STEP_RAD = float(np.deg2rad(8.0))
-"""Largest change between two hand commands 10 ms apart."""
+"""Largest change between two hand commands."""

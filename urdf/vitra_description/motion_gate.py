@@ -106,6 +106,14 @@ class MotionGate:
         moving_or_ready = self.state in (MotionState.HOLDING, MotionState.MOVING)
         return moving_or_ready and self._missing(now_s, commands=False) is None
 
+    def explain(self, now_s: float) -> str:
+        """Why the device may not move now, in words."""
+        if self.state in (MotionState.STOPPING, MotionState.LATCHED):
+            again = "; re-arm to move again" if self.state is MotionState.LATCHED else ""
+            return f"{self.state} after {self.cause}: {self.detail}{again}"
+        missing = self._missing(now_s, commands=True)
+        return "may move" if missing is None else self._describe(missing, now_s)
+
     def feedback_age_s(self, now_s: float) -> float:
         """Time since the last feedback; infinite before the first."""
         return now_s - self._feedback_s
@@ -155,10 +163,11 @@ class MotionGate:
     def _describe(self, cause: StopCause, now_s: float) -> str:
         limits = self.limits
         if cause is StopCause.PERMIT_DENIED:
-            return "the supervisor withdrew the permit"
+            return "the supervisor gives no permit"
         what, since_s, allowed_s = {
             StopCause.PERMIT_MISSING: ("permit", self._permit_s, limits.permit_s),
             StopCause.FEEDBACK_MISSING: ("feedback", self._feedback_s, limits.feedback_s),
             StopCause.COMMAND_MISSING: ("command", self._command_s, limits.command_s),
         }[cause]
-        return f"last {what} {(now_s - since_s) * 1e3:.0f} ms ago, allowed {allowed_s * 1e3:.0f} ms"
+        age = f"{(now_s - since_s) * 1e3:.0f} ms ago" if since_s > float("-inf") else "never"
+        return f"last {what} {age}, allowed {allowed_s * 1e3:.0f} ms"

@@ -1,4 +1,7 @@
-"""Checks of a whole arm posture for the command guard: wrist inside a box, distance to everything else."""
+"""Checks of a whole arm posture for the command guard: wrist inside a box, distance to everything else.
+
+An arm that is already outside (moved by hand, other limits before) may move back, but no further out.
+"""
 
 from __future__ import annotations
 
@@ -36,31 +39,31 @@ class WorkspaceCheck:
         self._box = box or WorkspaceBox()
         self._lower, self._upper = np.array(self._box.lower_m), np.array(self._box.upper_m)
 
-    def __call__(self, q_rad: Array) -> Refusal | None:
-        """None if the wrist is inside."""
-        wrist = (self._base_from_arm_base @ self._arm.wrist_pose(q_rad))[:3, 3]
-        outside = (wrist < self._lower) | (wrist > self._upper)
-        if not outside.any():
+    def __call__(self, q_rad: Array, reference_rad: Array) -> Refusal | None:
+        """None if the wrist is inside, or less far outside than at the reference."""
+        wrist, excess = self._excess(q_rad)
+        if not excess.any() or np.all(excess <= self._excess(reference_rad)[1]):
             return None
-        i = int(np.argmax(outside))
+        i = int(np.argmax(excess))
         allowed = f"{self._lower[i]:.3f}..{self._upper[i]:.3f}"
         return Refusal(GuardReason.WORKSPACE, f"wrist {'xyz'[i]} at {wrist[i]:.3f} m, allowed {allowed}")
 
+    def _excess(self, q_rad: Array) -> tuple[Array, Array]:
+        wrist = (self._base_from_arm_base @ self._arm.wrist_pose(q_rad))[:3, 3]
+        return wrist, np.maximum(0.0, np.maximum(self._lower - wrist, wrist - self._upper))
+
 
 class CollisionCheck:
-    """Refuses postures closer than `min_distance_m` to anything; but lets the arm out of such a place."""
+    """Refuses postures closer than `min_distance_m` to anything."""
 
     def __init__(self, model: CollisionModel, min_distance_m: float = MIN_DISTANCE_M) -> None:
         self._model = model
         self._min_distance_m = min_distance_m
-        self._last_m = np.inf
 
-    def __call__(self, q_rad: Array) -> Refusal | None:
-        """None if far enough, or not closer than the last posture."""
+    def __call__(self, q_rad: Array, reference_rad: Array) -> Refusal | None:
+        """None if far enough, or no closer than at the reference."""
         closest = self._model.closest(q_rad)
-        approaching = closest.distance_m < self._last_m
-        if closest.distance_m >= self._min_distance_m or not approaching:
-            self._last_m = closest.distance_m
+        if closest.distance_m >= self._min_distance_m or closest.distance_m >= self._model.distance_m(reference_rad):
             return None
         return Refusal(GuardReason.COLLISION, f"{closest}, allowed {self._min_distance_m * 1e3:.0f} mm")
 

@@ -16,7 +16,7 @@ _HOME_RIGHT_RAD = np.deg2rad([68.0, 83.0, -39.0, 98.0, 92.0, -81.0, -149.0])
 
 
 def home(side: str) -> Array:
-    """Arm posture above the table edge: elbow out and low, palm down, at least 45 deg from any limit, shape (7,)."""
+    """Arm posture above the table edge: elbow out and low, palm down, at least 30 deg from any limit, shape (7,)."""
     return _HOME_RIGHT_RAD.copy() if parse_side(side) is Side.RIGHT else ARM_MIRROR * _HOME_RIGHT_RAD
 
 

@@ -118,7 +118,7 @@ def grasp_hand_pose(side: str, point_m: Sequence[float] | Array, pitch_rad: floa
 
 
 def default_task_zone(side: str) -> TaskZone:
-    """Grasps on the table in front of one arm, with the simulator's mounting: 10 x 30 cm, from 6 cm beyond the middle."""
+    """Grasps on the simulator's table in front of one arm: 10 x 30 cm, from 6 cm beyond the middle."""
     mirror = 1.0 if parse_side(side) is Side.LEFT else -1.0
     y_m = (-0.06 * mirror, 0.24 * mirror)
     yaw_rad = tuple(float(np.deg2rad(-mirror * deg)) for deg in (-20.0, 10.0, 40.0))

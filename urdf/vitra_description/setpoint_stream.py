@@ -1,8 +1,8 @@
 """Guard, motion gate and stop profile put together: what a driver sends at each tick.
 
 The driver feeds permits, feedback and commands, and calls `tick` once per period. A missing command never freezes the
-arm at speed: after `coast_periods` without one the setpoints decelerate, and a command that comes back in time
-continues from there; after the command timeout the stop is final and the arm holds.
+arm at speed: from the first tick without one the setpoints decelerate (one tick late, that is some microradians), and a
+command that comes back in time continues from there. After the command timeout the stop is final and the arm holds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitra_description.guard import CommandGuard, GuardSettings, PostureCheck, Refusal
+from vitra_description.guard import CommandGuard, GuardReason, GuardSettings, PostureCheck, Refusal
 from vitra_description.motion_gate import FreshnessLimits, MotionGate, MotionState
 from vitra_description.stop_profile import StopProfile
 
@@ -26,7 +26,6 @@ class SetpointStream:
         settings: What commands must keep to.
         posture_checks: Checks of the whole posture, after all others.
         freshness: How old permit, commands and feedback may be.
-        coast_periods: Ticks without a command after which the setpoints decelerate.
     """
 
     def __init__(
@@ -34,17 +33,14 @@ class SetpointStream:
         settings: GuardSettings,
         posture_checks: Sequence[PostureCheck] = (),
         freshness: FreshnessLimits | None = None,
-        coast_periods: float = 3.0,
     ) -> None:
         self.guard = CommandGuard(settings, posture_checks)
         self.gate = MotionGate(freshness)
-        self._coast_s = coast_periods * settings.period_s
         self._period_s = settings.period_s
         self._limits = settings.limits
         self._measured: Array | None = None
         self._setpoint: Array | None = None
         self._pending: Array | None = None
-        self._command_at_s = float("-inf")
         self._stop: StopProfile | None = None
         self._stop_began_s = 0.0
 
@@ -72,8 +68,8 @@ class SetpointStream:
         if position.shape != (self._limits.dof,) or not np.isfinite(position).all():
             return  # no feedback is better than wrong feedback: it goes stale and stops the device
         self._measured = position
-        if self._setpoint is None and self.guard.accepted == 0:
-            self.guard.resync(position)
+        if self._setpoint is None and self._pending is None:
+            self.guard.resync(position)  # nothing sent in this epoch: the arm may still be moved by hand
         self.gate.on_feedback(now_s)
 
     def on_fault(self, detail: str) -> None:
@@ -83,17 +79,12 @@ class SetpointStream:
     def on_command(
         self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float
     ) -> Refusal | None:
-        """A command arrived: None if it will be sent at the next tick, else the refusal.
-
-        While the device may not move (no permit, stopping, latched) commands are dropped without being counted as
-        refused, unless they are wrong in themselves.
-        """
+        """A command arrived: None if it will be sent at the next tick, else the refusal."""
         if not self.gate.accepts_commands(now_s):
-            return None
+            return self.guard.refuse(GuardReason.NOT_PERMITTED, self.gate.explain(now_s))
         refusal = self.guard.check(position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s)
         if refusal is None:
             self._pending = self.guard.position_rad
-            self._command_at_s = now_s
             self.gate.on_command(now_s)
         return refusal
 
@@ -106,8 +97,6 @@ class SetpointStream:
             if self._pending is not None:
                 self._setpoint, self._pending, self._stop = self._pending, None, None
                 return self._setpoint.copy()
-            if now_s - self._command_at_s < self._coast_s:
-                return None
             return self._decelerate(now_s)
         self._pending = None
         if state is MotionState.STOPPING:
