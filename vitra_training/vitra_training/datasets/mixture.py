@@ -1,4 +1,4 @@
-"""Which frame comes at which place of an endless training run: weighted, shuffled, and computed from the place alone."""
+"""Which frame comes at which place of an endless run: weighted, shuffled, and computed from the place alone."""
 
 from __future__ import annotations
 

@@ -38,9 +38,9 @@ class StoreOptions:
 
     short_side_max: int = 384
     """Larger pictures are shrunk to this short side, px; smaller ones keep their size."""
-    gop: int = 4
+    gop: int = 2
     """Frames from one key frame to the next."""
-    crf: int = 20
+    crf: int = 21
     """x264 quality; lower is better and larger."""
     frames_per_shard: int = 20_000
     """A shard closes after the episode that reaches this many frames."""

@@ -132,7 +132,7 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: Path, width: int, height: int, fps: float, gop: int = 4, crf: int = 20, preset: str = "veryfast"
+        self, path: Path, width: int, height: int, fps: float, gop: int = 2, crf: int = 21, preset: str = "veryfast"
     ) -> None:
         self.path, self.count = path, 0
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,6 +140,7 @@ class VideoWriter:
         self._container = av.open(str(self._partial), "w")
         rate = Fraction(fps).limit_denominator(1001)
         options = {"crf": str(crf), "preset": preset, "g": str(gop), "bf": "0", "sc_threshold": "0"}
+        options["tune"] = "fastdecode"  # halves decoding time for some 7 % more bytes
         self._stream = self._container.add_stream("libx264", rate=rate, options=options)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         self._stream.codec_context.thread_count = 1
