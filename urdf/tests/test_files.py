@@ -32,6 +32,11 @@ def test_a_flat_file_is_what_its_xacro_gives(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FLAT_FILES)
+def test_a_flat_file_names_no_folder_of_the_machine_that_made_it(name: str) -> None:
+    assert str(URDF_FOLDER) not in (URDF_FOLDER / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FLAT_FILES)
 def test_every_collision_shape_has_a_name_of_its_own_and_no_mesh(name: str) -> None:
     root = ET.parse(URDF_FOLDER / name).getroot()
     names = [collision.get("name") for collision in root.iter("collision")]

@@ -45,7 +45,11 @@ def hand_urdf(side: str) -> Path:
 
 def expand(file: str, **arguments: str) -> str:
     """URDF text of one of this package's xacro files with the given arguments."""
-    return str(xacro.process_file(str(URDF_FOLDER / file), mappings=arguments).toprettyxml(indent="  "))
+    document = xacro.process_file(str(URDF_FOLDER / file), mappings=arguments)
+    for node in list(document.childNodes):  # xacro's banner holds the path of this checkout
+        if node.nodeType == node.COMMENT_NODE:
+            document.removeChild(node)
+    return str(document.toprettyxml(indent="  "))
 
 
 def robot_description(

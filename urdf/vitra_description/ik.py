@@ -7,8 +7,8 @@ the others take over their share, so that limits hold exactly.
 
 Why not a quadratic program: `benchmarks/ik.py` runs this step and pink with quadprog on the same paths. Both follow
 reachable paths to a few micrometres. Near a stretched arm and out of reach the program trades rotation for position
-(a tenth nearer, at many times the rotation error); it is slower, and quadprog is licensed under the GPL. Reach is
-checked before targets get here, so the short one is the default.
+(a tenth nearer, at many times the rotation error). On reachable paths it is slower, and quadprog is licensed under the
+GPL. Reach is checked before targets get here, so the short one is the default.
 """
 
 from __future__ import annotations
