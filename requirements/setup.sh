@@ -12,13 +12,13 @@ die() { printf '[setup] %s\n' "$*" >&2; exit 1; }
 
 python="${PYTHON:-}"
 if [ -z "$python" ]; then
-  for candidate in python3 python3.11 python3.12 python3.10; do
-    if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+  for candidate in python3 python3.11 python3.12; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
       python="$candidate"; break
     fi
   done
 fi
-[ -n "$python" ] || die "No Python 3.10 to 3.12 found (python3 is $(python3 --version 2>&1 || echo absent)). Install one, or name it: make setup PYTHON=/path/to/python3.11"
+[ -n "$python" ] || die "No Python 3.11 or 3.12 found (python3 is $(python3 --version 2>&1 || echo absent)). Install one, or name it: make setup PYTHON=/path/to/python3.11"
 version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 
 # Where ROS 2 Jazzy is sourced (a robot PC), it is used instead of the wheels.
