@@ -1,0 +1,1 @@
+"""Driver of one XHand1."""

@@ -1,0 +1,113 @@
+"""The thread that talks to the hand, 100 times a second: connect, send, read, connect again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from vitra_policy.errors import VitraError
+from vitra_runtime.timing import Ticker
+from xhand_driver.device import Gains, HandDevice, HandSample
+from xhand_driver.discovery import FoundHand, PortSettings, find_hand
+from xhand_driver.driver import HandDriver
+from xhand_driver.errors import HandLinkError
+from xhand_driver.sdk import CallWatch
+
+
+class HandWorker:
+    """Owns the SDK: it is not thread-safe, so only this thread calls it.
+
+    Args:
+        sdk: The SDK's namespace.
+        driver: Decides what to send.
+        ports: Where to look for the hand.
+        gains: Joint control.
+        on_sample: Called in the thread with every good state.
+        period_s: Cycle time.
+        retry_period_s: Wait between attempts to connect.
+        link_timeout_s: Without a good state for this long the port is opened anew.
+        force_update: Force a state exchange in every read.
+    """
+
+    def __init__(
+        self,
+        sdk: Any,
+        driver: HandDriver,
+        ports: PortSettings,
+        gains: Gains,
+        on_sample: Callable[[HandSample], None],
+        *,
+        period_s: float = 0.01,
+        retry_period_s: float = 1.0,
+        link_timeout_s: float = 0.3,
+        force_update: bool = False,
+    ) -> None:
+        self._sdk, self._driver, self._ports, self._gains = sdk, driver, ports, gains
+        self._on_sample, self._force_update = on_sample, force_update
+        self._period_s, self._retry_period_s, self._link_timeout_s = period_s, retry_period_s, link_timeout_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="hand", daemon=True)
+        self.watch = CallWatch()
+        self.identity, self.connections, self.failed_exchanges = "", 0, 0
+        self.forces_reads = force_update
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        """End the thread and close the port; False if an SDK call keeps it from ending in time."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            problem = self._connect_and_serve()
+            if problem:
+                self._driver.on_link_lost(problem)
+                self._stop.wait(self._retry_period_s)
+
+    def _connect_and_serve(self) -> str:
+        found: FoundHand | None = None
+        try:
+            found = find_hand(self._make_control, self._ports, pause=self._pause)
+            self.identity = f"{found.serial_number} on {found.port}"
+            self.connections += 1
+            device = HandDevice(self._sdk, found.control, found.hand_id, self._gains, force_update=self._force_update)
+            self._serve(device)
+        except VitraError as error:
+            return str(error)
+        except Exception as error:  # the SDK is foreign code: whatever it raises, the driver goes on
+            return f"the XHand SDK raised {type(error).__name__}: {error}"
+        finally:
+            if found is not None:
+                found.close()
+        return ""
+
+    def _serve(self, device: HandDevice) -> None:
+        ticker = Ticker(self._period_s)
+        good_s = time.monotonic()
+        while not self._stop.is_set():
+            setpoint = self._driver.next_setpoint(time.monotonic())
+            try:
+                sample = device.exchange(setpoint)
+            except HandLinkError as error:
+                self.failed_exchanges += 1
+                if time.monotonic() - good_s > self._link_timeout_s:
+                    raise HandLinkError(f"Lost the hand ({self.identity}): {error}") from error
+            else:
+                good_s = time.monotonic()
+                self._driver.on_sample(sample, good_s)
+                self._on_sample(sample)
+            self.forces_reads = device.forces_reads
+            ticker.wait()
+
+    def _make_control(self) -> Any:
+        return self.watch.around(self._sdk.XHandControl())
+
+    def _pause(self, duration_s: float) -> None:
+        self._stop.wait(duration_s)
