@@ -1,0 +1,172 @@
+"""From subscription to disk without ever making the subscriber wait: a bounded queue and a writer thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from vitra_policy.errors import VitraError
+from vitra_recorder.bag import BagWriter, free_bytes
+from vitra_recorder.images import compress
+from vitra_recorder.topics import Kind, Topic
+
+_CHECKPOINT_S = 0.5
+_SMALL_RESERVE_BYTES = 8 * 2**20
+
+
+class ImageFormat(StrEnum):
+    """How a kind of image is recorded."""
+
+    COMPRESSED = "compressed"
+    RAW = "raw"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """See the node's parameters of the same names."""
+
+    color: ImageFormat = ImageFormat.COMPRESSED
+    depth: ImageFormat = ImageFormat.COMPRESSED
+    jpeg_quality: int = 90
+    queue_bytes: int = 128 * 2**20
+    min_free_bytes: int = 10**9
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What became of the messages of a recording."""
+
+    written: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    bytes_written: int = 0
+    deepest_queue_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    topic: Topic
+    name: str
+    stamp_ns: int
+    data: bytes
+
+
+class RecordingPipeline:
+    """Writes one bag; `put` never blocks.
+
+    When the disk cannot keep up, images are dropped first: small messages have a reserve of their own. When it is
+    nearly full the recording is ended with what there is.
+
+    Args:
+        bag: open bag, owned from now on.
+        settings: formats and limits.
+        on_failure: told, in the writer thread, that the recording has ended by itself and why.
+    """
+
+    def __init__(self, bag: BagWriter, settings: PipelineSettings, on_failure: Callable[[str], None]) -> None:
+        self._bag, self._settings, self._on_failure = bag, settings, on_failure
+        self.statistics = Statistics()
+        self._items: deque[_Item] = deque()
+        self._queued_bytes = 0
+        self._changed = threading.Condition()
+        self._closing = False
+        self._result: Path | None = None
+        self._failure = ""
+        self._thread = threading.Thread(target=self._write_all, name="bag-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, topic: Topic, name: str, stamp_ns: int, data: bytes) -> None:
+        """Queue a serialised message.
+
+        Args:
+            topic: what it is.
+            name: full name of its topic.
+            stamp_ns: when it was received.
+            data: the message.
+        """
+        if self._format(topic) is ImageFormat.NONE:
+            return
+        limit = self._settings.queue_bytes + (_SMALL_RESERVE_BYTES if topic.kind is Kind.PLAIN else 0)
+        with self._changed:
+            if self._closing or self._failure or self._queued_bytes + len(data) > limit:
+                self.statistics.dropped[name] += 1
+                return
+            self._items.append(_Item(topic, name, stamp_ns, data))
+            self._queued_bytes += len(data)
+            self.statistics.deepest_queue_bytes = max(self.statistics.deepest_queue_bytes, self._queued_bytes)
+            self._changed.notify()
+
+    def finish(self) -> Path:
+        """Write what is queued, complete the bag, and return where it is.
+
+        Raises:
+            VitraError: the recording had failed, or cannot be completed.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        if self._result is None:
+            raise VitraError(self._failure)
+        return self._result
+
+    def _write_all(self) -> None:
+        try:
+            reason = self._pump()
+            self._result = self._bag.finish()
+        except Exception as error:  # a VitraError, or a bug: either way the remains must be named
+            remains = self._bag.abandon()
+            self._end(f"{error} The recording stopped; what was written is in {remains}.")
+            return
+        if reason:
+            self._end(f"{reason} The recording was ended; it is complete up to then in {self._result}.")
+
+    def _end(self, failure: str) -> None:
+        with self._changed:
+            self._failure = failure
+        self._on_failure(failure)
+
+    def _pump(self) -> str:
+        """Write until told to stop; returns why it stopped by itself, or nothing."""
+        next_checkpoint_s = time.monotonic() + _CHECKPOINT_S
+        while True:
+            with self._changed:
+                if not self._items and not self._closing:
+                    self._changed.wait(_CHECKPOINT_S)
+                items, self._items = self._items, deque()
+                closing = self._closing
+            for item in items:
+                self._write(item)
+                with self._changed:
+                    self._queued_bytes -= len(item.data)
+            if closing and not items:
+                return ""
+            if time.monotonic() >= next_checkpoint_s:
+                self._bag.checkpoint()
+                next_checkpoint_s = time.monotonic() + _CHECKPOINT_S
+                free = free_bytes(self._bag.path.parent)
+                if free < self._settings.min_free_bytes:
+                    return f"Only {free / 1e9:.2f} GB are free at {self._bag.path.parent}."
+
+    def _write(self, item: _Item) -> None:
+        name, message_type, data = item.name, item.topic.type, item.data
+        if item.topic.kind is not Kind.PLAIN and self._format(item.topic) is ImageFormat.COMPRESSED:
+            try:
+                picture = compress(item.topic.kind, data, self._settings.jpeg_quality)
+            except VitraError:
+                self.statistics.dropped[name] += 1
+                return
+            name, message_type, data = name + picture.suffix, picture.type, picture.data
+        self._bag.write(name, message_type, item.topic.delivery, item.stamp_ns, data)
+        self.statistics.written[name] += 1
+        self.statistics.bytes_written += len(data)
+
+    def _format(self, topic: Topic) -> ImageFormat:
+        if topic.kind is Kind.PLAIN:
+            return ImageFormat.RAW
+        return self._settings.color if topic.kind is Kind.COLOR else self._settings.depth
