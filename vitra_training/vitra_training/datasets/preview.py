@@ -75,9 +75,10 @@ def _draw_words(picture: Image, motion: Motion, frame: int) -> None:
         lines.append(f"{side}: {window.caption.strip() if window else 'None.'}")
     lines.append(f"frame {frame}")
     for row, line in enumerate(lines):
-        origin = (8, 20 + 20 * row)
-        for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(picture, line, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
+        (width, height), below = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+        x, y = 8, 20 + 20 * row
+        cv2.rectangle(picture, (x - 3, y - height - 3), (x + width + 3, y + below), (0, 0, 0), -1)
+        cv2.putText(picture, line, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def _pixels(motion: Motion, points_m: NDArray[np.float64], zoom: NDArray[np.float64]) -> list[tuple[int, int] | None]:

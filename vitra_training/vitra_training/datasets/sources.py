@@ -109,7 +109,7 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     """The data set at a path: a folder or one episode file of any format we read.
 
     Args:
-        path: canonical store, folder of `*.npy` or `*.h5`, or one such file.
+        path: canonical store, folder of `*.npy`, `*.h5` or bags, or one such file or bag.
         video_root: where the videos of VITRA-1M annotations are, when they are elsewhere.
 
     Raises:
@@ -131,4 +131,8 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     for name in ("annotations", "Annotation", "episodes", "episodic_annotations"):
         if (path / name).is_dir():
             return open_source(path / name, video_root or path)
+    from vitra_training.datasets.bags import BagEpisodes, find_bags  # needs the robot's kinematics and rosbags
+
+    if bags := find_bags(path):
+        return BagEpisodes(path, bags)
     raise UnknownFormatError(path)

@@ -134,7 +134,7 @@ class VideoWriter:
     def __init__(
         self, path: Path, width: int, height: int, fps: float, gop: int = 2, crf: int = 21, preset: str = "veryfast"
     ) -> None:
-        self.path, self.count = path, 0
+        self.path, self.count, self.bytes_written = path, 0, 0
         path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = path.with_suffix(".partial.mp4")
         self._container = av.open(str(self._partial), "w")
@@ -159,6 +159,7 @@ class VideoWriter:
         """Append an (H, W, 3) RGB frame; returns its frame number."""
         for packet in self._stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")):
             self._container.mux(packet)
+            self.bytes_written += packet.size
         self.count += 1
         return self.count - 1
 

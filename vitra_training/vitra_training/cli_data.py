@@ -1,0 +1,229 @@
+"""`vitra-data`: look at, check, convert, measure, preview and invent data sets."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from vitra_policy.errors import VitraError
+from vitra_training.datasets.convert import Format, convert
+from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
+from vitra_training.datasets.preview import write_preview
+from vitra_training.datasets.sources import EpisodeSource, open_source
+from vitra_training.datasets.statistics import StatisticsOptions, compute_statistics
+from vitra_training.datasets.store import StoreOptions
+from vitra_training.datasets.validate import EpisodeReport, validate_episode
+from vitra_training.datasets.video import VideoReader
+from vitra_training.synthetic.generate import SyntheticOptions, generate
+
+_console = Console()
+_Data = Annotated[Path, tyro.conf.Positional]
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Say what a data set holds."""
+
+    data: _Data
+    """Canonical store, folder of *.npy, *.h5 or bags, or one such file."""
+    video_root: Path | None = None
+    """Where the videos of VITRA-1M annotations are, when they are elsewhere."""
+    episodes: int = 10
+    """Episodes to list."""
+
+    def run(self) -> int:
+        """Print the table."""
+        source = open_source(self.data, self.video_root)
+        table = Table(title=f"{self.data} ({source.format}, {len(source)} episodes)")
+        for column in ("episode", "frames", "usable", "left", "right", "video", "instruction"):
+            table.add_column(column, overflow="fold")
+        for number in range(min(len(source), self.episodes)):
+            table.add_row(*_describe(source, number))
+        _console.print(table)
+        return 0
+
+
+@dataclass(frozen=True)
+class Validate:
+    """Check everything the formats promise; exit code 1 when an episode breaks a promise."""
+
+    data: _Data
+    """Data set or one episode."""
+    video_root: Path | None = None
+    """Where the videos of VITRA-1M annotations are, when they are elsewhere."""
+    report: Path | None = None
+    """JSON file with the findings of every episode."""
+
+    def run(self) -> int:
+        """Validate and print the findings."""
+        source = open_source(self.data, self.video_root)
+        reports: list[EpisodeReport] = []
+        with _bar("validating") as progress:
+            for number in range(len(source)):
+                reports.append(validate_episode(source, number))
+                progress(number + 1, len(source))
+        broken = [report for report in reports if not report.ok]
+        for report in reports:
+            for finding in report.findings:
+                style = "red" if finding.level == "error" else "yellow"
+                _console.print(f"[{style}]{finding.level}[/] {report.id}: {finding.check}: {finding.message}")
+        frames = sum(report.frames for report in reports)
+        usable = sum(report.usable_frames for report in reports)
+        _console.print(f"{len(reports)} episodes, {frames} frames ({usable} usable), {len(broken)} broken")
+        if self.report:
+            self.report.parent.mkdir(parents=True, exist_ok=True)
+            self.report.write_text(json.dumps([dataclasses.asdict(r) | {"ok": r.ok} for r in reports], indent=1))
+        return 1 if broken else 0
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert a data set to another format; broken episodes are left out and named."""
+
+    data: _Data
+    """Data set to read."""
+    out: _Data
+    """New folder to write."""
+    format: Format = Format.CANONICAL
+    """What to write."""
+    video_root: Path | None = None
+    """Where the videos of VITRA-1M annotations are, when they are elsewhere."""
+    store: StoreOptions = field(default_factory=StoreOptions)
+    """How a canonical store is cut and encoded."""
+
+    def run(self) -> int:
+        """Convert and print the account."""
+        source = open_source(self.data, self.video_root)
+        with _bar("converting") as progress:
+            report = convert(source, self.out, self.format, self.store, progress)
+        for episode, reason in report.failed.items():
+            _console.print(f"[red]left out[/] {episode}: {reason}")
+        _console.print(f"{report.converted} of {len(source)} episodes, {report.frames} frames -> {self.out}")
+        return 0 if report.converted else 1
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Compute the statistics file that training and the robot normalise with."""
+
+    data: _Data
+    """Data set."""
+    out: _Data
+    """JSON file to write."""
+    name: str = ""
+    """Name in the file; default the folder's name."""
+    video_root: Path | None = None
+    """Where the videos of VITRA-1M annotations are, when they are elsewhere."""
+    workers: int = 1
+    """Processes."""
+    options: StatisticsOptions = field(default_factory=StatisticsOptions)
+    """What is computed over."""
+
+    def run(self) -> int:
+        """Compute and write."""
+        source = open_source(self.data, self.video_root)
+        with _bar("measuring") as progress:
+            name = self.name or self.data.stem
+            statistics, count = compute_statistics(source, name, self.options, self.workers, progress)
+        for episode, reason in count.skipped.items():
+            _console.print(f"[red]left out[/] {episode}: {reason}")
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        statistics.save(self.out)
+        frames = {side: count.action[side].count for side in statistics.present}
+        _console.print(f"{count.episodes} episodes, frames per hand {frames} -> {self.out}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Write an overlay video of one episode: hands, wrist path, captions."""
+
+    data: _Data
+    """Data set or one episode."""
+    out: _Data
+    """mp4 file to write."""
+    episode: int = 0
+    """Number of the episode."""
+    video_root: Path | None = None
+    """Where the videos of VITRA-1M annotations are, when they are elsewhere."""
+
+    def run(self) -> int:
+        """Draw."""
+        source = open_source(self.data, self.video_root)
+        if not 0 <= self.episode < len(source):
+            raise VitraError(f"There is no episode {self.episode}; the data set has 0 to {len(source) - 1}.")
+        path = write_preview(source.load(self.episode), self.out)
+        _console.print(f"{source.ids[self.episode]} -> {path}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Synth:
+    """Invent human episodes in the VITRA-1M format: rendered scenes, moving camera, hands that do things."""
+
+    out: _Data
+    """New folder to write."""
+    options: SyntheticOptions = field(default_factory=SyntheticOptions)
+    """How many and what."""
+
+    def run(self) -> int:
+        """Render."""
+        with _bar("rendering") as progress:
+            count = generate(self.out, self.options, progress)
+        _console.print(f"{count} episodes -> {self.out}")
+        return 0
+
+
+Command: TypeAlias = Inspect | Validate | Convert | Stats | Preview | Synth
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; errors that a user can fix are one line, without a traceback."""
+    command = tyro.cli(tyro.conf.OmitArgPrefixes[Command], args=arguments, description=__doc__)
+    try:
+        return int(command.run())
+    except VitraError as error:
+        _console.print(f"[red]{error}[/]")
+        return 2
+
+
+def _describe(source: EpisodeSource, number: int) -> list[str]:
+    name = source.ids[number]
+    try:
+        recording = source.load(number)
+        episode = recording.episode
+        with VideoReader(recording.video.path) as video:
+            shown = f"{video.width}x{video.height} {video.fps:g} Hz"
+    except VitraError as error:
+        return [name, "-", "-", "-", "-", "-", f"[red]{error}[/]"]
+    valid = {side: str(int(frames.sum())) for side, frames in valid_frames(episode).items()}
+    if isinstance(episode, HumanEpisode):
+        words = "; ".join(f"{s}: {w.caption}" for s in ("left", "right") for w in episode.text[s] if w.end > w.start)
+    else:
+        words = episode.instruction
+    usable = str(int(np.sum(usable_frames(episode))))
+    return [name, str(len(episode)), usable, valid["left"], valid["right"], shown, words]
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
