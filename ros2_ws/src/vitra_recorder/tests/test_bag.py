@@ -1,4 +1,5 @@
 import pytest
+import yaml
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import Reader
 
@@ -21,8 +22,9 @@ def test_a_bag_appears_under_its_name_only_when_it_is_complete(tmp_path, typesto
         assert (connection.topic, stamp_ns, reader.deserialize(raw, STRING).data) == ("/instruction", 1000, "hello")
         assert not rest
     with Reader(tmp_path / "runs/one") as reader:
-        assert reader.custom_data == {"operator": "Ada"}
         assert reader.connections[0].ext.offered_qos_profiles[0].durability.name == "TRANSIENT_LOCAL"
+    information = yaml.safe_load((tmp_path / "runs/one/metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert information["custom_data"] == {"operator": "Ada"}
 
 
 @pytest.mark.parametrize("taken", ["one", "one.partial"])
