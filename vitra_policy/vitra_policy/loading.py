@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vitra_policy.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from vitra_policy.model.reference_policy import VitraPolicy
+    from vitra_policy.model.reference_policy import VitraEngine
 
 MODES: dict[str, str] = {"parity": "vitra_policy.model.reference_policy:ReferencePolicy"}
 """Engine class by mode; each takes (model, tokenizer, statistics, device, **options)."""
@@ -22,7 +22,7 @@ def load_reference(
     device: str = "cpu",
     tokenizer: Path | str | None = None,
     **options: Any,
-) -> VitraPolicy:
+) -> VitraEngine:
     """Load a checkpoint in the published reference's layout.
 
     Args:
@@ -42,11 +42,11 @@ def load_reference(
     engine = _engine(mode)
     run = find_reference(source, tokenizer)
     encoder = make_tokenizer(run.config.tokenizer, run.tokenizer_file)
-    policy: VitraPolicy = engine(run.load_model(), encoder, run.statistics, device, **options)
+    policy: VitraEngine = engine(run.load_model(), encoder, run.statistics, device, **options)
     return policy
 
 
-def load_policy(directory: Path | str, mode: str = "parity", *, device: str = "cpu", **options: Any) -> VitraPolicy:
+def load_policy(directory: Path | str, mode: str = "parity", *, device: str = "cpu", **options: Any) -> VitraEngine:
     """Load a checkpoint directory of our own format; arguments as for :func:`load_reference`."""
     from vitra_policy.checkpoint.store import open_checkpoint
     from vitra_policy.tokenizer import make_tokenizer
@@ -54,7 +54,7 @@ def load_policy(directory: Path | str, mode: str = "parity", *, device: str = "c
     engine = _engine(mode)
     checkpoint = open_checkpoint(directory)
     encoder = make_tokenizer(checkpoint.config.tokenizer, checkpoint.tokenizer_file)
-    policy: VitraPolicy = engine(checkpoint.load_model(), encoder, checkpoint.statistics, device, **options)
+    policy: VitraEngine = engine(checkpoint.load_model(), encoder, checkpoint.statistics, device, **options)
     return policy
 
 

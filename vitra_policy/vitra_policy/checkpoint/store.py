@@ -54,8 +54,12 @@ class Checkpoint:
     tokenizer_file: Path | None
     provenance: Provenance
 
-    def load_model(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Vitra:
-        """Build the network in evaluation mode and load its weights.
+    def load_model(self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Vitra:
+        """Build the network in evaluation mode on weights mapped from the files.
+
+        Args:
+            device: Where the parameters live.
+            dtype: Number format of the parameters; None keeps the stored one.
 
         Raises:
             CheckpointFileError: Weights are missing or damaged.
@@ -72,12 +76,12 @@ class Checkpoint:
         for file in files:
             try:
                 with safe_open(file, framework="pt", device=str(device)) as opened:
-                    tensors |= {name: opened.get_tensor(name).to(dtype) for name in opened.keys()}  # noqa: SIM118
+                    tensors |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             except (OSError, SafetensorError) as error:
                 raise CheckpointFileError(f"Cannot read weights {file}: {error}. Copy the checkpoint again.") from error
         check_tensors({name: tuple(tensor.shape) for name, tensor in tensors.items()}, model, str(self.directory))
         model.load_state_dict(tensors, assign=True)
-        return model.eval()
+        return model.to(dtype=dtype).eval()
 
 
 def open_checkpoint(directory: Path | str) -> Checkpoint:

@@ -101,7 +101,7 @@ def _write_file(
         header[spec.name] = {"dtype": _DTYPE_NAMES[dtype], "shape": list(spec.shape), "data_offsets": [offset, end]}
         offset = end
     encoded = json.dumps(header, separators=(",", ":")).encode()
-    encoded += b" " * (-len(encoded) % 8)
+    encoded += b" " * (-(8 + len(encoded)) % 64)  # data starts aligned, so that mapped tensors are
     tensors = read([spec.name for spec in specs])
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(encoded)))

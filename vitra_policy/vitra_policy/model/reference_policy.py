@@ -19,7 +19,7 @@ from vitra_policy.tokenizer import Tokenizer
 Float32Array = NDArray[np.float32]
 
 
-class VitraPolicy(Protocol):
+class VitraEngine(Protocol):
     """What every engine offers, whatever it runs on."""
 
     config: VitraConfig
@@ -139,4 +139,5 @@ class ReferencePolicy:
 
     def _cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Tensor:
         inputs = prefix_inputs(self.config, self.tokenizer, image, instruction, fov, self.device)
-        return self.model.cognition(inputs.pixel_values, inputs.text_ids, inputs.fov_rad, all_rows=True)
+        with torch.backends.cudnn.flags(allow_tf32=False):  # convolutions would otherwise round to 10 bits on a GPU
+            return self.model.cognition(inputs.pixel_values, inputs.text_ids, inputs.fov_rad, all_rows=True)
