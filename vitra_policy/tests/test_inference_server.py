@@ -149,10 +149,10 @@ def test_a_taken_port_is_named(server, policy):
 
 def test_a_wrong_key_is_refused(policy):
     with PolicyServer(policy, port=0, api_key="secret") as running:
-        uri = f"ws://127.0.0.1:{running.port}"
+        url = f"ws://127.0.0.1:{running.port}"
         with pytest.raises(HandshakeError, match="401"):
-            RemotePolicy(uri, connect_timeout_s=2, api_key="wrong").warm_up()
-        friend = RemotePolicy(uri, connect_timeout_s=2, api_key="secret")
+            RemotePolicy(url, connect_timeout_s=2, api_key="wrong").warm_up()
+        friend = RemotePolicy(url, connect_timeout_s=2, api_key="secret")
         friend.warm_up()
         friend.close()
 

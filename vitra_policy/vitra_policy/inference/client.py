@@ -29,16 +29,16 @@ class RemotePolicy:
     taken for the answer to a newer observation.
 
     Args:
-        uri: websocket address of the server, e.g. ``ws://127.0.0.1:8000``.
+        url: websocket address of the server, e.g. ``ws://127.0.0.1:8000``.
         connect_timeout_s: how long `warm_up` waits for the server to appear.
         infer_timeout_s: deadline of one `infer`, reconnecting included.
         api_key: key the server asks for, if any.
     """
 
     def __init__(
-        self, uri: str, connect_timeout_s: float = 10.0, infer_timeout_s: float = 1.0, api_key: str = ""
+        self, url: str, connect_timeout_s: float = 10.0, infer_timeout_s: float = 1.0, api_key: str = ""
     ) -> None:
-        self.uri = uri
+        self.url = url
         self._connect_timeout_s, self._infer_timeout_s = connect_timeout_s, infer_timeout_s
         self._headers = {"Authorization": f"Api-Key {api_key}"} if api_key else None
         self._connection: ClientConnection | None = None
@@ -52,7 +52,7 @@ class RemotePolicy:
             PolicyError: before `warm_up`.
         """
         if self._metadata is None:
-            raise PolicyError(f"The remote policy at {self.uri} is not connected yet; call warm_up() first.")
+            raise PolicyError(f"The remote policy at {self.url} is not connected yet; call warm_up() first.")
         return self._metadata
 
     def warm_up(self) -> None:
@@ -105,13 +105,13 @@ class RemotePolicy:
         except TimeoutError:
             self.close()
             raise ConnectionLostError(
-                f"Policy server {self.uri} did not answer within {self._infer_timeout_s:g} s (infer_timeout_s)."
+                f"Policy server {self.url} did not answer within {self._infer_timeout_s:g} s (infer_timeout_s)."
             ) from None
         except (WebSocketException, OSError) as error:
             self.close()
-            raise ConnectionLostError(f"Lost the policy server {self.uri}: {error}. Connecting anew.") from error
+            raise ConnectionLostError(f"Lost the policy server {self.url}: {error}. Connecting anew.") from error
         if isinstance(answer, str):
-            raise PolicyError(f"Policy server {self.uri}: {answer}")
+            raise PolicyError(f"Policy server {self.url}: {answer}")
         return wire.unpack(answer)
 
     def _connect(self, deadline_s: float) -> None:
@@ -121,20 +121,20 @@ class RemotePolicy:
                 self._open(max(0.05, deadline_s - time.monotonic()))
                 return
             except InvalidURI as error:
-                raise PolicyOptionError(f"'{self.uri}' is no websocket address; use ws://host:port.") from error
+                raise PolicyOptionError(f"'{self.url}' is no websocket address; use ws://host:port.") from error
             except InvalidHandshake as error:
-                raise wire.HandshakeError(f"{self.uri} refused the connection: {error}.") from error
+                raise wire.HandshakeError(f"{self.url} refused the connection: {error}.") from error
             except (OSError, TimeoutError, WebSocketException) as error:
                 if time.monotonic() + _RETRY_S >= deadline_s:
                     raise ConnectionLostError(
-                        f"No policy server at {self.uri}: {error or type(error).__name__}. Start one with "
+                        f"No policy server at {self.url}: {error or type(error).__name__}. Start one with "
                         "'vitra-policy serve', or check address, port and firewall."
                     ) from error
                 time.sleep(_RETRY_S)
 
     def _open(self, timeout_s: float) -> None:
         connection = connect(
-            self.uri,
+            self.url,
             compression=None,
             max_size=wire.MAX_MESSAGE_BYTES,
             open_timeout=timeout_s,
@@ -144,11 +144,11 @@ class RemotePolicy:
         try:
             greeting = connection.recv(timeout=timeout_s)
             if isinstance(greeting, str):
-                raise wire.HandshakeError(f"{self.uri} greets with text instead of metadata: {greeting[:200]!r}.")
+                raise wire.HandshakeError(f"{self.url} greets with text instead of metadata: {greeting[:200]!r}.")
             metadata = wire.metadata_from_message(wire.unpack(greeting))
             if self._metadata is not None and metadata.policy_id != self._metadata.policy_id:
                 raise wire.HandshakeError(
-                    f"{self.uri} now serves '{metadata.policy_id}' instead of '{self._metadata.policy_id}'. "
+                    f"{self.url} now serves '{metadata.policy_id}' instead of '{self._metadata.policy_id}'. "
                     "Restart the policy node if that is what you want."
                 )
         except BaseException:
@@ -159,7 +159,7 @@ class RemotePolicy:
 
 
 def make_remote_policy(
-    uri: str = "",
+    url: str = "",
     host: str = "127.0.0.1",
     port: str = str(wire.DEFAULT_PORT),
     *,
@@ -167,13 +167,13 @@ def make_remote_policy(
     infer_timeout_s: str = "1",
     api_key: str = "",
 ) -> RemotePolicy:
-    """Factory of `remote`: ``uri=ws://host:port``, or host and port.
+    """Factory of `remote`: ``url=ws://host:port``, or host and port.
 
     Raises:
         PolicyOptionError: a number is none.
     """
     try:
-        address = uri or f"ws://{host}:{int(port)}"
+        address = url or f"ws://{host}:{int(port)}"
         return RemotePolicy(address, float(connect_timeout_s), float(infer_timeout_s), api_key)
     except ValueError as error:
         raise PolicyOptionError(f"Policy 'remote': port and timeouts must be numbers: {error}.") from error

@@ -3,7 +3,7 @@ import yaml
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import Reader
 
-from vitra_recorder.bag import BagError, BagWriter, free_bytes, leftovers
+from vitra_recorder.bag import BagError, BagWriter, free_bytes, leftovers, unused
 from vitra_recorder.topics import Delivery
 
 STRING = "std_msgs/msg/String"
@@ -42,7 +42,7 @@ def test_a_name_that_is_no_name_is_refused(tmp_path, typestore, name):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, typestore):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BagError, match="output_dir"):
+    with pytest.raises(BagError, match="Cannot record into"):
         BagWriter(tmp_path / "file" / "folder", "one", typestore, {})
 
 
@@ -69,3 +69,10 @@ def test_an_abandoned_bag_stays_partial(tmp_path, typestore, text):
 
 def test_free_space_is_found_for_a_folder_that_is_not_there_yet(tmp_path):
     assert free_bytes(tmp_path / "a/b/c") > 0
+
+
+def test_a_name_that_was_begun_gets_a_number(tmp_path):
+    assert unused(tmp_path / "bag") == tmp_path / "bag"
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "bag_2.partial").mkdir()
+    assert unused(tmp_path / "bag") == tmp_path / "bag_3"

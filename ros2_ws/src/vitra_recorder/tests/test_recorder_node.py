@@ -74,7 +74,7 @@ def graph(ros_domain, tmp_path):
     made = []
 
     def make(*parameters):
-        made.append(Graph(f"output_dir:={tmp_path}", "min_free_gb:=0.0", *parameters))
+        made.append(Graph(f"output:={tmp_path / 'bag'}", "min_free_gb:=0.0", *parameters))
         return made[-1]
 
     yield make
@@ -89,7 +89,7 @@ def contents(path):
 
 
 def test_a_run_is_recorded_with_names_types_and_pictures(graph, tmp_path):
-    g = graph("bag_name:=bag", "record_at_start:=true", "about:=['operator=Ada']")
+    g = graph("record_at_start:=true", "about:=['operator=Ada']")
     g.instruction.publish(String(data="wave"))
     streams = {"head_camera/color/image_raw/compressed", "right_arm/joint_states", "hand_action_chunk", "instruction"}
     expected = {f"/robot/{stream}" for stream in streams}
@@ -130,14 +130,17 @@ def test_raw_images_are_kept_bit_for_bit(graph):
     assert bytes(image.data) == bytes(range(72))
 
 
-def test_a_taken_name_is_refused_in_words_and_the_node_lives(graph, tmp_path):
-    g = graph("bag_name:=bag")
-    (tmp_path / "bag").mkdir()
-    answer = g.call(g.start)
-    assert not answer.success
-    assert "exists already" in answer.message
-    (tmp_path / "bag").rmdir()
-    assert g.call(g.start).success
+def test_a_recording_that_was_cut_off_is_left_alone(graph, tmp_path):
+    (tmp_path / "bag.partial").mkdir()
+    g = graph("record_at_start:=true")
+    g.until(lambda: g.written())
+    assert g.call(g.stop).message == str(tmp_path / "bag_2")
+    assert (tmp_path / "bag.partial").is_dir()
+
+
+def test_a_recording_without_a_name_gets_its_date(graph, tmp_path):
+    g = graph("output:=''", f"output_dir:={tmp_path / 'dated'}")
+    assert g.call(g.start).message.startswith(str(tmp_path / "dated/run_20"))
 
 
 def test_too_little_space_is_refused_in_words(graph):

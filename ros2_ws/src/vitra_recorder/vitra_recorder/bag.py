@@ -56,7 +56,7 @@ class BagWriter:
                 self._writer.set_custom_data(key, value)
             self._writer.open()
         except OSError as error:
-            raise BagError(f"Cannot record into {folder}: {error}. Choose another folder (output_dir).") from error
+            raise BagError(f"Cannot record into {folder}: {error}. Choose another one.") from error
 
     def write(self, topic: str, message_type: str, delivery: Delivery, stamp_ns: int, data: bytes) -> None:
         """Append a serialised message.
@@ -109,6 +109,15 @@ class BagWriter:
             with contextlib.suppress(OSError):  # the disk is full: the remains are what was written before
                 storage.abort()
         return self._partial
+
+
+def unused(path: Path) -> Path:
+    """The path itself, or with the first number that makes it one where no bag is or was begun."""
+    candidate, number = path, 1
+    while candidate.exists() or candidate.with_name(candidate.name + PARTIAL).exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}_{number}")
+    return candidate
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """The `recorder` node: owns the subscriptions and the start and stop of recordings; the pipeline owns the bag.
 
-recorder --ros-args -p output_dir:=runs/demo -p bag_name:=bag -p record_at_start:=true
+recorder --ros-args -p output:=runs/demo/bag -p record_at_start:=true
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 
 from vitra_policy.errors import VitraError
 from vitra_policy.inference.registry import parse_options
-from vitra_recorder.bag import BagError, BagWriter, free_bytes, leftovers
+from vitra_recorder.bag import BagError, BagWriter, free_bytes, leftovers, unused
 from vitra_recorder.pipeline import RecordingPipeline
 from vitra_recorder.settings import Parameters
 from vitra_recorder.topics import TOPICS, Delivery, Topic
@@ -36,7 +36,8 @@ class RecorderNode(StackNode[Parameters]):
     def __init__(self) -> None:
         super().__init__("recorder", Parameters)
         self._about = parse_options(self.params.about)
-        self._folder = Path(self.params.output_dir).expanduser()
+        self._output = Path(self.params.output).expanduser() if self.params.output else None
+        self._folder = self._output.parent if self._output else Path(self.params.output_dir).expanduser()
         self._pipeline: RecordingPipeline | None = None
         self._started_s = 0.0
         self._topic_subscriptions: list[Any] = []
@@ -104,17 +105,17 @@ class RecorderNode(StackNode[Parameters]):
         if free < self.params.min_free_gb * 1e9:
             raise BagError(
                 f"Only {free / 1e9:.2f} GB are free at {self._folder}; {self.params.min_free_gb:g} GB are kept free "
-                "(min_free_gb). Make room or choose another output_dir."
+                "(min_free_gb). Make room, or record onto another disk."
             )
         started = datetime.now(UTC)
-        name = self.params.bag_name or started.strftime("run_%Y%m%d_%H%M%S_%f")
+        path = unused(self._output or self._folder / started.strftime("run_%Y%m%d_%H%M%S"))
         about = {
             "recorder_version": "0.1.0",
             "started_utc": started.isoformat(),
             "expected_topics": " ".join(self.resolve_topic_name(topic.name) for topic in TOPICS),
             **self._about,
         }
-        bag = BagWriter(self._folder, name, self._typestore, about)
+        bag = BagWriter(path.parent, path.name, self._typestore, about)
         pipeline = RecordingPipeline(bag, self.params.pipeline, self.set_fault)
         now_ns = self.get_clock().now().nanoseconds
         for full_name, (topic, kept) in self._latched.items():

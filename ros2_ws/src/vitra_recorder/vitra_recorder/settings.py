@@ -14,8 +14,8 @@ _FORMATS = tuple(ImageFormat)
 class Parameters:
     """Read once, when the node starts."""
 
-    output_dir: str = param("runs/bags", "Folder that bags are written into")
-    bag_name: str = param("", "Name of the bag; empty makes one of date and time for every recording")
+    output: str = param("", "Bag to write, a folder; gets a number if it exists. Empty: a dated one in output_dir")
+    output_dir: str = param("runs/bags", "Folder for bags named by date and time")
     record_at_start: bool = param(False, "Begin to record as soon as the node is active")
     color_format: str = param("compressed", "Colour images: compressed is JPEG", choices=_FORMATS)
     depth_format: str = param("compressed", "Depth images: compressed is lossless PNG", choices=_FORMATS)
