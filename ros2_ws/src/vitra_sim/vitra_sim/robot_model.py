@@ -23,6 +23,16 @@ SOLREF, SOLIMP = (0.004, 1.0), (0.95, 0.99, 0.001, 0.5, 2.0)
 ROBOT_CLASS, WORLD_CLASS = 1, 2
 
 
+_urdf_texts: dict[str, str] = {}
+
+
+def _urdf(calibration: Calibration) -> str:
+    """The robot's URDF, kept: expanding xacro takes longer than everything else here together."""
+    if calibration.sha256 not in _urdf_texts:
+        _urdf_texts[calibration.sha256] = robot_description("both", calibration)
+    return _urdf_texts[calibration.sha256]
+
+
 def robot_spec(calibration: Calibration | None = None) -> mujoco.MjSpec:
     """A fresh spec of the whole robot with position drives `{joint}` and the camera `head_camera`.
 
@@ -30,7 +40,7 @@ def robot_spec(calibration: Calibration | None = None) -> mujoco.MjSpec:
         calibration: mounting; None takes the simulator's.
     """
     calibration = calibration or default_calibration()
-    spec = mujoco.MjSpec.from_string(robot_description("both", calibration))
+    spec = mujoco.MjSpec.from_string(_urdf(calibration))
     spec.modelname = "vitra_sim"
     _merge_capsules(spec)
     for body in spec.bodies[1:]:

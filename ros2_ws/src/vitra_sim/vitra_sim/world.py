@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import mujoco
@@ -15,7 +16,7 @@ from vitra_policy.errors import VitraError
 from vitra_sim.judge import Verdict, judge
 from vitra_sim.layout import Layout, make_layout
 from vitra_sim.robot_model import ROBOT_CLASS, WORLD_CLASS
-from vitra_sim.scene import PHYSICS_STEP_S, STEPS_PER_TICK, build_scene
+from vitra_sim.scene import STEPS_PER_TICK, build_scene
 from vitra_sim.tasks import DEFAULT_TASK, Task, get_task
 
 Array = NDArray[np.float64]
@@ -38,17 +39,23 @@ class Joints:
         """Put the joints somewhere, at rest, and let the drives hold them there."""
         data.qpos[self._qpos], data.qvel[self._dof], data.ctrl[self._drive] = q_rad, 0.0, q_rad
 
-    def q(self, data: mujoco.MjData) -> Array:
-        """Positions [rad]."""
-        return data.qpos[self._qpos]
+    def copy(self, data: mujoco.MjData, source: Joints, source_data: mujoco.MjData) -> None:
+        """Take over the state and the targets of the same joints elsewhere."""
+        data.qpos[self._qpos] = source_data.qpos[source._qpos]
+        data.qvel[self._dof] = source_data.qvel[source._dof]
+        data.ctrl[self._drive] = source_data.ctrl[source._drive]
 
-    def qd(self, data: mujoco.MjData) -> Array:
-        """Velocities [rad/s]."""
-        return data.qvel[self._dof]
+    def q_in(self, qpos: Array) -> Array:
+        """Positions [rad] out of the model's generalised positions."""
+        return qpos[self._qpos]
 
-    def effort(self, data: mujoco.MjData) -> Array:
-        """Torques of the drives [N m]."""
-        return data.actuator_force[self._drive]
+    def qd_in(self, qvel: Array) -> Array:
+        """Velocities [rad/s] out of the model's generalised velocities."""
+        return qvel[self._dof]
+
+    def effort_in(self, actuator_force: Array) -> Array:
+        """Torques of the drives [N m] out of the model's actuator forces."""
+        return actuator_force[self._drive]
 
     def target(self, data: mujoco.MjData) -> Array:
         """What the drives are asked for [rad]."""
@@ -72,7 +79,7 @@ class World:
     """
 
     def __init__(self, task: str = DEFAULT_TASK, seed: int = 0, calibration: Calibration | None = None) -> None:
-        self._calibration = calibration
+        self.calibration = calibration
         self.reset(task, seed)
 
     def reset(self, task: str | None = None, seed: int = 0) -> None:
@@ -88,19 +95,45 @@ class World:
         """
         layout = make_layout(get_task(task) if task else self.layout.task, seed)
         self.layout: Layout = layout
-        self.model = build_scene(layout, self._calibration)
+        self.model = build_scene(layout, self.calibration)
         self.data = mujoco.MjData(self.model)
         self._arms = {side: Joints(self.model, arm_joints(side)) for side in SIDES}
         self._hands = {side: Joints(self.model, hand_joints(side)) for side in SIDES}
-        self._object_joints = {o.spec.name: self.model.joint(o.spec.name) for o in layout.objects}
-        self._body_ids = {name: self.model.body(name).id for name in self._object_joints}
+        self._object_dofs = {o.spec.name: int(self.model.joint(o.spec.name).dofadr[0]) for o in layout.objects}
+        self._body_ids = {name: self.model.body(name).id for name in self._object_dofs}
         for side in SIDES:
             self._arms[side].place(self.data, home(side))
             self._hands[side].place(self.data, open_hand())
+        self._refuse_contact()
+
+    def take_robot_from(self, other: World) -> None:
+        """Continue another world's robot (joints, targets, time) among this world's objects.
+
+        Raises:
+            StartContactError: the robot touches something here.
+        """
+        self.data.time = other.data.time
+        for mine, theirs in (
+            *zip(self._arms.values(), other._arms.values(), strict=True),
+            *zip(self._hands.values(), other._hands.values(), strict=True),
+        ):
+            mine.copy(self.data, theirs, other.data)
+        self._refuse_contact()
+
+    def with_own_data(self) -> World:
+        """The same world with a state of its own, for another thread to look at."""
+        twin = copy.copy(self)
+        twin.data = mujoco.MjData(self.model)
+        return twin
+
+    def _refuse_contact(self) -> None:
         mujoco.mj_forward(self.model, self.data)
         touched = self.robot_contacts()
         if touched:
-            raise StartContactError(f"Task '{layout.task.name}', seed {seed}: the robot starts in contact: {touched}.")
+            raise StartContactError(
+                f"Task '{self.task.name}', seed {self.layout.seed}: the robot would start in contact with "
+                f"{', '.join(touched)}. Move it to its home posture first, or take another seed."
+            )
 
     @property
     def task(self) -> Task:
@@ -134,15 +167,15 @@ class World:
 
     def arm_q(self, side: Side) -> Array:
         """Arm joint positions (7,) [rad]."""
-        return self._arms[side].q(self.data)
+        return self._arms[side].q_in(self.data.qpos)
 
     def arm_qd(self, side: Side) -> Array:
         """Arm joint velocities (7,) [rad/s]."""
-        return self._arms[side].qd(self.data)
+        return self._arms[side].qd_in(self.data.qvel)
 
     def hand_q(self, side: Side) -> Array:
         """Hand joint positions (12,) [rad, vendor order]."""
-        return self._hands[side].q(self.data)
+        return self._hands[side].q_in(self.data.qpos)
 
     def object_poses(self) -> dict[str, Array]:
         """`base_from_object` (4, 4) of every object, the task's own first."""
@@ -168,7 +201,7 @@ class World:
     def verdict(self) -> Verdict:
         """How the episode stands."""
         target = self.layout.target.spec.name
-        dof = int(self._object_joints[target].dofadr[0])
+        dof = self._object_dofs[target]
         speed = float(np.linalg.norm(self.data.qvel[dof : dof + 3]))
         return judge(self.layout, self.object_poses(), speed, released=target not in self.robot_contacts())
 
@@ -182,6 +215,3 @@ def _checked(q_rad: ArrayLike, dof: int) -> Array:
     if q.shape != (dof,) or not np.isfinite(q).all():
         raise ValueError(f"Joint targets must be {dof} finite numbers, got {q_rad!r}.")
     return q
-
-
-__all__ = ["PHYSICS_STEP_S", "Joints", "StartContactError", "World"]

@@ -1,0 +1,154 @@
+"""The newest physics state in shared memory: one writer, any number of readers, nobody waits (a seqlock)."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MAX_POSITIONS = 256
+_MAX_PATH_BYTES = 400
+_BLOCK = np.dtype(
+    [
+        ("sequence", np.int64),  # odd while the writer is at work
+        ("generation", np.int64),  # counts models
+        ("stamp_ns", np.int64),
+        ("sim_time_s", np.float64),
+        ("positions", np.int64),
+        ("qpos", np.float64, (MAX_POSITIONS,)),
+        ("model_path", f"S{_MAX_PATH_BYTES}"),
+    ]
+)
+_READ_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """One consistent reading.
+
+    Attributes:
+        generation: Changes whenever the model does.
+        stamp_ns: Wall clock time of the state (ROS time).
+        sim_time_s: Simulated time.
+        qpos: Generalised positions.
+        model_path: The compiled model (MJB) that `qpos` belongs to.
+    """
+
+    generation: int
+    stamp_ns: int
+    sim_time_s: float
+    qpos: Array
+    model_path: Path
+
+
+def state_path(name: str) -> Path:
+    """File behind a named block: in memory where the system has a place for that, private to this user."""
+    base = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
+    folder = base / f"vitra-sim-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / name
+
+
+class StateWriter:
+    """Owns a block; a writer that comes after one that died goes on in the same file.
+
+    Args:
+        name: of the block; one per running world.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.path = state_path(name)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        os.ftruncate(handle, _BLOCK.itemsize)
+        self._map = mmap.mmap(handle, _BLOCK.itemsize)
+        os.close(handle)
+        self._block = np.frombuffer(self._map, dtype=_BLOCK)[0:1]
+        self._block["sequence"] += int(self._block["sequence"][0]) % 2
+        self._fields = {name: self._block[name] for name in _BLOCK.names or ()}
+        self._positions = 0
+
+    @property
+    def generation(self) -> int:
+        """Number of the present model."""
+        return int(self._fields["generation"][0])
+
+    def model_path(self, generation: int) -> Path:
+        """Where to save the model of a generation before announcing it."""
+        return self.path.with_name(f"{self.path.name}-{generation}.mjb")
+
+    def set_model(self, generation: int, positions: int, model_path: Path) -> None:
+        """Announce a new model with that many generalised positions."""
+        f = self._fields
+        f["sequence"] += 1
+        f["generation"][0], f["positions"][0], f["model_path"][0] = generation, positions, os.fsencode(model_path)
+        f["stamp_ns"][0] = 0  # nothing to see until the first write
+        f["sequence"] += 1
+        self._positions = positions
+
+    def write(self, stamp_ns: int, sim_time_s: float, qpos: Array) -> None:
+        """Publish a state; takes microseconds."""
+        f = self._fields
+        f["sequence"] += 1
+        f["stamp_ns"][0], f["sim_time_s"][0] = stamp_ns, sim_time_s
+        f["qpos"][0, : self._positions] = qpos
+        f["sequence"] += 1
+
+    def close(self) -> None:
+        """Remove the block; readers notice that it stands still."""
+        self.path.unlink(missing_ok=True)
+        self.model_path(self.generation).unlink(missing_ok=True)
+
+
+class StateReader:
+    """Reads a block that may not exist yet, or may be replaced.
+
+    Args:
+        name: of the block.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._path = state_path(name)
+        self._block: NDArray[np.void] | None = None
+
+    def read(self) -> SharedState | None:
+        """The newest state; None while there is no writer or nothing was written yet."""
+        if self._block is None and not self._open():
+            return None
+        assert self._block is not None
+        for _ in range(_READ_TRIES):
+            before = int(self._block["sequence"][0])
+            copy = self._block.copy()[0]
+            if before % 2 == 0 and int(self._block["sequence"][0]) == before:
+                if copy["stamp_ns"] == 0:
+                    return None
+                path = Path(os.fsdecode(bytes(copy["model_path"])))
+                qpos = np.array(copy["qpos"][: copy["positions"]])
+                return SharedState(
+                    int(copy["generation"]), int(copy["stamp_ns"]), float(copy["sim_time_s"]), qpos, path
+                )
+        return None
+
+    def reopen(self) -> None:
+        """Look for the file again at the next reading: the state has stood still for suspiciously long."""
+        self._block = None
+
+    def _open(self) -> bool:
+        try:
+            handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return False
+        try:
+            if os.fstat(handle).st_size < _BLOCK.itemsize:
+                return False
+            memory = mmap.mmap(handle, _BLOCK.itemsize, access=mmap.ACCESS_READ)
+        finally:
+            os.close(handle)
+        self._block = np.frombuffer(memory, dtype=_BLOCK)[0:1]
+        return True
