@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class AbsentHandError(VitraError):
         )
 
 
-class HandKind(Enum):
+class HandKind(StrEnum):
     """What one hand's statistics are over."""
 
     HUMAN = "human"
