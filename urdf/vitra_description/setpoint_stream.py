@@ -90,7 +90,10 @@ class SetpointStream:
 
     def tick(self, now_s: float) -> Array | None:
         """The setpoint to send now, shape (dof,); None when nothing needs sending (the device holds by itself)."""
-        at_rest = self._stop is None or self._stop.done(now_s - self._stop_began_s)
+        at_rest = self._setpoint is None or (
+            # Judged by the setpoint already sent: the last one of the stop must go out too.
+            self._stop is not None and self._stop.done(now_s - self._period_s - self._stop_began_s)
+        )
         before = self.gate.state
         state = self.gate.update(now_s, at_rest)
         if state is MotionState.MOVING:
