@@ -25,6 +25,9 @@ from vitra_runtime.timing import Cadence
 _ALL_ENABLED = 0b1111111
 _TRACKING_TIME_S = 0.3
 _REST_SPEED_RAD_S = 0.01
+_LATE_PERIODS = 1.9
+"""A command later than this is replaced by a setpoint of the driver's own, which decelerates."""
+_NEXT_PERIOD = 0.9
 
 
 class ArmLink(Protocol):
@@ -106,6 +109,7 @@ class ArmDriver:
         self._statistics = _Statistics(*(Cadence(period_s) for _ in range(3)))
         self._link_fault, self._arm_fault, self._tracking_fault = "no connection", "", ""
         self._gate_state = MotionState.HOLDING
+        self._period_s, self._accepted_s = period_s, 0.0
         self._speed_rad_s = 0.0
         self._closing = False
 
@@ -124,6 +128,7 @@ class ArmDriver:
             self._statistics.commands.tick(now_s)
             refusal = self._stream.on_command(position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s)
             if refusal is None:
+                self._accepted_s = now_s
                 self._advance(now_s)
             return refusal
 
@@ -158,7 +163,8 @@ class ArmDriver:
             armed = self._stream.gate.epoch > 0  # before the first arming there is nothing to latch
             if fault and armed and self._stream.state not in (MotionState.STOPPING, MotionState.LATCHED):
                 self._stream.on_fault(fault)
-            self._advance(now_s)
+            if not self._command_is_due(now_s):
+                self._advance(now_s)
 
     def close(self, reason: str) -> None:
         """Come to rest and stay there until `reopen`."""
@@ -234,6 +240,12 @@ class ArmDriver:
             statistics = self._statistics
             error_s = statistics.setpoints.period_error_s()
             return statistics.feedback.rate_hz, statistics.commands.rate_hz, error_s
+
+    def _command_is_due(self, now_s: float) -> bool:
+        """Whether the next setpoint is still the commander's to give: setpoints are sent as commands arrive."""
+        stream = self._stream
+        patience = _LATE_PERIODS if stream.gate.accepts_commands(now_s) else _NEXT_PERIOD
+        return stream.state is MotionState.MOVING and now_s - self._accepted_s < patience * self._period_s
 
     def _advance(self, now_s: float) -> None:
         setpoint_rad = self._stream.tick(now_s)

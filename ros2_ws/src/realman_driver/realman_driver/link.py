@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from realman_driver import frames
+from realman_driver import codes, frames
 from realman_driver.units import setpoint_deg
 
 
@@ -113,7 +113,11 @@ class SdkLink:
             if self._unhandled is not None and report.handled >= self._unhandled[0]:
                 self._unhandled = (self._number, now_s) if self._number > report.handled else None
         elif isinstance(report, frames.Ack):
-            self._pending.pop(report.request, None)
+            operation, _ = self._pending.pop(report.request, (None, 0.0))
+            if report.return_code < 0 and operation is not None:
+                problem = codes.describe_return(operation.name.lower(), report.return_code)
+                self._give_up(problem, now_s)
+                return frames.Event(frames.EventKind.LOST, problem)
         elif isinstance(report, frames.Event):
             self._on_event(report, now_s)
         overdue = self._overdue(now_s)
@@ -179,7 +183,7 @@ class SdkLink:
                 f"no state push from {config.arm_ip} on UDP port {config.udp_port} for {self._silence_s:g} s; is the "
                 "arm on, does a firewall block the port, does another process (or the other arm) use it?"
             )
-        if self._unhandled is not None and now_s - self._unhandled[1] > self._call_deadline_s:
+        if self._unhandled is not None and self._heard_s - self._unhandled[1] > self._call_deadline_s:
             return f"the SDK did not take a setpoint within {self._call_deadline_s:g} s"
         return ""
 

@@ -1,0 +1,268 @@
+"""Driver logic with a link that only remembers, and a clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from realman_driver import frames
+from realman_driver.arm_driver import ArmDriver, DriverStatus
+from realman_driver.frames import Operation
+from realman_driver.link import LinkState
+from realman_driver.parameters import Parameters
+from vitra_description.guard import GuardReason
+from vitra_description.postures import home
+from vitra_description.setpoint_stream import SetpointStream
+
+PERIOD_S = 0.005
+HOME = home("right")
+
+
+class RememberingLink:
+    def __init__(self) -> None:
+        self.state = LinkState.UP
+        self.problem = ""
+        self.streamed: list[np.ndarray] = []
+        self.requests: list[Operation] = []
+
+    def stream(self, position_rad: Sequence[float]) -> bool:
+        self.streamed.append(np.array(position_rad))
+        return True
+
+    def request(self, operation: Operation) -> bool:
+        self.requests.append(operation)
+        return True
+
+
+class Bench:
+    """A driver, its arm (which is where it was told to be) and its surroundings, stepped by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 50.0
+        self.link = RememberingLink()
+        params = Parameters()
+        stream = SetpointStream(params.guard, (), params.freshness)
+        self.driver = ArmDriver(self.link, stream, tracking_limit_rad=params.tracking_error)
+        self.measured_rad = HOME.copy()
+        self.goal_rad = HOME.copy()
+        self.epoch, self.sequence = 1, 0
+        self.errors: tuple[int, ...] = ()
+        self.enabled = 127
+        self.feeding = self.permitting = self.commanding = self.follows = True
+
+    def feedback(self) -> frames.Feedback:
+        position_deg = tuple(np.rad2deg(self.measured_rad).tolist())
+        zeros = (0,) * 7
+        return frames.Feedback(0, self.now_s, 0, 0, 0, position_deg, zeros, zeros, self.enabled, self.errors, ())
+
+    def command(self, position_rad: Sequence[float] | np.ndarray, age_s: float = 0.001, epoch: int | None = None):
+        self.sequence += 1
+        epoch = self.epoch if epoch is None else epoch
+        return self.driver.on_command(position_rad, sequence=self.sequence, epoch=epoch, age_s=age_s, now_s=self.now_s)
+
+    def run(self, seconds: float, speed_rad_s: float = 0.0) -> None:
+        for _ in range(round(seconds / PERIOD_S)):
+            self.now_s += PERIOD_S
+            if self.permitting:
+                self.driver.on_permit(self.epoch, True, self.now_s)
+            if self.follows and self.link.streamed:
+                self.measured_rad = self.link.streamed[-1]
+            if self.feeding:
+                self.driver.on_feedback(self.feedback())
+            if self.commanding:
+                self.goal_rad = self.goal_rad + np.eye(7)[0] * speed_rad_s * PERIOD_S
+                self.command(self.goal_rad)
+            self.driver.tick(self.now_s)
+
+    def speed_up(self, speed_rad_s: float = 0.5) -> None:
+        """Reach a speed within the acceleration limit."""
+        self.run(0.05)
+        for share in np.linspace(0.0, 1.0, 21)[1:]:
+            self.run(PERIOD_S, speed_rad_s * share)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+@pytest.fixture
+def moving(bench: Bench) -> Bench:
+    bench.speed_up()
+    assert bench.driver.status is DriverStatus.MOVING
+    return bench
+
+
+def largest_deceleration(setpoints: list[np.ndarray]) -> float:
+    path = np.array(setpoints)
+    return float(np.abs(np.diff(path, 2, axis=0)).max() / PERIOD_S**2)
+
+
+def test_every_accepted_command_is_passed_on_at_once(moving: Bench) -> None:
+    count = len(moving.link.streamed)
+    moving.now_s += PERIOD_S
+    moving.goal_rad = moving.goal_rad + np.eye(7)[0] * 0.5 * PERIOD_S
+    assert moving.command(moving.goal_rad) is None
+    assert len(moving.link.streamed) == count + 1
+    assert moving.link.streamed[-1] == pytest.approx(moving.goal_rad)
+
+
+def test_without_a_permit_nothing_is_streamed(bench: Bench) -> None:
+    bench.permitting = False
+    bench.run(1.0)
+    assert bench.link.streamed == []
+    assert bench.driver.status is DriverStatus.HOLDING
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda q: q * np.nan, GuardReason.NOT_FINITE),
+        (lambda q: q[:6], GuardReason.WRONG_LENGTH),
+        (lambda q: q + 0.5, GuardReason.STEP),
+        (lambda q: q + np.eye(7)[1] * 5.0, GuardReason.POSITION),
+    ],
+)
+def test_a_bad_command_is_refused_and_counted(moving: Bench, change: Callable, reason: GuardReason) -> None:
+    count, refused = len(moving.link.streamed), moving.driver.refused
+    moving.now_s += PERIOD_S
+    refusal = moving.command(change(moving.goal_rad))
+    assert refusal is not None
+    assert refusal.reason is reason
+    assert len(moving.link.streamed) == count
+    assert moving.driver.refused == refused + 1
+    assert moving.driver.last_refusal.startswith(reason.value)
+
+
+def test_stale_foreign_and_repeated_commands_are_refused(moving: Bench) -> None:
+    moving.now_s += PERIOD_S
+    assert moving.command(moving.goal_rad, age_s=0.2).reason is GuardReason.STALE
+    assert moving.command(moving.goal_rad, epoch=2).reason is GuardReason.WRONG_EPOCH
+    moving.sequence = 3
+    assert moving.command(moving.goal_rad).reason is GuardReason.OUT_OF_ORDER
+
+
+def test_the_first_command_must_begin_where_the_arm_is(bench: Bench) -> None:
+    bench.commanding = False
+    bench.run(0.1)
+    refusal = bench.command(HOME + np.deg2rad(1.5))
+    assert refusal is not None
+    assert refusal.reason is GuardReason.FIRST_COMMAND
+    assert bench.command(HOME + np.deg2rad(0.5)) is None
+
+
+@pytest.mark.parametrize("missing", ["permitting", "commanding", "feeding"])
+def test_when_something_goes_missing_the_arm_decelerates_within_limits_and_holds(moving: Bench, missing: str) -> None:
+    setattr(moving, missing, False)
+    first = len(moving.link.streamed) - 1
+    moving.run(0.3, 0.5)
+    assert moving.driver.status in (DriverStatus.HOLDING, DriverStatus.STOPPING)
+    count = len(moving.link.streamed)
+    moving.run(0.1)
+    assert len(moving.link.streamed) == count
+    setpoints = moving.link.streamed[first:]
+    assert setpoints[-1][0] > setpoints[0][0]
+    assert largest_deceleration(setpoints) <= 10.0 * 1.01
+
+
+def test_missing_commands_bring_the_arm_to_rest_within_150_ms(moving: Bench) -> None:
+    moving.commanding = False
+    before_s = moving.now_s
+    moving.run(0.15)
+    count = len(moving.link.streamed)
+    moving.run(0.2)
+    assert len(moving.link.streamed) == count
+    assert moving.now_s - before_s == pytest.approx(0.35)
+
+
+def test_half_a_second_without_commands_latches_and_stops_the_controller(moving: Bench) -> None:
+    moving.commanding = False
+    moving.run(1.0)
+    assert moving.driver.status is DriverStatus.LATCHED
+    assert moving.link.requests == [Operation.SLOW_STOP]
+    assert "command_missing" in moving.driver.stop_cause
+    assert moving.driver.fault == ""
+
+
+def test_a_latch_ends_only_with_a_new_epoch(moving: Bench) -> None:
+    moving.commanding = False
+    moving.run(1.0)
+    moving.commanding, moving.goal_rad = True, moving.measured_rad
+    count = len(moving.link.streamed)
+    moving.run(0.2)
+    assert len(moving.link.streamed) == count
+    moving.epoch, moving.sequence = 2, 0
+    moving.run(0.2)
+    assert moving.driver.status is DriverStatus.MOVING
+    assert len(moving.link.streamed) > count
+
+
+def test_an_error_of_the_arm_stops_it_and_is_named_until_it_is_gone(moving: Bench) -> None:
+    moving.errors = (0x100D,)
+    moving.run(0.5, 0.5)
+    assert moving.driver.status is DriverStatus.FAULT
+    assert moving.driver.fault == "collision detected (0x100D)"
+    assert moving.link.requests == [Operation.STOP]
+    moving.errors = ()
+    moving.run(0.1)
+    assert moving.driver.fault == ""
+    assert moving.driver.status is DriverStatus.LATCHED
+
+
+def test_a_new_epoch_does_not_help_while_the_fault_lasts(moving: Bench) -> None:
+    moving.errors = (0x100D,)
+    moving.run(0.5, 0.5)
+    moving.epoch = 2
+    count = len(moving.link.streamed)
+    moving.run(0.5)
+    assert moving.driver.status is DriverStatus.FAULT
+    assert len(moving.link.streamed) <= count + 1
+
+
+def test_a_disabled_joint_is_a_fault(bench: Bench) -> None:
+    bench.enabled = 0b1110111
+    bench.run(0.05)
+    assert bench.driver.fault == "joints 4 are not enabled"
+
+
+def test_an_arm_that_does_not_follow_is_stopped(moving: Bench) -> None:
+    moving.follows = False
+    moving.run(1.0, 0.5)
+    assert moving.driver.status is not DriverStatus.MOVING
+    assert "does not follow" in moving.driver.stop_cause
+
+
+def test_a_lost_connection_is_a_fault_and_coming_back_does_not_move_the_arm(moving: Bench) -> None:
+    moving.link.state, moving.link.problem = LinkState.DOWN, "no state push"
+    moving.feeding = False
+    moving.run(0.5, 0.5)
+    assert moving.driver.status is DriverStatus.DISCONNECTED
+    assert moving.driver.fault == "no connection: no state push"
+    moving.link.state, moving.feeding = LinkState.UP, True
+    moving.goal_rad = moving.measured_rad
+    count = len(moving.link.streamed)
+    moving.run(0.5)
+    assert moving.driver.status is DriverStatus.LATCHED
+    assert len(moving.link.streamed) == count
+
+
+def test_closing_comes_to_rest_and_ignores_permits_until_reopened(moving: Bench) -> None:
+    moving.driver.close("deactivated")
+    moving.run(0.5, 0.5)
+    assert moving.driver.at_rest
+    moving.epoch = 2
+    moving.run(0.2)
+    assert moving.driver.status is DriverStatus.LATCHED
+    moving.driver.reopen()
+    moving.epoch, moving.sequence, moving.goal_rad = 3, 0, moving.measured_rad
+    moving.run(0.2)
+    assert moving.driver.status is DriverStatus.MOVING
+
+
+def test_cadence_reports_feedback_and_commands(moving: Bench) -> None:
+    moving.run(1.0)
+    feedback_hz, command_hz, _ = moving.driver.cadence
+    assert feedback_hz == pytest.approx(200.0, rel=0.01)
+    assert command_hz == pytest.approx(200.0, rel=0.01)

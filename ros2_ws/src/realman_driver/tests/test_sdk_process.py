@@ -1,0 +1,219 @@
+"""The child process with the genuine vendor SDK against the controller double: the hazards of the SDK."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from realman_driver import frames
+from realman_driver.frames import LinkConfig, Operation
+from realman_driver.link import LinkState, SdkLink
+from vitra_sim.doubles.realman import RealmanDouble
+
+pytest.importorskip("Robotic_Arm", reason="vendor SDK: pip install Robotic_Arm==1.1.6")
+Wait = Callable[..., Any]
+
+
+class Reader:
+    """A link that is polled, and what it reported."""
+
+    def __init__(self, config: LinkConfig, **options: Any) -> None:
+        self.link = SdkLink(config, retry_s=0.1, **options)
+        self.feedback: list[frames.Feedback] = []
+        self.events: list[frames.Event] = []
+
+    def poll(self) -> None:
+        report = self.link.poll(0.005)
+        if isinstance(report, frames.Feedback):
+            self.feedback.append(report)
+        elif isinstance(report, frames.Event):
+            self.events.append(report)
+
+    def until(self, condition: Callable[[], Any]) -> Callable[[], Any]:
+        def polled() -> Any:
+            self.poll()
+            return condition()
+
+        return polled
+
+    def feeding(self) -> bool:
+        return self.link.state is LinkState.UP and bool(self.feedback)
+
+
+@pytest.fixture
+def reader(link_config: LinkConfig) -> Iterator[Reader]:
+    reader = Reader(link_config)
+    yield reader
+    reader.link.close()
+
+
+@pytest.fixture
+def feeding(reader: Reader, wait_for: Wait) -> Reader:
+    assert wait_for(reader.until(reader.feeding)), reader.link.problem
+    return reader
+
+
+def test_the_arm_is_configured_and_reports_its_identity(feeding: Reader, double: RealmanDouble) -> None:
+    assert feeding.link.identity.startswith("RM_75-6F, controller generation 3")
+    controller = double.controller
+    assert (controller.collision_stage, controller.line_speed_mm_s) == (5, 250)
+    assert (controller.push.port, controller.push.cycle) == (feeding.link.config.udp_port, 1)
+
+
+def test_setpoints_arrive_exact_to_the_millidegree(feeding: Reader, double: RealmanDouble, wait_for: Wait) -> None:
+    start_rad = double.controller.port.target()
+    goal_mdeg = np.round(np.rad2deg(start_rad) * 1000) + np.array([1, -1, 3, 7, -7, 300, -1300])
+    assert feeding.link.stream(np.deg2rad(goal_mdeg / 1000).tolist())
+    assert wait_for(feeding.until(lambda: feeding.feedback[-1].handled == 1))
+    assert wait_for(lambda: double.controller.port.targets == 1)
+    assert np.rad2deg(double.controller.port.target()) * 1000 == pytest.approx(goal_mdeg, abs=1e-6)
+
+
+def test_a_stop_is_carried_out(feeding: Reader, double: RealmanDouble, wait_for: Wait) -> None:
+    for operation, command in ((Operation.STOP, "set_arm_stop"), (Operation.SLOW_STOP, "set_arm_slow_stop")):
+        assert feeding.link.request(operation)
+        assert wait_for(feeding.until(lambda command=command: double.controller.counts.get(command)))
+    assert feeding.link.state is LinkState.UP
+    assert "set_arm_emergency_stop" not in double.controller.counts
+
+
+def test_errors_are_pushed_and_cleared_on_request(feeding: Reader, double: RealmanDouble, wait_for: Wait) -> None:
+    double.raise_error(0x100D)
+    assert wait_for(feeding.until(lambda: feeding.feedback[-1].system_errors == (0x100D,)))
+    feeding.link.request(Operation.CLEAR_ERRORS)
+    assert wait_for(feeding.until(lambda: feeding.feedback[-1].system_errors == ()))
+
+
+def test_pushes_of_another_arm_are_ignored(feeding: Reader, double: RealmanDouble, wait_for: Wait) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.99", 0))
+        joints = {"joint_position": [90_000] * 7, "joint_current": [0] * 7, "joint_en_flag": [True] * 7}
+        state = {"state": "realtime_arm_joint_state", "err": [0], "joint_status": {**joints, "joint_err_code": [0] * 7}}
+        count = len(feeding.feedback)
+        for _ in range(20):
+            stranger.sendto(json.dumps(state).encode(), ("127.0.0.1", feeding.link.config.udp_port))
+        assert wait_for(feeding.until(lambda: len(feeding.feedback) > count + 40))
+    assert all(f.position_deg[0] != 90.0 for f in feeding.feedback)
+
+
+def test_a_dropped_tcp_link_is_noticed_while_streaming_and_comes_back(
+    feeding: Reader, double: RealmanDouble, wait_for: Wait
+) -> None:
+    position_rad = double.controller.port.target().tolist()
+    double.drop_tcp()
+
+    def streaming_ended() -> bool:
+        feeding.link.stream(position_rad)
+        return feeding.link.state is LinkState.DOWN
+
+    assert wait_for(feeding.until(streaming_ended))
+    assert "-1 (the data could not be sent)" in feeding.link.problem
+    assert wait_for(feeding.until(lambda: feeding.link.state is LinkState.UP))
+    assert feeding.link.restarts == 2
+
+
+def test_a_dropped_tcp_link_is_noticed_at_rest(feeding: Reader, double: RealmanDouble, wait_for: Wait) -> None:
+    double.drop_tcp()
+    assert wait_for(feeding.until(lambda: feeding.link.state is LinkState.DOWN))
+
+
+def test_a_frozen_controller_is_given_up_and_found_again(
+    feeding: Reader, double: RealmanDouble, wait_for: Wait
+) -> None:
+    double.faults.frozen = True
+    assert wait_for(feeding.until(lambda: feeding.link.state is LinkState.DOWN))
+    assert "no state push" in feeding.link.problem
+    double.faults.frozen = False
+    assert wait_for(feeding.until(lambda: feeding.link.state is LinkState.UP))
+
+
+def test_an_unanswered_stop_ends_the_connection(feeding: Reader, double: RealmanDouble, wait_for: Wait) -> None:
+    double.faults.unanswered = frozenset({"set_arm_stop"})
+    feeding.link.request(Operation.STOP)
+    assert wait_for(feeding.until(lambda: feeding.link.state is LinkState.DOWN))
+    assert "stop" in feeding.link.problem
+
+
+def test_an_arm_that_is_not_there_is_named_and_tried_again(
+    link_config: LinkConfig, double: RealmanDouble, wait_for: Wait
+) -> None:
+    with socket.create_server(("127.0.0.13", 0)) as taken:
+        nowhere = replace(link_config, arm_ip="127.0.0.13", tcp_port=taken.getsockname()[1])
+    reader = Reader(nowhere)
+    assert wait_for(reader.until(lambda: reader.link.restarts >= 2 and reader.link.state is LinkState.DOWN))
+    assert "no Realman controller answers at 127.0.0.13" in reader.link.problem
+    reader.link.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"force_type": "B"}, "is a RM_75-6F; the parameters arm_type and force_type say RM_75-B"),
+        ({"power": False}, "power is off"),
+        ({"real": False}, "simulation mode"),
+    ],
+)
+def test_an_arm_that_is_not_as_expected_is_not_used(
+    link_config: LinkConfig, double: RealmanDouble, wait_for: Wait, change: dict[str, Any], words: str
+) -> None:
+    motion = double.controller.motion
+    motion.powered, motion.real = change.get("power", True), change.get("real", True)
+    reader = Reader(replace(link_config, force_type=change.get("force_type", "6F")))
+    assert wait_for(reader.until(lambda: reader.events))
+    assert words in reader.events[0].detail
+    reader.link.close()
+
+
+def test_the_child_stops_the_arm_and_ends_when_the_driver_is_killed(
+    link_config: LinkConfig, double: RealmanDouble, wait_for: Wait
+) -> None:
+    script = f"""
+        import math
+        from realman_driver import frames
+        from realman_driver.link import SdkLink
+        config = frames.LinkConfig({link_config.arm_ip!r}, {link_config.tcp_port}, udp_port={link_config.udp_port})
+        link = SdkLink(config)
+        start = {double.controller.port.target().tolist()}
+        told, number = False, 0
+        while True:
+            if isinstance(link.poll(0.005), frames.Feedback):
+                number += 1
+                link.stream([start[0] + 0.001 * number, *start[1:]])
+                if not told:
+                    told = True
+                    print(link.pid, flush=True)
+    """
+    driver = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None
+    child = int(driver.stdout.readline())
+    assert wait_for(lambda: double.controller.counts.get("movej_canfd", 0) > 20)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    driver.stdout.close()
+    assert wait_for(lambda: not is_running(child))
+    assert double.controller.counts.get("set_arm_stop") == 1
+    streamed = double.controller.counts["movej_canfd"]
+    double.call(lambda: None)
+    assert double.controller.counts["movej_canfd"] == streamed
+    assert math.isfinite(double.controller.port.target()[0])
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
