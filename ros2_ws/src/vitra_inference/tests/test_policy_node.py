@@ -167,6 +167,25 @@ def test_a_goal_ends_when_the_robot_is_stopped(graph):
     assert (got.termination_reason, got.detail) == ("stopped", "operator_stop: by hand")
 
 
+def test_a_goal_that_overtakes_the_news_of_arming_starts(graph):
+    g = graph()
+    g.safety.publish(SafetyState(state=SafetyState.DISARMED))
+    g.until(lambda: g.node.is_active and g.node._safety)
+    handle, result = begin(g)
+    g.until(lambda: g.node._waiting_for_arming)
+    g.safety.publish(SafetyState(state=SafetyState.ARMED))
+    g.until(lambda: g.chunks)
+
+
+def test_a_goal_on_a_robot_that_stays_unarmed_is_refused(graph):
+    g = graph()
+    g.safety.publish(SafetyState(state=SafetyState.STOPPED))
+    g.until(lambda: g.node.is_active and g.node._safety)
+    handle, result = begin(g)
+    g.until(result.done)
+    assert "rearm" in result.result().result.detail
+
+
 def test_a_goal_that_cannot_start_says_why(graph):
     g = graph()
     handle, result = begin(g, instruction="Left hand: Wave. Right hand: None.")

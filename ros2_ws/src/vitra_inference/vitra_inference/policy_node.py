@@ -7,6 +7,7 @@ then: call ~/set_instruction, arm the robot, call ~/start (or send a ~/run_polic
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from vitra_runtime.node import StackNode, run
 
 _LOAD_PATIENCE_S = 2.0
 _WATCH_PERIOD_S = 0.1
+_ARMED_PATIENCE_S = 1.0  # a goal sent right after re-arming may overtake the news of it
 
 
 class PolicyNode(StackNode[Parameters]):
@@ -58,6 +60,7 @@ class PolicyNode(StackNode[Parameters]):
         self._safety: SafetyState | None = None
         self._instruction, self._hands = "", np.zeros(2, dtype=bool)
         self._goals: list[tuple[ServerGoalHandle, Run, Future]] = []
+        self._waiting_for_arming: list[tuple[float, Future]] = []
         self._silence = ""
         self._instructions = self.stream_publisher(String, "instruction", qos.LATCHED)
         self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction)
@@ -157,6 +160,11 @@ class PolicyNode(StackNode[Parameters]):
             cause = message.stop_cause or "the robot is not armed"
             self._session.end(TerminationReason.STOPPED, f"{cause}: {message.stop_detail}".rstrip(": "))
 
+    @property
+    def _may_move(self) -> bool:
+        """Without a supervisor nothing moves anyway, so its silence does not count as no."""
+        return not self.params.require_armed or self._safety is None or self._safety.state == SafetyState.ARMED
+
     def _set_instruction(self, text: str) -> None:
         instruction, hands = complete_instruction(text, self.params.sides)
         self._instruction, self._hands = instruction, hands_array(hands)
@@ -169,8 +177,7 @@ class PolicyNode(StackNode[Parameters]):
             raise RunRefusedError(f"The policy node is not active: {self._detail}.")
         if not self._instruction:
             raise RunRefusedError("No instruction is set; call ~/set_instruction first.")
-        armed = self._safety is None or self._safety.state == SafetyState.ARMED
-        if self.params.require_armed and not armed:
+        if not self._may_move:
             raise RunRefusedError("The robot is not armed; call safety_supervisor/rearm first.")
         return self._session.start(self._instruction, self._hands, time_limit_s)
 
@@ -197,6 +204,10 @@ class PolicyNode(StackNode[Parameters]):
         return response
 
     async def _on_goal(self, goal: ServerGoalHandle) -> RunPolicy.Result:
+        if not self._may_move:
+            armed: Future = Future()
+            self._waiting_for_arming.append((time.monotonic() + _ARMED_PATIENCE_S, armed))
+            await armed
         try:
             self._set_instruction(goal.request.instruction or self._instruction)
             current = self._start_run(float(goal.request.time_limit_s))
@@ -223,6 +234,10 @@ class PolicyNode(StackNode[Parameters]):
     def _watch(self) -> None:
         """Time limit, cancel requests, feedback, and a policy that does not answer."""
         self._session.check_time()
+        for waiting in list(self._waiting_for_arming):
+            if self._may_move or time.monotonic() >= waiting[0]:
+                self._waiting_for_arming.remove(waiting)
+                waiting[1].set_result(None)
         for entry in list(self._goals):
             goal, current, ended = entry
             if goal.is_cancel_requested:

@@ -12,6 +12,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from vitra_msgs.msg import HandActionChunk, Heartbeat
+from vitra_policy.inference.replay import read_recording
 from vitra_runtime import qos
 
 pytestmark = pytest.mark.graph
@@ -43,7 +44,9 @@ class Graph:
         image.header.stamp.sec = self.sent
         self.image.publish(image)
         self.joints.publish(JointState(name=["right_joint_1"], position=[float(self.sent)]))
-        self.chunk.publish(HandActionChunk(sequence=self.sent, steps=1, actions=[0.5] * 102))
+        chunk = HandActionChunk(sequence=self.sent, step_s=0.1, steps=1, actions=[0.5] * 102, right_valid=True)
+        chunk.header.stamp.sec = self.sent
+        self.chunk.publish(chunk)
 
     def until(self, condition, timeout_s=15.0):
         deadline_s = time.monotonic() + timeout_s
@@ -119,6 +122,16 @@ def contents_of(path):
     from pathlib import Path
 
     return contents(Path(path))
+
+
+def test_a_recorded_run_can_be_replayed(graph):
+    g = graph()
+    path = g.call(g.start).message
+    g.until(lambda: g.written().get("/robot/hand_action_chunk", 0) > 5)
+    g.call(g.stop)
+    recording = read_recording(path)
+    assert len(recording.chunks) > 5
+    assert recording.chunks[0].chunk.actions[0, 51] == 0.5
 
 
 def test_raw_images_are_kept_bit_for_bit(graph):
