@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -236,3 +239,10 @@ def test_the_policy_is_closed_with_the_node(graph, fake_policy):
     g.until(lambda: g.node.is_active)
     g.node.end()
     assert fake_policy.closed == 1
+
+
+def test_the_executable_refuses_an_unknown_policy_with_a_suggestion(ros_domain):
+    command = [sys.executable, "-m", "vitra_inference.policy_node", "--ros-args", "-p", "policy:=reply"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "Did you mean 'replay'" in done.stderr

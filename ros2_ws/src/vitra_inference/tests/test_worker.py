@@ -1,0 +1,94 @@
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+
+from vitra_inference.observations import Frame, Sighting
+from vitra_inference.session import RunSession
+from vitra_inference.worker import PolicyWorker, WorkerSettings
+from vitra_policy.inference.observation import HandStates
+from vitra_policy.inference.policy import make_example_observation
+from vitra_policy.inference.rtc import DelayMeter
+
+RIGHT = np.array([False, True])
+
+
+class Camera:
+    """A buffer with a new frame every 10 ms of its own time, as often as it is asked."""
+
+    problem, newest = "", None
+
+    def __init__(self, frames):
+        self.frames, self.given = frames, 0
+
+    def next(self, last, needed, timeout_s):
+        if self.given >= self.frames:
+            threading.Event().wait(timeout_s)
+            return None
+        self.given += 1
+        example = make_example_observation(height=4, width=4)
+        stamp_s = 100 + 0.01 * self.given
+        frame = Frame(stamp_s, round(stamp_s * 1e9), "camera", None)
+        return Sighting(frame, None, HandStates(example.state, example.state_valid, {}), 0.0)
+
+    def observe(self, sighting, instruction, hands, committed):
+        return dataclasses.replace(
+            make_example_observation(height=4, width=4),
+            stamp_s=sighting.frame.stamp_s,
+            instruction=instruction,
+            hands=hands,
+            committed=committed,
+        )
+
+
+@pytest.fixture
+def serve(fake_policy):
+    workers = []
+
+    def start(frames, wanted, delay=None, **settings):
+        """Run until `wanted` answers are out; returns them and the faults."""
+        answers, faults, enough, session = [], [], threading.Event(), RunSession()
+
+        def publish(answer):
+            answers.append(answer)
+            if len(answers) >= wanted:
+                session.end("stopped")
+                enough.set()
+
+        defaults = {"real_time_chunking": True, "max_rate_hz": 0.0, "stall_s": 10.0}
+        worker = PolicyWorker(
+            fake_policy, Camera(frames), session, delay or DelayMeter(), publish, faults.append,
+            WorkerSettings(**(defaults | settings)),
+        )  # fmt: skip
+        workers.append(worker)
+        worker.start()
+        session.start("wave", RIGHT)
+        assert enough.wait(20)
+        return answers, faults
+
+    yield start
+    for worker in workers:
+        assert worker.stop()
+
+
+def test_only_hands_that_are_asked_for_and_known_move(serve):
+    answers, faults = serve(frames=3, wanted=2)
+    assert answers[0].chunk.valid.tolist() == [False, True]
+    assert [answer.sequence for answer in answers] == [1, 2]
+    assert not faults
+
+
+class MeasuredDelay(DelayMeter):
+    """Two steps, whatever is cleared."""
+
+    steps = 2
+
+
+@pytest.mark.parametrize(("honours", "enabled", "steps"), [(True, True, 2), (False, True, 0), (True, False, 0)])
+def test_a_prefix_is_committed_only_to_policies_that_keep_it(serve, fake_policy, honours, enabled, steps):
+    fake_policy.metadata = type(fake_policy.metadata)("fake", uses_committed=honours)
+    answers, _ = serve(frames=3, wanted=2, delay=MeasuredDelay(), real_time_chunking=enabled)
+    assert answers[0].observation.committed is None, "nothing is under way yet"
+    committed = answers[1].observation.committed
+    assert (0 if committed is None else committed.steps) == steps
