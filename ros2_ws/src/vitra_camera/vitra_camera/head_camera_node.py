@@ -120,11 +120,13 @@ class HeadCamera(StackNode[Parameters]):
         )
 
     def _on_open(self, device: CameraInfo) -> None:
+        is_new = self._device is None or self._device.serial != device.serial or bool(self.status.problem)
         self._device = device
         fill_camera_info(self._color_info, device.color_intrinsics, self._color.message.header.frame_id)
         if device.depth_intrinsics is not None:
             fill_camera_info(self._depth_info, device.depth_intrinsics, self._depth.message.header.frame_id)
-        self.get_logger().info(f"{device.name} {device.serial} opened")
+        if is_new:
+            self.get_logger().info(f"{device.name} {device.serial} opened")
 
     def _on_frame(self, frame: CameraFrame) -> None:
         arrival_s = self.get_clock().now().nanoseconds * 1e-9

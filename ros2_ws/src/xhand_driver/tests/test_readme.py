@@ -1,0 +1,14 @@
+"""The README tells the truth."""
+
+from pathlib import Path
+
+import pytest
+
+from vitra_runtime.parameters import markdown_table
+from xhand_driver.parameters import Parameters
+
+
+@pytest.mark.parametrize("parameters", [Parameters])
+def test_the_parameter_table_is_that_of_the_code(parameters):
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert markdown_table(parameters) in readme
