@@ -156,13 +156,13 @@ class VendorArm:
         _send(self._pipe, frame)
 
 
-def serve(arm: VendorArm, pipe: socket.socket, orphaned: threading.Event) -> str:
+def serve(arm: VendorArm, pipe: socket.socket, orphaned: threading.Event) -> str | None:
     """Carry out orders until the connection breaks.
 
     Only the newest of several waiting setpoints is sent: after a stall the arm must not get a burst.
 
     Returns:
-        Why the connection is lost.
+        Why the connection is lost; None when the driver is gone.
     """
     poller = select.poll()
     poller.register(pipe, select.POLLIN)
@@ -183,8 +183,10 @@ def serve(arm: VendorArm, pipe: socket.socket, orphaned: threading.Event) -> str
                 frame = pipe.recv(frames.MAX_FRAME_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 break
+            except OSError:  # reset: it died with frames unread
+                return None
             if not frame:
-                return "the driver is gone"
+                return None
             order = frames.unpack_order(frame)
             if isinstance(order, frames.Setpoint):
                 setpoint = order
@@ -198,7 +200,7 @@ def serve(arm: VendorArm, pipe: socket.socket, orphaned: threading.Event) -> str
                 return str(error)
             if code == -1:
                 return codes.describe_return("rm_movej_canfd", code)
-    return "the driver is gone"
+    return None
 
 
 def _watch_driver(pipe: socket.socket, orphaned: threading.Event, holder: list[VendorArm]) -> None:
@@ -252,8 +254,9 @@ def main(arguments: list[str]) -> None:
     else:
         _send(pipe, frames.pack_event(frames.EventKind.CONNECTED, identity))
         reason = serve(arm, pipe, orphaned)
-        if orphaned.is_set():
-            watcher.join()
+        if reason is None:
+            watcher.join()  # stops the arm and ends the process
+            return
         _send(pipe, frames.pack_event(frames.EventKind.LOST, reason))
     os._exit(1)  # the SDK's threads do not end by themselves
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,9 +27,11 @@ from sensor_msgs.msg import JointState  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from realman_driver.frames import LinkConfig  # noqa: E402
+from vitra_description.postures import home  # noqa: E402
 from vitra_msgs.msg import ArmCommand, DriverState, Heartbeat, Permit  # noqa: E402
 from vitra_runtime import qos  # noqa: E402
 from vitra_sim.doubles.realman import RealmanDouble  # noqa: E402
+from vitra_sim.doubles.realman_kinematic import KinematicArm  # noqa: E402
 
 Wait = Callable[..., Any]
 PERIOD_S = 0.005
@@ -130,21 +134,63 @@ def end(process: subprocess.Popen[str]) -> str:
     return output
 
 
-@pytest.fixture
-def graph(ros_domain: int) -> Iterator[Graph]:
-    graph = Graph(ros_domain)
-    yield graph
-    graph.close()
+class Driver:
+    """The driver process that the tests share; started anew when a test has ended it."""
+
+    def __init__(self, double: RealmanDouble) -> None:
+        self.double = double
+        self.config = LinkConfig(arm_ip=double.ip, tcp_port=double.tcp_port, udp_port=double.controller.push.port)
+        self.process: subprocess.Popen[str] | None = None
+
+    def ensure(self) -> subprocess.Popen[str]:
+        if self.process is None or self.process.poll() is not None:
+            self.process = start_driver(self.config)
+        return self.process
+
+
+@pytest.fixture(scope="module")
+def shared_driver() -> Iterator[Driver]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        udp_port = probe.getsockname()[1]
+    with RealmanDouble(KinematicArm(home("left")), tcp_port=0, udp_port=udp_port) as double:
+        driver = Driver(double)
+        yield driver
+        if driver.process is not None:
+            end(driver.process)
+
+
+@pytest.fixture(scope="module")
+def graph() -> Iterator[Graph]:
+    with pytest.MonkeyPatch.context() as patch:
+        domain = 1 + zlib.crc32(f"{os.getpid()}:{__name__}".encode()) % 100
+        patch.setenv("ROS_DOMAIN_ID", str(domain))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        graph = Graph(domain)
+        yield graph
+        graph.close()
 
 
 @pytest.fixture
-def driver(graph: Graph, link_config: LinkConfig, wait_for: Wait) -> Iterator[subprocess.Popen[str]]:
-    process = start_driver(link_config)
-    ready = wait_for(lambda: graph.state == "holding" and graph.joints)
+def double(shared_driver: Driver) -> RealmanDouble:
+    """The shared controller, healthy."""
+    double = shared_driver.double
+    double.faults.udp_silent = double.faults.refuse_connections = False
+    double.call(double.controller.motion.clear_errors)
+    double.controller.counts.clear()
+    return double
+
+
+@pytest.fixture
+def driver(graph: Graph, shared_driver: Driver, double: RealmanDouble, wait_for: Wait) -> subprocess.Popen[str]:
+    """The shared driver, connected and at rest."""
+    graph.permitting = graph.commanding = False
+    process = shared_driver.ensure()
+    graph.states.clear()
+    graph.joints.clear()
+    ready = wait_for(lambda: graph.state in ("holding", "latched") and graph.joints, 20.0)
     assert ready, (process.poll(), graph.states)
-    yield process
-    if process.poll() is None:
-        end(process)
+    return process
 
 
 @pytest.fixture
@@ -227,44 +273,41 @@ def test_a_collision_is_named_and_cleared_by_the_service(
 
 
 def test_a_second_driver_of_the_same_arm_is_refused(
-    graph: Graph, driver: subprocess.Popen[str], link_config: LinkConfig, wait_for: Wait
+    graph: Graph, driver: subprocess.Popen[str], shared_driver: Driver, wait_for: Wait
 ) -> None:
-    second = start_driver(link_config, "second_driver")
+    second = start_driver(shared_driver.config, "second_driver")
     assert wait_for(lambda: "already driven by process" in getattr(graph.beats.get("/second_driver"), "detail", ""))
     assert graph.beats["/second_driver"].state == Heartbeat.INACTIVE
-    assert graph.state == "holding"
+    assert graph.state in ("holding", "latched")
     assert str(driver.pid) in end(second)
 
 
-def test_an_unreachable_arm_is_named_and_the_driver_still_ends_at_once(
-    graph: Graph, link_config: LinkConfig, double: RealmanDouble, wait_for: Wait
-) -> None:
-    double.close()
-    process = start_driver(link_config)
-    assert wait_for(
-        lambda: "no Realman controller answers" in getattr(graph.beats.get("/left_arm_driver"), "detail", "")
-    )
-    assert graph.beats["/left_arm_driver"].state == Heartbeat.INACTIVE
+def test_an_unreachable_arm_is_named_and_the_driver_still_ends_at_once(graph: Graph, wait_for: Wait) -> None:
+    with socket.create_server(("127.0.0.13", 0)) as taken:
+        nowhere = LinkConfig(arm_ip="127.0.0.13", tcp_port=taken.getsockname()[1], udp_port=taken.getsockname()[1])
+    process = start_driver(nowhere, "lost_driver")
+    assert wait_for(lambda: "no Realman controller answers" in getattr(graph.beats.get("/lost_driver"), "detail", ""))
+    assert graph.beats["/lost_driver"].state == Heartbeat.INACTIVE
     began_s = time.monotonic()
     output = end(process)
     assert time.monotonic() - began_s < 5.0
     assert process.returncode == 0
-    assert f"{double.ip}:{link_config.tcp_port}" in output
+    assert f"127.0.0.13:{nowhere.tcp_port}" in output
 
 
 def test_a_killed_driver_leaves_no_process_and_a_new_one_takes_over(
-    streaming: Graph, driver: subprocess.Popen[str], double: RealmanDouble, link_config: LinkConfig, wait_for: Wait
+    streaming: Graph, driver: subprocess.Popen[str], shared_driver: Driver, double: RealmanDouble, wait_for: Wait
 ) -> None:
     streaming.speed_rad_s = 0.05
     children = subprocess.run(["pgrep", "-P", str(driver.pid)], capture_output=True, text=True).stdout.split()
     assert children
     driver.kill()
-    driver.wait()
+    driver.communicate()
     assert wait_for(lambda: not any(os.path.exists(f"/proc/{child}") for child in children))
+    assert double.controller.counts.get("set_arm_stop") == 1
     streaming.permitting = streaming.commanding = False
     targets = double.controller.port.targets
     streaming.states.clear()
-    again = start_driver(link_config)
-    assert wait_for(lambda: streaming.state == "holding")
+    shared_driver.ensure()
+    assert wait_for(lambda: streaming.state == "holding", 20.0)
     assert double.controller.port.targets - targets < 40  # only the stop
-    end(again)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from realman_driver.parameters import Parameters, WorkspaceError
 from vitra_policy.errors import VitraError
-from vitra_runtime.parameters import validate
+from vitra_runtime.parameters import markdown_table, validate
 
 
 def test_the_two_arms_listen_on_different_ports() -> None:
@@ -30,3 +32,9 @@ def test_swapped_workspace_corners_are_refused_in_words() -> None:
 def test_an_unknown_side_is_refused() -> None:
     with pytest.raises(VitraError, match="middle"):
         validate(Parameters, {"side": "middle"})
+
+
+def test_the_readme_lists_the_parameters_as_they_are() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    table = readme.split("checked by a test -->\n")[1].split("<!-- end of parameters -->")[0]
+    assert table == markdown_table(Parameters)

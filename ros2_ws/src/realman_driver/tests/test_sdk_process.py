@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ import pytest
 from realman_driver import frames
 from realman_driver.frames import LinkConfig, Operation
 from realman_driver.link import LinkState, SdkLink
+from vitra_description.postures import home
 from vitra_sim.doubles.realman import RealmanDouble
+from vitra_sim.doubles.realman_kinematic import KinematicArm
 
 pytest.importorskip("Robotic_Arm", reason="vendor SDK: pip install Robotic_Arm==1.1.6")
 Wait = Callable[..., Any]
@@ -144,6 +147,37 @@ def test_an_unanswered_stop_ends_the_connection(feeding: Reader, double: Realman
     feeding.link.request(Operation.STOP)
     assert wait_for(feeding.until(lambda: feeding.link.state is LinkState.DOWN))
     assert "stop" in feeding.link.problem
+
+
+def test_two_arms_get_their_own_pushes_although_both_controllers_begin_with_one_port(
+    double: RealmanDouble, link_config: LinkConfig, wait_for: Wait
+) -> None:
+    other = KinematicArm(home("right"))
+    with RealmanDouble(other, ip="127.0.0.12", tcp_port=0, udp_port=double.controller.push.port) as right:
+        right_config = LinkConfig(arm_ip=right.ip, tcp_port=right.tcp_port, udp_port=link_config.udp_port + 1)
+        readers = [Reader(link_config), Reader(right_config)]
+
+        def both_feed() -> bool:
+            for reader in readers:
+                reader.poll()
+            return all(len(reader.feedback) > 100 for reader in readers)
+
+        assert wait_for(both_feed)
+        for reader, side in zip(readers, ("left", "right"), strict=True):
+            assert reader.link.restarts == 1
+            assert reader.feedback[-1].position_deg == pytest.approx(np.rad2deg(home(side)), abs=1e-3)
+            reader.link.close()
+
+
+def test_a_missing_sdk_is_named_with_the_command_that_installs_it(
+    link_config: LinkConfig, wait_for: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Robotic_Arm.py").write_text("raise ImportError('not here')\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    reader = Reader(link_config)
+    assert wait_for(reader.until(lambda: reader.events))
+    assert "pip install Robotic_Arm" in reader.events[0].detail
+    reader.link.close()
 
 
 def test_an_arm_that_is_not_there_is_named_and_tried_again(
