@@ -114,6 +114,7 @@ class PolicyWorker:
                 self._session.check_time()
                 if (wait_s := next_s - time.monotonic()) > 0:
                     run.ended.wait(min(wait_s, _IDLE_POLL_S))
+                    last = self._buffer.newest  # what came during the pause has aged; the next one is fresh
                     continue
                 sighting = self._buffer.next(last, run.hands, 0.05)
                 now_s = time.monotonic()
