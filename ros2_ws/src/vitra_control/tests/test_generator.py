@@ -1,0 +1,273 @@
+"""The setpoint generator against the drivers' own guards, on a fake clock."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fake_robot import STEP_S, FakeRobot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vitra_control.generator import Mode
+from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
+from vitra_description.limits import ARM_LIMITS, HAND_LIMITS
+from vitra_description.names import SIDES, Side
+from vitra_description.postures import home, open_hand
+from vitra_policy.inference.curve import StepsError, TimedSteps
+from vitra_policy.inference.timeline import Phase, Verdict
+
+
+def robot(**kwargs: object) -> FakeRobot:
+    made = FakeRobot(**kwargs)
+    made.arm_and_settle()
+    return made
+
+
+def test_without_a_permit_nothing_is_sent() -> None:
+    made = FakeRobot()
+    made.run(0.2)
+    assert set(made.setpoints) == {None}
+    made.allow(allowed=False)
+    made.run(0.2)
+    assert set(made.setpoints) == {None}
+
+
+def test_with_a_permit_it_holds_where_the_joints_were_measured() -> None:
+    made = robot()
+    assert made.generator.mode is Mode.FOLLOWING
+    np.testing.assert_allclose(made.setpoints[-1].arms[Side.RIGHT], home("right"), atol=1e-9)
+    before = len([s for s in made.setpoints if s])
+    made.run(0.1)
+    sent = [s for s in made.setpoints if s]
+    assert len(sent) == before + 20, "a setpoint every tick, also while nothing happens"
+    assert sum(bool(s.hands) for s in sent[-20:]) == 10, "hands every second tick"
+    assert made.refused == {}
+
+
+def test_it_does_not_start_before_the_joints_are_at_rest() -> None:
+    made = FakeRobot()
+    made.allow()
+    arm = made.arms[Side.RIGHT]
+    for _ in range(40):
+        arm.position = arm.position + 0.003
+        made.run(ARM_PERIOD_S)
+    assert set(made.setpoints) == {None}
+    assert "not at rest" in made.generator.limits()
+    made.run(0.1)
+    np.testing.assert_allclose(made.setpoints[-1].arms[Side.RIGHT], arm.position, atol=1e-9)
+
+
+def test_it_does_not_start_from_old_feedback() -> None:
+    made = FakeRobot()
+    made.feedback_age_s = 0.5
+    made.arm_and_settle()
+    assert set(made.setpoints) == {None}
+    assert "no fresh joint feedback" in made.generator.limits()
+
+
+def test_a_chunk_is_followed_on_time() -> None:
+    made = robot()
+    start, began = made.wrist(), made.now_s
+    made.run(0.05)
+    verdicts = made.generator.offer(made.chunk((0.0, 0.06, 0.0), stamp_s=began), made.now_s)
+    assert verdicts == {Side.RIGHT: Verdict.ACCEPTED}
+    made.run(0.35)
+    expected = start[:3, 3] + np.array([0.0, 0.06, 0.0]) * (made.now_s - began)
+    np.testing.assert_allclose(made.wrist()[:3, 3], expected, atol=2e-3)
+    np.testing.assert_allclose(made.wrist()[:3, :3], start[:3, :3], atol=5e-3)
+    sample = made.generator.newest_sample()
+    assert sample.first_step == 1
+    assert sample.phase is Phase.TRACKING
+    assert made.refused == {}
+
+
+def test_running_out_of_steps_decelerates_and_then_holds_while_setpoints_go_on() -> None:
+    made = robot()
+    made.generator.offer(made.chunk((0.0, 0.08, 0.0)), made.now_s)
+    made.run(16 * STEP_S + 0.05)
+    assert made.generator.newest_sample().phase is Phase.DECELERATING
+    made.run(0.5)
+    assert made.generator.newest_sample().phase is Phase.HOLDING
+    assert made.generator.starved == 1
+    place = made.arms[Side.RIGHT].position
+    made.run(0.5)
+    np.testing.assert_allclose(made.arms[Side.RIGHT].position, place, atol=1e-6)
+    assert all(made.setpoints[-100:])
+    assert made.refused == {}
+
+
+def test_losing_the_permit_stops_the_output_at_once_and_a_stale_one_within_its_timeout() -> None:
+    made = robot()
+    made.allow(allowed=False)
+    made.run(0.02)
+    assert made.setpoints[-1] is None
+    made.allow(epoch=2)
+    made.run(0.4)
+    assert made.setpoints[-1] is not None
+    made.permit_stays_fresh = False
+    made.run(0.095)
+    assert made.setpoints[-1] is not None
+    made.run(0.01)
+    assert made.setpoints[-1] is None
+
+
+def test_a_new_epoch_drops_chunks_and_starts_from_measured_joints() -> None:
+    made = robot()
+    seen = made.now_s
+    old = made.chunk((0.0, 0.2, 0.0), stamp_s=seen)
+    made.generator.offer(old, made.now_s)
+    made.run(0.2)
+    made.allow(allowed=False)
+    made.run(0.5)
+    made.arms[Side.RIGHT].position = home("right") + 0.2
+    made.arms[Side.RIGHT].stream.on_feedback(home("right") + 0.2, made.now_s)
+    made.allow(epoch=2)
+    made.run(0.3)
+    assert made.setpoints[-1].epoch == 2
+    np.testing.assert_allclose(made.setpoints[-1].arms[Side.RIGHT], home("right") + 0.2, atol=1e-6)
+    assert made.generator.newest_sample().sequence == 0
+    assert made.generator.offer(made.chunk(stamp_s=seen + 0.01), made.now_s) == {Side.RIGHT: Verdict.STALE}
+    assert made.refused == {}
+
+
+@pytest.mark.parametrize("stall_s", [0.01, 0.03, 0.06, 0.12, 0.3])
+def test_a_stalled_process_goes_on_without_a_refused_command(stall_s: float) -> None:
+    made = robot()
+    made.generator.offer(made.chunk((0.0, 0.15, 0.0), steps=60), made.now_s)
+    made.run(0.5)
+    made.run(stall_s, stalled=True)
+    made.run(0.5)
+    assert made.setpoints[-1] is not None
+    assert made.refused == {}
+    made.generator.offer(made.chunk((0.0, -0.15, 0.0)), made.now_s)
+    turning_point = made.wrist()[1, 3]
+    made.run(0.5)
+    assert made.wrist()[1, 3] < turning_point - 0.015, "it moves again"
+    assert made.refused == {}
+
+
+def test_an_arm_that_does_not_follow_is_not_pulled_further() -> None:
+    made = robot()
+    stuck = made.arms[Side.RIGHT].position.copy()
+    made.generator.offer(made.chunk((0.0, 0.25, 0.0), steps=60), made.now_s)
+    for _ in range(300):
+        made.run(ARM_PERIOD_S)
+        made.arms[Side.RIGHT].position = stuck
+    assert made.generator.reseeds >= 1
+    assert np.abs(made.generator.sides[Side.RIGHT].arm_rad - stuck).max() < 0.45
+
+
+def test_a_hand_keeps_its_grip_over_a_pause_within_an_epoch() -> None:
+    made = robot()
+    made.generator.offer(made.chunk(fingers=np.full(12, 0.1)), made.now_s)
+    made.run(0.6)
+    made.hands[Side.RIGHT].position = np.full(12, 0.06)  # an object is in the way
+    made.run(0.3, stalled=True)
+    made.run(0.3)
+    np.testing.assert_allclose(made.generator.sides[Side.RIGHT].hand_rad, np.full(12, 0.1), atol=1e-3)
+
+
+def test_home_goes_slowly_to_the_ready_posture_and_reports_back() -> None:
+    made = FakeRobot()
+    made.arms[Side.RIGHT].position = home("right") + np.array([0.3, -0.2, 0.1, 0.2, -0.4, 0.1, 0.5])
+    made.hands[Side.RIGHT].position = open_hand() + 0.1
+    made.arm_and_settle()
+    assert made.generator.go_home() == ""
+    assert "already" in made.generator.go_home()
+    assert made.generator.offer(made.chunk((0.0, 0.2, 0.0)), made.now_s) == {}, "chunks are ignored on the way"
+    previous = made.arms[Side.RIGHT].position
+    for _ in range(1000):
+        made.run(ARM_PERIOD_S)
+        now = made.arms[Side.RIGHT].position
+        assert np.abs(now - previous).max() / ARM_PERIOD_S <= 0.5 * np.deg2rad(45) + 1e-6
+        previous = now
+        result = made.generator.take_home_result()
+        if result:
+            break
+    assert result is not None
+    assert result.success
+    np.testing.assert_allclose(made.arms[Side.RIGHT].position, home("right"), atol=2e-3)
+    np.testing.assert_allclose(made.hands[Side.RIGHT].position, open_hand(), atol=2e-2)
+    assert made.generator.take_home_result() is None
+    assert made.refused == {}
+
+
+def test_home_is_refused_when_disarmed_and_broken_off_when_the_permit_goes() -> None:
+    made = FakeRobot()
+    assert "rearm" in made.generator.go_home()
+    made.arms[Side.RIGHT].position = home("right") + 0.3
+    made.arm_and_settle()
+    made.generator.go_home()
+    made.run(0.2)
+    made.allow(allowed=False)
+    made.run(0.02)
+    result = made.generator.take_home_result()
+    assert not result.success
+    assert "permit" in result.message
+
+
+def test_both_arms_are_driven_and_a_chunk_for_one_leaves_the_other_alone() -> None:
+    made = robot(sides=SIDES)
+    left = made.arms[Side.LEFT].position.copy()
+    made.generator.offer(made.chunk((0.0, -0.1, 0.0), side=Side.RIGHT), made.now_s)
+    made.run(0.3)
+    np.testing.assert_allclose(made.arms[Side.LEFT].position, left, atol=1e-9)
+    assert np.abs(made.arms[Side.RIGHT].position - home("right")).max() > 0.01
+    assert made.refused == {}
+
+
+def test_a_chunk_for_an_arm_that_is_not_driven_is_ignored() -> None:
+    made = robot()
+    steps = made.chunk()[Side.RIGHT]
+    assert made.generator.offer({Side.LEFT: steps}, made.now_s) == {}
+
+
+def test_a_chunk_with_a_bad_side_is_refused_as_a_whole() -> None:
+    made = robot(sides=SIDES)
+    good, bad = made.chunk()[Side.RIGHT], np.full((4, 19), np.nan)
+    with pytest.raises(StepsError, match="finite"):
+        made.generator.offer({Side.RIGHT: good, Side.LEFT: TimedSteps(1, made.now_s, STEP_S, bad)}, made.now_s)
+    made.run(0.02)
+    assert made.generator.newest_sample().sequence == 0
+
+
+@pytest.mark.parametrize("direction", [(1.0, 0, 0), (-1.0, 0, 0), (0, 1.0, 0), (0, -1.0, 0), (0, 0, 1.0), (0, 0, -1.0)])
+def test_a_target_out_of_reach_is_reported_and_stays_within_limits(direction: tuple[float, ...]) -> None:
+    made = robot()
+    made.generator.offer(made.chunk(0.8 * np.array(direction), steps=40), made.now_s)
+    said = ""
+    for _ in range(14):
+        made.run(0.1)
+        said = said or made.generator.limits()
+    assert "right" in said
+    assert made.refused == {}
+    assert ARM_LIMITS.contains(made.arms[Side.RIGHT].position)
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    seed=st.integers(0, 2**16),
+    scale=st.floats(0.1, 3.0),
+    delays=st.lists(st.floats(0.0, 0.3), min_size=2, max_size=4),
+    speed=st.sampled_from([0.2, 1.0, 1.8]),
+)
+def test_whatever_the_chunks_ask_no_command_is_refused(
+    seed: int, scale: float, delays: list[float], speed: float
+) -> None:
+    """Wild chunks, any delay: the guards see velocity, acceleration, step and range kept."""
+    rng = np.random.default_rng(seed)
+    made = FakeRobot(settings=GeneratorSettings(speed=speed))
+    made.arm_and_settle()
+    for sequence, delay in enumerate(delays, start=1):
+        stamp = made.now_s
+        chunk = made.chunk(rng.normal(0, 0.2 * scale, 3), stamp_s=stamp, sequence=sequence)[Side.RIGHT]
+        chunk.values[:, :3] += rng.normal(0, 0.02 * scale, 3) + rng.normal(0, 0.003 * scale, (16, 3))
+        chunk.values[:, 3:7] += rng.normal(0, 0.2 * scale, 4)
+        chunk.values[:, 7:] = rng.uniform(HAND_LIMITS.lower_rad - 0.2, HAND_LIMITS.upper_rad + 0.2, (16, 12))
+        made.run(delay)
+        made.generator.offer({Side.RIGHT: chunk}, made.now_s)
+        made.run(0.2)
+    made.run(0.6)
+    assert made.refused == {}
+    sent = np.array(made.arms[Side.RIGHT].sent)
+    assert np.abs(np.diff(sent, axis=0)).max() / ARM_PERIOD_S <= ARM_LIMITS.velocity_rad_s.max()

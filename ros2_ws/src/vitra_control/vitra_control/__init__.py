@@ -1,0 +1,1 @@
+"""From chunks to joint setpoints, and the permission to move."""

@@ -1,0 +1,283 @@
+"""The executor node: `robot_chunk` in, joint setpoints out at 200 Hz from a plain thread, while the permit lasts.
+
+ros2 run vitra_control executor --ros-args -p arms:=both
+ros2 service call /executor/home std_srvs/srv/Trigger     # slowly to the ready posture, when armed
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections import Counter, deque
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from numpy.typing import NDArray
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from vitra_control.clock import ClockBridge
+from vitra_control.executor_parameters import Parameters
+from vitra_control.feedback import JointFeedback
+from vitra_control.generator import HomeResult, Mode, PermitSample, SetpointGenerator, Setpoints
+from vitra_control.settings import ARM_PERIOD_S
+from vitra_description.names import SIDES, Side
+from vitra_msgs.msg import ArmCommand, ExecutorState, HandCommand, Permit, RobotChunk
+from vitra_policy.inference.curve import StepsError, TimedSteps
+from vitra_policy.inference.timeline import Phase, Verdict
+from vitra_runtime import qos
+from vitra_runtime.node import StackNode, run
+from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
+
+_STATE_PERIOD_S = 1 / 30
+_DIAGNOSTICS_PERIOD_S = 1.0
+_WARN_PERIOD_S = 1.0
+_SWITCH_INTERVAL_S = 5e-4  # how long another Python thread may keep the setpoint thread waiting
+_STATES = {
+    Phase.HOLDING: ExecutorState.HOLDING,
+    Phase.TRACKING: ExecutorState.TRACKING,
+    Phase.DECELERATING: ExecutorState.DECELERATING,
+}
+_DROPPED = (Verdict.OUT_OF_ORDER, Verdict.DUPLICATE, Verdict.STALE, Verdict.FUTURE)
+
+
+class ExecutorNode(StackNode[Parameters]):
+    """Owns topics, the setpoint thread and the boxes between it and the ROS thread; the rest is in `generator`."""
+
+    def __init__(self) -> None:
+        super().__init__("executor", Parameters)
+        self._generator: SetpointGenerator | None = None
+        self._feedback: JointFeedback | None = None
+        self._thread: threading.Thread | None = None
+        self._running = threading.Event()
+        self._permit: PermitSample | None = None
+        self._chunks: deque[dict[Side, TimedSteps]] = deque(maxlen=4)
+        self._home_asked: deque[Future] = deque()
+        self._home_pending: Future | None = None
+        self._home_answers: deque[tuple[Future, HomeResult]] = deque()
+        self._time_bridge = ClockBridge()
+        self._cadence = Cadence(ARM_PERIOD_S)
+        self._refused: Counter[str] = Counter()
+        self._arm_sequence = self._hand_sequence = 0
+        sides = self.params.sides
+        self._arm_commands = {side: ArmCommand() for side in sides}
+        self._hand_commands = {side: HandCommand() for side in sides}
+        publisher = self.stream_publisher
+        self._arm_publishers = {s: publisher(ArmCommand, f"{s}_arm/command", qos.SETPOINT) for s in sides}
+        self._hand_publishers = {s: publisher(HandCommand, f"{s}_hand/command", qos.SETPOINT) for s in sides}
+        self._state_publisher = publisher(ExecutorState, "executor_state", qos.SETPOINT)
+        self._diagnostics = publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
+        self.create_subscription(RobotChunk, "robot_chunk", self._on_chunk, qos.CHUNK)
+        self.create_service(Trigger, "~/home", self._on_home)
+        self.create_timer(_STATE_PERIOD_S, self._on_state_timer)
+        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+
+    def setup(self) -> None:  # noqa: D102
+        sides = self.params.build_sides()
+        self._feedback = JointFeedback(self, self.params.sides)
+        self._generator = SetpointGenerator(sides, self.params.settings, self._feedback)
+
+    def start(self) -> None:  # noqa: D102
+        assert self._generator is not None
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        self._chunks.clear()
+        self._running.set()
+        self._thread = threading.Thread(target=self._run, args=(self._generator,), name="setpoints", daemon=True)
+        self._thread.start()
+
+    def halt(self) -> None:  # noqa: D102
+        self._running.clear()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+            self._thread = None
+
+    def teardown(self) -> None:  # noqa: D102
+        if self._feedback is not None:
+            self._feedback.close()
+        self._feedback = self._generator = None
+
+    # ROS thread -----------------------------------------------------------------------------------------------------
+
+    def _on_permit(self, message: Permit) -> None:
+        self._permit = PermitSample(message.epoch, message.motion_allowed, time.monotonic())
+
+    def _on_chunk(self, message: RobotChunk) -> None:
+        try:
+            chunk = timed_steps(message, self._time_bridge.monotonic_s(stamp_to_s(message.header.stamp)))
+        except StepsError as error:
+            self._refuse("malformed", str(error))
+            return
+        self._chunks.append(chunk)
+
+    async def _on_home(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if not self._running.is_set():
+            response.success, response.message = False, "the executor is not active"
+            return response
+        future = Future(executor=self.executor)
+        self._home_asked.append(future)
+        result: HomeResult = await future
+        response.success, response.message = result.success, result.message
+        return response
+
+    def _on_state_timer(self) -> None:
+        while self._home_answers:
+            future, result = self._home_answers.popleft()
+            future.set_result(result)
+        if self._generator is not None and self.is_active:
+            self._state_publisher.publish(self._state_message(self._generator))
+
+    def _state_message(self, generator: SetpointGenerator) -> ExecutorState:
+        sample, limit = generator.newest_sample(), generator.limits()
+        message = ExecutorState(
+            state=ExecutorState.HOLDING,
+            starved=generator.starved,
+            late_chunks=generator.count([Verdict.LATE]),
+            in_limit=bool(limit),
+            limit=limit,
+            setpoint_hz=self._cadence.rate_hz,
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        if generator.mode is Mode.HOMING:
+            message.state, message.limit = ExecutorState.TRACKING, "on the way to the ready posture"
+        elif generator.mode is Mode.FOLLOWING and sample is not None:
+            message.state = _STATES[sample.phase]
+            message.chunk_sequence = sample.sequence
+            stamp_s = self._time_bridge.system_s(sample.stamp_s)
+            message.chunk_stamp.sec, message.chunk_stamp.nanosec = int(stamp_s), int(stamp_s % 1 * 1e9)
+            message.position_steps, message.first_step = sample.position_steps, sample.first_step
+            message.observation_to_setpoint_s = sample.delay_s
+        return message
+
+    def _publish_diagnostics(self) -> None:
+        generator = self._generator
+        if generator is None:
+            return
+        values = {
+            "mode": generator.mode.value,
+            "setpoint rate [Hz]": f"{self._cadence.rate_hz:.1f}",
+            "setpoint period error p99 [ms]": f"{self._cadence.period_error_s() * 1e3:.2f}",
+            "started again": generator.reseeds,
+            "ran out of steps": generator.starved,
+            "late chunks": generator.count([Verdict.LATE]),
+            "dropped chunks": generator.count(_DROPPED),
+        } | {f"refused chunks: {why}": count for why, count in self._refused.items()}
+        limit = generator.limits()
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.WARN if limit else DiagnosticStatus.OK,
+            name=f"{self.get_name()}: setpoints",
+            message=limit or generator.mode.value,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    # Setpoint thread ------------------------------------------------------------------------------------------------
+
+    def _run(self, generator: SetpointGenerator) -> None:
+        ticker = Ticker(ARM_PERIOD_S)
+        try:
+            while self._running.is_set():
+                now_s = ticker.wait()
+                self._take_requests(generator, now_s)
+                setpoints = generator.tick(now_s, self._permit)
+                if setpoints is None:
+                    self._cadence.clear()
+                else:
+                    self._send(setpoints)
+                self._finish_home(generator)
+        except Exception as error:  # the thread must not die in silence
+            self.get_logger().fatal(traceback.format_exc())
+            self.set_fault(f"the setpoint thread ended: {type(error).__name__}: {error}")
+        self._answer_home(HomeResult(False, "the executor stopped"))
+
+    def _take_requests(self, generator: SetpointGenerator, now_s: float) -> None:
+        while self._chunks:
+            try:
+                verdicts = generator.offer(self._chunks.popleft(), now_s)
+            except StepsError as error:
+                self._refuse("malformed", str(error))
+                continue
+            for side, verdict in verdicts.items():
+                if verdict is not Verdict.ACCEPTED:
+                    self._warn(f"chunk for the {side} arm dropped: {verdict}")
+        while self._home_asked:
+            future = self._home_asked.popleft()
+            refusal = generator.go_home()
+            if refusal:
+                self._home_answers.append((future, HomeResult(False, refusal)))
+            else:
+                self._home_pending = future
+
+    def _finish_home(self, generator: SetpointGenerator) -> None:
+        result = generator.take_home_result()
+        if result is not None:
+            self._answer_home(result)
+
+    def _answer_home(self, result: HomeResult) -> None:
+        if self._home_pending is not None:
+            self._home_answers.append((self._home_pending, result))
+            self._home_pending = None
+
+    def _send(self, setpoints: Setpoints) -> None:
+        second, nanosecond = divmod(time.time_ns(), 1_000_000_000)
+        self._arm_sequence += 1
+        for side, position in setpoints.arms.items():
+            command = self._arm_commands[side]
+            command.header.stamp.sec, command.header.stamp.nanosec = second, nanosecond
+            command.sequence, command.epoch, command.position_rad = self._arm_sequence, setpoints.epoch, position
+            self._arm_publishers[side].publish(command)
+        self._hand_sequence += bool(setpoints.hands)
+        for side, position in setpoints.hands.items():
+            command = self._hand_commands[side]
+            command.header.stamp.sec, command.header.stamp.nanosec = second, nanosecond
+            command.sequence, command.epoch, command.position_rad = self._hand_sequence, setpoints.epoch, position
+            self._hand_publishers[side].publish(command)
+        self._cadence.tick(time.monotonic())
+
+    def _refuse(self, why: str, message: str) -> None:
+        self._refused[why] += 1
+        self._warn(f"chunk refused: {message}")
+
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(text, throttle_duration_sec=_WARN_PERIOD_S)
+
+
+def timed_steps(message: RobotChunk, stamp_s: float) -> dict[Side, TimedSteps]:
+    """The steps of the valid sides, stamped in monotonic time.
+
+    Raises:
+        StepsError: for arrays whose length is not `steps` times 7 or 12, or no valid side.
+    """
+    chunk: dict[Side, TimedSteps] = {}
+    for side in SIDES:
+        if getattr(message, f"{side}_valid"):
+            wrist = _rows(message, f"{side}_wrist", 7)
+            hand = _rows(message, f"{side}_hand", 12)
+            values = np.concatenate([wrist, hand], axis=1)
+            chunk[side] = TimedSteps(message.sequence, stamp_s, message.step_s, values)
+    if not chunk:
+        raise StepsError(f"Chunk {message.sequence}: neither left_valid nor right_valid is set.")
+    return chunk
+
+
+def _rows(message: RobotChunk, field: str, width: int) -> NDArray[np.float64]:
+    values = np.asarray(getattr(message, field), dtype=np.float64)
+    if message.steps < 1 or values.size != message.steps * width:
+        raise StepsError(
+            f"Chunk {message.sequence}: {field} has {values.size} numbers, {message.steps} steps need "
+            f"{message.steps} x {width}."
+        )
+    return values.reshape(message.steps, width)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point."""
+    sys.exit(run(ExecutorNode, args))
+
+
+if __name__ == "__main__":
+    main()

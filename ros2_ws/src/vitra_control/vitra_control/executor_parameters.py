@@ -1,0 +1,88 @@
+"""Parameters of the executor node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vitra_control.settings import MAX_SPEED, GeneratorSettings
+from vitra_control.side import SideExecutor
+from vitra_description.calibration import calibration_path, load_calibration
+from vitra_description.description import ArmVariant
+from vitra_description.limits import ARM_LIMITS
+from vitra_description.names import ARM_DOF, SIDES, Side
+from vitra_description.postures import home
+from vitra_runtime.parameters import ParameterError, param
+
+_DEFAULTS = GeneratorSettings()
+
+
+def _ready(side: str) -> tuple[float, ...]:
+    return tuple(round(float(q), 6) for q in home(side))
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Read when the node is configured."""
+
+    arms: str = param("right", "Which arms are driven", choices=("right", "left", "both"))
+    calibration: str = param("sim", "Calibration: a name in config/calibration, or a path to a YAML file")
+    arm_model: str = param("6f", "Variant of the RM75", choices=tuple(variant.value for variant in ArmVariant))
+    speed: float = param(1.0, "Speed limit of arm joints, in planning speeds of 45 deg/s", bounds=(0.05, MAX_SPEED))
+    home_speed: float = param(_DEFAULTS.home_speed, "Part of it for moves to the ready posture", bounds=(0.05, 1.0))
+    blend: float = param(_DEFAULTS.blend_s, "Change-over to a new chunk", unit="s", bounds=(0.01, 1.0))
+    stop: float = param(_DEFAULTS.stop_s, "Time to come to rest when steps run out", unit="s", bounds=(0.05, 1.0))
+    permit_timeout: float = param(0.1, "Oldest permit that counts", unit="s", bounds=(0.04, 0.5))
+    feedback_timeout: float = param(0.1, "Oldest joint feedback to start from", unit="s", bounds=(0.02, 1.0))
+    tracking_error: float = param(0.2, "Distance at which an arm does not follow", unit="rad", bounds=(0.02, 1.0))
+    ensemble_decay: float = param(
+        -1.0, "Temporal ensembling: weight exp(-decay * i), i = 0 for the oldest chunk; negative: off", bounds=(-1, 10)
+    )
+    ready_left: tuple[float, ...] = param(_ready("left"), "Ready posture of the left arm", unit="rad")
+    ready_right: tuple[float, ...] = param(_ready("right"), "Ready posture of the right arm", unit="rad")
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The arms that are driven."""
+        return SIDES if self.arms == "both" else (Side(self.arms),)
+
+    @property
+    def settings(self) -> GeneratorSettings:
+        """Tuning of the generator."""
+        return GeneratorSettings(
+            speed=self.speed,
+            home_speed=self.home_speed,
+            blend_s=self.blend,
+            stop_s=self.stop,
+            permit_timeout_s=self.permit_timeout,
+            feedback_timeout_s=self.feedback_timeout,
+            max_tracking_error_rad=self.tracking_error,
+            ensemble_decay=None if self.ensemble_decay < 0.0 else self.ensemble_decay,
+        )
+
+    def build_sides(self) -> dict[Side, SideExecutor]:
+        """The side executors.
+
+        Raises:
+            VitraError: for a calibration that cannot be read.
+            ParameterError: for a ready posture that is not 7 joints within limits.
+        """
+        given = self.calibration
+        calibration = load_calibration(Path(given) if given.endswith((".yaml", ".yml")) else calibration_path(given))
+        return {
+            side: SideExecutor(
+                side, calibration, self.settings, variant=self.arm_model, ready_rad=self._checked_ready(side)
+            )
+            for side in self.sides
+        }
+
+    def _checked_ready(self, side: Side) -> tuple[float, ...]:
+        posture = self.ready_left if side is Side.LEFT else self.ready_right
+        if len(posture) != ARM_DOF or not ARM_LIMITS.contains(np.array(posture)):
+            low, high = (np.round(limit, 3).tolist() for limit in (ARM_LIMITS.lower_rad, ARM_LIMITS.upper_rad))
+            raise ParameterError(
+                f"Parameter 'ready_{side}' must be {ARM_DOF} angles between {low} and {high} rad, got {list(posture)}."
+            )
+        return posture

@@ -1,0 +1,83 @@
+"""Numbers of the setpoint generator, all below what the drivers' guards allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitra_description.guard import ARM_GUARD, HAND_GUARD
+from vitra_description.limits import ARM_LIMITS, ARM_TELEOP_LIMITS, HAND_LIMITS, JointLimits
+
+ARM_PERIOD_S = ARM_GUARD.period_s
+HAND_PERIOD_S = HAND_GUARD.period_s
+TICKS_PER_HAND_SETPOINT = round(HAND_PERIOD_S / ARM_PERIOD_S)
+
+_SHARE = 0.8
+"""Part of the guards' accelerations that the generator uses."""
+
+MAX_SPEED = 1.8
+"""Highest `speed`: 81 deg/s, below the 90 deg/s that the guards allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorSettings:
+    """Tuning of the setpoint generator.
+
+    Attributes:
+        speed: Velocity of arm joints relative to the planning velocity (45 deg/s); up to `MAX_SPEED`.
+        blend_s: Change-over to a new chunk.
+        stop_s: Time in which the target comes to rest when steps run out.
+        permit_timeout_s: Oldest permit that counts.
+        max_gap_s: Longest pause between setpoints (a stalled process) that is bridged; after a longer one the drivers
+            are stopping by themselves, and the generator starts again from where they come to rest.
+        settle_s: Silence after which the drivers have noticed that no setpoints come and have stopped.
+        still_s: How long the joints must stay in place to count as at rest.
+        still_rad: How far they may move in that time.
+        feedback_timeout_s: Oldest joint feedback that targets are seeded from.
+        max_tracking_error_rad: Distance between setpoint and measured joints at which the arm does not follow.
+        home_speed: Share of the planning velocity for moves to the ready posture.
+        arm_jerk_rad_s3: Largest change of acceleration of arm joints.
+        hand_jerk_rad_s3: Same for hand joints.
+        ensemble_decay: Temporal ensembling with this decay; None: off.
+    """
+
+    speed: float = 1.0
+    blend_s: float = 0.1
+    stop_s: float = 0.15
+    permit_timeout_s: float = 0.1
+    max_gap_s: float = 0.03
+    settle_s: float = 0.15
+    still_s: float = 0.05
+    still_rad: float = 0.004
+    feedback_timeout_s: float = 0.1
+    max_tracking_error_rad: float = 0.2
+    home_speed: float = 0.5
+    arm_jerk_rad_s3: float = 400.0
+    hand_jerk_rad_s3: float = 6000.0
+    ensemble_decay: float | None = None
+
+    @property
+    def arm_limits(self) -> JointLimits:
+        """What arm setpoints keep to."""
+        return JointLimits.build(
+            ARM_LIMITS.lower_rad,
+            ARM_LIMITS.upper_rad,
+            ARM_TELEOP_LIMITS.velocity_rad_s * min(self.speed, MAX_SPEED),
+            ARM_LIMITS.acceleration_rad_s2 * _SHARE,
+        )
+
+    @property
+    def ik_limits(self) -> JointLimits:
+        """What inverse kinematics keeps to: room to brake in position; speed is left to the smoother."""
+        return ARM_LIMITS.with_margin(float(np.deg2rad(1.0)))
+
+    @property
+    def hand_limits(self) -> JointLimits:
+        """What hand setpoints keep to."""
+        return JointLimits.build(
+            HAND_LIMITS.lower_rad,
+            HAND_LIMITS.upper_rad,
+            HAND_LIMITS.velocity_rad_s * _SHARE,
+            HAND_LIMITS.acceleration_rad_s2 * _SHARE,
+        )

@@ -1,0 +1,213 @@
+"""The safety supervisor node: permit at 50 Hz from a plain thread, latched stop, explicit re-arm.
+
+ros2 run vitra_control safety_supervisor --ros-args -p arms:=right -p required_nodes:="[executor, retarget]"
+ros2 service call /safety_supervisor/rearm std_srvs/srv/Trigger
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from functools import partial
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from std_srvs.srv import Trigger
+
+from vitra_control.stop_reason import StopCause
+from vitra_control.supervisor import DeviceReport, SafetyPhase, Supervisor, SupervisorSettings, devices_of
+from vitra_description.names import SIDES
+from vitra_msgs.msg import DriverState, Heartbeat, Permit, SafetyState
+from vitra_runtime import qos
+from vitra_runtime.node import StackNode, run
+from vitra_runtime.parameters import param
+from vitra_runtime.timing import Ticker
+
+_REPORT_PERIOD_S = 1.0
+_PHASES = {
+    SafetyPhase.DISARMED: SafetyState.DISARMED,
+    SafetyPhase.ARMED: SafetyState.ARMED,
+    SafetyPhase.STOPPED: SafetyState.STOPPED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Read when the node starts."""
+
+    arms: str = param("right", "Whose drivers are required", choices=("right", "left", "both", "none"))
+    hands: bool = param(True, "Whether the hands' drivers are required too")
+    required_nodes: tuple[str, ...] = param((), "Nodes that must beat, by name")
+    heartbeat_timeout: float = param(0.2, "Longest silence of a required node", unit="s", bounds=(0.1, 5.0))
+    require_operator: bool = param(False, "Whether a node named 'operator' must beat too")
+    operator_timeout: float = param(1.0, "Longest silence of the operator", unit="s", bounds=(0.1, 10.0))
+    feedback_timeout: float = param(0.5, "Oldest joint feedback of a device", unit="s", bounds=(0.05, 2.0))
+    max_refusals: int = param(60, "Refused commands within a second that stop the robot", bounds=(1, 1000))
+
+    @property
+    def settings(self) -> SupervisorSettings:
+        """What the supervisor requires."""
+        arms = {"both": SIDES, "none": ()}.get(self.arms, (self.arms,))
+        return SupervisorSettings(
+            nodes=tuple(name for name in self.required_nodes if name),
+            devices=devices_of(arms, self.hands),
+            heartbeat_timeout_s=self.heartbeat_timeout,
+            require_operator=self.require_operator,
+            operator_timeout_s=self.operator_timeout,
+            feedback_timeout_s=self.feedback_timeout,
+            refusals=self.max_refusals,
+        )
+
+
+class SafetySupervisorNode(StackNode[Parameters]):
+    """Owns topics, services and the permit thread; what they mean is in `supervisor`."""
+
+    def __init__(self) -> None:
+        super().__init__("safety_supervisor", Parameters)
+        settings = self.params.settings
+        self._lock = threading.Lock()
+        # A supervisor that replaces a dead one must not hand out an epoch that drivers have already seen.
+        self._supervisor = Supervisor(settings, time.monotonic(), first_epoch=int(time.time()) & 0x7FFFFFFF)
+        self._running = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._permit_publisher = self.stream_publisher(Permit, "permit", qos.SETPOINT)
+        self._state_publisher = self.stream_publisher(SafetyState, "safety_state", qos.LATCHED)
+        self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_subscription(Heartbeat, "heartbeat", self._on_heartbeat, qos.HEARTBEAT)
+        for device in settings.devices:
+            topic = f"{device}/driver_state"
+            self.create_subscription(DriverState, topic, partial(self._on_driver_state, device), qos.SETPOINT)
+        self.create_service(Trigger, "~/stop", self._on_stop)
+        self.create_service(Trigger, "~/rearm", self._on_rearm)
+        self.create_timer(_REPORT_PERIOD_S, self._report)
+
+    def start(self) -> None:  # noqa: D102
+        self._running.set()
+        self._thread = threading.Thread(target=self._run, name="permit", daemon=True)
+        self._thread.start()
+        self._publish_state()
+
+    def halt(self) -> None:  # noqa: D102
+        with self._lock:
+            if self._supervisor.motion_allowed:
+                self._supervisor.stop(
+                    StopCause.NODE_INACTIVE, self.get_name(), "the supervisor is going down", time.monotonic()
+                )
+        self._publish_permit()
+        self._running.clear()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+            self._thread = None
+        self._publish_state()
+
+    # ROS thread -----------------------------------------------------------------------------------------------------
+
+    def _on_heartbeat(self, message: Heartbeat) -> None:
+        with self._lock:
+            self._supervisor.beat(message.node, message.state, message.detail, time.monotonic())
+
+    def _on_driver_state(self, device: str, message: DriverState) -> None:
+        report = DeviceReport(
+            state=message.state,
+            fault=message.fault,
+            feedback_age_s=message.feedback_age_s,
+            refused=message.refused,
+            last_refusal=message.last_refusal,
+            epoch=message.epoch,
+        )
+        with self._lock:
+            self._supervisor.report(device, report, time.monotonic())
+
+    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        with self._lock:
+            self._supervisor.stop(StopCause.OPERATOR_STOP, "operator", "stop service called", time.monotonic())
+            epoch, reason = self._supervisor.epoch, self._supervisor.reason
+        self._publish_permit()
+        self._publish_state()
+        response.success, response.message = True, f"stopped, epoch {epoch}: {reason}"
+        return response
+
+    def _on_rearm(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if not self.is_active:
+            response.success, response.message = False, "the supervisor is not active"
+            return response
+        with self._lock:
+            result = self._supervisor.rearm(time.monotonic())
+        response.success, response.message = result.success, result.message
+        self.get_logger().info(f"re-arm: {result.message}")
+        self._publish_state()
+        return response
+
+    def _report(self) -> None:
+        self._publish_state()
+        with self._lock:
+            supervisor, now_s = self._supervisor, time.monotonic()
+            phase, reason, problems = supervisor.phase, supervisor.reason, supervisor.not_ready(now_s)
+        level = DiagnosticStatus.OK if phase is SafetyPhase.ARMED else DiagnosticStatus.WARN
+        text = str(reason) if reason is not None else phase.value
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.ERROR if phase is SafetyPhase.STOPPED else level,
+            name=f"{self.get_name()}: permit",
+            message=text,
+            values=[KeyValue(key="not ready", value=problem) for problem in problems],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    # Either thread --------------------------------------------------------------------------------------------------
+
+    def _publish_permit(self) -> None:
+        """Judged and sent under one lock: once a stop is latched, no permit that allows motion leaves any more."""
+        with self._lock:
+            permit = Permit(epoch=self._supervisor.epoch, motion_allowed=self._supervisor.motion_allowed)
+            permit.header.stamp = self.get_clock().now().to_msg()
+            self._permit_publisher.publish(permit)
+
+    def _publish_state(self) -> None:
+        with self._lock:
+            supervisor, now_s = self._supervisor, time.monotonic()
+            reason = supervisor.reason
+            message = SafetyState(
+                state=_PHASES[supervisor.phase],
+                epoch=supervisor.epoch,
+                stop_cause=reason.cause.value if reason else "",
+                stop_source=reason.source if reason else "",
+                stop_detail=reason.detail if reason else "",
+                not_ready=supervisor.not_ready(now_s),
+            )
+            message.header.stamp = self.get_clock().now().to_msg()
+            if reason is not None:
+                stopped_s = time.time() - (now_s - reason.time_s)
+                message.stopped_at.sec, message.stopped_at.nanosec = int(stopped_s), int(stopped_s % 1 * 1e9)
+            self._state_publisher.publish(message)
+
+    # Permit thread --------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        ticker = Ticker(self.params.settings.period_s)
+        try:
+            while self._running.is_set():
+                ticker.wait()
+                with self._lock:
+                    before = self._supervisor.phase
+                    self._supervisor.tick(time.monotonic())
+                    after, reason = self._supervisor.phase, self._supervisor.reason
+                self._publish_permit()
+                if before is not after:
+                    self.get_logger().error(f"stopped: {reason}")
+                    self._publish_state()
+        except Exception as error:  # without permits the drivers hold; say why there are none
+            self.get_logger().fatal(traceback.format_exc())
+            self.set_fault(f"the permit thread ended: {type(error).__name__}: {error}")
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point."""
+    sys.exit(run(SafetySupervisorNode, args))
+
+
+if __name__ == "__main__":
+    main()
