@@ -15,7 +15,6 @@ from vitra_policy.inference.policy import (
     SIM_OBJECT_POSES,
     SIM_OBJECT_SIZES,
     SIM_TASK,
-    SIM_TIME_S,
     ActionChunk,
     Observation,
     PolicyError,
@@ -37,16 +36,17 @@ _RIM_CLEARANCE_M = 0.035  # object above the rim while it is carried over it
 _DROP_M = 0.012  # object above the box's floor when it is let go
 _MOVED_M = 0.012  # an object that moves more than this before the grasp makes a new plan
 _LAG_S = 0.12  # the arm follows its plan this much later: smoothing, servo, transport
-_KEEPS_UP_M = 0.03
-_LOST_M = 0.10
+_LEAD_S = 0.35  # the plan's clock runs at most this far ahead of the arm
+_LOST_M = 0.08  # an arm that far off its path was moved by something else
+_CARRIED_OFF_M = 0.25  # an object that jumps this far was put there by a reset
 
 
 class ExpertPolicy:
     """Picks the task's object and puts it into the box, closed loop.
 
     A plan is a timed path from the measured wrist. Its clock is the observation time, so a late or dropped chunk
-    changes nothing about where the hand should be; it stands still while the arm does not keep up (a stop, a fault),
-    and a new plan is made when the arm was moved away, the object moved, or the grasp failed.
+    changes nothing about where the hand should be; it waits for an arm that does not keep up (a stop, a fault), and
+    a new plan is made when the arm was moved away, the object moved, or the grasp failed.
 
     Args:
         calibration: mounting of the robot.
@@ -55,7 +55,7 @@ class ExpertPolicy:
 
     def __init__(self, calibration: Calibration, step_s: float = STEP_S) -> None:
         self._calibration = calibration
-        extras = (BASE_FROM_CAMERA, SIM_TIME_S, SIM_TASK, SIM_OBJECT_NAMES, SIM_OBJECT_POSES, SIM_OBJECT_SIZES)
+        extras = (BASE_FROM_CAMERA, SIM_TASK, SIM_OBJECT_NAMES, SIM_OBJECT_POSES, SIM_OBJECT_SIZES)
         self._metadata = PolicyMetadata(
             "expert", STEPS, step_s, needs_image=False, needs_state=True, needs_extras=extras
         )
@@ -76,7 +76,7 @@ class ExpertPolicy:
         self._plan: Plan | None = None
         self._plan_time_s = 0.0
         self._last_stamp_s = 0.0
-        self._last_sim_time_s = 0.0
+        self._last_object_m = np.zeros(3)
         self._task_name = ""
         self._planned_for_m = np.zeros(3)
 
@@ -114,17 +114,18 @@ class ExpertPolicy:
     def _advance(self, observation: Observation, scene: _Scene) -> None:
         """Run the plan's clock, or drop the plan."""
         elapsed_s = observation.stamp_s - self._last_stamp_s
-        restarted = scene.sim_time_s < self._last_sim_time_s or scene.task.name != self._task_name or elapsed_s < 0
-        self._last_stamp_s, self._last_sim_time_s = observation.stamp_s, scene.sim_time_s
-        self._task_name = scene.task.name
+        jump_m = float(np.linalg.norm(scene.object_pose[:3, 3] - self._last_object_m))
+        restarted = elapsed_s < 0 or scene.task.name != self._task_name or jump_m > _CARRIED_OFF_M
+        self._last_stamp_s, self._task_name = observation.stamp_s, scene.task.name
+        self._last_object_m = scene.object_pose[:3, 3].copy()
         if self._plan is None:
             return
-        expected = self._plan.at(np.array([self._plan_time_s + elapsed_s - _LAG_S]))[0][0]
-        behind_m = float(np.linalg.norm(expected[:3, 3] - scene.wrist[:3, 3]))
-        if restarted or behind_m > _LOST_M or self._must_replan(scene):
+        wanted_s = self._plan_time_s + elapsed_s
+        reached_s, distance_m = self._plan.progress(scene.wrist, wanted_s - _LAG_S)
+        if restarted or distance_m > _LOST_M or self._must_replan(scene):
             self._plan = None
-        elif behind_m < _KEEPS_UP_M:
-            self._plan_time_s = min(self._plan_time_s + elapsed_s, self._plan.duration_s)
+            return
+        self._plan_time_s = float(np.clip(wanted_s, reached_s, min(reached_s + _LEAD_S, self._plan.duration_s)))
 
     def _must_replan(self, scene: _Scene) -> bool:
         assert self._plan is not None
@@ -150,7 +151,6 @@ class _Scene:
                 f"Task '{self.task.name}' is for the {self.side} hand, but the instruction "
                 f"'{observation.instruction}' does not ask it to act. Say: {self.task.instruction}"
             )
-        self.sim_time_s = float(np.asarray(extras[SIM_TIME_S]))
         base_from_camera = np.asarray(extras[BASE_FROM_CAMERA], dtype=np.float64)
         self.camera_from_base = invert_pose(base_from_camera)
         hand = observation.state[HAND[self.side.value]]

@@ -13,9 +13,11 @@ from vitra_policy.transforms import interpolate_pose, rotation_angle
 
 Array = NDArray[np.float64]
 
-MAX_SPEED_M_S = 0.24
-MAX_TURN_RAD_S = 0.6
+MAX_SPEED_M_S = 0.23
+MAX_TURN_RAD_S = 0.5
 _PEAK_OVER_MEAN = 1.875  # of a minimum-jerk profile
+_WINDOW_S = np.linspace(-1.5, 1.5, 61)
+_METRES_PER_RAD, _METRES_PER_S = 0.1, 0.01
 
 
 class Phase(StrEnum):
@@ -97,9 +99,20 @@ class Plan:
         move = int(np.searchsorted(self._ends_s, min(max(time_s, 0.0), self.duration_s), side="right")) - 1
         return self._waypoints[min(move, len(self._waypoints) - 1)].phase
 
-    def start_s(self, phase: Phase) -> float:
-        """When the first move of a phase begins; the plan's end if it has none."""
-        for index, waypoint in enumerate(self._waypoints):
-            if waypoint.phase is phase:
-                return float(self._ends_s[index])
-        return self.duration_s
+    def progress(self, pose: Array, expected_s: float) -> tuple[float, float]:
+        """How far along the path a measured wrist is.
+
+        Args:
+            pose: measured wrist pose (4, 4).
+            expected_s: time of the plan at which it should be; where several times fit (the wrist rests), the one
+                nearest to this is taken.
+
+        Returns:
+            The time, within a second or so of the expected one, and the distance [m] from the path there.
+        """
+        times_s = expected_s + _WINDOW_S
+        poses, _ = self.at(times_s)
+        distance = np.linalg.norm(poses[:, :3, 3] - pose[:3, 3], axis=1)
+        angle = rotation_angle(poses[:, :3, :3] @ pose[:3, :3].T)
+        best = int(np.argmin(distance + _METRES_PER_RAD * angle + _METRES_PER_S * np.abs(_WINDOW_S)))
+        return float(np.clip(times_s[best], 0.0, self.duration_s)), float(distance[best])

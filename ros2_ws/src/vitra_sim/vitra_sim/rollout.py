@@ -97,7 +97,7 @@ def run_episode(env: VitraSimEnv, policy: Policy, task: str, seed: int) -> Episo
     terminated = truncated = False
     info = {"success": False, "reason": ""}
     while not (terminated or truncated):
-        observation, _, terminated, truncated, info = env.step(policy.infer(observation))
+        observation, _, terminated, truncated, info = env.step(policy.infer(observation), observation)
     reason = str(info["reason"]) or ("" if info["success"] else "time limit")
     return Episode(
         task=task,

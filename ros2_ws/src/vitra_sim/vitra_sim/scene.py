@@ -42,7 +42,7 @@ def build_scene(layout: Layout, calibration: Calibration | None = None) -> mujoc
 def _add_room(spec: mujoco.MjSpec) -> None:
     spec.add_texture(
         name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=[0.72, 0.78, 0.84], rgb2=[0.90, 0.90, 0.88], width=64, height=64,
+        rgb1=[0.72, 0.78, 0.84], rgb2=[0.90, 0.90, 0.88], width=64, height=384,
     )  # fmt: skip
     spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.35] * 3, [0.35] * 3
     spec.visual.headlight.specular = [0.05] * 3

@@ -103,7 +103,8 @@ class StateWriter:
     def close(self) -> None:
         """Remove the block; readers notice that it stands still."""
         self.path.unlink(missing_ok=True)
-        self.model_path(self.generation).unlink(missing_ok=True)
+        for generation in (self.generation - 1, self.generation):
+            self.model_path(generation).unlink(missing_ok=True)
 
 
 class StateReader:

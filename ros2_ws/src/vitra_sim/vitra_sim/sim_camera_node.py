@@ -27,6 +27,7 @@ from vitra_sim.camera import HeadCamera, scaled_intrinsics
 from vitra_sim.shared_state import SharedState, StateReader
 
 _STALE_S = 0.5
+_START_S = 5.0  # the world may take this long to appear before its absence is a fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,16 @@ class SimCameraNode(StackNode[Parameters]):
         info = camera_info(self._intrinsics)
         colour = ImageMessage(p.width, p.height, "rgb8", np.dtype(np.uint8), 3)
         depth = ImageMessage(p.width, p.height, "16UC1", np.dtype(np.uint16), 1)
-        scene, last_ns, last_new_s = Scene(camera), 0, ticker.wait()
+        scene, last_ns, last_new_s = Scene(camera), 0, ticker.wait() + _START_S
         while self._running.is_set():
             now_s = ticker.wait()
             state = reader.read()
             if state is None or state.stamp_ns == last_ns:
                 if now_s - last_new_s > _STALE_S:
-                    self.set_fault("sim_world has stopped: its state in shared memory does not change.")
+                    self.set_fault(
+                        f"sim_world is not running: nothing new in the shared state '{p.state_block}' for "
+                        f"{_STALE_S:g} s."
+                    )
                     reader.reopen()
                     last_new_s = now_s
                 continue
