@@ -104,6 +104,8 @@ class VitraConfig:
     """Whether the camera's field of view enters as a token."""
     diffusion_steps: int = 100
     """Noise levels of training; DDIM visits a subset of them."""
+    clean_prefix_steps: int = 0
+    """Longest clean committed prefix the expert was trained with (real-time chunking, arXiv 2512.05964); 0: none."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot work, by name."""

@@ -12,10 +12,18 @@ from vitra_policy.action_space import FINGERS, HAND, SIDES, WRIST
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Weights of the wrist and finger components; they scale the loss and do not renormalise it."""
+    """Weights of the wrist and finger components; they scale the loss and do not renormalise it.
 
-    wrist: float = 1.0
-    fingers: float = 1.0
+    Numbers, or tensors (B,) with one weight per sample where human and robot data share a batch.
+    """
+
+    wrist: float | Tensor = 1.0
+    fingers: float | Tensor = 1.0
+
+    def repeat(self, times: int) -> LossWeights:
+        """Weights of a batch that is repeated as a whole."""
+        wrist, fingers = (w.repeat(times) if isinstance(w, Tensor) else w for w in (self.wrist, self.fingers))
+        return LossWeights(wrist, fingers)
 
 
 HUMAN_WEIGHTS = LossWeights()
@@ -51,8 +59,12 @@ def component_loss(predicted: Tensor, noise: Tensor, mask: Tensor, weights: Loss
         for name, part, weight in (("wrist", WRIST, weights.wrist), ("fingers", FINGERS, weights.fingers)):
             chosen = slice(HAND[side].start + part.start, HAND[side].start + part.stop)
             valid = mask[..., chosen]
-            mean = error[..., chosen].sum() / valid.sum().clamp(min=1)
-            steps = valid[..., 0].sum()
-            total, count = total + weight * mean * steps, count + steps
+            entries, steps = valid.sum().clamp(min=1), valid[..., 0].sum()
+            mean = error[..., chosen].sum() / entries
+            if isinstance(weight, Tensor):
+                weighted = (error[..., chosen] * weight[:, None, None]).sum() / entries
+            else:
+                weighted = weight * mean
+            total, count = total + weighted * steps, count + steps
             components[f"{side}_{name}"] = mean.detach()
     return Loss(total / torch.clamp(count, min=1), components)

@@ -137,6 +137,8 @@ class Vitra(nn.Module):
         max_prefix: int = 0,
         noise: Tensor | None = None,
         timesteps: Tensor | None = None,
+        dropped: Tensor | None = None,
+        prefix_lengths: Tensor | None = None,
     ) -> Loss:
         """Training loss of a batch, each sample at ``repeats`` noise levels (facts/model.md 2.8).
 
@@ -148,13 +150,15 @@ class Vitra(nn.Module):
             state: (B, state_dim) normalised.
             state_mask: (B, state_dim) bool.
             action_mask: (B, steps, action_dim) bool.
-            weights: Component weights; ``ROBOT_WEIGHTS`` for robot data.
+            weights: Component weights; ``ROBOT_WEIGHTS`` for robot data; numbers, or (B,) tensors for mixed batches.
             repeats: Noise draws per sample (8 in pre-training, 2 in fine-tuning).
             cognition_dropout: Chance per row of training without the cognition feature (guidance); training mode only.
             max_prefix: Above 0, rows draw a clean committed prefix of 0..max_prefix steps that carries no loss
                 (training-time real-time chunking, arXiv 2512.05964).
             noise: (repeats * B, steps, action_dim), drawn when None.
             timesteps: (repeats * B,), drawn when None.
+            dropped: (repeats * B,) bool, rows without the cognition feature, in place of drawing them.
+            prefix_lengths: (repeats * B,) clean steps per row, in place of drawing them.
         """
         cognition, actions, state, state_mask, action_mask = (
             t.repeat(repeats, *[1] * (t.ndim - 1))
@@ -165,14 +169,17 @@ class Vitra(nn.Module):
             noise = torch.randn_like(actions)
         if timesteps is None:
             timesteps = torch.randint(0, self.diffusion.levels, (rows,), device=device)
-        if self.training and cognition_dropout > 0:
-            drop = torch.rand(rows, 1, 1, device=device) < cognition_dropout
-            cognition = torch.where(drop, self.expert.unconditional.to(cognition.dtype), cognition)
+        if dropped is None and self.training and cognition_dropout > 0:
+            dropped = torch.rand(rows, device=device) < cognition_dropout
+        if dropped is not None:
+            empty = self.expert.unconditional.to(cognition.dtype)
+            cognition = torch.where(dropped[:, None, None], empty, cognition)
         noisy, loss_mask = self.diffusion.add_noise(actions, noise, timesteps), action_mask
-        if max_prefix > 0:
-            lengths = torch.randint(0, max_prefix + 1, (rows,), device=device)
-            clean = (torch.arange(actions.shape[1], device=device) < lengths[:, None])[..., None]
+        if prefix_lengths is None and max_prefix > 0:
+            prefix_lengths = torch.randint(0, max_prefix + 1, (rows,), device=device)
+        if prefix_lengths is not None:
+            clean = (torch.arange(actions.shape[1], device=device) < prefix_lengths[:, None])[..., None]
             noisy, loss_mask = torch.where(clean, actions, noisy), action_mask & ~clean
-            timesteps = self.expert.token_timesteps(timesteps, lengths)
+            timesteps = self.expert.token_timesteps(timesteps, prefix_lengths)
         predicted = self.expert(noisy, timesteps, cognition, state, state_mask, action_mask)
-        return component_loss(predicted, noise, loss_mask, weights)
+        return component_loss(predicted, noise, loss_mask, weights.repeat(repeats))
