@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.skeleton import HandSkeleton, default_skeleton
-from vitra_policy.transforms import invert_pose, matrix_from_euler_xyz, rotation_angle, transform_points
+from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xyz, rotation_angle, transform_points
 from vitra_training.datasets.camera import Camera
 from vitra_training.datasets.episode import HumanEpisode, HumanHand, TextWindow
 from vitra_training.datasets.errors import ConversionError
@@ -127,20 +127,24 @@ def _choose_scripts(
     other: Side = "left" if main == "right" else "right"
     order = sorted(range(len(things)), key=lambda i: things[i].place_m[1] * (1 if main == "right" else -1))
     target, beside = order[0], order[1 + int(rng.integers(len(order) - 1))]
-    scripts = {main: perform(_skill(things[target], rng), main, things, target, beside, options.fps, rng)}
+    scripts = {
+        main: perform(_skill(things[target], things[beside], rng), main, things, target, beside, options.fps, rng)
+    }
     length = len(scripts[main].wrist)
     chance = rng.random()
     if chance < options.both_hands and order[-1] not in (target, beside):
-        second = perform(_skill(things[order[-1]], rng), other, things, order[-1], beside, options.fps, rng)
+        second = perform(
+            _skill(things[order[-1]], things[beside], rng), other, things, order[-1], beside, options.fps, rng
+        )
         scripts[other] = stretched(second, length)
     elif chance < options.both_hands + options.idle_hand:
         scripts[other] = rest(other, length, rng)
     return scripts, main
 
 
-def _skill(thing: Thing, rng: np.random.Generator) -> Skill:
+def _skill(thing: Thing, beside: Thing, rng: np.random.Generator) -> Skill:
     skills = [Skill.REACH, Skill.GRASP, Skill.GRASP, Skill.PLACE]
-    skills += [Skill.POUR] * (2 * thing.kind.pours) + [Skill.SWEEP] * (4 * thing.kind.sweeps)
+    skills += [Skill.POUR] * (4 * (thing.kind.pours and beside.kind.hollow)) + [Skill.SWEEP] * (4 * thing.kind.sweeps)
     return skills[int(rng.integers(len(skills)))]
 
 
@@ -181,7 +185,7 @@ def _label(
         global_orient_worldspace=rotation,
         hand_pose=matrix_from_euler_xyz(script.fingers_rad.reshape(length, 15, 3)),
         transl_worldspace=script.wrist[:, :3, 3],
-        kept_frames=camera.sees(in_camera).mean(axis=1).__gt__(0.4).astype(np.int64),
+        kept_frames=(camera.sees(in_camera).mean(axis=1) > 0.4).astype(np.int64),
         joints_camspace=in_camera,
         joints_worldspace=keypoints,
     )
@@ -199,13 +203,11 @@ def _pictures(
     skin = _SKINS[int(rng.integers(len(_SKINS)))]
     r, g, b = rng.integers(20, 230, 3)
     moved = {script.thing: script.thing_pose for script in scripts.values() if script.thing is not None}
-    still = np.eye(4)
     for frame, pose in enumerate(camera_from_world):
         placed = []
         for number, thing in enumerate(things):
-            at = still.copy()
-            at[:3, 3] = thing.place_m
-            placed.append((thing, moved[number][frame] if number in moved else at))
+            at = moved[number][frame] if number in moved else make_pose(thing.place_m, np.eye(3))
+            placed.append((thing, at))
         hands = [
             DrawnHand(side, keypoints[side][frame], _elbow(side, keypoints[side][frame, 0]), skin, (r, g, b))
             for side in scripts

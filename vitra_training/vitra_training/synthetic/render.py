@@ -17,6 +17,7 @@ from vitra_training.synthetic.things import Shape, Thing
 Array = NDArray[np.float64]
 
 _SHIFT = 3  # sub-pixel bits of OpenCV's drawing
+_UNIT = 2**_SHIFT
 _FINGER_RADIUS_M = (0.0095, 0.009, 0.008, 0.0068)
 _PALM_KEYS = (0, 1, 5, 9, 13, 17)
 _UNIT_CIRCLE = np.stack([np.cos(a := np.linspace(0, 2 * np.pi, 20, endpoint=False)), np.sin(a)], axis=1)
@@ -95,8 +96,7 @@ class _Painter:
             pixels = self._pixels(ring)
             if pixels is not None:
                 cv2.fillConvexPoly(mask, pixels, 255, cv2.LINE_AA, _SHIFT)
-        dark = (self._picture * 0.62).astype(np.uint8)
-        np.copyto(self._picture, dark, where=mask[..., None] > 127)
+        cv2.copyTo(cv2.convertScaleAbs(self._picture, alpha=0.62), mask, self._picture)
 
     def thing(self, thing: Thing, pose: Array) -> None:
         half, colour = thing.half_extents_m, np.array(thing.colour, dtype=np.float64)
@@ -143,33 +143,33 @@ class _Painter:
         cv2.polylines(self._picture, [hull], True, colour, max(2 * radius, 1), cv2.LINE_AA, _SHIFT)
 
     def _capsule(self, start: Array, end: Array, r0_m: float, r1_m: float, colour: Array) -> None:
-        def draw() -> None:
-            pixels = self._pixels(np.stack([start, end]))
-            if pixels is None:
-                return
-            a, b = (pixels.reshape(2, 2) / 2**_SHIFT).astype(np.float64)
-            ra, rb = max(self._focal * r0_m / self._depth(start), 0.8), max(self._focal * r1_m / self._depth(end), 0.8)
-            along = b - a
-            length = float(np.linalg.norm(along))
-            normal = np.array([-along[1], along[0]]) / length if length > 1e-6 else np.array([0.0, 1.0])
-            for grow, shade in ((0.8, 0.72), (0.0, 1.0)):  # a darker rim separates fingers
-                tone = tuple(np.clip(colour * shade, 0, 255).tolist())
-                quad = np.stack([a + normal * (ra + grow), b + normal * (rb + grow), b - normal * (rb + grow)])
-                quad = np.concatenate([quad, [a - normal * (ra + grow)]])
-                cv2.fillConvexPoly(self._picture, _fixed(quad), tone, cv2.LINE_AA, _SHIFT)
-                for centre, radius in ((a, ra + grow), (b, rb + grow)):
-                    x, y = _fixed(centre[None])[0]
-                    cv2.circle(
-                        self._picture, (int(x), int(y)), round(radius * 2**_SHIFT), tone, -1, cv2.LINE_AA, _SHIFT
-                    )
+        """A limb between two points; scalar arithmetic, since a picture has some fifty of them."""
+        ax, ay, az = self._pixel(start)
+        bx, by, bz = self._pixel(end)
+        if min(az, bz) <= _NEAR_M:
+            return
+        ra, rb = max(self._focal * r0_m / az, 0.8), max(self._focal * r1_m / bz, 0.8)
+        length = max(float(np.hypot(bx - ax, by - ay)), 1e-6)
+        nx, ny = (ay - by) / length, (bx - ax) / length
+        rim, tone = _tone(colour * 0.72), _tone(colour)  # a darker rim separates fingers
 
-        self._jobs.append((self._depth((start + end) / 2), draw))
+        def draw() -> None:
+            for grow, paint in ((0.8, rim), (0.0, tone)):
+                p, q = ra + grow, rb + grow
+                quad = ((ax + nx * p, ay + ny * p), (bx + nx * q, by + ny * q))
+                quad += ((bx - nx * q, by - ny * q), (ax - nx * p, ay - ny * p))
+                cv2.fillConvexPoly(self._picture, _fixed(np.array(quad)), paint, cv2.LINE_AA, _SHIFT)
+                for x, y, radius in ((ax, ay, p), (bx, by, q)):
+                    centre = (round((x - 0.5) * _UNIT), round((y - 0.5) * _UNIT))
+                    cv2.circle(self._picture, centre, round(radius * _UNIT), paint, -1, cv2.LINE_AA, _SHIFT)
+
+        self._jobs.append(((az + bz) / 2, draw))
 
     def _disc(self, centre: Array, radius_m: float, colour: Array) -> None:
         pixels = self._pixels(centre[None])
         if pixels is not None:
             x, y = pixels.reshape(2)
-            radius = round(self._focal * radius_m / self._depth(centre) * 2**_SHIFT)
+            radius = round(self._focal * radius_m / self._depth(centre) * _UNIT)
             tone = tuple(np.clip(colour, 0, 255).tolist())
             cv2.circle(self._picture, (int(x), int(y)), radius, tone, -1, cv2.LINE_AA, _SHIFT)
 
@@ -212,6 +212,14 @@ class _Painter:
                     shade = 0.8 + 0.3 * normal[2] + 0.08 * normal[1]
                     cv2.fillConvexPoly(self._picture, pixels, _tone(colour * shade), cv2.LINE_AA, _SHIFT)
 
+    def _pixel(self, point: Array) -> tuple[float, float, float]:
+        """Pixel and depth of one point."""
+        x, y, z = (self._pose[:3, :3] @ point + self._pose[:3, 3]).tolist()
+        depth = max(z, _NEAR_M)
+        K = self._camera.intrinsics
+        pixel = (self._focal * x / depth + float(K[0, 2]), float(K[1, 1]) * y / depth + float(K[1, 2]))
+        return min(max(pixel[0], -4000.0), 4000.0), min(max(pixel[1], -4000.0), 4000.0), depth
+
     def _depth(self, point: Array) -> float:
         return max(float(self._pose[2, :3] @ point + self._pose[2, 3]), _NEAR_M)
 
@@ -236,7 +244,7 @@ def _placed(pose: Array, points: Array) -> Array:
 
 def _fixed(pixels: Array) -> NDArray[np.int32]:
     """OpenCV's fixed-point coordinates; pixel centres are at whole numbers there, at halves here."""
-    return np.round((pixels - 0.5) * 2**_SHIFT).astype(np.int32)
+    return np.round((pixels - 0.5) * _UNIT).astype(np.int32)
 
 
 def _tone(colour: Array) -> tuple[float, float, float]:

@@ -68,7 +68,7 @@ def camera_path(length: int, focus_m: Array, rng: np.random.Generator) -> Array:
     smooth = cv2.GaussianBlur(focus_m.reshape(-1, 1, 3), (1, 31), 8, borderType=cv2.BORDER_REPLICATE).reshape(-1, 3)
     rest = np.array([rng.uniform(0.4, 0.5), rng.uniform(-0.05, 0.05), 0.0])
     target = rest + follow * (smooth - rest) + _sway(time, 0.03, rng)
-    roll = _sway(time, 0.05, rng)[:, 0]
+    roll = _sway(time, 0.03, rng)[:, 0]
     poses = []
     for position, aim, angle in zip(head, target, roll, strict=True):
         z = (aim - position) / np.linalg.norm(aim - position)

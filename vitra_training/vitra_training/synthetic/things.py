@@ -30,6 +30,7 @@ class ThingKind:
     tall: bool
     """Held from the side rather than from above."""
     pours: bool = False
+    hollow: bool = False
     sweeps: bool = False
 
 
@@ -57,11 +58,11 @@ class Thing:
 
 
 KINDS = (
-    ThingKind("cup", Shape.CYLINDER, (0.036, 0.036, 0.048), tall=True, pours=True),
+    ThingKind("cup", Shape.CYLINDER, (0.036, 0.036, 0.048), tall=True, pours=True, hollow=True),
     ThingKind("bottle", Shape.CYLINDER, (0.032, 0.032, 0.095), tall=True, pours=True),
     ThingKind("can", Shape.CYLINDER, (0.033, 0.033, 0.058), tall=True, pours=True),
-    ThingKind("jar", Shape.CYLINDER, (0.042, 0.042, 0.06), tall=True, pours=True),
-    ThingKind("bowl", Shape.CYLINDER, (0.065, 0.065, 0.03), tall=False),
+    ThingKind("jar", Shape.CYLINDER, (0.042, 0.042, 0.06), tall=True, pours=True, hollow=True),
+    ThingKind("bowl", Shape.CYLINDER, (0.065, 0.065, 0.03), tall=False, hollow=True),
     ThingKind("box", Shape.BOX, (0.04, 0.03, 0.05), tall=True),
     ThingKind("book", Shape.BOX, (0.07, 0.05, 0.015), tall=False),
     ThingKind("sponge", Shape.BOX, (0.045, 0.03, 0.015), tall=False, sweeps=True),
