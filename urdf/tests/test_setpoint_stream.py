@@ -161,8 +161,9 @@ def test_a_stop_from_the_usual_speed_takes_less_than_a_tenth_of_a_second() -> No
 def test_a_fault_of_the_device_while_moving_decelerates_within_limits_and_latches() -> None:
     rig = Rig()
     rig.run(60)
-    rig.stream.on_fault("a joint is too hot")
-    assert rig.run(1) is MotionState.STOPPING
+    for _ in range(3):  # reported again and again
+        rig.stream.on_fault("a joint is too hot")
+        assert rig.run(1) is MotionState.STOPPING
     assert rig.run(30) is MotionState.LATCHED
     velocity = np.diff(np.array(rig.path)[:, 0]) / TICK_S
     assert np.abs(np.diff(velocity[57:]) / TICK_S).max() <= ARM_LIMITS.acceleration_rad_s2[0] + 1e-6

@@ -99,7 +99,8 @@ class MotionGate:
         if self.state is MotionState.LATCHED:
             return
         self._begin_stop(StopCause.FAULT, detail, None)
-        self.state = MotionState.STOPPING if self.state is MotionState.MOVING else MotionState.LATCHED
+        in_motion = self.state in (MotionState.MOVING, MotionState.STOPPING)
+        self.state = MotionState.STOPPING if in_motion else MotionState.LATCHED
 
     def accepts_commands(self, now_s: float) -> bool:
         """Whether a command arriving now may go to the guard."""

@@ -80,16 +80,14 @@ def test_the_status_says_what_is_wrong_while_the_camera_is_away(eventually):
     assert not loop._thread.is_alive()
 
 
-def test_a_recording_ends_once_or_starts_again():
+def test_a_recording_ends_once_or_starts_again(eventually):
     loop, got = run(ScriptedCamera([1, 2, END]))
     assert (got, loop.status.state, loop.status.problem) == ([1, 2], CaptureState.ENDED, "over")
     camera = ScriptedCamera([1, END], [1, END], CameraNotFoundError("x"))
     again = []
     loop = CaptureLoop(camera, lambda info: None, lambda f: again.append(f.number), retry_period_s=60.0, repeat=True)
     loop.start()
-    loop._stop.wait(0)
-    while camera.script:
-        pass
+    eventually(lambda: not camera.script)
     loop.stop()
     assert again == [1, 1]
 

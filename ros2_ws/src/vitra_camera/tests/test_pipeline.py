@@ -1,5 +1,7 @@
 """The production pipeline on recordings played by the genuine librealsense."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,7 @@ def play(pipeline):
     try:
         while True:
             frame = pipeline.read()
+            assert frame.color is not None or frame.depth_mm is not None
             color = None if frame.color is None else frame.color.copy()
             depth = None if frame.depth_mm is None else frame.depth_mm.copy()
             frames.append((frame.number, color, depth, frame.device_time_s))
@@ -144,3 +147,45 @@ def test_a_camera_that_cannot_be_chosen_is_explained(rs, monkeypatch, connected,
     monkeypatch.setattr(rs, "context", _Context)
     with pytest.raises(CameraNotFoundError, match=message):
         CameraPipeline(rs, CameraSettings(serial_no=wanted)).open()
+
+
+class _Image:
+    def __init__(self, number, pixels):
+        self._number, self._pixels = number, pixels
+
+    def get_frame_number(self):
+        return self._number
+
+    def get_timestamp(self):
+        return self._number * 1000 / 30
+
+    def get_frame_timestamp_domain(self):
+        return SimpleNamespace(name="hardware_clock")
+
+    def get_units(self):
+        return 0.001
+
+    def get_data(self):
+        return self._pixels
+
+
+class _Delivery:
+    def __init__(self, color_number, depth_number):
+        self.color = _Image(color_number, np.full((2, 2, 3), color_number, np.uint8))
+        self.depth = _Image(depth_number, np.full((2, 2), depth_number, np.uint16))
+
+    def get_color_frame(self):
+        return self.color
+
+    def get_depth_frame(self):
+        return self.depth
+
+
+def test_depth_that_comes_late_follows_its_colour_image_and_depth_of_another_image_is_dropped(rs):
+    pipeline = CameraPipeline(rs, CameraSettings(align_depth=False))
+    pipeline._half_period_ms = 1000 / 60
+    deliveries = [(5, 4), (5, 4), (5, 5), (5, 5), (6, 5), (7, 7)]
+    frames = [pipeline._take(_Delivery(*numbers)) for numbers in deliveries]
+    got = [f and (f.number, f.color is not None, f.depth_mm is not None) for f in frames]
+    assert got == [(5, True, False), None, (5, False, True), None, (6, True, False), (7, True, True)]
+    assert frames[2].depth_mm[0, 0] == 5

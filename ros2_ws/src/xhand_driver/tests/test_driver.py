@@ -142,6 +142,29 @@ def test_a_hanging_sdk_is_a_fault_until_a_state_comes_and_latches(bench):
     assert (bench.driver.state, bench.driver.fault) == (HandState.LATCHED, "")
 
 
+def test_a_fault_decelerates_the_fingers_within_their_limits(bench):
+    bench.move()
+    positions = [bench.sent[0] - 0.002, bench.sent[0]]
+    positions += [bench.step(0.2, fault="a joint is too hot")[0] for _ in range(30)]
+    velocity = np.diff(positions) / PERIOD_S
+    assert velocity[1] > 0.0
+    assert velocity[-1] == 0.0
+    assert np.abs(np.diff(velocity)).max() / PERIOD_S <= 120.0 * 1.05
+
+
+def test_a_re_arm_while_the_sdk_hangs_moves_nothing_when_it_answers_again(bench):
+    bench.move()
+    bench.driver.on_hang("read_state does not return")
+    for _ in range(30):
+        bench.step(feedback=False)
+    bench.epoch = 2
+    bench.step(feedback=False)
+    bench.step()
+    for _ in range(5):
+        bench.step(bench.sent[0])
+    assert (bench.driver.state, bench.driver.fault) == (HandState.LATCHED, "")
+
+
 def test_a_closed_driver_obeys_nothing(bench):
     bench.driver.close()
     for _ in range(5):
