@@ -90,7 +90,13 @@ def main(arguments: Arguments) -> None:
     node.create_subscription(JointState, "left_arm/joint_states", lambda m: joints.append(m), qos.SENSOR)
     executor = EventsExecutor()
     executor.add_node(node)
-    spinning = threading.Thread(target=lambda: [executor.spin_once(0.1) for _ in iter(int, 1)], daemon=True)
+    over = threading.Event()
+
+    def spin() -> None:
+        while not over.is_set():
+            executor.spin_once(0.1)
+
+    spinning = threading.Thread(target=spin)
     spinning.start()
     with RealmanDouble(KinematicArm(home("left")), tcp_port=0) as double:
         parameters = ("side:=left", f"arm_ip:={double.ip}", f"tcp_port:={double.tcp_port}")
@@ -108,6 +114,8 @@ def main(arguments: Arguments) -> None:
         finally:
             driver.terminate()
             driver.wait()
+            over.set()
+            spinning.join()
     result = {
         "cpu_cores": {**load, "total": sum(load.values())},
         "joint_states_hz": (len(joints) - received) / elapsed_s,
@@ -117,6 +125,9 @@ def main(arguments: Arguments) -> None:
         "setpoint_period_error_p99_ms": state.setpoint_period_error_p99_s * 1e3,
         "load_average": os.getloadavg()[0],
     }
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")

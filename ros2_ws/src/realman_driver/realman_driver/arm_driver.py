@@ -96,17 +96,18 @@ class ArmDriver:
         link: connection to the arm.
         stream: guard, gate and stop profile.
         tracking_limit_rad: a larger distance of measured from commanded positions is a fault.
-        period_s: nominal period of feedback and commands.
+        feedback_period_s: nominal period of the state push.
     """
 
     def __init__(
-        self, link: ArmLink, stream: SetpointStream, *, tracking_limit_rad: float, period_s: float = 0.005
+        self, link: ArmLink, stream: SetpointStream, *, tracking_limit_rad: float, feedback_period_s: float = 0.005
     ) -> None:
         self._link, self._stream = link, stream
+        period_s = stream.guard.settings.period_s
         self._lock = threading.Lock()
-        self._velocity = VelocityEstimator()
+        self._velocity = VelocityEstimator(feedback_period_s)
         self._tracking = _Tracking(tracking_limit_rad)
-        self._statistics = _Statistics(*(Cadence(period_s) for _ in range(3)))
+        self._statistics = _Statistics(Cadence(feedback_period_s), Cadence(period_s), Cadence(period_s))
         self._link_fault, self._arm_fault, self._tracking_fault = "no connection", "", ""
         self._gate_state = MotionState.HOLDING
         self._period_s, self._accepted_s = period_s, 0.0

@@ -66,7 +66,9 @@ class RealmanDriverNode(StackNode[Parameters]):
             self._locks.append(DeviceLock(device))
         self._link = SdkLink(link, retry_s=params.retry_period)
         stream = SetpointStream(params.guard, checks, params.freshness)
-        self._driver = ArmDriver(self._link, stream, tracking_limit_rad=params.tracking_error)
+        self._driver = ArmDriver(
+            self._link, stream, tracking_limit_rad=params.tracking_error, feedback_period_s=params.udp_cycle / 1000.0
+        )
         self._serving = True
         self._thread = threading.Thread(target=self._serve, args=(self._link, self._driver), name="arm", daemon=True)
         self._thread.start()

@@ -208,14 +208,16 @@ def test_streaming_then_nan_then_a_stale_permit(streaming: Graph, double: Realma
     assert wait_for(lambda: len(graph.joints) > 250)
     assert graph.joints[-1].name == [f"left_joint_{n}" for n in range(1, 8)]
     assert graph.joints[-1].position[6] > began + 0.02
-    assert graph.joints[-1].velocity[6] == pytest.approx(0.05, abs=0.03)
+    assert np.median([joints.velocity[6] for joints in graph.joints]) == pytest.approx(0.05, abs=0.02)
     assert graph.joints[-1].header.stamp.sec > 0
     assert graph.states[-1].feedback_hz > 150.0
     assert "set_arm_emergency_stop" not in double.controller.counts
 
-    refused = graph.states[-1].refused
-    graph.command(np.full(7, math.nan))
-    assert wait_for(lambda: graph.states[-1].refused > refused and "not_finite" in graph.states[-1].last_refusal)
+    def nan_is_refused() -> bool:
+        graph.command(np.full(7, math.nan))  # again and again: the topic is best effort
+        return graph.states[-1].last_refusal.startswith("not_finite")
+
+    assert wait_for(nan_is_refused)
     assert not double.controller.motion.errors
     assert wait_for(lambda: graph.state == "moving")
 

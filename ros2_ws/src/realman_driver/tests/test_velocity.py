@@ -26,3 +26,10 @@ def test_a_repeated_or_older_sample_does_no_harm() -> None:
     estimator.update(1.0, [0.0])
     assert estimator.update(1.0, [1.0]) == [0.0]
     assert estimator.update(0.9, [1.0]) == [0.0]
+
+
+def test_samples_that_arrive_in_a_bunch_are_not_fast_motion() -> None:
+    estimator = VelocityEstimator()
+    for n in range(5):
+        velocity = estimator.update(1.0 + n * 1e-4, [0.5 * n * 0.005])
+    assert velocity[0] == pytest.approx(0.5, rel=0.12)
