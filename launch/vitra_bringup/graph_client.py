@@ -150,8 +150,18 @@ class GraphClient:
         self.trigger("safety_supervisor/stop")
 
     def home(self, timeout_s: float = 30.0) -> None:
-        """Move to the ready posture."""
-        self.trigger("executor/home", timeout_s)
+        """Move to the ready posture and wait until the arms are there.
+
+        Raises:
+            GraphError: refused, not reached, or not in time.
+        """
+        self.wait_for(lambda: self.executor_state is not None, 10.0, "the executor's state")
+        assert self.executor_state is not None
+        before = self.executor_state.homes
+        self.trigger("executor/home", 10.0)
+        self.wait_for(lambda: self.executor_state.homes != before, timeout_s, "the arms to reach the ready posture")
+        if self.executor_state.home_result:
+            raise GraphError(f"The arms did not reach the ready posture: {self.executor_state.home_result}")
 
     def reset_sim(self, task: str, seed: int) -> str:
         """New start state of the simulated world; returns the instruction of the task."""

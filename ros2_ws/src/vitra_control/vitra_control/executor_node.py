@@ -15,7 +15,6 @@ from collections import Counter, deque
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from numpy.typing import NDArray
-from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from vitra_control.clock import ClockBridge
@@ -54,9 +53,8 @@ class ExecutorNode(StackNode[Parameters]):
         self._running = threading.Event()
         self._permit: PermitSample | None = None
         self._chunks: deque[dict[Side, TimedSteps]] = deque(maxlen=4)
-        self._home_asked: deque[Future] = deque()
-        self._home_pending: Future | None = None
-        self._home_answers: deque[tuple[Future, HomeResult]] = deque()
+        self._home_asked = threading.Event()
+        self._homes, self._home_result = 0, ""
         self._time_bridge = ClockBridge()
         self._cadence = Cadence(ARM_PERIOD_S)
         self._refused: Counter[str] = Counter()
@@ -112,20 +110,18 @@ class ExecutorNode(StackNode[Parameters]):
             return
         self._chunks.append(chunk)
 
-    async def _on_home(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if not self._running.is_set():
-            response.success, response.message = False, "the executor is not active"
+    def _on_home(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        generator = self._generator
+        refusal = "the executor is not active" if generator is None or not self.is_active else generator.home_refusal()
+        if refusal:
+            response.success, response.message = False, refusal
             return response
-        future = Future(executor=self.executor)
-        self._home_asked.append(future)
-        result: HomeResult = await future
-        response.success, response.message = result.success, result.message
+        self._home_asked.set()
+        response.success = True
+        response.message = "on the way; executor_state counts `homes` up at the end and says how it went"
         return response
 
     def _on_state_timer(self) -> None:
-        while self._home_answers:
-            future, result = self._home_answers.popleft()
-            future.set_result(result)
         if self._generator is not None and self.is_active:
             self._state_publisher.publish(self._state_message(self._generator))
 
@@ -138,10 +134,12 @@ class ExecutorNode(StackNode[Parameters]):
             in_limit=bool(limit),
             limit=limit,
             setpoint_hz=self._cadence.rate_hz,
+            homes=self._homes,
+            home_result=self._home_result,
         )
         message.header.stamp = self.get_clock().now().to_msg()
         if generator.mode is Mode.HOMING:
-            message.state, message.limit = ExecutorState.TRACKING, "on the way to the ready posture"
+            message.state = ExecutorState.HOMING
         elif generator.mode is Mode.FOLLOWING and sample is not None:
             message.state = _STATES[sample.phase]
             message.chunk_sequence = sample.sequence
@@ -192,7 +190,8 @@ class ExecutorNode(StackNode[Parameters]):
         except Exception as error:  # the thread must not die in silence
             self.get_logger().fatal(traceback.format_exc())
             self.set_fault(f"the setpoint thread ended: {type(error).__name__}: {error}")
-        self._answer_home(HomeResult(False, "the executor stopped"))
+        if self._home_asked.is_set() or generator.mode is Mode.HOMING:
+            self._end_home(HomeResult(False, "the executor stopped"))
 
     def _take_requests(self, generator: SetpointGenerator, now_s: float) -> None:
         while self._chunks:
@@ -204,23 +203,20 @@ class ExecutorNode(StackNode[Parameters]):
             for side, verdict in verdicts.items():
                 if verdict is not Verdict.ACCEPTED:
                     self._warn(f"chunk for the {side} arm dropped: {verdict}")
-        while self._home_asked:
-            future = self._home_asked.popleft()
+        if self._home_asked.is_set():
+            self._home_asked.clear()
             refusal = generator.go_home()
             if refusal:
-                self._home_answers.append((future, HomeResult(False, refusal)))
-            else:
-                self._home_pending = future
+                self._end_home(HomeResult(False, refusal))
 
     def _finish_home(self, generator: SetpointGenerator) -> None:
         result = generator.take_home_result()
         if result is not None:
-            self._answer_home(result)
+            self._end_home(result)
 
-    def _answer_home(self, result: HomeResult) -> None:
-        if self._home_pending is not None:
-            self._home_answers.append((self._home_pending, result))
-            self._home_pending = None
+    def _end_home(self, result: HomeResult) -> None:
+        self._home_result = "" if result.success else result.message
+        self._homes += 1
 
     def _send(self, setpoints: Setpoints) -> None:
         second, nanosecond = divmod(time.time_ns(), 1_000_000_000)

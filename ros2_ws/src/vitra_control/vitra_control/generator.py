@@ -116,12 +116,19 @@ class SetpointGenerator:
                 raise StepsError(f"{steps.name}: steps must be finite numbers.")
         return {side: self.sides[side].offer(steps, now_s) for side, steps in mine.items()}
 
-    def go_home(self) -> str:
-        """Begin the move to the ready posture; returns why not, or an empty text."""
+    def home_refusal(self) -> str:
+        """Why a move to the ready posture cannot begin now, or an empty text; may be asked from another thread."""
         if self.mode is Mode.HOMING:
             return "already on the way to the ready posture"
         if self.mode is not Mode.FOLLOWING:
             return f"not armed ({self.mode}); call safety_supervisor/rearm first"
+        return ""
+
+    def go_home(self) -> str:
+        """Begin the move to the ready posture; returns why not, or an empty text."""
+        refusal = self.home_refusal()
+        if refusal:
+            return refusal
         for side in self.sides.values():
             side.begin_ready()
         self.mode, self._home_result = Mode.HOMING, None
