@@ -1,0 +1,127 @@
+"""Executor and supervisor over ROS: chunk in, commands out, permit, stop, re-arm, home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from ros_bench import RosBench, wait_for
+
+from vitra_description.postures import home
+from vitra_msgs.msg import ExecutorState, RobotChunk, SafetyState
+
+
+@pytest.fixture
+def bench(ros_domain: int) -> Iterator[RosBench]:
+    made = RosBench(ros_domain)
+    yield made
+    made.close()
+
+
+def test_nothing_is_sent_before_rearm_and_then_setpoints_flow_in_its_epoch(bench: RosBench) -> None:
+    peer = bench.peer
+    assert wait_for(lambda: len(peer.permits) > 5)
+    assert not any(p.motion_allowed for p in peer.permits)
+    assert peer.arm_commands == []
+    bench.armed()
+    epoch = peer.safety[-1].epoch
+    assert peer.safety[-1].state == SafetyState.ARMED
+    assert {c.epoch for c in peer.arm_commands} == {epoch}
+    numbers = [c.sequence for c in peer.arm_commands]
+    assert numbers == sorted(set(numbers))
+    assert wait_for(lambda: len(peer.hand_commands) > 10)
+    np.testing.assert_allclose(peer.arm_commands[-1].position_rad, home("right"), atol=1e-6)
+
+
+def test_a_chunk_moves_the_arm_and_the_state_says_how_late_it_came(bench: RosBench) -> None:
+    peer = bench.armed().peer
+    peer.chunks.publish(peer.chunk(0.08, sequence=41))
+    assert wait_for(lambda: np.abs(peer.arm - home("right")).max() > 0.02)
+    assert wait_for(lambda: peer.executor_states[-1].chunk_sequence == 41)
+    state = peer.executor_states[-1]
+    assert 0.0 < state.observation_to_setpoint_s < 0.5
+    assert state.first_step <= 15
+    assert wait_for(lambda: peer.executor_states[-1].state == ExecutorState.HOLDING)
+    assert peer.executor_states[-1].starved == 1
+    count = len(peer.arm_commands)
+    assert wait_for(lambda: len(peer.arm_commands) > count + 50), "it holds by going on to send"
+
+
+def test_a_bad_chunk_is_refused_and_moves_nothing(bench: RosBench) -> None:
+    peer = bench.armed().peer
+    short, bad, empty = peer.chunk(0.2), peer.chunk(0.2), RobotChunk(steps=16, step_s=0.03)
+    short.right_wrist = short.right_wrist[:-1]
+    bad.right_hand = [float("nan")] * len(bad.right_hand)
+    for number, chunk in enumerate((short, bad, empty), start=1):
+        peer.chunks.publish(chunk)
+        assert wait_for(lambda number=number: bench.executor._refused["malformed"] == number)
+    np.testing.assert_allclose(peer.arm, home("right"), atol=1e-6)
+    peer.chunks.publish(peer.chunk(0.08, sequence=5))
+    assert wait_for(lambda: np.abs(peer.arm - home("right")).max() > 0.02), "a good one still works"
+
+
+def test_stop_ends_the_output_and_rearm_starts_a_new_epoch(bench: RosBench) -> None:
+    peer = bench.armed().peer
+    epoch = peer.safety[-1].epoch
+    answer = peer.call("safety_supervisor/stop")
+    assert "operator_stop" in answer.message
+    assert wait_for(lambda: peer.safety[-1].state == SafetyState.STOPPED)
+    assert peer.safety[-1].stop_cause == "operator_stop"
+    assert peer.safety[-1].stopped_at.sec > 0
+    assert wait_for(lambda: bench.executor._generator.mode == "idle")
+    count = len(peer.permits)
+    assert wait_for(lambda: len(peer.permits) > count + 10)
+    sent = len(peer.arm_commands)
+    assert wait_for(lambda: len(peer.permits) > count + 20)
+    assert len(peer.arm_commands) == sent
+    peer.arm = home("right") + 0.05
+    assert peer.call("safety_supervisor/rearm").success
+    assert wait_for(lambda: peer.arm_commands[-1].epoch == epoch + 1)
+    first = next(c for c in peer.arm_commands if c.epoch == epoch + 1)
+    np.testing.assert_allclose(first.position_rad, home("right") + 0.05, atol=1e-6)
+
+
+def test_a_node_that_falls_silent_latches_the_stop_until_it_is_back_and_rearmed(bench: RosBench) -> None:
+    peer = bench.armed().peer
+    peer.beating = False
+    assert wait_for(lambda: peer.safety[-1].state == SafetyState.STOPPED)
+    assert (peer.safety[-1].stop_cause, peer.safety[-1].stop_source) == ("heartbeat_lost", "policy")
+    refused = peer.call("safety_supervisor/rearm")
+    assert not refused.success
+    assert "policy" in refused.message
+    peer.beating = True
+    assert wait_for(lambda: peer.call("safety_supervisor/rearm").success)
+    assert wait_for(lambda: peer.permits[-1].motion_allowed)
+
+
+def test_a_driver_fault_is_named(bench: RosBench) -> None:
+    peer = bench.armed().peer
+    peer.fault = "joint 3: over-current"
+    assert wait_for(lambda: peer.safety[-1].state == SafetyState.STOPPED)
+    assert (peer.safety[-1].stop_cause, peer.safety[-1].stop_detail) == ("driver_fault", "joint 3: over-current")
+
+
+def test_home_is_refused_when_disarmed_and_reports_its_end_in_the_state(bench: RosBench) -> None:
+    peer = bench.peer
+    refused = peer.call("executor/home")
+    assert not refused.success
+    assert "rearm" in refused.message
+    peer.arm = home("right") + np.array([0.2, -0.1, 0.1, 0.1, -0.2, 0.1, 0.2])
+    bench.armed()
+    assert peer.call("executor/home").success
+    assert wait_for(lambda: peer.executor_states[-1].state == ExecutorState.HOMING)
+    assert wait_for(lambda: peer.executor_states[-1].homes == 1)
+    assert peer.executor_states[-1].home_result == ""
+    np.testing.assert_allclose(peer.arm, home("right"), atol=5e-3)
+
+
+def test_a_broken_off_move_home_says_why(bench: RosBench) -> None:
+    peer = bench.peer
+    peer.arm = home("right") + 0.4
+    bench.armed()
+    assert peer.call("executor/home").success
+    assert wait_for(lambda: peer.executor_states[-1].state == ExecutorState.HOMING)
+    peer.call("safety_supervisor/stop")
+    assert wait_for(lambda: peer.executor_states[-1].homes == 1)
+    assert "permit" in peer.executor_states[-1].home_result
