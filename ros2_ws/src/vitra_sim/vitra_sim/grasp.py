@@ -117,15 +117,22 @@ CLEARANCE_M = 0.045
 """How much wider than the object the hand opens."""
 SQUEEZE = 0.25
 """Closure commanded beyond touch: the drives' give turns it into force."""
-PREFERRED_YAW_RAD = {Side.RIGHT: -0.17, Side.LEFT: 0.17}
-"""Thumb-to-finger direction that suits the arm best."""
 _HANDLE_KEEPOUT_RAD = np.deg2rad(45.0)
+
+
+def preferred_yaw_rad(side: Side, y_m: float) -> float:
+    """Thumb-to-finger direction that suits the arm best at a place on the table: the further out, the more inwards.
+
+    In the middle of the 90 degrees that the arm reaches everywhere in its task zone (a test).
+    """
+    outwards = np.deg2rad(10.0) + np.deg2rad(60.0) * max(abs(y_m) - 0.20, 0.0)
+    return float(-outwards if side is Side.RIGHT else outwards)
 
 
 def plan_grasp(side: Side, kind: Kind, base_from_object: Array, half_extents_m: Array) -> Grasp:
     """The grasp of an upright object that turns the hand least from its preferred direction."""
     yaw = float(np.arctan2(base_from_object[1, 0], base_from_object[0, 0]))
-    preferred = PREFERRED_YAW_RAD[side]
+    preferred = preferred_yaw_rad(side, float(base_from_object[1, 3]))
     if kind is Kind.CUBE:
         direction = _nearest(yaw, np.pi / 2, preferred)
         quarter_turned = bool(abs(np.sin(direction - yaw)) > 0.5)

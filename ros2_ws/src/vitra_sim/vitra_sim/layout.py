@@ -40,7 +40,7 @@ class Zone:
         return float(rng.uniform(*self.x_m)), float(rng.uniform(*self.y_m))
 
 
-RIGHT_ZONE = Zone((0.42, 0.49), (-0.33, -0.20))
+RIGHT_ZONE = Zone((0.41, 0.47), (-0.33, -0.20))
 """Where the right hand's object may stand; every point passes the reachability check (a test)."""
 DISTRACTOR_ZONE = Zone((0.40, 0.66), (-0.45, 0.45))
 DISTRACTOR_CLEARANCE_M = 0.13
