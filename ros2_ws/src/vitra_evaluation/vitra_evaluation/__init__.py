@@ -1,0 +1,1 @@
+"""Blind, scripted, fair trial sessions and a report with honest intervals."""

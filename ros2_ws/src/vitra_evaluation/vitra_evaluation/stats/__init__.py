@@ -1,0 +1,1 @@
+"""Statistics of success counts: intervals, comparisons, a sequential test, agreement, averages."""
