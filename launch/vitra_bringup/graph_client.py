@@ -155,7 +155,11 @@ class GraphClient:
         Raises:
             GraphError: refused, not reached, or not in time.
         """
-        self.wait_for(lambda: self.executor_state is not None, 10.0, "the executor's state")
+        self.wait_for(
+            lambda: self.executor_state is not None and self.executor_state.state != ExecutorState.IDLE,
+            10.0,
+            "the executor to take over the joints",
+        )
         assert self.executor_state is not None
         before = self.executor_state.homes
         self.trigger("executor/home", 10.0)
@@ -186,23 +190,24 @@ class GraphClient:
             raise GraphError("Action 'policy/run_policy' is not there. Is the policy node running?")
         goal = RunPolicy.Goal(instruction=instruction, time_limit_s=time_limit_s)
         callback = (lambda m: feedback(m.feedback)) if feedback else None
-        handle = self.wait_future(self._run_policy.send_goal_async(goal, callback), 10.0, "the policy to accept")
+        sent = self._when_spinning(lambda: self._run_policy.send_goal_async(goal, callback))
+        handle = self.wait_future(sent, 10.0, "the policy to accept")
         if not handle.accepted:
             raise GraphError("The policy node rejected the goal: it is not active, not armed, or runs another one.")
         return handle
 
     def finish_policy(self, handle: Any, timeout_s: float = 20.0) -> Any:
         """Cancel the goal if it still runs, and return its result."""
-        result = handle.get_result_async()
+        result = self._when_spinning(handle.get_result_async)
         if not result.done():
-            self.wait_future(handle.cancel_goal_async(), timeout_s, "the policy to cancel")
+            self.wait_future(self._when_spinning(handle.cancel_goal_async), timeout_s, "the policy to cancel")
         return self.wait_future(result, timeout_s, "the policy's result").result
 
     def run_until_success(self, instruction: str, time_limit_s: float) -> tuple[bool, str]:
         """Run the policy until the simulated task is judged, a stop, or the end of time: (success, reason)."""
         stops = len(self.stops)
         handle = self.start_policy(instruction, time_limit_s)
-        result = handle.get_result_async()
+        result = self._when_spinning(handle.get_result_async)
         result.add_done_callback(lambda _: self._notify())
         try:
             self.wait_for(
@@ -223,6 +228,10 @@ class GraphClient:
         if self.sim.success:
             return True, "success"
         return False, "object lost" if self.sim.failed else str(outcome.termination_reason)
+
+    def _when_spinning(self, call: Callable[[], Any]) -> Any:
+        """Make a call in the spinning thread: rclpy's action client loses answers that come while it still sends."""
+        return self.wait_future(self._executor.create_task(call), 10.0, "the executor of this client")
 
     def _on_safety(self, message: SafetyState) -> None:
         before = self.safety

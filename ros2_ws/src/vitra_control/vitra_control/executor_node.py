@@ -138,7 +138,9 @@ class ExecutorNode(StackNode[Parameters]):
             home_result=self._home_result,
         )
         message.header.stamp = self.get_clock().now().to_msg()
-        if generator.mode is Mode.HOMING:
+        if generator.mode in (Mode.IDLE, Mode.SEEDING):
+            message.state = ExecutorState.IDLE
+        elif generator.mode is Mode.HOMING:
             message.state = ExecutorState.HOMING
         elif generator.mode is Mode.FOLLOWING and sample is not None:
             message.state = _STATES[sample.phase]
