@@ -140,7 +140,7 @@ def _rotation_vector(R: Array) -> Array:
     cosine = (float(R[0, 0] + R[1, 1] + R[2, 2]) - 1) / 2
     if sine < 1e-9 and cosine > 0:
         return axis
-    if sine < 1e-4:  # close to half a turn the antisymmetric part says nothing of the axis
+    if sine < 1e-4 and cosine < 0:  # close to half a turn the antisymmetric part says nothing of the axis
         return np.asarray(rotvec_from_matrix(R), dtype=np.float64)
     return np.asarray(axis * (np.arctan2(sine, cosine) / sine))
 
