@@ -40,10 +40,9 @@ def test_targets_stand_in_the_zone_and_distractors_leave_room(task):
 
 
 def test_more_distractors_than_the_table_has_room_for_are_refused():
-    crowded = dataclasses.replace(CUBE, distractors=25)
+    crowded = dataclasses.replace(CUBE, distractors=33)
     with pytest.raises(LayoutError, match="use fewer distractors"):
-        for seed in range(5):
-            make_layout(crowded, seed)
+        make_layout(crowded, 0)
 
 
 @pytest.mark.parametrize("side", SIDES)

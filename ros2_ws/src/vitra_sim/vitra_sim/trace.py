@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ def load_trace(path: Path) -> list[Segment]:
     try:
         with np.load(path, allow_pickle=False) as file:
             task, seed, stamp_s, qpos = (file[key] for key in ("task", "seed", "stamp_s", "qpos"))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise TraceError(f"{path} is not a trace of the simulated world ({error}). sim_world writes one.") from error
     width = np.isfinite(qpos).sum(axis=1)
     changes = (task[1:] != task[:-1]) | (seed[1:] != seed[:-1])
