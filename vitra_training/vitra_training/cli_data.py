@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias
 import numpy as np
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -78,7 +79,7 @@ class Validate:
         for report in reports:
             for finding in report.findings:
                 style = "red" if finding.level == "error" else "yellow"
-                _console.print(f"[{style}]{finding.level}[/] {report.id}: {finding.check}: {finding.message}")
+                _say(finding.level, f"{report.id}: {finding.check}: {finding.message}", style)
         frames = sum(report.frames for report in reports)
         usable = sum(report.usable_frames for report in reports)
         _console.print(f"{len(reports)} episodes, {frames} frames ({usable} usable), {len(broken)} broken")
@@ -90,7 +91,7 @@ class Validate:
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert a data set to another format; broken episodes are left out and named."""
+    """Convert a data set to another format; broken episodes are left out and listed in left_out.json."""
 
     data: _Data
     """Data set to read."""
@@ -109,7 +110,9 @@ class Convert:
         with _bar("converting") as progress:
             report = convert(source, self.out, self.format, self.store, progress)
         for episode, reason in report.failed.items():
-            _console.print(f"[red]left out[/] {episode}: {reason}")
+            _say("left out", f"{episode}: {reason}")
+        if report.failed:
+            (self.out / "left_out.json").write_text(json.dumps(report.failed, indent=1))
         _console.print(f"{report.converted} of {len(source)} episodes, {report.frames} frames -> {self.out}")
         return 0 if report.converted else 1
 
@@ -138,7 +141,7 @@ class Stats:
             name = self.name or self.data.stem
             statistics, count = compute_statistics(source, name, self.options, self.workers, progress)
         for episode, reason in count.skipped.items():
-            _console.print(f"[red]left out[/] {episode}: {reason}")
+            _say("left out", f"{episode}: {reason}")
         self.out.parent.mkdir(parents=True, exist_ok=True)
         statistics.save(self.out)
         frames = {side: count.action[side].count for side in statistics.present}
@@ -195,8 +198,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(command.run())
     except VitraError as error:
-        _console.print(f"[red]{error}[/]")
+        _say("error", str(error))
         return 2
+
+
+def _say(label: str, text: str, style: str = "red") -> None:
+    """One line however long, without reading brackets in it as markup."""
+    _console.print(f"[{style}]{label}[/] {escape(text)}", soft_wrap=True)
 
 
 def _describe(source: EpisodeSource, number: int) -> list[str]:
@@ -207,7 +215,7 @@ def _describe(source: EpisodeSource, number: int) -> list[str]:
         with VideoReader(recording.video.path) as video:
             shown = f"{video.width}x{video.height} {video.fps:g} Hz"
     except VitraError as error:
-        return [name, "-", "-", "-", "-", "-", f"[red]{error}[/]"]
+        return [name, "-", "-", "-", "-", "-", f"[red]{escape(str(error))}[/]"]
     valid = {side: str(int(frames.sum())) for side, frames in valid_frames(episode).items()}
     if isinstance(episode, HumanEpisode):
         words = "; ".join(f"{s}: {w.caption}" for s in ("left", "right") for w in episode.text[s] if w.end > w.start)

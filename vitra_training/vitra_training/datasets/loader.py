@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,8 @@ class LoaderReport:
     """(data set, error class) -> samples replaced."""
     examples: dict[tuple[str, str], Failure] = field(default_factory=dict)
     """First failure of each kind."""
+    left_out: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Data set -> episode that was not even indexed -> why."""
 
     def add(self, batch: Batch) -> None:
         """Include a batch."""
@@ -96,6 +100,7 @@ class LoaderReport:
                 {"dataset": dataset, "cause": cause, "count": count, "example": self.examples[dataset, cause].message}
                 for (dataset, cause), count in sorted(self.causes.items())
             ],
+            "left_out": self.left_out,
         }
 
 
@@ -120,7 +125,7 @@ class Loader:
         start: int = 0,
         collate: Callable[[Sequence[Sample]], Batch] | None = None,
     ) -> None:
-        self.place, self.report = start, LoaderReport()
+        self.place, self.report = start, LoaderReport(left_out=stream.left_out)
         self._global_batch = options.batch_size * options.world_size
         self._loader = DataLoader(
             _Places(stream),
@@ -130,7 +135,7 @@ class Loader:
             collate_fn=collate or collate_samples,
             pin_memory=options.pin_memory,
             worker_init_fn=_start_worker,
-            multiprocessing_context="forkserver" if options.workers else None,
+            multiprocessing_context=_worker_context() if options.workers else None,
         )
 
     def __iter__(self) -> Iterator[Batch]:
@@ -186,6 +191,13 @@ class _PlaceBatches(Sampler[list[int]]):
         while True:
             yield list(range(first, first + self._size))
             first += self._size * self._world
+
+
+def _worker_context() -> BaseContext:
+    """Workers forked from a clean server that has imported everything: no copied threads, no slow start."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _start_worker(_: int) -> None:

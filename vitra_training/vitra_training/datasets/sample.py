@@ -187,7 +187,7 @@ def choose_words(motion: Motion, frame: int, view: View, rng: np.random.Generato
 
 
 def network_numbers(
-    chunk: Chunk, view: View, kind: EmbodimentKind, statistics: Statistics, hide_state: bool
+    chunk: Chunk, view: View, kind: EmbodimentKind, statistics: Statistics, hide_state: bool = False
 ) -> Numbers:
     """Normalised, padded and masked numbers of a chunk, by the functions that the live robot uses.
 

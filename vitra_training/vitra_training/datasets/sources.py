@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -15,8 +15,6 @@ from vitra_training.datasets.errors import DatasetError, UnknownFormatError
 from vitra_training.datasets.store import STORE_NAME
 from vitra_training.datasets.store_reader import CanonicalStore
 
-Progress = Callable[[int, int], None]
-
 
 @runtime_checkable
 class EpisodeSource(Protocol):
@@ -25,6 +23,8 @@ class EpisodeSource(Protocol):
     format: str
     root: Path
     ids: list[str]
+    broken: dict[str, str]
+    """Episodes that `frame_index` had to leave out, and why."""
 
     def __len__(self) -> int:
         """How many episodes there are."""
@@ -47,6 +47,7 @@ class EpisodeFiles:
     def __init__(self, root: Path, paths: Sequence[Path]) -> None:
         self.root, self.paths = root, list(paths)
         self.ids = [path.stem for path in self.paths]
+        self.broken: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -56,12 +57,13 @@ class EpisodeFiles:
         raise NotImplementedError
 
     def frame_index(self) -> IntArray:
-        """(N, 2) every (episode, frame) at which a sample can start; broken episodes are left out."""
+        """(N, 2) every (episode, frame) at which a sample can start; broken episodes are left out and named."""
         pairs = [np.zeros((0, 2), dtype=np.int64)]
         for number in range(len(self)):
             try:
                 frames = np.flatnonzero(usable_frames(self.load(number).episode))
-            except DatasetError:
+            except DatasetError as error:
+                self.broken[self.ids[number]] = str(error)
                 continue
             pairs.append(np.stack([np.full(len(frames), number), frames], axis=1))
         return np.concatenate(pairs)

@@ -39,6 +39,7 @@ class CanonicalStore:
             raise BrokenFileError(root / STORE_NAME, "canonical store", cause) from None
         if self.summary.get("version") != VERSION:
             raise BrokenFileError(root / STORE_NAME, f"store of version {VERSION}", self.summary.get("version"))
+        self.broken: dict[str, str] = {}  # episodes that could not be read were left out when the store was written
         self.ids: list[str] = table["id"].to_pylist()
         self._kinds: list[str] = table["kind"].to_pylist()
         self._meta = table["meta"].combine_chunks()

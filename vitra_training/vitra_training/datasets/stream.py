@@ -111,6 +111,11 @@ class SampleStream:
         self._videos, self._motions = VideoPool(), OrderedDict()
 
     @property
+    def left_out(self) -> dict[str, dict[str, str]]:
+        """Per data set: episodes that could not even be indexed, and why."""
+        return {part.name: dict(part.source.broken) for part in self.sets if part.source.broken}
+
+    @property
     def frames(self) -> int:
         """Frames of all data sets together."""
         return sum(len(frames) for frames in self._frames)

@@ -51,6 +51,8 @@ class SyntheticOptions:
     """How often both hands act."""
     idle_hand: float = 0.4
     """How often the other hand is in the picture, at rest."""
+    still_camera: bool = False
+    """Hold the camera still, as a robot's head camera is."""
     workers: int = 1
     """Processes."""
 
@@ -95,6 +97,8 @@ def make_episode(
     skeleton = default_skeleton().scaled(float(size := rng.uniform(0.9, 1.1)))
     focus = scripts[main].wrist[:, :3, 3]
     camera_from_world = camera_path(length, focus, rng)
+    if options.still_camera:
+        camera_from_world = np.repeat(camera_from_world[:1], length, axis=0)
     keypoints = {s: skeleton.posed_keypoints(scripts[s].wrist, scripts[s].fingers_rad, s) for s in scripts}
     beta = np.concatenate([[10 * (size - 1)], rng.normal(0, 0.3, 9)])
     hands = {
@@ -127,15 +131,13 @@ def _choose_scripts(
     other: Side = "left" if main == "right" else "right"
     order = sorted(range(len(things)), key=lambda i: things[i].place_m[1] * (1 if main == "right" else -1))
     target, beside = order[0], order[1 + int(rng.integers(len(order) - 1))]
-    scripts = {
-        main: perform(_skill(things[target], things[beside], rng), main, things, target, beside, options.fps, rng)
-    }
+    skill = _skill(things[target], things[beside], rng)
+    scripts = {main: perform(skill, main, things, target, beside, options.fps, rng)}
     length = len(scripts[main].wrist)
     chance = rng.random()
     if chance < options.both_hands and order[-1] not in (target, beside):
-        second = perform(
-            _skill(things[order[-1]], things[beside], rng), other, things, order[-1], beside, options.fps, rng
-        )
+        skill = _skill(things[order[-1]], things[beside], rng)
+        second = perform(skill, other, things, order[-1], beside, options.fps, rng)
         scripts[other] = stretched(second, length)
     elif chance < options.both_hands + options.idle_hand:
         scripts[other] = rest(other, length, rng)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vitra_policy.statistics import Statistics
+from vitra_training.cli_data import main
+from vitra_training.datasets.convert import Format
+from vitra_training.datasets.sources import open_source
+
+
+def test_a_data_set_goes_all_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, store, stats = tmp_path / "raw", tmp_path / "store", tmp_path / "stats.json"
+    sizes = ["--width-px", "96", "--height-px", "72", "--episodes", "2"]
+    assert main(["synth", str(raw), *sizes]) == 0
+    assert main(["inspect", str(raw)]) == 0
+    assert "2 episodes" in capsys.readouterr().out
+    assert main(["validate", str(raw), "--report", str(tmp_path / "report.json")]) == 0
+    assert [entry["ok"] for entry in json.loads((tmp_path / "report.json").read_text())] == [True, True]
+    assert main(["convert", str(raw), str(store)]) == 0
+    assert open_source(store).format == Format.CANONICAL
+    assert main(["stats", str(store), str(stats), "--frames-per-episode", "5"]) == 0
+    assert Statistics.load(stats).present
+    assert main(["preview", str(store), str(tmp_path / "p.mp4"), "--episode", "1"]) == 0
+    assert (tmp_path / "p.mp4").stat().st_size > 1000
+
+
+def test_broken_episodes_fail_validation_and_are_left_out_of_conversion(
+    human_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    good = next((human_dir / "annotations").glob("*.npy"))
+    (data / good.name).write_bytes(good.read_bytes())
+    (data / "synthetic_bad_ep_000001.npy").write_bytes(good.read_bytes()[:500])
+    arguments = [str(data), "--video-root", str(human_dir)]
+    assert main(["validate", *arguments]) == 1
+    assert "1 broken" in capsys.readouterr().out
+    assert main(["convert", str(data), str(tmp_path / "store"), "--video-root", str(human_dir)]) == 0
+    assert "left out" in capsys.readouterr().out
+    assert len(open_source(tmp_path / "store")) == 1
+
+
+def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(tmp_path / "nothing")]) == 2
+    assert "no data set found" in capsys.readouterr().out.replace("\n", " ")

@@ -1,0 +1,119 @@
+"""The processes that train together: who they are, how they share the network, and how they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from accelerate import PartialState
+from torch import Tensor, nn
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from vitra_policy.model.dit import DitBlock
+from vitra_policy.model.gemma2 import GemmaLayer
+from vitra_policy.model.siglip import SiglipLayer
+from vitra_training.training.config import RunConfig
+from vitra_training.training.errors import TrainingConfigError
+from vitra_training.training.network import TrainingNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """This process among the training processes (`accelerate launch` or `torchrun` start them; one needs neither)."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and talks."""
+        return self.rank == 0
+
+    def sum(self, value: Tensor) -> Tensor:
+        """Sum over all processes."""
+        if self.world_size > 1:
+            value = value.clone()
+            dist.all_reduce(value)
+        return value
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process."""
+        return bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.world_size > 1:
+            dist.barrier()
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """The leader first, then all others: for files that the leader makes and the others find."""
+        if not self.leads:
+            self.wait()
+        yield
+        if self.leads:
+            self.wait()
+
+
+def join_team(config: RunConfig) -> Team:
+    """Find the other processes, or be alone.
+
+    Raises:
+        TrainingConfigError: a GPU is asked for and there is none.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise TrainingConfigError("--run.device cuda: torch sees no GPU here; use --run.device auto or cpu.")
+    state = PartialState(cpu=config.device == "cpu" or not torch.cuda.is_available())
+    torch.set_float32_matmul_precision("high")
+    return Team(state.process_index, state.num_processes, state.device)
+
+
+def share(network: TrainingNetwork, team: Team, config: RunConfig) -> nn.Module:
+    """The network as this process runs it: alone, as one of several copies, or sharded layer by layer (FSDP2)."""
+    network.to(team.device)
+    if team.world_size == 1:
+        return network
+    if config.sharding == "replicate":
+        return DistributedDataParallel(network)
+    narrow = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
+    for module in network.modules():
+        if isinstance(module, GemmaLayer | SiglipLayer):
+            fully_shard(module, mp_policy=narrow if config.precision == "bf16" else MixedPrecisionPolicy())
+        elif isinstance(module, DitBlock):
+            fully_shard(module)
+    return cast(nn.Module, fully_shard(network))
+
+
+def parameters_of(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Parameters by their name in the network itself."""
+    return {name.removeprefix("module.").removeprefix("vitra."): p for name, p in model.named_parameters()}
+
+
+def gathered(tensors: Mapping[str, Tensor], team: Team) -> dict[str, Tensor]:
+    """Whole tensors on the CPU of the leader (empty elsewhere); every process must call it."""
+    whole: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        value = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        if team.leads:
+            whole[name] = value.detach().to("cpu", copy=True)
+    return whole
+
+
+def like(whole: Tensor, parameter: Tensor) -> Tensor:
+    """A whole tensor placed as a parameter is: on its device, and sharded as it is."""
+    value = whole.to(parameter.device)
+    if isinstance(parameter, DTensor):
+        return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
+    return value
+
+
+def whole_number(value: Any) -> float:
+    """A scalar tensor, sharded or not, as a number."""
+    return float(value.full_tensor() if isinstance(value, DTensor) else value)
