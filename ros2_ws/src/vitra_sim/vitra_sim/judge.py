@@ -28,8 +28,8 @@ def judge(
 ) -> Verdict:
     """Judge a task with the goal IN_BOX.
 
-    Done: the target lies inside the box's walls with its whole footprint's centre region (its lowest point below the
-    rim), at rest, and no hand touches it. Lost: any object has left the table.
+    Done: the target's centre is over the box's floor and its lowest point is deep in the box (standing, lying or
+    leaning), it is at rest, and no hand touches it. Lost: any object has left the table.
 
     Args:
         layout: the episode's start state.

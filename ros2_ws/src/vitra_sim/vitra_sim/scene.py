@@ -40,22 +40,23 @@ def build_scene(layout: Layout, calibration: Calibration | None = None) -> mujoc
 
 
 def _add_room(spec: mujoco.MjSpec) -> None:
+    spec.compiler.discardvisual = False  # the URDF asks to discard its visuals; here it would take the sky
     spec.add_texture(
         name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
         rgb1=[0.72, 0.78, 0.84], rgb2=[0.90, 0.90, 0.88], width=64, height=384,
     )  # fmt: skip
-    spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.35] * 3, [0.35] * 3
+    spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.45] * 3, [0.35] * 3
     spec.visual.headlight.specular = [0.05] * 3
     spec.visual.map.znear, spec.visual.map.zfar = 0.02, 12.0
     spec.stat.extent, spec.stat.center = 1.0, [0.4, 0, 0.9]
     light = spec.worldbody.add_light(name="lamp", pos=[0.6, -0.6, 2.4], dir=[0.0, 0.25, -1.0])
-    light.diffuse, light.castshadow = [0.55, 0.55, 0.52], True
+    light.diffuse, light.castshadow = [0.6, 0.6, 0.57], True
     floor = spec.worldbody.add_geom(
         name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3, 3, 0.1], rgba=[0.62, 0.62, 0.60, 1]
     )
     set_contact(floor, robot=False)
-    eye, look_at = np.array([1.65, -1.15, 1.55]), np.array([0.35, -0.05, 0.88])
-    spec.worldbody.add_camera(name=THIRD_PERSON_CAMERA, pos=eye, quat=_looking_at(eye, look_at), fovy=42)
+    eye, look_at = np.array([1.40, -1.00, 1.50]), np.array([0.27, -0.05, 0.93])
+    spec.worldbody.add_camera(name=THIRD_PERSON_CAMERA, pos=eye, quat=_looking_at(eye, look_at), fovy=45)
 
 
 def _add_table(spec: mujoco.MjSpec, layout: Layout) -> None:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import array
 import os
 import sys
 import threading
 from dataclasses import dataclass
-from typing import Any
 
 os.environ.setdefault("LP_NUM_THREADS", "1")  # one core per software renderer: the graph needs the others
 
-import mujoco
 import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image
 
-from vitra_description.calibration import CameraIntrinsics, calibration_path, load_calibration
-from vitra_description.names import CAMERA_FRAME
+from vitra_description.calibration import calibration_path, load_calibration
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
 from vitra_runtime.timing import Ticker
 from vitra_sim.camera import HeadCamera, scaled_intrinsics
-from vitra_sim.shared_state import SharedState, StateReader
+from vitra_sim.picture_messages import ImageMessage, camera_info
+from vitra_sim.scene_view import SceneView
+from vitra_sim.shared_state import StateReader
 
 _STALE_S = 0.5
 _START_S = 5.0  # the world may take this long to appear before its absence is a fault
@@ -86,7 +83,7 @@ class SimCameraNode(StackNode[Parameters]):
         info = camera_info(self._intrinsics)
         colour = ImageMessage(p.width, p.height, "rgb8", np.dtype(np.uint8), 3)
         depth = ImageMessage(p.width, p.height, "16UC1", np.dtype(np.uint16), 1)
-        scene, last_ns, last_new_s = Scene(camera), 0, ticker.wait() + _START_S
+        scene, last_ns, last_new_s = SceneView(camera), 0, ticker.wait() + _START_S
         while self._running.is_set():
             now_s = ticker.wait()
             state = reader.read()
@@ -110,69 +107,6 @@ class SimCameraNode(StackNode[Parameters]):
             self._colour.publish(colour.fill(picture.colour, stamp))
             if p.depth:
                 self._depth.publish(depth.fill(picture.depth_mm, stamp))
-
-
-class Scene:
-    """The camera's own copy of the world's model, kept up to date.
-
-    Args:
-        camera: told when the model changes.
-    """
-
-    def __init__(self, camera: HeadCamera) -> None:
-        self._camera = camera
-        self._generation: int | None = None
-        self.data: Any = None
-
-    def show(self, state: SharedState) -> bool:
-        """Take over a state; False if its model has gone already (the next state has another)."""
-        if state.generation != self._generation:
-            try:
-                model = mujoco.MjModel.from_binary_path(str(state.model_path))
-            except ValueError:
-                return False
-            self._camera.load(model)
-            self._model, self.data, self._generation = model, mujoco.MjData(model), state.generation
-        self.data.qpos[:] = state.qpos
-        mujoco.mj_kinematics(self._model, self.data)
-        mujoco.mj_camlight(self._model, self.data)
-        return True
-
-
-class ImageMessage:
-    """A sensor_msgs/Image whose buffer is written in place: assigning `data` would check every byte.
-
-    Args:
-        width: pixels.
-        height: pixels.
-        encoding: ROS encoding.
-        dtype: of one channel.
-        channels: per pixel.
-    """
-
-    def __init__(self, width: int, height: int, encoding: str, dtype: np.dtype[Any], channels: int) -> None:
-        self._message = Image(width=width, height=height, encoding=encoding)
-        self._message.header.frame_id = CAMERA_FRAME
-        self._message.step = width * channels * dtype.itemsize
-        self._message.data = array.array("B", bytes(height * self._message.step))
-        shape = (height, width, channels) if channels > 1 else (height, width)
-        self._pixels = np.frombuffer(self._message.data, np.uint8).view(dtype).reshape(shape)
-
-    def fill(self, pixels: NDArray[Any], stamp: tuple[int, int]) -> Image:
-        """The message holding the pixels; publish before the next `fill`."""
-        np.copyto(self._pixels, pixels)
-        self._message.header.stamp.sec, self._message.header.stamp.nanosec = stamp
-        return self._message
-
-
-def camera_info(intrinsics: CameraIntrinsics) -> CameraInfo:
-    """A pinhole camera without distortion."""
-    k = intrinsics.matrix
-    message = CameraInfo(width=intrinsics.width_px, height=intrinsics.height_px, distortion_model="plumb_bob")
-    message.header.frame_id = CAMERA_FRAME
-    message.d, message.k = [0.0] * 5, k.ravel()
-    message.r, message.p = np.eye(3).ravel(), np.hstack([k, np.zeros((3, 1))]).ravel()
-    return message
 
 
 def main() -> int:

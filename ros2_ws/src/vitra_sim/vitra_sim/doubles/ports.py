@@ -47,7 +47,7 @@ class _JointPort(Protocol):
         """
 
     def target(self) -> Array:
-        """The (n,) target in force (the start posture after a reset); where a new stream of setpoints starts."""
+        """The (n,) target in force (the start posture at first); where a new stream of setpoints starts."""
 
 
 class ArmPort(_JointPort, Protocol):
