@@ -56,6 +56,11 @@ def state_path(name: str) -> Path:
     return folder / name
 
 
+def default_name() -> str:
+    """Block of the world in this ROS domain."""
+    return f"world-{os.environ.get('ROS_DOMAIN_ID', '0')}"
+
+
 class StateWriter:
     """Owns a block; a writer that comes after one that died goes on in the same file.
 

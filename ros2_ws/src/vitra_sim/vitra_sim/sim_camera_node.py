@@ -21,7 +21,7 @@ from vitra_runtime.timing import Ticker
 from vitra_sim.camera import HeadCamera, scaled_intrinsics
 from vitra_sim.picture_messages import ImageMessage, camera_info
 from vitra_sim.scene_view import SceneView
-from vitra_sim.shared_state import StateReader
+from vitra_sim.shared_state import StateReader, default_name
 
 _STALE_S = 0.5
 _START_S = 5.0  # the world may take this long to appear before its absence is a fault
@@ -37,7 +37,7 @@ class Parameters:
     depth: bool = param(True, "Publish aligned depth as well")
     shadows: bool = param(False, "Draw shadows; about 10 ms more per image on one core")
     calibration: str = param("sim", "Calibration file with the nominal lens")
-    state_block: str = param("world", "Shared memory that sim_world writes")
+    state_block: str = param("", "Shared memory that sim_world writes; empty: the one of this ROS domain")
 
 
 class SimCameraNode(StackNode[Parameters]):
@@ -79,7 +79,8 @@ class SimCameraNode(StackNode[Parameters]):
 
     def _publish_pictures(self, camera: HeadCamera) -> None:
         p = self.params
-        reader, ticker = StateReader(p.state_block), Ticker(1.0 / p.rate)
+        block = p.state_block or default_name()
+        reader, ticker = StateReader(block), Ticker(1.0 / p.rate)
         info = camera_info(self._intrinsics)
         colour = ImageMessage(p.width, p.height, "rgb8", np.dtype(np.uint8), 3)
         depth = ImageMessage(p.width, p.height, "16UC1", np.dtype(np.uint16), 1)
@@ -90,8 +91,7 @@ class SimCameraNode(StackNode[Parameters]):
             if state is None or state.stamp_ns == last_ns:
                 if now_s - last_new_s > _STALE_S:
                     self.set_fault(
-                        f"sim_world is not running: nothing new in the shared state '{p.state_block}' for "
-                        f"{_STALE_S:g} s."
+                        f"sim_world is not running: nothing new in the shared state '{block}' for {_STALE_S:g} s."
                     )
                     reader.reopen()
                     last_new_s = now_s

@@ -20,6 +20,7 @@ from vitra_msgs.srv import SimReset
 from vitra_policy.errors import VitraError
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_runtime import qos
+from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
 from vitra_runtime.timing import Ticker
@@ -28,7 +29,7 @@ from vitra_sim.doubles.xhand_server import XHandServer
 from vitra_sim.faults import FaultSwitches
 from vitra_sim.ground_truth import GroundTruth
 from vitra_sim.realtime import RealTimePhysics
-from vitra_sim.shared_state import StateWriter
+from vitra_sim.shared_state import StateWriter, default_name
 from vitra_sim.tasks import DEFAULT_TASK
 from vitra_sim.trace import MotionTrace, StateTrace
 from vitra_sim.world import World
@@ -46,7 +47,7 @@ class Parameters:
     right_arm_ip: str = param("127.0.0.12", "Address of the right arm's controller")
     arm_tcp_port: int = param(8080, "TCP port of the controllers", bounds=(1, 65535))
     hand_tcp_port: int = param(8095, "TCP port that the XHand SDK double connects to", bounds=(1, 65535))
-    state_block: str = param("world", "Shared memory that sim_camera reads; one name per running world")
+    state_block: str = param("", "Shared memory that sim_camera reads; empty: the one of this ROS domain")
     state_rate: float = param(30.0, "Rate of sim/state", unit="Hz", bounds=(1.0, 200.0))
     trace: str = param("", "Write the states of the run to this npz file at the end; empty: no")
     motion_trace: str = param("", "Write arm motion at 200 Hz to this JSON lines file; empty: no")
@@ -74,8 +75,10 @@ class SimWorldNode(StackNode[Parameters]):
         p = self.params
         resources = ExitStack()
         self._resources = resources
+        block = p.state_block or default_name()
+        resources.callback(DeviceLock(f"sim-{block}").release)
         world = World(p.task, p.seed, load_calibration(calibration_path(p.calibration)))
-        physics = RealTimePhysics(world, StateWriter(p.state_block), self._on_tick)
+        physics = RealTimePhysics(world, StateWriter(block), self._on_tick)
         resources.callback(physics.stop)
         self._trace = StateTrace(Path(p.trace)) if p.trace else None
         if self._trace:
