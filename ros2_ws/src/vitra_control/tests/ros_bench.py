@@ -96,6 +96,8 @@ class FakeDrivers(Node):
             publisher.publish(DriverState(device=device, state="holding", fault=self.fault, feedback_age_s=0.005))
         if self.beating:
             self._beats.publish(Heartbeat(node="/policy", state=Heartbeat.ACTIVE))
+        for driver in ("/right_arm_driver", "/right_hand_driver"):
+            self._beats.publish(Heartbeat(node=driver, state=Heartbeat.ACTIVE))
 
     def connected(self) -> bool:
         """Whether everything the peer sends and hears has found its other end."""

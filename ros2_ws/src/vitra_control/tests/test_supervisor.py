@@ -215,3 +215,20 @@ def test_a_stall_of_the_supervisor_itself_is_not_held_against_the_others() -> No
 def test_device_names_follow_the_sides() -> None:
     assert devices_of(("left", "right")) == ("left_arm", "left_hand", "right_arm", "right_hand")
     assert devices_of(("right",), hands=False) == ("right_arm",)
+
+
+def test_a_node_whose_process_ended_stops_the_robot_at_once_and_is_named() -> None:
+    world = World().armed()
+    world.supervisor.process_ended("/retarget", world.now_s)
+    assert not world.supervisor.motion_allowed
+    reason = world.supervisor.reason
+    assert reason is not None
+    assert (reason.cause, reason.source, reason.detail) == (StopCause.HEARTBEAT_LOST, "retarget", "its process ended")
+
+
+def test_a_process_that_ended_counts_until_its_successor_beats() -> None:
+    world = World().armed()
+    world.supervisor.process_ended("/retarget", world.now_s)
+    assert world.supervisor.not_ready(world.now_s) == ["retarget: its process ended"]
+    world.supervisor.beat("/retarget", BeatState.ACTIVE, "", world.now_s)
+    assert world.supervisor.rearm(world.now_s).success

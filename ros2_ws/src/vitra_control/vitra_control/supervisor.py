@@ -83,6 +83,7 @@ class _Beat:
     received_s: float
     state: BeatState
     detail: str
+    ended: bool = False
 
 
 @dataclass(slots=True)
@@ -133,6 +134,12 @@ class Supervisor:
         """A heartbeat arrived."""
         known = BeatState(state) if state in tuple(BeatState) else BeatState.FAULT
         self._beats[_plain(node)] = _Beat(now_s, known, detail)
+
+    def process_ended(self, node: str, now_s: float) -> None:
+        """The process behind a node's heartbeat is gone; judged at once, not at the heartbeat's timeout."""
+        if _plain(node) in self._beats:
+            self._beats[_plain(node)].ended = True
+            self.tick(now_s)
 
     def report(self, device: str, report: DeviceReport, now_s: float) -> None:
         """A driver's state arrived."""
@@ -204,6 +211,8 @@ class Supervisor:
         silent_s, allowed_s = _silence(beat, now_s), self.settings.heartbeat_timeout_s
         if beat is None or silent_s is None or silent_s > allowed_s:
             yield _Problem(StopCause.HEARTBEAT_LOST, node, _no_word("heartbeat", silent_s, allowed_s))
+        elif beat.ended:
+            yield _Problem(StopCause.HEARTBEAT_LOST, node, "its process ended")
         elif beat.state is BeatState.FAULT:
             yield _Problem(StopCause.NODE_FAULT, node, beat.detail or "reports a fault")
         elif beat.state is not BeatState.ACTIVE:

@@ -16,6 +16,7 @@ from functools import partial
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_srvs.srv import Trigger
 
+from vitra_control.process_watch import ProcessWatch
 from vitra_control.stop_reason import StopCause
 from vitra_control.supervisor import DeviceReport, SafetyPhase, Supervisor, SupervisorSettings, devices_of
 from vitra_description.names import SIDES
@@ -40,7 +41,7 @@ class Parameters:
     arms: str = param("right", "Whose drivers are required", choices=("right", "left", "both", "none"))
     hands: bool = param(True, "Whether the hands' drivers are required too")
     required_nodes: tuple[str, ...] = param((), "Nodes that must beat, by name")
-    heartbeat_timeout: float = param(0.2, "Longest silence of a required node", unit="s", bounds=(0.1, 5.0))
+    heartbeat_timeout: float = param(0.5, "Longest silence of a node whose process lives", unit="s", bounds=(0.1, 5.0))
     require_operator: bool = param(False, "Whether a node named 'operator' must beat too")
     operator_timeout: float = param(1.0, "Longest silence of the operator", unit="s", bounds=(0.1, 10.0))
     feedback_timeout: float = param(0.5, "Oldest joint feedback of a device", unit="s", bounds=(0.05, 2.0))
@@ -50,9 +51,10 @@ class Parameters:
     def settings(self) -> SupervisorSettings:
         """What the supervisor requires."""
         arms = {"both": SIDES, "none": ()}.get(self.arms, (self.arms,))
+        devices = devices_of(arms, self.hands)
         return SupervisorSettings(
-            nodes=tuple(name for name in self.required_nodes if name),
-            devices=devices_of(arms, self.hands),
+            nodes=tuple(name for name in self.required_nodes if name) + tuple(f"{d}_driver" for d in devices),
+            devices=devices,
             heartbeat_timeout_s=self.heartbeat_timeout,
             require_operator=self.require_operator,
             operator_timeout_s=self.operator_timeout,
@@ -69,7 +71,8 @@ class SafetySupervisorNode(StackNode[Parameters]):
         settings = self.params.settings
         self._lock = threading.Lock()
         # A supervisor that replaces a dead one must not hand out an epoch that drivers have already seen.
-        self._supervisor = Supervisor(settings, time.monotonic(), first_epoch=int(time.time()) & 0x7FFFFFFF)
+        self._supervisor = Supervisor(settings, time.monotonic(), first_epoch=int(time.time()) & 0xFFFFFFFF)
+        self._processes = ProcessWatch()
         self._running = threading.Event()
         self._thread: threading.Thread | None = None
         self._permit_publisher = self.stream_publisher(Permit, "permit", qos.SETPOINT)
@@ -107,6 +110,7 @@ class SafetySupervisorNode(StackNode[Parameters]):
     def _on_heartbeat(self, message: Heartbeat) -> None:
         with self._lock:
             self._supervisor.beat(message.node, message.state, message.detail, time.monotonic())
+            self._processes.seen(message.node, message.pid, message.host)
 
     def _on_driver_state(self, device: str, message: DriverState) -> None:
         report = DeviceReport(
@@ -193,6 +197,8 @@ class SafetySupervisorNode(StackNode[Parameters]):
                 ticker.wait()
                 with self._lock:
                     before = self._supervisor.phase
+                    for node in self._processes.ended():
+                        self._supervisor.process_ended(node, time.monotonic())
                     self._supervisor.tick(time.monotonic())
                     after, reason = self._supervisor.phase, self._supervisor.reason
                 self._publish_permit()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import signal
 import threading
 import time
@@ -149,7 +151,7 @@ class StackNode(LifecycleNode, Generic[P]):
 
     def _beat(self) -> None:
         ticker = Ticker(HEARTBEAT_PERIOD_S)
-        message = Heartbeat(node=self.get_fully_qualified_name())
+        message = Heartbeat(node=self.get_fully_qualified_name(), pid=os.getpid(), host=platform.node())
         while self._beating.is_set():
             message.header.stamp = self.get_clock().now().to_msg()
             message.state, message.detail = self._state, self._detail
