@@ -26,6 +26,9 @@ _NOISE_STREAM = 0x6E6F6973  # keeps the noise apart from the augmentation's rand
 class Samples(Protocol):
     """A sample per place, the same in every process."""
 
+    left_out: dict[str, dict[str, str]]
+    """Episodes that cannot be used at all, per data set, and why."""
+
     def __getitem__(self, place: int) -> Sample: ...
 
 
@@ -87,6 +90,7 @@ class Examples:
         tokenizer_file: Path | None = None,
     ) -> None:
         self._samples, self._network, self._loss, self._seed = samples, network, loss, seed
+        self.left_out = samples.left_out
         self._tokenizer_file = tokenizer_file
         self._tokenizer: Tokenizer = make_tokenizer(network.tokenizer, tokenizer_file)
 

@@ -1,0 +1,1 @@
+"""What the paper compares with: other data, other labels, other pretraining targets."""

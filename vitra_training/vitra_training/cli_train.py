@@ -1,0 +1,111 @@
+"""`vitra-train`: pretrain on human hands, fine-tune on the robot, evaluate on held-out episodes.
+
+    vitra-train pretrain --config mini-synthetic
+    vitra-train finetune --config paper-finetune --data.paths demos --model.initial runs/train/paper-pretrain/...
+    accelerate launch --num_processes 8 -m vitra_training.cli_train pretrain --config paper-pretrain --data.paths ...
+
+`--config NAME` picks where all other settings start; each of them can be given on top. A run that was interrupted goes
+on where it stopped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from vitra_policy.errors import VitraError
+from vitra_training.training.config import DataConfig, TrainConfig
+from vitra_training.training.presets import PRESETS, find_preset
+
+_DEFAULTS = {"pretrain": "paper-pretrain", "finetune": "paper-finetune"}
+_console = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Open-loop errors of a checkpoint on a data set: wrist mm, wrist degrees, joint degrees per horizon step."""
+
+    checkpoint: Annotated[Path, tyro.conf.Positional]
+    """Checkpoint directory."""
+    out: Path = Path("runs/evaluation")
+    """Folder for evaluation.json and evaluation.png."""
+    samples: int = 256
+    """Chunks to predict."""
+    steps: int = 10
+    """DDIM steps."""
+    guidance: float = 5.0
+    """Classifier-free guidance scale."""
+    batch_size: int = 16
+    """Chunks at once."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    data: DataConfig = field(default_factory=lambda: DataConfig(holdout=0.0, workers=1))
+    """What is evaluated on; with a holdout, only the episodes kept from training."""
+
+    def run(self) -> int:
+        """Evaluate and print the means."""
+        from vitra_training.training.evaluate_checkpoint import evaluate_checkpoint
+
+        result, plot = evaluate_checkpoint(self)
+        print(json.dumps({"samples": result["samples"], "plot": str(plot), **result["mean"]}, indent=1))
+        return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; errors that a user can fix are one line, without a traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        command = tyro.cli(_commands(given), args=given, description=__doc__)
+        if isinstance(command, Evaluate):
+            return command.run()
+        from vitra_training.training.run import train
+
+        return train(command)
+    except VitraError as error:
+        _console.print(f"[red]{error}[/]", soft_wrap=True)
+        return 2
+
+
+def _commands(given: Sequence[str]) -> Any:
+    """The subcommands, with the chosen preset as the default of its settings, so that --help shows its values."""
+    chosen = _config_name(given)
+    subcommands = [
+        Annotated[
+            TrainConfig,
+            tyro.conf.subcommand(
+                name,
+                default=find_preset(chosen or default),
+                description=f"{doc} Presets: {', '.join(PRESETS)}.",
+            ),
+        ]
+        for name, default, doc in (
+            ("pretrain", _DEFAULTS["pretrain"], "Train on human hands (or on a baseline's data)."),
+            ("finetune", _DEFAULTS["finetune"], "Train on robot demonstrations, from a pretrained checkpoint."),
+        )
+    ]
+    evaluate = Annotated[Evaluate, tyro.conf.subcommand("evaluate", description=Evaluate.__doc__)]
+    from typing import Union
+
+    return Union[subcommands[0], subcommands[1], evaluate]  # noqa: UP007
+
+
+def _config_name(given: Sequence[str]) -> str | None:
+    for index, word in enumerate(given):
+        if word.startswith("--config="):
+            return word.partition("=")[2]
+        if word == "--config" and index + 1 < len(given):
+            return given[index + 1]
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
