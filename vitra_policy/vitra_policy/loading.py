@@ -6,20 +6,30 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitra_policy.errors import UnknownNameError
+from vitra_policy.errors import UnknownNameError, VitraError
 
 if TYPE_CHECKING:
+    from vitra_policy.checkpoint.reference import ReferenceRun
+    from vitra_policy.checkpoint.store import Checkpoint
     from vitra_policy.model.reference_policy import VitraEngine
 
-MODES: dict[str, str] = {"parity": "vitra_policy.model.reference_policy:ReferencePolicy"}
+MODES: dict[str, str] = {
+    "parity": "vitra_policy.model.reference_policy:ReferencePolicy",
+    "fast": "vitra_policy.inference.engine:FastEngine",
+    "onnx": "vitra_policy.inference.onnx_engine:OnnxEngine",
+}
 """Engine class by mode; each takes (model, tokenizer, statistics, device, **options)."""
+
+
+class DeviceError(VitraError):
+    """A device this machine does not have."""
 
 
 def load_reference(
     source: Path | str,
     mode: str = "parity",
     *,
-    device: str = "cpu",
+    device: str = "auto",
     tokenizer: Path | str | None = None,
     **options: Any,
 ) -> VitraEngine:
@@ -27,35 +37,64 @@ def load_reference(
 
     Args:
         source: Run directory, ``.pt`` file, or Hub repository ``owner/name``.
-        mode: ``parity`` gives the reference's numbers in fp32; other modes are in :data:`MODES`.
-        device: ``cpu``, ``cuda`` or ``cuda:0``.
+        mode: ``parity`` gives the reference's numbers in fp32, ``fast`` is for robots, ``onnx`` runs ONNX Runtime.
+        device: ``cpu``, ``cuda``, ``cuda:0``, or ``auto``: the CPU for parity, else a GPU where there is one.
         tokenizer: PaliGemma's tokenizer.json, where the run does not bring one.
         **options: Passed to the engine.
 
     Raises:
         UnknownNameError: Unknown mode.
+        DeviceError: The device is not there.
         VitraError: A subclass names what is wrong with the checkpoint.
     """
     from vitra_policy.checkpoint.reference import find_reference
-    from vitra_policy.tokenizer import make_tokenizer
 
     engine = _engine(mode)
-    run = find_reference(source, tokenizer)
-    encoder = make_tokenizer(run.config.tokenizer, run.tokenizer_file)
-    policy: VitraEngine = engine(run.load_model(), encoder, run.statistics, device, **options)
-    return policy
+    return _start(engine, find_reference(source, tokenizer), choose_device(device, mode), None, options)
 
 
-def load_policy(directory: Path | str, mode: str = "parity", *, device: str = "cpu", **options: Any) -> VitraEngine:
-    """Load a checkpoint directory of our own format; arguments as for :func:`load_reference`."""
-    from vitra_policy.checkpoint.store import open_checkpoint
-    from vitra_policy.tokenizer import make_tokenizer
-
+def load_policy(
+    source: Path | str,
+    mode: str = "fast",
+    *,
+    device: str = "auto",
+    tokenizer: Path | str | None = None,
+    **options: Any,
+) -> VitraEngine:
+    """Load a checkpoint of our own format or of the reference's; arguments as for :func:`load_reference`."""
     engine = _engine(mode)
-    checkpoint = open_checkpoint(directory)
-    encoder = make_tokenizer(checkpoint.config.tokenizer, checkpoint.tokenizer_file)
-    policy: VitraEngine = engine(checkpoint.load_model(), encoder, checkpoint.statistics, device, **options)
-    return policy
+    return _start(engine, find_checkpoint(source, tokenizer), choose_device(device, mode), tokenizer, options)
+
+
+def find_checkpoint(source: Path | str, tokenizer: Path | str | None = None) -> Checkpoint | ReferenceRun:
+    """Read everything but the weights of a checkpoint of either format.
+
+    Raises:
+        VitraError: A subclass names what is wrong with the checkpoint.
+    """
+    from vitra_policy.checkpoint.reference import find_reference
+    from vitra_policy.checkpoint.store import is_checkpoint, open_checkpoint
+
+    return open_checkpoint(source) if is_checkpoint(source) else find_reference(source, tokenizer)
+
+
+def choose_device(device: str, mode: str) -> str:
+    """Resolve ``auto`` and check that the device is there.
+
+    Raises:
+        DeviceError: It is not.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if mode != "parity" and torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise DeviceError(f"'{device}' is no device. Allowed: auto, cpu, cuda, cuda:0 ...") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(f"Device '{device}' asked for, but PyTorch {torch.__version__} finds no GPU. Use device=cpu.")
+    return device
 
 
 def _engine(mode: str) -> Any:
@@ -63,3 +102,18 @@ def _engine(mode: str) -> Any:
         raise UnknownNameError("policy mode", mode, MODES)
     module, _, name = MODES[mode].partition(":")
     return getattr(import_module(module), name)
+
+
+def _start(
+    engine: Any,
+    checkpoint: Checkpoint | ReferenceRun,
+    device: str,
+    tokenizer: Path | str | None,
+    options: dict[str, Any],
+) -> VitraEngine:
+    from vitra_policy.tokenizer import make_tokenizer
+
+    file = checkpoint.tokenizer_file if tokenizer is None else Path(tokenizer)
+    encoder = make_tokenizer(checkpoint.config.tokenizer, file)
+    started: VitraEngine = engine(checkpoint.load_model(), encoder, checkpoint.statistics, device, **options)
+    return started

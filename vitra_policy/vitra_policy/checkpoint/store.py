@@ -84,6 +84,12 @@ class Checkpoint:
         return model.to(dtype=dtype).eval()
 
 
+def is_checkpoint(directory: Path | str) -> bool:
+    """Whether a directory is a checkpoint of this format, of whatever version."""
+    config = Path(directory) / CONFIG_FILE
+    return config.is_file() and _read_json(config).get("format") == FORMAT
+
+
 def open_checkpoint(directory: Path | str) -> Checkpoint:
     """Read everything but the weights of a checkpoint directory.
 

@@ -102,6 +102,8 @@ class VitraConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     use_fov: bool = True
     """Whether the camera's field of view enters as a token."""
+    clean_prefix: bool = False
+    """Trained with clean committed prefixes, i.e. training-time real-time chunking (arXiv 2512.05964)."""
     diffusion_steps: int = 100
     """Noise levels of training; DDIM visits a subset of them."""
     clean_prefix_steps: int = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +27,11 @@ class VitraEngine(Protocol):
     config: VitraConfig
     statistics: Statistics | None
 
+    @property
+    def timing(self) -> Mapping[str, float]:
+        """Seconds per stage of the last :meth:`predict`."""
+        ...
+
     def cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Float32Array:
         """See :meth:`ReferencePolicy.cognition`."""
         ...
@@ -44,6 +51,7 @@ class VitraEngine(Protocol):
         steps: int = 10,
         guidance: float = 5.0,
         prefix: ArrayLike | None = None,
+        prefix_dims: ArrayLike | None = None,
         clean_prefix: bool = False,
     ) -> Float32Array:
         """See :meth:`ReferencePolicy.predict`."""
@@ -61,6 +69,8 @@ class ReferencePolicy:
         self.tokenizer = tokenizer
         self.device = torch.device(device)
         self.model = model.to(self.device, torch.float32).eval()
+        self.timing: dict[str, float] = {}
+        """Seconds per stage of the last :meth:`predict`."""
 
     @torch.inference_mode()
     def cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Float32Array:
@@ -93,6 +103,7 @@ class ReferencePolicy:
         steps: int = 10,
         guidance: float = 5.0,
         prefix: ArrayLike | None = None,
+        prefix_dims: ArrayLike | None = None,
         clean_prefix: bool = False,
     ) -> Float32Array:
         """Normalised action chunks for one observation; denormalise with :attr:`statistics`.
@@ -110,6 +121,7 @@ class ReferencePolicy:
             steps: DDIM steps, one of ``config``'s legal numbers (10 as published).
             guidance: Classifier-free guidance scale; 1 switches it off.
             prefix: (d, 192) normalised actions that are already committed and open the chunk, or None.
+            prefix_dims: (192,) bool, dimensions the prefix holds for, or None for all.
             clean_prefix: The network was trained with clean prefixes (see :class:`vitra_policy.model.sampling.Prefix`).
 
         Returns:
@@ -123,9 +135,13 @@ class ReferencePolicy:
         committed = None
         if prefix is not None:
             head = torch.from_numpy(np.array(prefix, dtype=np.float32)).to(self.device)
-            committed = Prefix(head.expand(rows, -1, -1), clean_prefix)
+            dims = None if prefix_dims is None else torch.from_numpy(np.array(prefix_dims, dtype=bool)).to(self.device)
+            committed = Prefix(head.expand(rows, -1, -1), clean_prefix, dims)
+        started_s = time.perf_counter()
+        feature = self._cognition(image, instruction, fov)
+        seen_s = time.perf_counter()
         actions = self.model.denoise(
-            self._cognition(image, instruction, fov).expand(rows, -1, -1),
+            feature.expand(rows, -1, -1),
             inputs.noise,
             inputs.state,
             inputs.state_mask,
@@ -135,6 +151,7 @@ class ReferencePolicy:
             prefix=committed,
         )
         chunk: Float32Array = actions.cpu().numpy()
+        self.timing = {"prefix": seen_s - started_s, "denoise": time.perf_counter() - seen_s}
         return chunk
 
     def _cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Tensor:

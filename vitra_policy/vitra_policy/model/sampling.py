@@ -20,6 +20,15 @@ class Prefix:
     clean: bool = False
     """False: written over the sample at its noise level before every step, which needs no training.
     True: given clean with timestep 0, for models trained that way (arXiv 2512.05964)."""
+    dims: Tensor | None = None
+    """(action_dim,) bool, dimensions the prefix holds for; None for all. A clean prefix holds for all."""
+
+    def over(self, head: Tensor, x: Tensor) -> Tensor:
+        """A sample (B, steps, action_dim) with its first steps replaced by ``head``."""
+        length = self.actions.shape[1]
+        if self.dims is not None:
+            head = torch.where(self.dims, head, x[:, :length])
+        return torch.cat([head, x[:, length:]], dim=1)
 
 
 def sample_actions(
@@ -69,7 +78,7 @@ def sample_actions(
             eps = unconditional + guidance * (conditional - unconditional)
         x = update.keep * x + update.add * eps
     if prefix is not None:
-        x = torch.cat([prefix.actions, x[:, prefix.actions.shape[1] :]], dim=1)
+        x = prefix.over(prefix.actions, x)
     return x * action_mask[:batch]
 
 
@@ -78,4 +87,4 @@ def _write_prefix(x: Tensor, noise: Tensor, prefix: Prefix, alpha: float) -> Ten
     head = prefix.actions
     if not prefix.clean:
         head = alpha**0.5 * head + (1 - alpha) ** 0.5 * noise[:, :length]
-    return torch.cat([head, x[:, length:]], dim=1)
+    return prefix.over(head, x)

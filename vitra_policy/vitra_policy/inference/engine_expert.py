@@ -1,0 +1,253 @@
+"""The action expert of the fast engine: everything that does not change from step to step is computed once.
+
+Against the plain expert (:mod:`vitra_policy.model.dit`): the modulation of all blocks and steps is one product; the
+context tokens, which no action token can influence, leave behind keys and values for all steps at once; constant
+parts (positions, the mask half of the action embedding, the unconditional half) are folded; the two halves of the
+guidance share the action embedding and, being linear, the output layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitra_policy.inference.engine_linear import Linears, Wrap
+from vitra_policy.model.diffusion import DdimStep
+from vitra_policy.model.dit import Dit, DitBlock
+
+_NORM_EPS = 1e-6
+_PARTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """What one chunk needs in all of its steps; K steps, B rows (guided: conditional, then unconditional)."""
+
+    updates: tuple[DdimStep, ...]
+    guidance: float
+    mask: Tensor
+    """(S, T, action_dim) valid dimensions as numbers."""
+    offset: Tensor
+    """(S, T, width) share of the mask and the bias in the action embedding before its activation."""
+    modulation: Tensor
+    """(K, B, 1, 6 * layers + 2, width); with a clean prefix one more row, which belongs to the prefix."""
+    tokens: Tensor
+    """(B, C, width) context tokens with their positions."""
+    context: tuple[Tensor, ...] | None
+    """Per block (K, B, C, 2, heads, head_dim): keys and values of the context tokens; None without causality."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A prefix to keep, in tensors of fixed size so that its length may vary inside a recorded graph."""
+
+    actions: Tensor
+    """(S, T, action_dim) normalised; anything outside ``where``."""
+    where: Tensor
+    """(S, T, action_dim) bool."""
+    clean: bool = False
+    """Given clean at timestep 0 (training-time real-time chunking) instead of at the sample's noise level."""
+
+
+class ExpertBlock(nn.Module):
+    """One block, split where the attention of context and action tokens differs."""
+
+    def __init__(self, block: DitBlock, linears: Linears) -> None:
+        super().__init__()
+        self.heads, self.dtype = block.heads, linears.dtype
+        gains = torch.stack([block.query_norm.weight, block.key_norm.weight])[:, None]
+        # A layer norm's kernel computes the biased variance fast: rsqrt(unbiased + eps) = spread * rsqrt(biased + eps').
+        size = gains.shape[-1]
+        self.eps, spread = block.query_norm.eps * (size - 1) / size, ((size - 1) / size) ** 0.5
+        self.qkv, self.out = linears.of(block.qkv), linears.of(block.out)
+        self.fc1, self.fc2 = linears.of(block.fc1, gelu=True), linears.of(block.fc2)
+        self.gains = nn.Buffer(linears.constant(gains * spread))
+
+    def heads_of(self, x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries (B, T, heads, head_dim) and keys with values (B, T, 2, heads, head_dim), norms applied."""
+        qkv = self.qkv(modulate(x, shift, scale).to(self.dtype)).unflatten(-1, (3, self.heads, -1))
+        qk = qkv[..., :2, :, :].float()
+        _, _, inverse = torch.native_layer_norm(qk, qk.shape[-1:], None, None, self.eps)
+        qk = (qk * inverse * self.gains).to(self.dtype)
+        return qk[..., 0, :, :], torch.stack([qk[..., 1, :, :], qkv[..., 2, :, :]], dim=-3)
+
+    def mix(self, x: Tensor, attended: Tensor, gate_a: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
+        """The rest of the block after attention (B, T, heads, head_dim)."""
+        shift, scale, gate = parts
+        x = torch.addcmul(x, gate_a, self.out(attended.flatten(-2)).to(x.dtype))
+        return torch.addcmul(x, gate, self.fc2(self.fc1(modulate(x, shift, scale).to(self.dtype))).to(x.dtype))
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Norm and modulation; ``scale`` comes with its 1 already added."""
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=_NORM_EPS), scale)
+
+
+def run_block(
+    block: ExpertBlock, x: Tensor, parts: tuple[Tensor, ...], context: Tensor | None, mask: Tensor | None
+) -> Tensor:
+    """One block over tokens (B, T, width) that also see the context's keys and values (B, C, 2, heads, head_dim)."""
+    query, keys_values = block.heads_of(x, parts[0], parts[1])
+    if context is not None:
+        keys_values = torch.cat([context, keys_values], dim=1)
+    return block.mix(x, _attend(query, keys_values, mask), parts[2], parts[3:])
+
+
+def _attend(query: Tensor, keys_values: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
+    k, v = (t.transpose(-3, -2) for t in keys_values.unbind(-3))
+    y = F.scaled_dot_product_attention(query.transpose(-3, -2), k, v, mask, is_causal=causal)
+    return y.transpose(-3, -2)
+
+
+class FastExpert(nn.Module):
+    """The expert, prepared for one device and number format.
+
+    Args:
+        expert: The network's expert, fp32, on any device; it may be dropped afterwards.
+        linears: Makes the linear layers; the residual stream, norms and the sample stay in fp32.
+        wrap: Applied to the block function, e.g. ``torch.compile``.
+    """
+
+    def __init__(self, expert: Dit, linears: Linears, wrap: Wrap) -> None:
+        super().__init__()
+        cfg = self.config = expert.config
+        self.dtype, self._run_block = linears.dtype, wrap(run_block)
+        self.stem = _stem(expert).to(linears.device, torch.float32)
+        self.blocks = nn.ModuleList(ExpertBlock(block, linears) for block in expert.blocks)  # type: ignore[arg-type]
+        self.modulation = linears(*_modulation(expert))
+        first, second = expert.action_in
+        self.action_in = linears(first.weight[:, : cfg.action_dim])
+        self.mask_in = linears(first.weight[:, cfg.action_dim :], first.bias)
+        self.action_mid, self.action_out = linears.of(second), linears.of(expert.action_out)
+        self.null_token = nn.Buffer(linears.constant(expert.embed_cognition(expert.unconditional)[None]))
+        visible = torch.ones(cfg.steps, cfg.tokens, dtype=torch.bool).tril(cfg.context_tokens)
+        self.mask = nn.Buffer(
+            torch.zeros(visible.shape).masked_fill(~visible, -torch.inf).to(linears.device, self.dtype)
+        )
+        self._times: dict[tuple[int, ...], Tensor] = {}
+
+    def plan(
+        self,
+        cognition: Tensor,
+        state: Tensor,
+        state_mask: Tensor,
+        action_mask: Tensor,
+        updates: tuple[DdimStep, ...],
+        guidance: float,
+        *,
+        clean: bool = False,
+    ) -> ChunkPlan:
+        """Everything that all steps share; arguments as for :func:`vitra_policy.model.sampling.sample_actions`.
+
+        ``clean`` adds the modulation of a clean prefix.
+        """
+        cognition_token = self.stem.embed_cognition(cognition.float())
+        tokens = self.stem.context(cognition_token, state, state_mask)
+        if guidance != 1.0:
+            null = self.null_token.expand_as(cognition_token)
+            tokens = [torch.cat([cognition_token, null]), *(token.repeat(2, 1, 1) for token in tokens[1:])]
+        levels = (*(update.timestep for update in updates), *([0] if clean else []))
+        conditioning = F.silu(tokens[0] + self.embedded_times(levels))
+        modulation = self.modulation(conditioning.to(self.dtype)).float()
+        modulation = modulation.unflatten(-1, (-1, self.config.width))
+        context_tokens = torch.cat(tokens, dim=1) + self.stem.position_embedding[: self.config.context_tokens]
+        mask = action_mask.float()
+        return ChunkPlan(
+            updates=updates,
+            guidance=guidance,
+            mask=mask,
+            offset=self.mask_in(mask.to(self.dtype)),
+            modulation=modulation,
+            tokens=context_tokens,
+            context=self._context(context_tokens, modulation[: len(updates)]) if self.config.causal else None,
+        )
+
+    def embedded_times(self, levels: tuple[int, ...]) -> Tensor:
+        """Embedded timesteps (K, 1, 1, width), remembered."""
+        if levels not in self._times:
+            times = torch.tensor(levels, device=self.null_token.device)
+            self._times[levels] = self.stem.embed_time(times)[:, None]
+        return self._times[levels]
+
+    def denoise(self, plan: ChunkPlan, noise: Tensor, committed: Committed | None = None) -> Tensor:
+        """Normalised actions (S, T, action_dim); masked dimensions are 0, a committed prefix is kept exactly."""
+        x, prefix_tokens = noise, None
+        if committed is not None and committed.clean:
+            prefix_tokens = self._prefix_tokens(committed, plan)
+        for k, update in enumerate(plan.updates):
+            if committed is not None:
+                head = committed.actions
+                if not committed.clean:
+                    head = update.alpha**0.5 * head + (1 - update.alpha) ** 0.5 * noise
+                x = torch.where(committed.where, head, x)
+            modulation = plan.modulation[k]
+            if prefix_tokens is not None:
+                modulation = torch.where(prefix_tokens, plan.modulation[-1], modulation)
+            x = update.keep * x + update.add * self._noise(plan, x, k, modulation)
+        if committed is not None:
+            x = torch.where(committed.where, committed.actions, x)
+        return x * plan.mask
+
+    def _noise(self, plan: ChunkPlan, x: Tensor, k: int, modulation: Tensor) -> Tensor:
+        """Guided noise prediction (S, T, action_dim) of the sample at step k."""
+        cfg = self.config
+        hidden = F.gelu(self.action_in((x * plan.mask).to(self.dtype)) + plan.offset)
+        y = self.action_mid(hidden).float() + self.stem.position_embedding[cfg.context_tokens :]
+        guided = plan.guidance != 1.0
+        y = y.repeat(2, 1, 1) if guided else y
+        if plan.context is None:
+            y = torch.cat([plan.tokens, y], dim=1)
+        parts = modulation.unbind(-2)
+        for index, block in enumerate(self.blocks):
+            own = parts[_PARTS * index : _PARTS * (index + 1)]
+            context = None if plan.context is None else plan.context[index][k]
+            y = self._run_block(block, y, own, context, None if context is None else self.mask)
+        y = modulate(y, *parts[-2:])[:, -cfg.steps :]
+        if guided:
+            conditional, unconditional = y.chunk(2)
+            y = torch.lerp(unconditional, conditional, plan.guidance)
+        out: Tensor = self.action_out(y.to(self.dtype)).float()
+        return out
+
+    def _context(self, tokens: Tensor, modulation: Tensor) -> tuple[Tensor, ...]:
+        """Keys and values of the context tokens per block, for all steps in one pass."""
+        steps, rows = modulation.shape[:2]
+        x = tokens.expand(steps, -1, -1, -1).flatten(0, 1)
+        parts = modulation.flatten(0, 1).unbind(-2)
+        found: list[Tensor] = []
+        for index, block in enumerate(self.blocks):
+            assert isinstance(block, ExpertBlock)
+            own = parts[_PARTS * index : _PARTS * (index + 1)]
+            query, keys_values = block.heads_of(x, own[0], own[1])
+            found.append(keys_values.unflatten(0, (steps, rows)))
+            if index + 1 < len(self.blocks):
+                x = block.mix(x, _attend(query, keys_values, None, causal=True), own[2], own[3:])
+        return tuple(found)
+
+    def _prefix_tokens(self, committed: Committed, plan: ChunkPlan) -> Tensor:
+        """(B, tokens, 1, 1) bool: action tokens that are given clean."""
+        clean = committed.where.any(-1)
+        if plan.context is None:
+            clean = F.pad(clean, (self.config.context_tokens, 0))
+        return clean.repeat(plan.modulation.shape[1] // len(clean), 1)[..., None, None]
+
+
+def _stem(expert: Dit) -> Dit:
+    """The expert without its blocks."""
+    with torch.device("meta"):
+        stem = Dit(replace(expert.config, layers=0), expert.unconditional.shape[-1])
+    kept = {name: value.clone() for name, value in expert.state_dict().items() if not name.startswith("blocks.")}
+    stem.load_state_dict(kept, assign=True)
+    return stem.requires_grad_(False)
+
+
+def _modulation(expert: Dit) -> tuple[Tensor, Tensor]:
+    """Weight and bias of all modulations stacked, blocks first; every scale has its 1 added."""
+    layers = [*(block.modulation for block in expert.blocks), expert.out_modulation]
+    bias = torch.cat([layer.bias.detach() for layer in layers]).unflatten(0, (-1, expert.config.width)).clone()
+    scales = [_PARTS * index + part for index in range(len(expert.blocks)) for part in (1, 4)]
+    bias[[*scales, _PARTS * len(expert.blocks) + 1]] += 1.0
+    return torch.cat([layer.weight.detach() for layer in layers]), bias.flatten()

@@ -1,0 +1,140 @@
+"""The language trunk of the fast engine: one prefill whose last layer is computed for the cognition token only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitra_policy.inference.engine_linear import Linears, Wrap
+from vitra_policy.model.config import LanguageConfig
+from vitra_policy.model.gemma2 import Gemma2, GemmaLayer, GemmaNorm, rotary_tables
+
+
+class RmsNorm(nn.Module):
+    """Root-mean-square norm in fp32 with its gain's offset folded."""
+
+    def __init__(self, norm: GemmaNorm, device: torch.device) -> None:
+        super().__init__()
+        self.eps = norm.eps
+        self.weight = nn.Buffer((1.0 + norm.weight.detach().float()).to(device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise the last dimension."""
+        y = x.float()
+        return F.rms_norm(y, y.shape[-1:], self.weight, self.eps)
+
+
+class TrunkLayer(nn.Module):
+    """One layer's weights; scale and soft cap are folded into the queries.
+
+    Args:
+        layer: The network's layer.
+        linears: Makes the linear layers.
+        last: Queries apart from keys and values, because only one row needs them.
+    """
+
+    def __init__(self, layer: GemmaLayer, linears: Linears, last: bool) -> None:
+        super().__init__()
+        attention = layer.attention
+        cfg = self.config = attention.config
+        self.softcap, self.dtype = cfg.softcap, linears.dtype
+        query = attention.query.weight * (cfg.query_scalar**-0.5 / (cfg.softcap or 1.0))
+        keys_values = [attention.key.weight, attention.value.weight]
+        self.query = linears(query) if last else None
+        self.qkv = linears(torch.cat(keys_values if last else [query, *keys_values]))
+        self.out = linears(attention.out.weight)
+        self.gate_up, self.down = linears(torch.cat([layer.gate.weight, layer.up.weight])), linears(layer.down.weight)
+        self.norm_attention_in = RmsNorm(layer.norm_attention_in, linears.device)
+        self.norm_attention_out = RmsNorm(layer.norm_attention_out, linears.device)
+        self.norm_mlp_in = RmsNorm(layer.norm_mlp_in, linears.device)
+        self.norm_mlp_out = RmsNorm(layer.norm_mlp_out, linears.device)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+        """Grouped attention: queries (R, heads, D), keys and values (N, kv_heads, D), additive bias (N,)."""
+        groups = self.config.kv_heads
+        q = query.unflatten(1, (groups, -1)).permute(1, 2, 0, 3).flatten(1, 2)
+        logits = torch.bmm(q, key.permute(1, 2, 0)).float()
+        if self.softcap is not None:
+            logits = torch.tanh(logits) * self.softcap
+        if bias is not None:
+            logits = logits + bias
+        y = torch.bmm(F.softmax(logits, dim=-1).to(self.dtype), value.transpose(0, 1))
+        return y.unflatten(1, (-1, len(query))).permute(2, 0, 1, 3).flatten(1)
+
+    def finish(self, x: Tensor, attended: Tensor) -> Tensor:
+        """The rest of the layer after attention (R, heads * D); x (R, width) is the fp32 residual stream."""
+        x = x + self.norm_attention_out(self.out(attended))
+        gate, up = self.gate_up(self.norm_mlp_in(x).to(self.dtype)).chunk(2, dim=-1)
+        return x + self.norm_mlp_out(self.down(F.gelu(gate, approximate="tanh") * up))
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary embedding of heads (N, heads, D); the first half of ``sin`` (N, 1, D) comes negated."""
+    y = x.float()
+    return (y * cos + y.roll(y.shape[-1] // 2, -1) * sin).to(x.dtype)
+
+
+def run_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None) -> Tensor:
+    """One layer for all rows (N, width)."""
+    cfg = layer.config
+    heads = layer.qkv(layer.norm_attention_in(x).to(layer.dtype)).unflatten(-1, (-1, cfg.head_dim))
+    rotated = rotate(heads[:, : cfg.heads + cfg.kv_heads], cos, sin)
+    query, key = rotated.split((cfg.heads, cfg.kv_heads), dim=1)
+    return layer.finish(x, layer.attend(query, key, heads[:, -cfg.kv_heads :], bias))
+
+
+def run_last_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None, row: Tensor) -> Tensor:
+    """The last layer for one row (1,) of (N, width)."""
+    cfg = layer.config
+    assert layer.query is not None
+    normed = layer.norm_attention_in(x).to(layer.dtype)
+    key, value = layer.qkv(normed).unflatten(-1, (-1, cfg.head_dim)).split(cfg.kv_heads, dim=1)
+    query = layer.query(normed.index_select(0, row)).unflatten(-1, (-1, cfg.head_dim))
+    query = rotate(query, cos.index_select(0, row), sin.index_select(0, row))
+    return layer.finish(x.index_select(0, row), layer.attend(query, rotate(key, cos, sin), value, bias))
+
+
+class FastTrunk(nn.Module):
+    """Embeddings to the cognition feature.
+
+    Args:
+        trunk: The network's trunk.
+        linears: Makes the linear layers.
+        wrap: Applied to the layer function, e.g. ``torch.compile``.
+    """
+
+    def __init__(self, trunk: Gemma2, linears: Linears, wrap: Wrap) -> None:
+        super().__init__()
+        self.config: LanguageConfig = trunk.config
+        self.device, last = linears.device, len(trunk.layers) - 1
+        self.layers = nn.ModuleList(
+            TrunkLayer(layer, linears, index == last)  # type: ignore[arg-type]
+            for index, layer in enumerate(trunk.layers)
+        )
+        self.norm = RmsNorm(trunk.norm, linears.device)
+        self._run, self._run_last = wrap(run_layer), wrap(run_last_layer)
+        self._rotary: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def forward(self, x: Tensor, row: Tensor, bias: Tensor | None) -> Tensor:
+        """Cognition feature (1, 1, width).
+
+        Args:
+            x: (N, width) fp32, scaled by sqrt(width).
+            row: (1,) index of the cognition token.
+            bias: (N,) 0 for tokens and -inf for padding; None when nothing is padded.
+        """
+        cos, sin = self.rotary(len(x))
+        *layers, last = self.layers
+        for layer in layers:
+            x = self._run(layer, x, cos, sin, bias)
+        feature: Tensor = self.norm(self._run_last(last, x, cos, sin, bias, row))
+        return feature[None]
+
+    def rotary(self, length: int) -> tuple[Tensor, Tensor]:
+        """Tables (length, 1, head_dim), remembered."""
+        if length not in self._rotary:
+            cos, sin = rotary_tables(length, self.config, self.device)
+            half = self.config.head_dim // 2
+            self._rotary[length] = cos[:, None], torch.cat([-sin[:, :half], sin[:, half:]], dim=1)[:, None]
+        return self._rotary[length]
