@@ -21,7 +21,7 @@ from vitra_sim.world import Joints, World
 
 Array = NDArray[np.float64]
 
-_MAX_BURST_TICKS = 6  # behind by more than this, time is given up instead of caught up
+_MAX_BURST_TICKS = 20  # a pause of up to 100 ms is caught up; of a longer one the time is given up
 _RESET_TIMEOUT_S = 5.0
 
 
@@ -93,8 +93,8 @@ class Port:
 class RealTimePhysics:
     """Steps a world at 200 Hz of wall clock time in a thread of its own.
 
-    When the machine cannot keep up, simulated time falls behind and `real_time_factor` says so; missed ticks are
-    never made up in a burst, which would only make it later.
+    When the machine cannot keep up, simulated time falls behind and `real_time_factor` says so: only short pauses are
+    caught up, since a long burst of ticks would make everything else late in turn.
 
     Args:
         world: the first world.
