@@ -14,13 +14,12 @@ from vitra_evaluation.files import write_atomically
 from vitra_evaluation.port import Check, TrialPort
 from vitra_evaluation.recording import Evidence, keep_evidence
 from vitra_evaluation.schedule import Slot
-from vitra_evaluation.session import Session
+from vitra_evaluation.session import ACTIVE_NAME, Session
 from vitra_evaluation.stopping import session_decision
 from vitra_evaluation.store import Outcome, TrialResult
 from vitra_evaluation.trial import Command, Phase, Trial
 from vitra_policy.errors import VitraError
 
-ACTIVE_NAME = "active.json"
 _TRIES = 3
 _PREFLIGHT_PATIENCE_S = 120.0
 
@@ -106,6 +105,8 @@ class Runner:
             self._say(f"trial {attempt.id} was cut off and will be made again")
         try:
             while (slot := self._session.next_slot()) is not None:
+                while self.view.paused:
+                    self._take(Trial(0.0, (), ()), 0.2)
                 if not slot.alias.endswith("A") or not session_decision(self._session).is_final:
                     self._trial(slot)
                     continue

@@ -23,6 +23,9 @@ from vitra_evaluation.plan_file import parse_plan
 from vitra_evaluation.schedule import Schedule, Slot
 from vitra_evaluation.store import Attempt, Store
 
+ACTIVE_NAME = "active.json"
+"""Which alias runs next; written by the runner, read by the policy process."""
+
 _HASHES = "hashes"
 
 
