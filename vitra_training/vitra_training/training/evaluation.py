@@ -14,7 +14,7 @@ from torch import nn
 from vitra_policy.action_space import ACTION_DIM, HAND, SIDES, Hands
 from vitra_policy.statistics import Statistics
 from vitra_training.training.examples import TrainBatch
-from vitra_training.training.network import Sampling
+from vitra_training.training.network import Sampling, valid_components
 from vitra_training.training.open_loop import ErrorSums
 from vitra_training.training.team import Team
 
@@ -41,10 +41,11 @@ def evaluate(
     was_training = model.training
     model.eval()
     sums: ErrorSums | None = None
-    losses = torch.zeros(2, dtype=torch.float64, device=team.device)
+    losses = torch.zeros(2, device=team.device)
     for batch in itertools.islice(batches, count):
         on_device = batch.to(team.device)
-        losses += torch.stack([model(on_device)[0].double(), torch.ones((), device=team.device).double()])
+        share = valid_components(on_device, 0).float()
+        losses += torch.stack([model(on_device)[0] * share, share])
         actions, _ = model(on_device, sampling or Sampling())
         sums = sums or ErrorSums(actions.shape[1])
         _add(sums, batch, actions, statistics)
@@ -55,7 +56,7 @@ def evaluate(
         # float32 where the device has no float64
         values[:] = team.sum(torch.as_tensor(values, dtype=torch.float32, device=team.device)).cpu().numpy()
     total = team.sum(losses)
-    return {"loss": float(total[0] / total[1]), **sums.summary()}
+    return {"loss": float(total[0] / total[1].clamp(min=1)), **sums.summary()}
 
 
 def _add(sums: ErrorSums, batch: TrainBatch, actions: torch.Tensor, statistics: Mapping[str, Statistics]) -> None:

@@ -102,7 +102,7 @@ def _opening(trainer: Trainer, data: TrainingData) -> str:
     )
     return (
         f"{trained / 1e6:.1f} of {every / 1e6:.1f} M parameters, {data.train.frames} frames ({frames}), "
-        f"{trainer.team.world_size} x {trainer.team.device}, step {trainer.step} of {trainer.config.run.steps}"
+        f"{trainer.team.world_size} x {trainer.team.device.type}, step {trainer.step} of {trainer.config.run.steps}"
     )
 
 

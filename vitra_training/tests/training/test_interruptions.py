@@ -1,0 +1,121 @@
+"""Runs that are killed, stopped, resumed, or fed with NaN."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vitra_training.training.checkpoints import CheckpointFolder
+from vitra_training.training.errors import BrokenTrainingStateError, NotFiniteTrainingError, ResumeMismatchError
+from vitra_training.training.journal import Journal
+from vitra_training.training.run import train
+from vitra_training.training.trainer import Trainer
+
+Losses = Callable[[Path], dict[int, float]]
+
+
+def test_a_run_killed_hard_and_resumed_gives_the_losses_and_weights_of_an_undisturbed_one(
+    tiny: ModuleType, human_data: Path, runs: Path, finished_run: Path, losses_of: Losses
+) -> None:
+    program = [sys.executable, str(Path(tiny.__file__)), str(human_data), str(runs), "killed", "--die-at", "6"]
+    assert subprocess.run(program, capture_output=True, timeout=200).returncode == -signal.SIGKILL
+    assert CheckpointFolder(runs / "killed/checkpoints", 3).latest().name == "step-00000004"
+    assert max(losses_of(runs / "killed")) == 6
+    assert train(tiny.settings(human_data, runs, "killed")) == 0
+    assert losses_of(runs / "killed") == pytest.approx(losses_of(finished_run), abs=1e-6)
+    for name in ("model.safetensors", "training/weights.safetensors", "training/optimizer.safetensors"):
+        resumed, undisturbed = (load_file(run / "checkpoints/latest" / name) for run in (runs / "killed", finished_run))
+        assert resumed.keys() == undisturbed.keys()
+        for key, value in resumed.items():
+            torch.testing.assert_close(value, undisturbed[key], rtol=0, atol=1e-6)
+
+
+def test_sigterm_saves_the_step_it_is_in_and_the_run_goes_on_from_there(
+    tiny: ModuleType,
+    human_data: Path,
+    runs: Path,
+    finished_run: Path,
+    losses_of: Losses,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Journal, "record", Journal.record)
+    tiny.die_at(3, signal.SIGTERM)
+    settings = tiny.settings(human_data, runs, "stopped")
+    assert train(settings) == 128 + signal.SIGTERM
+    assert (runs / "stopped/checkpoints/latest").resolve().name == "step-00000003"
+    monkeypatch.undo()
+    assert train(settings) == 0
+    assert losses_of(runs / "stopped") == pytest.approx(losses_of(finished_run), abs=1e-6)
+
+
+def test_resuming_on_another_micro_batch_changes_nothing(
+    tiny: ModuleType, human_data: Path, runs: Path, finished_run: Path, losses_of: Losses
+) -> None:
+    assert train(tiny.settings(human_data, runs, "parts", micro_batch=2)) == 0
+    assert losses_of(runs / "parts") == pytest.approx(losses_of(finished_run), abs=1e-5)
+
+
+def test_nan_stops_the_run_by_name_and_keeps_the_checkpoint_before_it(
+    tiny: ModuleType, human_data: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optimise = Trainer._optimize
+
+    def poison(self: Trainer, batches: object) -> object:
+        if self.step == 5:
+            with torch.no_grad():
+                next(iter(self.parameters.values()))[:] = float("nan")
+        return optimise(self, batches)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "_optimize", poison)
+    with pytest.raises(NotFiniteTrainingError, match=r"loss of step 6 is not finite.*step-00000004"):
+        train(tiny.settings(human_data, runs, "poisoned"))
+    weights = load_file(runs / "poisoned/checkpoints/latest/model.safetensors")
+    assert all(value.isfinite().all() for value in weights.values())
+
+
+def test_other_settings_are_not_resumed(tiny: ModuleType, human_data: Path, runs: Path, finished_run: Path) -> None:
+    settings = tiny.settings(human_data, runs, "undisturbed")
+    other = replace(settings, optimizer=replace(settings.optimizer, lr_expert=0.5))
+    with pytest.raises(ResumeMismatchError, match=r"--optimizer.lr-expert was 0.002, now 0.5"):
+        train(other)
+
+
+def test_other_data_are_not_resumed(tiny: ModuleType, robot_data: Path, runs: Path, finished_run: Path) -> None:
+    with pytest.raises(ResumeMismatchError, match="other contents"):
+        train(tiny.settings(robot_data, runs, "undisturbed"))
+
+
+def test_a_damaged_training_state_is_refused_by_name(runs: Path, finished_run: Path) -> None:
+    folder = CheckpointFolder(finished_run / "checkpoints", 3)
+    copy = runs / "damaged-checkpoint"
+    (copy / "training").mkdir(parents=True)
+    for name in ("training/state.json", "model.safetensors"):
+        (copy / name).write_bytes((folder.latest() / name).read_bytes())
+    (copy / "training/optimizer.safetensors").write_bytes(b"\x10")
+    with pytest.raises(BrokenTrainingStateError, match="damaged-checkpoint"):
+        folder.load(copy)
+
+
+def test_only_the_newest_checkpoints_stay_and_nothing_half_written(finished_run: Path) -> None:
+    found = sorted(path.name for path in (finished_run / "checkpoints").iterdir())
+    assert found == ["latest", "step-00000004", "step-00000008", "step-00000012"]
+
+
+def test_what_a_kill_left_half_written_is_not_taken_for_a_checkpoint(
+    tiny: ModuleType, human_data: Path, runs: Path, finished_run: Path
+) -> None:
+    half = finished_run / "checkpoints/.step-00000016.partial"
+    half.mkdir()
+    (half / "model.safetensors").write_bytes(b"half")
+    assert CheckpointFolder(finished_run / "checkpoints", 3).latest().name == "step-00000012"
+    assert train(tiny.settings(human_data, runs, "undisturbed")) == 0
+    assert not half.exists()
