@@ -1,0 +1,112 @@
+"""kill -9 of any node while the arm moves: it holds, the cause is named, and re-arming works after the respawn."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import JointState
+
+from vitra_bringup.graph_client import GraphClient
+from vitra_bringup.graph_run import GraphRun
+from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, SafetyState
+from vitra_runtime import qos
+
+pytestmark = [pytest.mark.graph, pytest.mark.timeout(240)]
+
+HOLD_S = 0.150
+MOVING_RAD_S = 0.1
+STILL_RAD = np.radians(0.3)
+NODES = [
+    "sim_camera", "calibration_publisher", "right_arm_driver", "right_hand_driver", "policy", "retarget", "executor",
+    "recorder", "safety_supervisor",
+]  # fmt: skip
+
+
+class Watcher:
+    """What the test needs to know about the arm."""
+
+    def __init__(self, client: GraphClient) -> None:
+        self.speed_rad_s = 0.0
+        self.last_command_s = 0.0
+        self.driver: DriverState | None = None
+        client.watch(JointState, "right_arm/joint_states", qos.SENSOR, self._on_joints)
+        client.watch(ArmCommand, "right_arm/command", qos.SETPOINT, self._on_command)
+        client.watch(DriverState, "right_arm/driver_state", qos.SETPOINT, lambda m: setattr(self, "driver", m))
+
+    def _on_joints(self, message: JointState) -> None:
+        self.speed_rad_s = float(np.abs(message.velocity).max())
+
+    def _on_command(self, message: ArmCommand) -> None:
+        self.last_command_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faults") / "motion.jsonl"
+
+
+@pytest.fixture(scope="module")
+def graph(trace: Path) -> Iterator[GraphRun]:
+    arguments = {"motion_trace": str(trace), "bag": str(trace.parent / "bag")}
+    domain = 30 + os.getpid() % 60
+    with GraphRun("demo.launch.xml", arguments, trace.parent / "launch.log", domain) as run:
+        run.wait_ready()
+        yield run
+
+
+@pytest.fixture(scope="module")
+def watcher(graph: GraphRun) -> Watcher:
+    return Watcher(graph.client)
+
+
+def rest_after_s(trace: Path, side: str, last_command_s: float) -> float:
+    """Simulated time from the last command to the moment from which the arm stays where it ends up [s]."""
+    lines = trace.read_bytes().split(b"\n")[:-1][-1200:]
+    rows = [json.loads(line) for line in lines]
+    stamp_s = np.array([row["stamp"] for row in rows])
+    t = np.array([row["t"] for row in rows])
+    q = np.array([row[side]["q"] for row in rows])
+    moving = np.flatnonzero(np.abs(q - q[-1]).max(axis=1) > STILL_RAD)
+    return float(t[moving[-1]] - np.interp(last_command_s, stamp_s, t))
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_the_arm_holds_when_a_node_is_killed(graph: GraphRun, watcher: Watcher, trace: Path, node: str) -> None:
+    client = graph.client
+    graph.wait_ready()
+    client.rearm()
+    client.home()
+    instruction = client.reset_sim("place_cube_in_box", NODES.index(node))
+    client.start_policy(instruction, 60.0)
+    client.wait_for(
+        lambda: (
+            watcher.speed_rad_s > MOVING_RAD_S
+            and client.executor_state is not None
+            and client.executor_state.state == ExecutorState.TRACKING
+        ),
+        20.0,
+        "the arm to move",
+    )
+    processes = len(graph.pids[node])
+    stops = len(client.stops)
+    os.kill(graph.pid(node), signal.SIGKILL)
+
+    if node == "safety_supervisor":
+        # Nobody is left to say so but the drivers, who miss the permit.
+        client.wait_for(lambda: watcher.driver is not None and watcher.driver.state == "latched", 10.0, "the latch")
+        assert watcher.driver is not None
+        assert "permit" in watcher.driver.fault
+    else:
+        client.wait_for(lambda: len(client.stops) > stops, 10.0, "the latched stop")
+        assert (client.stops[-1].stop_cause, client.stops[-1].stop_source) == ("heartbeat_lost", node)
+    client.wait_for(lambda: len(graph.pids[node]) > processes, 20.0, f"{node} to be started again")
+    graph.wait_ready()
+    assert client.safety is not None
+    assert client.safety.state != SafetyState.ARMED, "nothing arms itself"
+    assert rest_after_s(trace, "right", watcher.last_command_s) <= HOLD_S

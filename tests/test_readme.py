@@ -1,0 +1,55 @@
+"""Every command of the README is run by a test; this file runs the quick ones and knows who runs the others."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN_ELSEWHERE = {
+    "make demo": "tests/test_demo.py",
+    "make demo-many": "tests/test_demo.py (one episode of it)",
+    "make test": "CI",
+    "vitra-launch sim.launch.xml policy:=expert arms:=right": "tests/test_demo.py (demo.launch.xml includes it)",
+}
+    "make rollout",
+    "make lint",
+    "make bench",
+    "make train-mini",
+    "make teleop-demo",
+    "make eval-demo",
+    "make bench-gpu",
+}
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("command", sorted(set(commands()) - set(RUN_ELSEWHERE)))
+def test_a_command_of_the_readme_works(command: str) -> None:
+    if command.startswith("make "):  # takes minutes: its recipe has tests of its own
+        command = command.replace("make ", "make --dry-run ", 1)
+    environment = {**os.environ, "TERM": "dumb"}
+    run = subprocess.run(
+        ["bash", "-c", f"source requirements/env.sh && {command}"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 0, f"{command}\n{run.stdout[-1500:]}\n{run.stderr[-1500:]}"
+
+
+@pytest.mark.parametrize("command", sorted(RUN_ELSEWHERE))
+def test_a_command_that_runs_elsewhere_is_still_in_the_readme(command: str) -> None:
+    assert command in commands()
+
+
+def test_every_target_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    named = set(re.findall(r"`make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    assert named <= targets
