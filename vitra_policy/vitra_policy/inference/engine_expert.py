@@ -8,6 +8,7 @@ guidance share the action embedding and, being linear, the output layer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -144,16 +145,10 @@ class FastExpert(nn.Module):
 
         ``clean`` adds the modulation of a clean prefix.
         """
-        cognition_token = self.stem.embed_cognition(cognition.float())
-        tokens = self.stem.context(cognition_token, state, state_mask)
-        if guidance != 1.0:
-            null = self.null_token.expand_as(cognition_token)
-            tokens = [torch.cat([cognition_token, null]), *(token.repeat(2, 1, 1) for token in tokens[1:])]
         levels = (*(update.timestep for update in updates), *([0] if clean else []))
-        conditioning = F.silu(tokens[0] + self.embedded_times(levels))
-        modulation = self.modulation(conditioning.to(self.dtype)).float()
-        modulation = modulation.unflatten(-1, (-1, self.config.width))
-        context_tokens = torch.cat(tokens, dim=1) + self.stem.position_embedding[: self.config.context_tokens]
+        tokens, modulation = self.conditions(
+            cognition, state, state_mask, self.embedded_times(levels), guided=guidance != 1.0
+        )
         mask = action_mask.float()
         return ChunkPlan(
             updates=updates,
@@ -161,9 +156,22 @@ class FastExpert(nn.Module):
             mask=mask,
             offset=self.mask_in(mask.to(self.dtype)),
             modulation=modulation,
-            tokens=context_tokens,
-            context=self._context(context_tokens, modulation[: len(updates)]) if self.config.causal else None,
+            tokens=tokens,
+            context=self.context(tokens, modulation[: len(updates)]) if self.config.causal else None,
         )
+
+    def conditions(
+        self, cognition: Tensor, state: Tensor, state_mask: Tensor, times: Tensor, *, guided: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Context tokens (B, C, width) and modulation (K, B, 1, parts, width) for embedded times (K, 1, 1, width)."""
+        cognition_token = self.stem.embed_cognition(cognition.float())
+        tokens = self.stem.context(cognition_token, state, state_mask)
+        if guided:
+            null = self.null_token.expand_as(cognition_token)
+            tokens = [torch.cat([cognition_token, null]), *(token.repeat(2, 1, 1) for token in tokens[1:])]
+        modulation = self.modulation(F.silu(tokens[0] + times).to(self.dtype)).float()
+        modulation = modulation.unflatten(-1, (-1, self.config.width))
+        return torch.cat(tokens, dim=1) + self.stem.position_embedding[: self.config.context_tokens], modulation
 
     def embedded_times(self, levels: tuple[int, ...]) -> Tensor:
         """Embedded timesteps (K, 1, 1, width), remembered."""
@@ -192,27 +200,50 @@ class FastExpert(nn.Module):
         return x * plan.mask
 
     def _noise(self, plan: ChunkPlan, x: Tensor, k: int, modulation: Tensor) -> Tensor:
-        """Guided noise prediction (S, T, action_dim) of the sample at step k."""
+        context = None if plan.context is None else [keys_values[k] for keys_values in plan.context]
+        guidance = None if plan.guidance == 1.0 else plan.guidance
+        return self.predict_noise(x * plan.mask, plan.offset, modulation, context, plan.tokens, guidance)
+
+    def predict_noise(
+        self,
+        masked: Tensor,
+        offset: Tensor,
+        modulation: Tensor,
+        context: Sequence[Tensor] | None,
+        tokens: Tensor | None,
+        guidance: float | Tensor | None,
+    ) -> Tensor:
+        """Guided noise prediction (S, T, action_dim).
+
+        Args:
+            masked: (S, T, action_dim) sample, 0 where masked.
+            offset: :attr:`ChunkPlan.offset`.
+            modulation: (B, 1 or T, parts, width) of this step.
+            context: Per block (B, C, 2, heads, head_dim) of this step, or None without causality.
+            tokens: :attr:`ChunkPlan.tokens`, used when there is no ``context``.
+            guidance: Scale; None when there is only the conditional half.
+        """
         cfg = self.config
-        hidden = F.gelu(self.action_in((x * plan.mask).to(self.dtype)) + plan.offset)
+        hidden = F.gelu(self.action_in(masked.to(self.dtype)) + offset)
         y = self.action_mid(hidden).float() + self.stem.position_embedding[cfg.context_tokens :]
-        guided = plan.guidance != 1.0
-        y = y.repeat(2, 1, 1) if guided else y
-        if plan.context is None:
-            y = torch.cat([plan.tokens, y], dim=1)
+        y = y if guidance is None else y.repeat(2, 1, 1)
+        if context is None and tokens is not None:
+            y = torch.cat([tokens, y], dim=1)
         parts = modulation.unbind(-2)
         for index, block in enumerate(self.blocks):
             own = parts[_PARTS * index : _PARTS * (index + 1)]
-            context = None if plan.context is None else plan.context[index][k]
-            y = self._run_block(block, y, own, context, None if context is None else self.mask)
+            if context is None:
+                y = self._run_block(block, y, own, None, None)
+            else:
+                y = self._run_block(block, y, own, context[index], self.mask)
         y = modulate(y, *parts[-2:])[:, -cfg.steps :]
-        if guided:
+        if guidance is not None:
             conditional, unconditional = y.chunk(2)
-            y = torch.lerp(unconditional, conditional, plan.guidance)
+            y = unconditional + guidance * (conditional - unconditional)
         out: Tensor = self.action_out(y.to(self.dtype)).float()
         return out
 
-    def _context(self, tokens: Tensor, modulation: Tensor) -> tuple[Tensor, ...]:
+    def context(self, tokens: Tensor, modulation: Tensor) -> tuple[Tensor, ...]:
         """Keys and values of the context tokens per block, for all steps in one pass."""
         steps, rows = modulation.shape[:2]
         x = tokens.expand(steps, -1, -1, -1).flatten(0, 1)

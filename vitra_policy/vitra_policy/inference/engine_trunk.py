@@ -60,7 +60,7 @@ class TrunkLayer(nn.Module):
         if bias is not None:
             logits = logits + bias
         y = torch.bmm(F.softmax(logits, dim=-1).to(self.dtype), value.transpose(0, 1))
-        return y.unflatten(1, (-1, len(query))).permute(2, 0, 1, 3).flatten(1)
+        return y.unflatten(1, (-1, query.shape[0])).permute(2, 0, 1, 3).flatten(1)
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """The rest of the layer after attention (R, heads * D); x (R, width) is the fp32 residual stream."""
@@ -116,15 +116,18 @@ class FastTrunk(nn.Module):
         self._run, self._run_last = wrap(run_layer), wrap(run_last_layer)
         self._rotary: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def forward(self, x: Tensor, row: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, row: Tensor, bias: Tensor | None = None, rotary: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
         """Cognition feature (1, 1, width).
 
         Args:
             x: (N, width) fp32, scaled by sqrt(width).
             row: (1,) index of the cognition token.
             bias: (N,) 0 for tokens and -inf for padding; None when nothing is padded.
+            rotary: What :meth:`rotary` gives for N, or None to look it up.
         """
-        cos, sin = self.rotary(len(x))
+        cos, sin = rotary or self.rotary(len(x))
         *layers, last = self.layers
         for layer in layers:
             x = self._run(layer, x, cos, sin, bias)

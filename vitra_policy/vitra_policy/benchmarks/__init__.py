@@ -1,0 +1,1 @@
+"""Performance figures as JSON; nothing here is asserted in tests."""

@@ -1,0 +1,173 @@
+"""Commands that run a checkpoint: predict, serve."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import ACTION_DIM, SIDES
+from vitra_policy.errors import VitraError
+from vitra_policy.inference.observation import active_hands
+from vitra_policy.inference.policy import Observation, hands_array, make_example_observation
+from vitra_policy.prompt import hands_of
+
+FloatArray = NDArray[np.float64]
+_MOST_DEG = 175.0
+
+
+class ArgumentError(VitraError):
+    """An argument that makes no sense."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    checkpoint: str
+    """Checkpoint directory of ours, run directory of the reference, .pt file, or Hub repository owner/name."""
+    mode: Literal["fast", "parity", "onnx"] = "fast"
+    """Engine: fast, parity (the reference's numbers in fp32), or onnx."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:0."""
+    steps: int = 10
+    """DDIM steps."""
+    guidance: float = 5.0
+    """Classifier-free guidance scale; 1 switches it off."""
+    threads: int = 0
+    """CPU threads; 0 leaves the choice to PyTorch."""
+    seed: int | None = None
+    """Start every chunk from the same noise."""
+    fp8: bool = False
+    """Vision and trunk in fp8 on GPUs that can, if the actions allow it (mode fast)."""
+    tokenizer: str | None = None
+    """tokenizer.json, where the checkpoint does not bring one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict(_Run):
+    """Predict one chunk for one image; writes actions.npz and overlay.png."""
+
+    image: Path
+    """Photo of any size; turned upright by its EXIF tag."""
+    instruction: str
+    """Left hand: ... Right hand: ... (an idle hand is None.)"""
+    fov: tuple[float, ...]
+    """Full horizontal and vertical field of view of the image in degrees; one number is the horizontal one."""
+    out: Path = Path("runs/predict")
+    """Directory to write."""
+    state: Path | None = None
+    """.npy with the hands in the camera frame (102,); without it the model goes without and the picture assumes one."""
+
+    def run(self) -> None:
+        """Predict and write."""
+        from vitra_policy.image import load_image
+        from vitra_policy.overlay import draw_overlay, hand_paths, intrinsics_from_fov
+
+        hands = hands_of(self.instruction)
+        image = load_image(self.image)
+        height, width = image.shape[:2]
+        fov_rad = _fov(self.fov, width, height)
+        intrinsics = intrinsics_from_fov(fov_rad, width, height)
+        state = None if self.state is None else _state(self.state)
+        policy = _policy(self)
+        policy.warm_up()
+        chunk = policy.infer(
+            Observation(
+                stamp_s=0.0,
+                instruction=self.instruction,
+                image=image,
+                intrinsics=intrinsics,
+                fov_rad=fov_rad,
+                state=np.zeros(ACTION_DIM) if state is None else state,
+                state_valid=np.zeros(2, bool) if state is None else hands_array(hands),
+                hands=hands_array(hands),
+            )
+        )
+        anchor = make_example_observation(hands=hands).state if state is None else state
+        paths = hand_paths(chunk.actions, anchor, active_hands(chunk.valid))
+        self.out.mkdir(parents=True, exist_ok=True)
+        arrays = {f"{path.side}_camera_from_wrist": path.camera_from_wrist for path in paths}
+        arrays |= {f"{path.side}_keypoints_m": path.keypoints_m for path in paths}
+        np.savez(
+            self.out / "actions.npz",
+            actions=chunk.actions,
+            valid=chunk.valid,
+            sides=np.array(SIDES),
+            step_s=chunk.step_s,
+            fov_rad=fov_rad,
+            state=anchor,
+            state_known=state is not None,
+            instruction=self.instruction,
+            **arrays,
+        )
+        from PIL import Image
+
+        Image.fromarray(draw_overlay(image, intrinsics, paths)).save(self.out / "overlay.png")
+        spent = ", ".join(f"{stage} {seconds * 1e3:.1f} ms" for stage, seconds in chunk.timing.items())
+        assumed = "" if state is not None else " The hands' pose was not given: the picture assumes one."
+        sys.stdout.write(f"Wrote {self.out}/actions.npz and overlay.png ({spent}).{assumed}\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve(_Run):
+    """Serve a checkpoint over a websocket (openpi's wire format); GET /healthz answers 200 once it is warm."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; the default is reachable from this machine only."""
+    port: int = 8000
+    """TCP port; 0 takes a free one."""
+    api_key: str = ""
+    """Ask clients for this key."""
+
+    def run(self) -> None:
+        """Serve until interrupted."""
+        from vitra_policy.inference.server import PolicyServer
+
+        policy = _policy(self)
+        policy.warm_up()
+        with PolicyServer(policy, self.host, self.port, self.api_key) as server:
+            sys.stdout.write(f"Serving {policy.metadata.policy_id} on ws://{self.host}:{server.port}\n")
+            sys.stdout.flush()
+            try:
+                server.wait()
+            finally:
+                policy.close()
+
+
+def _policy(run: _Run):  # type: ignore[no-untyped-def]
+    from vitra_policy.inference.vitra import VitraPolicy
+
+    return VitraPolicy(
+        run.checkpoint,
+        run.mode,
+        run.device,
+        steps=run.steps,
+        guidance=run.guidance,
+        threads=run.threads,
+        seed=run.seed,
+        tokenizer=run.tokenizer,
+        options={"fp8": True} if run.fp8 and run.mode == "fast" else None,
+    )
+
+
+def _fov(degrees: tuple[float, ...], width_px: int, height_px: int) -> FloatArray:
+    """(2,) radians; one number is horizontal and the pixels are taken for square."""
+    if len(degrees) not in (1, 2) or not all(0 < angle < _MOST_DEG for angle in degrees):
+        raise ArgumentError(f"--fov {' '.join(map(str, degrees))}: give one or two angles in degrees, 0 to {_MOST_DEG:.0f}.")
+    horizontal = np.deg2rad(degrees[0])
+    if len(degrees) == 2:
+        return np.array([horizontal, np.deg2rad(degrees[1])])
+    return np.array([horizontal, 2 * np.arctan(np.tan(horizontal / 2) * height_px / width_px)])
+
+
+def _state(path: Path) -> FloatArray:
+    try:
+        state = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ArgumentError(f"Cannot read the state {path}: {error}. It must be a .npy file.") from error
+    if not isinstance(state, np.ndarray) or state.shape != (ACTION_DIM,):
+        raise ArgumentError(f"The state in {path} must be an array of shape ({ACTION_DIM},).")
+    return np.asarray(state, dtype=np.float64)
