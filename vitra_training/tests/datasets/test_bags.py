@@ -190,6 +190,20 @@ def test_pictures_keep_their_order(source: EpisodeSource) -> None:
     assert means == pytest.approx([20 + 10 * n for n in range(10)], abs=2)
 
 
+def test_compressed_pictures_are_read_in_rgb() -> None:
+    from types import SimpleNamespace
+
+    import cv2
+
+    from vitra_training.datasets.bags import picture_of
+
+    rgb = np.zeros((16, 16, 3), dtype=np.uint8)
+    rgb[..., 0] = 200
+    _, data = cv2.imencode(".jpg", rgb[..., ::-1])
+    picture = picture_of(SimpleNamespace(format="rgb8; jpeg compressed bgr8", data=data))
+    assert picture[8, 8] == pytest.approx([200, 0, 0], abs=6)
+
+
 def test_a_stale_side_is_invalid(maker: BagMaker, tmp_path: Path) -> None:
     content = read_bag(maker.write(tmp_path / "bag"))
     times = np.array([0.5, 1.0, 5.0])

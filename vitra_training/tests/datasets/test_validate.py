@@ -98,3 +98,25 @@ def test_the_preview_draws_on_every_frame(human: EpisodeSource, robot: EpisodeSo
             plain = cv2.resize(original.rgb(int(recording.video.frames[3])), (drawn.width, drawn.height))
             changed = np.abs(drawn.rgb(3).astype(int) - plain.astype(int)).max(axis=2) > 60
             assert 0.002 < changed.mean() < 0.5
+
+
+@pytest.mark.parametrize("kind", ["human", "robot"])
+def test_damaged_bytes_end_in_a_named_error_and_nothing_else(
+    human_dir: Path, robot_dir: Path, tmp_path: Path, kind: str
+) -> None:
+    original = next((human_dir / "annotations").glob("*.npy")) if kind == "human" else robot_dir / "demo1.h5"
+    whole, path = original.read_bytes(), tmp_path / original.name
+    if kind == "robot":
+        (tmp_path / "demo1.mp4").write_bytes((robot_dir / "demo1.mp4").read_bytes())
+    rng = np.random.default_rng(0)
+    broken = 0
+    for attempt in range(80):
+        content = bytearray(whole[: rng.integers(len(whole))] if attempt % 3 == 0 else whole)
+        for place in rng.integers(0, max(min(len(content), 4000), 1), 20):
+            if content:
+                content[place] = rng.integers(256)
+        path.write_bytes(bytes(content))
+        source = open_source(path, video_root=human_dir if kind == "human" else None)
+        broken += not validate_episode(source, 0).ok
+        source.frame_index()
+    assert broken > 40

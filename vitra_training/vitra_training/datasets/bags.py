@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vitra_description.kinematics import ArmModel
 from vitra_description.names import BASE_FRAME, CAMERA_FRAME, arm_base, arm_joints, ee, hand_joints, hand_mount
 from vitra_policy.action_space import SIDES, Side
+from vitra_policy.inference.observation import Missing, SampleHistory
 from vitra_policy.transforms import compose_poses, invert_pose, make_pose, matrix_from_quaternion
 from vitra_training.datasets.episode import Array, Recording, RobotEpisode, VideoClip
 from vitra_training.datasets.errors import BrokenFileError, MissingKeyError
@@ -27,38 +28,54 @@ METADATA_NAME = "metadata.yaml"
 IMAGE_TOPIC = "head_camera/color/image_raw"
 CAMERA_INFO_TOPIC = "head_camera/color/camera_info"
 INSTRUCTION_TOPIC = "instruction"
-MAX_AGE_S = 0.1
-"""A joint value older than this at a frame makes the frame invalid for that side."""
+MAX_AGE_S = 0.05
+"""A joint value older than this at a frame makes the frame invalid for that side, as in the policy node."""
+LEFT_OUT = ("discarded", "originals")
+"""Folders beside episodes whose bags are no episodes."""
+_EVERYTHING = 10**9
+
+
+def _itself(value: Array) -> Array:
+    return value
 
 
 @dataclass(slots=True)
 class Series:
-    """Stamped vectors of one stream, in order of arrival."""
+    """Stamped vectors of one stream, aligned by the code that the policy node aligns with."""
 
-    stamps_s: list[float] = field(default_factory=list)
-    values: list[Array] = field(default_factory=list)
+    history: SampleHistory[Array] = field(default_factory=lambda: SampleHistory(_itself, capacity=_EVERYTHING))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the stream has no sample at all."""
+        return self.history.newest_s is None
 
     def at(self, times_s: Array, width: int) -> tuple[Array, NDArray[np.bool_]]:
         """Last value not after each time (N, width), and whether it is fresh (N,); never looks into the future."""
-        if not self.stamps_s:
-            return np.zeros((len(times_s), width)), np.zeros(len(times_s), dtype=bool)
-        order = np.argsort(self.stamps_s, kind="stable")
-        stamps = np.asarray(self.stamps_s)[order]
-        row = np.searchsorted(stamps, times_s, side="right") - 1
-        values = np.stack([self.values[i] for i in order])[np.maximum(row, 0)]
-        return values, (row >= 0) & (times_s - stamps[np.maximum(row, 0)] <= MAX_AGE_S)
+        values, fresh = np.zeros((len(times_s), width)), np.zeros(len(times_s), dtype=bool)
+        for row, time_s in enumerate(times_s):
+            value = self.history.as_of(float(time_s), MAX_AGE_S)
+            fresh[row] = not isinstance(value, Missing)
+            if not isinstance(value, Missing):
+                values[row] = value
+            elif row:
+                values[row] = values[row - 1]
+        return values, fresh
 
 
 @dataclass(slots=True)
 class BagContent:
     """The streams of a bag that an episode needs."""
 
-    pictures: list[tuple[float, Image]] = field(default_factory=list)
+    pictures: list[tuple[float, Any]] = field(default_factory=list)
+    """Capture time and image message, compressed or not, in order of time."""
     joints: dict[str, Series] = field(default_factory=lambda: defaultdict(Series))
     """Topic without its leading slash -> series in canonical joint order."""
     frames: dict[str, tuple[str, Array]] = field(default_factory=dict)
     """Child frame -> (parent, parent_from_child)."""
     intrinsics: Array | None = None
+    size_px: tuple[int, int] = (0, 0)
+    """Width and height that the camera reports."""
     instruction: str = ""
 
 
@@ -80,6 +97,7 @@ def read_bag(path: Path) -> BagContent:
                     _take(content, topic, reader.deserialize(raw, connection.msgtype))
     except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
         raise BrokenFileError(path, "rosbag2 directory", f"{type(cause).__name__}: {cause}") from None
+    content.pictures.sort(key=lambda entry: entry[0])
     return content
 
 
@@ -94,7 +112,7 @@ def episode_from_bag(path: Path, content: BagContent) -> RobotEpisode:
     if content.intrinsics is None:
         raise MissingKeyError(path, CAMERA_INFO_TOPIC, sorted(content.joints))
     times = np.array([stamp for stamp, _ in content.pictures])
-    present = {side: bool(content.joints[f"{side}_arm/joint_states"].stamps_s) for side in SIDES}
+    present = {side: not content.joints[f"{side}_arm/joint_states"].is_empty for side in SIDES}
     base_from_camera = _lookup(path, content, CAMERA_FRAME, BASE_FRAME) if any(present.values()) else np.eye(4)
     sides = {
         side: _side(path, content, side, times, base_from_camera) if present[side] else absent_side(len(times))
@@ -128,10 +146,10 @@ class BagEpisodes(EpisodeFiles):
         content = read_bag(path)
         episode = episode_from_bag(path, content)
         video = Path(self._videos.name) / f"{path.name}.mp4"
-        height, width = (side & ~1 for side in content.pictures[0][1].shape[:2])
+        height, width = (side & ~1 for side in picture_of(content.pictures[0][1]).shape[:2])
         with VideoWriter(video, width, height, episode.fps, crf=14) as writer:
-            for _, picture in content.pictures:
-                writer.add(picture[:height, :width])
+            for _, message in content.pictures:
+                writer.add(picture_of(message)[:height, :width])
         return Recording(episode, VideoClip(video, np.arange(len(episode))))
 
     def content_hash(self) -> str:
@@ -141,11 +159,12 @@ class BagEpisodes(EpisodeFiles):
 
 
 def find_bags(path: Path) -> list[Path]:
-    """The bag directories at or below a path; unfinished ones (`*.partial`) are left out."""
+    """The bag directories at or below a path, without unfinished (`*.partial`), discarded and replaced ones."""
     if (path / METADATA_NAME).is_file():
         return [path]
     found = (file.parent for file in path.glob(f"**/{METADATA_NAME}"))
-    return sorted(bag for bag in found if not any(part.endswith(".partial") for part in bag.parts))
+    below = ((bag, bag.relative_to(path).parts) for bag in found)
+    return sorted(bag for bag, parts in below if not any(p.endswith(".partial") or p in LEFT_OUT for p in parts))
 
 
 def _wanted(topic: str) -> bool:
@@ -162,16 +181,16 @@ def _take(content: BagContent, topic: str, message: Any) -> None:
         content.instruction = message.data or content.instruction
     elif topic == CAMERA_INFO_TOPIC:
         content.intrinsics = np.asarray(message.k, dtype=np.float64).reshape(3, 3)
+        content.size_px = (message.width, message.height)
     elif topic.startswith(IMAGE_TOPIC):
-        content.pictures.append((_stamp(message), _picture(message)))
+        content.pictures.append((_stamp(message), message))
     else:
         names = _TOPICS[topic]
         values = np.asarray(getattr(message, "position_rad", getattr(message, "position", ())), dtype=np.float64)
         if hasattr(message, "name"):
             where = {name: i for i, name in enumerate(message.name)}
             values = values[[where[name] for name in names]]
-        content.joints[topic].stamps_s.append(_stamp(message))
-        content.joints[topic].values.append(values)
+        content.joints[topic].history.add(_stamp(message), values)
 
 
 def _side(path: Path, content: BagContent, side: Side, times: Array, base_from_camera: Array) -> Any:
@@ -206,7 +225,8 @@ def _lookup(path: Path, content: BagContent, child: str, ancestor: str) -> Array
     return pose
 
 
-def _picture(message: Any) -> Image:
+def picture_of(message: Any) -> Image:
+    """RGB picture (H, W, 3) of an image message, compressed or not."""
     if hasattr(message, "format"):
         return np.asarray(cv2.imdecode(np.asarray(message.data), cv2.IMREAD_COLOR)[..., ::-1], dtype=np.uint8)
     rows = np.asarray(message.data, dtype=np.uint8).reshape(message.height, message.step)
@@ -215,7 +235,8 @@ def _picture(message: Any) -> Image:
 
 
 def _stamp(message: Any) -> float:
-    return float(message.header.stamp.sec + message.header.stamp.nanosec * 1e-9)
+    """Seconds, rounded as the policy node rounds them."""
+    return float((int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)) * 1e-9)
 
 
 _TOPICS: dict[str, tuple[str, ...]] = {

@@ -32,6 +32,8 @@ from vitra_training.datasets.wording import names_colour
 
 _ATTEMPTS = 16
 _CACHED_MOTIONS = 128
+# What bad data can cause although every reader checks; errors that no data can cause (types, names) stop the run.
+_SKIPPED = (DatasetError, OSError, ValueError, LookupError, ArithmeticError, cv2.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class SampleStream:
             rng = np.random.default_rng([self.seed, place, attempt])
             try:
                 return self._make(number, episode, frame, key, rng, tuple(failures))
-            except DatasetError as error:
+            except _SKIPPED as error:
                 failures.append(Failure(key, type(error).__name__, str(error)))
         raise TooManyBadSamplesError(_ATTEMPTS, failures[-1].message)
 

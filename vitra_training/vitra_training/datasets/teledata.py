@@ -12,7 +12,7 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.transforms import compose_poses, invert_pose, make_pose, matrix_from_rotvec, rotvec_from_matrix
 from vitra_training.datasets.arrays import check_shape
 from vitra_training.datasets.episode import Array, BoolArray, RobotEpisode, RobotSide
-from vitra_training.datasets.errors import BrokenFileError, MissingKeyError, WrongShapeError
+from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, WrongShapeError
 
 ARM_JOINTS, HAND_JOINTS = 7, 12
 
@@ -27,8 +27,10 @@ def read_episode(path: Path) -> RobotEpisode:
     try:
         with h5py.File(path, "r") as file:
             return _read(path, file)
-    except OSError as cause:
-        raise BrokenFileError(path, "HDF5 episode", cause) from None
+    except DatasetError:
+        raise
+    except Exception as cause:  # a damaged file makes h5py raise nearly anything
+        raise BrokenFileError(path, "HDF5 episode", f"{type(cause).__name__}: {cause}") from None
 
 
 def write_episode(episode: RobotEpisode, folder: Path, video_name: str | None = None) -> Path:
@@ -133,7 +135,7 @@ def read_video_path(path: Path) -> Path:
     try:
         with h5py.File(path, "r") as file:
             named = path.parent / Path(_text(_value(path, file, "meta/video_path"))).name
-    except OSError as cause:
+    except (OSError, ValueError) as cause:
         raise BrokenFileError(path, "HDF5 episode", cause) from None
     return named if named.is_file() else path.with_suffix(".mp4")
 
@@ -162,7 +164,7 @@ def _read_side(path: Path, file: Any, side: Side, length: int) -> RobotSide:
 def _value(path: Path, file: Any, key: str) -> Any:
     if key not in file:
         group = key.rsplit("/", 1)[0]
-        raise MissingKeyError(path, key, sorted(file[group]) if group in file else sorted(file))
+        raise MissingKeyError(path, key, [str(name) for name in file.get(group, file)])
     return file[key][()]
 
 

@@ -1,0 +1,58 @@
+"""Cuts a bag to a span of time, explicitly: into a new bag that says what was cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from vitra_training.datasets.bag_errors import EmptyTrimError
+from vitra_training.datasets.bag_streams import CAMERA, read_streams
+from vitra_training.datasets.bag_writer import Stream, custom_data, write_bag
+
+LATCHED = ("tf_static", "instruction", "safety_state", "episode_state", "camera_info")
+"""Topics whose last message before the cut is still true after it."""
+
+
+def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
+    """Keep what arrived from `begin_s` to `end_s`, seconds from the beginning; returns the number of messages.
+
+    Raises:
+        EmptyTrimError: no picture would be left.
+        BagExistsError: the target is there.
+        BrokenFileError: the bag cannot be read.
+    """
+    bag = read_streams(path)
+    first_ns = int(bag.begin_s * 1e9) + int(begin_s * 1e9)
+    last_ns = int(bag.begin_s * 1e9) + int(end_s * 1e9)
+    frames = bag.streams[CAMERA].arrivals_ns if CAMERA in bag.streams else []
+    if end_s <= begin_s or not any(first_ns <= t <= last_ns for t in frames):
+        raise EmptyTrimError(path, begin_s, end_s, bag.end_s - bag.begin_s)
+    words = f"{datetime.now(UTC).isoformat()}: kept {begin_s:.3f} s to {end_s:.3f} s of {path.name}"
+    about = {**custom_data(path), "trimmed": words}
+    with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+        streams = {
+            c.id: Stream(c.topic, c.msgtype, c.msgdef.data, tuple(c.ext.offered_qos_profiles))  # type: ignore[union-attr]
+            for c in reader.connections
+        }
+        return write_bag(target, streams, _kept(reader, first_ns, last_ns), about)
+
+
+def _kept(reader: AnyReader, first_ns: int, last_ns: int) -> Iterator[tuple[int, int, bytes]]:
+    """Messages of the span, the last latched ones before it put at its beginning."""
+    latched: dict[tuple[int, bytes], bytes] = {}
+    opened = False
+    for connection, time_ns, raw in reader.messages():
+        if time_ns > last_ns:
+            return
+        if time_ns >= first_ns:
+            if not opened:
+                opened = True
+                yield from ((number, first_ns, data) for (number, _), data in latched.items())
+            yield connection.id, time_ns, raw
+        elif connection.topic.endswith(LATCHED):
+            several = connection.topic.endswith("tf_static")  # each publisher of frames has latched its own
+            latched[connection.id, bytes(raw) if several else b""] = bytes(raw)
