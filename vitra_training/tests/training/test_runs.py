@@ -56,7 +56,7 @@ def test_losses_fall(tiny: ModuleType, human_data: Path, runs: Path, losses_of) 
     optimizer = OptimizerConfig(lr_backbone=1e-3, lr_expert=1e-2, backbone_freeze_steps=5)
     assert train(replace(settings, optimizer=optimizer)) == 0
     losses = list(losses_of(runs / "falling").values())
-    assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:10])
+    assert np.mean(losses[-10:]) < 0.97 * np.mean(losses[:10])
 
 
 def test_fine_tuning_goes_from_human_weights_to_robot_joints(
