@@ -76,3 +76,16 @@ def test_a_name_that_was_begun_gets_a_number(tmp_path):
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag_2.partial").mkdir()
     assert unused(tmp_path / "bag") == tmp_path / "bag_3"
+
+
+def test_every_chunk_has_a_checksum_and_the_words_are_there_from_the_start(tmp_path, typestore, text):
+    from rosbags.rosbag2.errors import ReaderError
+
+    bag = BagWriter(tmp_path, "one", typestore, {"operator": "Ada"})
+    assert b"operator" in (tmp_path / "one.partial/one/one.mcap").read_bytes()
+    bag.write("/instruction", STRING, Delivery.SENSOR, 1, text("precious"))
+    path = bag.finish(tmp_path / "elsewhere/one", {"outcome": "saved"})
+    file = path / "one.mcap"
+    file.write_bytes(file.read_bytes().replace(b"precious", b"pretious", 1))
+    with AnyReader([path]) as reader, pytest.raises(ReaderError, match="checksum"):
+        list(reader.messages())

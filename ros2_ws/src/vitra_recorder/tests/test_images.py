@@ -56,3 +56,12 @@ def test_sizes_that_do_not_fit_are_refused():
     broken = serialize_message(Image(height=4, width=4, encoding="rgb8", step=12, data=[0] * 5))
     with pytest.raises(ImageEncodingError, match="cannot have 5 bytes"):
         compress(Kind.COLOR, broken, 90)
+
+
+def test_lossless_colour_keeps_every_bit():
+    picture = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    written = compress(Kind.COLOR, image("rgb8", picture), None)
+    message = deserialize_message(written.data, CompressedImage)
+    decoded = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    np.testing.assert_array_equal(decoded, picture)
+    assert message.format == "rgb8; png compressed bgr8"

@@ -62,7 +62,7 @@ class Graph:
         return future.result()
 
     def written(self):
-        return self.node._pipeline.statistics.written if self.node._pipeline else {}
+        return self.node.recording.pipeline.statistics.written if self.node.recording else {}
 
     def close(self):
         self.node.end()
@@ -165,7 +165,7 @@ def test_a_write_error_is_a_fault_until_the_recording_is_stopped(graph):
     g = graph()
     assert g.call(g.start).success
     g.until(lambda: g.written())
-    g.node._pipeline._bag._writer.storage.bio.close()
+    g.node.recording.pipeline._bag._writer.storage.bio.close()
     g.until(lambda: g.node._state == Heartbeat.FAULT)
     assert ".partial" in g.node._detail
     answer = g.call(g.stop)
@@ -173,3 +173,36 @@ def test_a_write_error_is_a_fault_until_the_recording_is_stopped(graph):
     assert ".partial" in answer.message
     assert g.node.is_active
     assert g.call(g.start).success
+
+
+def test_an_episode_goes_from_goal_to_saved_bag_and_a_discarded_one_stays_apart(graph, tmp_path):
+    from rclpy.action import ActionClient
+
+    from vitra_msgs.action import RecordEpisode
+
+    g = graph("episodes:=true", f"output_dir:={tmp_path / 'set'}", "operator:=Ada", "pre_roll:=0.2")
+    client = ActionClient(g.robot, RecordEpisode, "recorder/record_episode")
+    g.until(client.server_is_ready)
+
+    def record(**goal):
+        sent = client.send_goal_async(RecordEpisode.Goal(instruction="Right hand: Wave.", **goal))
+        g.until(sent.done)
+        handle = sent.result()
+        return handle, handle.get_result_async()
+
+    _, result = record(time_limit_s=0.5)
+    g.until(result.done)
+    assert (result.result().result.outcome, result.result().result.messages > 10) == ("saved", True)
+    handle, result = record()
+    g.until(lambda: sum(g.written().values()) > 10)
+    g.until(handle.cancel_goal_async().done)
+    g.until(result.done)
+    assert result.result().result.outcome == "discarded"
+    _, result = record()
+    g.until(lambda: sum(g.written().values()) > 10)
+    again = g.robot.create_client(Trigger, "recorder/rerecord")
+    assert g.call(again).message.endswith("episode_000004__wave")
+    g.until(result.done)
+    assert g.call(g.stop).message.endswith("episode_000004__wave")
+    names = sorted(p.relative_to(tmp_path / "set").as_posix() for p in (tmp_path / "set").rglob("episode_*__wave"))
+    assert names == [f"discarded/episode_00000{n}__wave" for n in (2, 3)] + [f"episode_00000{n}__wave" for n in (1, 4)]

@@ -9,7 +9,8 @@ def documented(repo_root):
     """Topic names of the table in docs/interfaces.md, sides spelled out."""
     table = (repo_root / "docs/interfaces.md").read_text().split("## Topics")[1].split("## ")[0]
     for row in re.findall(r"^\| (`.*?) \|", table, flags=re.MULTILINE):
-        for name in re.findall(r"`([^`]+)`", row):
+        first, *more = re.findall(r"`([^`]+)`", row)
+        for name in (first, *(name.replace("...", first.rsplit("/", 1)[0]) for name in more)):
             yield from (name.replace("{side}", side) for side in ("left", "right")) if "{side}" in name else (name,)
 
 
@@ -45,4 +46,4 @@ def test_hashes_are_those_of_the_installed_messages(typestore):
 
 def test_what_late_joiners_need_is_latched():
     latched = {topic.name for topic in TOPICS if topic.delivery is Delivery.LATCHED}
-    assert latched == {"safety_state", "instruction", "/tf_static"}
+    assert latched == {"safety_state", "episode_state", "instruction", "/tf_static"}

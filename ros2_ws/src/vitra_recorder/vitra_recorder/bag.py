@@ -13,6 +13,7 @@ from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLi
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
+from vitra_policy.bag_storage import add_checksums, write_about
 from vitra_policy.errors import VitraError
 from vitra_recorder.topics import Delivery
 
@@ -55,6 +56,8 @@ class BagWriter:
             for key, value in custom_data.items():
                 self._writer.set_custom_data(key, value)
             self._writer.open()
+            add_checksums(self._writer.storage)
+            write_about(self._writer.storage, custom_data)
         except OSError as error:
             raise BagError(f"Cannot record into {folder}: {error}. Choose another one.") from error
 
@@ -88,19 +91,30 @@ class BagWriter:
         except OSError as error:
             raise BagError(f"Cannot write to {self._partial}: {error}.") from error
 
-    def finish(self) -> Path:
+    def finish(self, destination: Path | None = None, more_data: Mapping[str, str] | None = None) -> Path:
         """Complete the bag and give it its name; returns where it is.
 
+        Args:
+            destination: another place for it, on the same disk.
+            more_data: text that was not known at the beginning.
+
         Raises:
-            BagError: the disk refuses it; what was written stays under `<name>.partial`.
+            BagError: the disk refuses it, or the place is taken; what was written stays under `<name>.partial`.
         """
+        target = destination or self.path
         try:
+            for key, value in (more_data or {}).items():
+                self._writer.set_custom_data(key, value)
+            if more_data:
+                write_about(self._writer.storage, self._writer.custom_data)
             self._writer.close()
-            os.rename(self._partial / self.path.name, self.path)
+            _sync(self._partial / self.path.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(self._partial / self.path.name, target)  # fails on a bag that is there: it is not empty
             self._partial.rmdir()
         except OSError as error:
             raise BagError(f"Cannot finish the bag: {error}. What was written is in {self._partial}.") from error
-        return self.path
+        return target
 
     def abandon(self) -> Path:
         """Close without completing, after an error; returns where the remains are."""
@@ -109,6 +123,13 @@ class BagWriter:
             with contextlib.suppress(OSError):  # the disk is full: the remains are what was written before
                 storage.abort()
         return self._partial
+
+
+def _sync(folder: Path) -> None:
+    """On the disk before it gets its name, so that a power cut cannot leave a complete name on incomplete data."""
+    for file in folder.iterdir():
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
 
 
 def unused(path: Path) -> Path:

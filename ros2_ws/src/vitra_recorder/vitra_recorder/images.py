@@ -33,27 +33,30 @@ class Compressed:
     data: bytes
 
 
-def compress(kind: Kind, raw: bytes, jpeg_quality: int) -> Compressed:
-    """JPEG of a serialised colour image, PNG of a depth image.
+def compress(kind: Kind, raw: bytes, jpeg_quality: int | None) -> Compressed:
+    """JPEG of a serialised colour image (PNG where the quality is None), PNG of a depth image.
 
     Raises:
         UnknownNameError: an encoding that is neither.
         ImageEncodingError: sizes that do not fit, or the codec refuses.
     """
-    return _jpeg(raw, jpeg_quality) if kind is Kind.COLOR else _depth_png(raw)
+    return _color(raw, jpeg_quality) if kind is Kind.COLOR else _depth_png(raw)
 
 
-def _jpeg(raw: bytes, quality: int) -> Compressed:
+def _color(raw: bytes, quality: int | None) -> Compressed:
     image = deserialize_message(raw, Image)
     if image.encoding not in _TO_BGR:
         raise UnknownNameError("colour encoding", image.encoding, _TO_BGR)
     pixels = _pixels(image, np.dtype(np.uint8), 1 if image.encoding == "mono8" else 3)
     conversion = _TO_BGR[image.encoding]
     bgr = pixels if conversion is None else cv2.cvtColor(pixels, conversion)
-    data = _encode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if quality is None:
+        codec, data = "png", _encode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_FASTEST])
+    else:
+        codec, data = "jpeg", _encode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     flavour = "mono8" if image.encoding == "mono8" else "bgr8"
     return Compressed(
-        "/compressed", COMPRESSED_TYPE, _message(image, f"{image.encoding}; jpeg compressed {flavour}", data)
+        "/compressed", COMPRESSED_TYPE, _message(image, f"{image.encoding}; {codec} compressed {flavour}", data)
     )
 
 

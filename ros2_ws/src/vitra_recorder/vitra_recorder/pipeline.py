@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ class ImageFormat(StrEnum):
     """How a kind of image is recorded."""
 
     COMPRESSED = "compressed"
+    LOSSLESS = "lossless"
     RAW = "raw"
     NONE = "none"
 
@@ -75,6 +76,8 @@ class RecordingPipeline:
         self._queued_bytes = 0
         self._changed = threading.Condition()
         self._closing = False
+        self._destination: Path | None = None
+        self._more_data: Mapping[str, str] = {}
         self._result: Path | None = None
         self._failure = ""
         self._thread = threading.Thread(target=self._write_all, name="bag-writer", daemon=True)
@@ -101,14 +104,18 @@ class RecordingPipeline:
             self.statistics.deepest_queue_bytes = max(self.statistics.deepest_queue_bytes, self._queued_bytes)
             self._changed.notify()
 
-    def finish(self) -> Path:
+    def finish(self, destination: Path | None = None, more_data: Mapping[str, str] | None = None) -> Path:
         """Write what is queued, complete the bag, and return where it is.
+
+        Args:
+            destination: another place for the bag than its own name, on the same disk.
+            more_data: text for the bag that was not known at the beginning.
 
         Raises:
             VitraError: the recording had failed, or cannot be completed.
         """
         with self._changed:
-            self._closing = True
+            self._closing, self._destination, self._more_data = True, destination, more_data or {}
             self._changed.notify()
         self._thread.join()
         if self._result is None:
@@ -118,7 +125,7 @@ class RecordingPipeline:
     def _write_all(self) -> None:
         try:
             reason = self._pump()
-            self._result = self._bag.finish()
+            self._result = self._bag.finish(self._destination, self._more_data)
         except Exception as error:  # a VitraError, or a bug: either way the remains must be named
             remains = self._bag.abandon()
             self._end(f"{error} The recording stopped; what was written is in {remains}.")
@@ -155,9 +162,10 @@ class RecordingPipeline:
 
     def _write(self, item: _Item) -> None:
         name, message_type, data = item.name, item.topic.type, item.data
-        if item.topic.kind is not Kind.PLAIN and self._format(item.topic) is ImageFormat.COMPRESSED:
+        if item.topic.kind is not Kind.PLAIN and self._format(item.topic) is not ImageFormat.RAW:
             try:
-                picture = compress(item.topic.kind, data, self._settings.jpeg_quality)
+                quality = self._settings.jpeg_quality if self._format(item.topic) is ImageFormat.COMPRESSED else None
+                picture = compress(item.topic.kind, data, quality)
             except VitraError:
                 self.statistics.dropped[name] += 1
                 return

@@ -1,180 +1,289 @@
-"""The `recorder` node: owns the subscriptions and the start and stop of recordings; the pipeline owns the bag.
+"""The `recorder` node: subscriptions, services and the episode action; what is recorded when is in `session`.
 
 recorder --ros-args -p output:=runs/demo/bag -p record_at_start:=true
+recorder --ros-args -p episodes:=true -p output_dir:=runs/episodes -p pre_roll:=1.0
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.task import Future
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from vitra_msgs.action import RecordEpisode
+from vitra_msgs.msg import EpisodeState
+from vitra_msgs.srv import DiscardEpisode
 from vitra_policy.errors import VitraError
 from vitra_policy.inference.registry import parse_options
-from vitra_recorder.bag import BagError, BagWriter, free_bytes, leftovers, unused
-from vitra_recorder.pipeline import RecordingPipeline
+from vitra_recorder.bag import BagError, leftovers
+from vitra_recorder.episodes import lock_folder
+from vitra_recorder.session import EpisodeRequest, Recording, RecordingSession
 from vitra_recorder.settings import Parameters
+from vitra_recorder.software import calibration_texts, software_versions
 from vitra_recorder.topics import TOPICS, Delivery, Topic
 from vitra_recorder.typestore import stack_typestore
 from vitra_runtime import qos
+from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 
 _PROFILES = {Delivery.SENSOR: qos.RECORD, Delivery.RELIABLE: qos.RECORD_RELIABLE, Delivery.LATCHED: qos.RECORD_LATCHED}
 _REPORT_PERIOD_S = 1.0
+_WATCH_PERIOD_S = 0.05
+_NOTHING = "No recording is under way."
 
 
 class RecorderNode(StackNode[Parameters]):
-    """Wiring of the recorder; the logic is in the modules it imports."""
+    """Wiring of the recorder."""
 
     def __init__(self) -> None:
         super().__init__("recorder", Parameters)
-        self._about = parse_options(self.params.about)
-        self._output = Path(self.params.output).expanduser() if self.params.output else None
-        self._folder = self._output.parent if self._output else Path(self.params.output_dir).expanduser()
-        self._pipeline: RecordingPipeline | None = None
-        self._started_s = 0.0
+        self._session: RecordingSession | None = None
+        self._lock: DeviceLock | None = None
+        self._goal: tuple[ServerGoalHandle, Recording, Future] | None = None
+        self._warned: set[str] = set()
         self._topic_subscriptions: list[Any] = []
-        self._latched: dict[str, tuple[Topic, dict[bytes, None]]] = {}
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_service(Trigger, "~/start", self._on_start)
-        self.create_service(Trigger, "~/stop", self._on_stop)
+        self._states = self.stream_publisher(EpisodeState, "episode_state", qos.LATCHED)
+        for name, callback in {
+            "start": self._on_start, "stop": self._on_save, "save": self._on_save, "rerecord": self._on_rerecord,
+            "discard": lambda _, response: self._discard("the operator discarded it", response),
+        }.items():  # fmt: skip
+            self.create_service(Trigger, f"~/{name}", callback)
+        self.create_service(
+            DiscardEpisode, "~/discard_because", lambda request, response: self._discard(request.reason, response)
+        )
+        self._server = ActionServer(
+            self, RecordEpisode, "~/record_episode", self._on_goal,
+            goal_callback=lambda _: GoalResponse.ACCEPT if self._session else GoalResponse.REJECT,
+            cancel_callback=lambda _: CancelResponse.ACCEPT,
+        )  # fmt: skip
         self.create_timer(_REPORT_PERIOD_S, self._report)
+        self.create_timer(_WATCH_PERIOD_S, self._watch_goal)
+
+    @property
+    def recording(self) -> Recording | None:
+        """The recording under way."""
+        return self._session.current if self._session else None
 
     def setup(self) -> None:
-        """Read the message definitions and subscribe to everything."""
-        self._typestore = stack_typestore([Path(get_package_share_directory("vitra_msgs"))])
-        for path in leftovers(self._folder):
-            self.get_logger().warning(f"{path} was cut off earlier; it is left as it is")
+        """Read the message definitions, hold the folder, and subscribe to everything."""
+        calibration = calibration_texts(self.params.calibration)
+        about = {**software_versions(), **calibration, **parse_options(self.params.about)}
+        session = RecordingSession(
+            self.params, stack_typestore([Path(get_package_share_directory("vitra_msgs"))]), self.resolve_topic_name,
+            about, lambda text: serialize_message(String(data=text)), self.set_fault,
+            lambda: self.get_clock().now().nanoseconds,
+        )  # fmt: skip
+        self._lock = lock_folder(session.folder)
+        for path in leftovers(session.folder):
+            self.get_logger().warning(f"{path} was cut off earlier; it is left as it is (vitra-bag repair {path})")
+        self._session = session
         for topic in TOPICS:
-            self._subscribe(topic)
+            self._subscribe(session, topic)
 
     def start(self) -> None:
         """Begin to record, if told to do so at start."""
-        if self.params.record_at_start and self._pipeline is None:
-            self._start_recording()
+        if self.params.record_at_start and self.recording is None:
+            self._begin(EpisodeRequest())
 
     def halt(self) -> None:
         """Complete the recording under way."""
         try:
-            self._stop_recording()
+            self._end(None)
         except VitraError as error:
             self.get_logger().error(str(error))
 
     def teardown(self) -> None:
-        """Drop the subscriptions."""
+        """Drop the subscriptions and the folder."""
         for subscription in self._topic_subscriptions:
             self.destroy_subscription(subscription)
         self._topic_subscriptions.clear()
+        self._session = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
-    def _subscribe(self, topic: Topic) -> None:
+    def _subscribe(self, session: RecordingSession, topic: Topic) -> None:
         package, _, name = topic.type.split("/")
         message_class = getattr(importlib.import_module(f"{package}.msg"), name)
         full_name = self.resolve_topic_name(topic.name)
-        clock = self.get_clock()
 
         def take(raw: bytes) -> None:
-            pipeline = self._pipeline
-            if pipeline is not None:
-                pipeline.put(topic, full_name, clock.now().nanoseconds, raw)
+            session.take(topic, full_name, raw)
 
-        def take_latched(raw: bytes) -> None:
-            # Several publishers may latch on one topic (/tf_static), so more than the last message is kept.
-            kept = self._latched.setdefault(full_name, (topic, {}))[1]
-            kept.pop(raw, None)
-            kept[raw] = None
-            while len(kept) > (16 if topic.name.startswith("/tf") else 1):
-                kept.pop(next(iter(kept)))
-            take(raw)
+        def take_instruction(raw: bytes) -> None:
+            session.heard_instruction = deserialize_message(raw, String).data
+            session.take(topic, full_name, raw)
 
-        callback = take_latched if topic.delivery is Delivery.LATCHED else take
+        callback = take_instruction if topic.name == "instruction" else take
         self._topic_subscriptions.append(
             self.create_subscription(message_class, topic.name, callback, _PROFILES[topic.delivery], raw=True)
         )
 
-    def _start_recording(self) -> Path:
-        if self._pipeline is not None:
-            raise BagError("A recording is under way; stop it first (recorder/stop).")
-        free = free_bytes(self._folder)
-        if free < self.params.min_free_gb * 1e9:
-            raise BagError(
-                f"Only {free / 1e9:.2f} GB are free at {self._folder}; {self.params.min_free_gb:g} GB are kept free "
-                "(min_free_gb). Make room, or record onto another disk."
-            )
-        started = datetime.now(UTC)
-        path = unused(self._output or self._folder / started.strftime("run_%Y%m%d_%H%M%S"))
-        about = {
-            "recorder_version": "0.1.0",
-            "started_utc": started.isoformat(),
-            "expected_topics": " ".join(self.resolve_topic_name(topic.name) for topic in TOPICS),
-            **self._about,
-        }
-        bag = BagWriter(path.parent, path.name, self._typestore, about)
-        pipeline = RecordingPipeline(bag, self.params.pipeline, self.set_fault)
-        now_ns = self.get_clock().now().nanoseconds
-        for full_name, (topic, kept) in self._latched.items():
-            for raw in kept:
-                pipeline.put(topic, full_name, now_ns, raw)
-        self._pipeline, self._started_s = pipeline, time.monotonic()
+    def _begin(self, request: EpisodeRequest) -> Recording:
+        if self._session is None:
+            raise BagError(f"The recorder is not ready: {self._detail}.")
+        recording = self._session.start(request)
         self.set_fault("")
-        self.get_logger().info(f"recording into {bag.path}")
-        return bag.path
+        self._warned.clear()
+        self.get_logger().info(f"recording into {recording.path}")
+        self._publish_state([])
+        return recording
 
-    def _stop_recording(self) -> Path | None:
-        pipeline, self._pipeline = self._pipeline, None
-        if pipeline is None:
+    def _end(self, discard_reason: str | None) -> Recording | None:
+        """Save, or discard for a reason."""
+        session = self._session
+        if session is None or session.current is None:
             return None
         self.set_fault("")
-        path = pipeline.finish()
-        dropped = pipeline.statistics.dropped
-        if dropped:
+        recording = session.save() if discard_reason is None else session.discard(discard_reason)
+        assert recording is not None
+        if dropped := recording.pipeline.statistics.dropped:
             self.get_logger().warning("dropped: " + ", ".join(f"{count} of {name}" for name, count in dropped.items()))
+        words = recording.outcome + (f" ({recording.detail})" if recording.detail else "")
         self.get_logger().info(
-            f"recorded {sum(pipeline.statistics.written.values())} messages in "
-            f"{time.monotonic() - self._started_s:.1f} s: {path}"
+            f"{words}: {recording.written} messages in {recording.duration_s:.1f} s: {recording.path}"
         )
-        return path
+        self._publish_state([])
+        return recording
 
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            if not self._set_up:
-                raise BagError(f"The recorder is not ready: {self._detail}.")
-            response.success, response.message = True, str(self._start_recording())
+            response.success, response.message = True, str(self._begin(EpisodeRequest()).path)
         except VitraError as error:
             response.success, response.message = False, str(error)
         return response
 
-    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._answer(None, response)
+
+    def _discard(self, reason: str, response: Any) -> Any:
+        return self._answer(reason or "no reason given", response)
+
+    def _on_rerecord(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Discard the episode under way and begin it again with the same words."""
+        current = self.recording
+        response = self._answer("recorded again", response)
+        if response.success and current is not None:
+            try:
+                response.message = str(self._begin(current.request).path)
+            except VitraError as error:
+                response.success, response.message = False, str(error)
+        return response
+
+    def _answer(self, discard_reason: str | None, response: Any) -> Any:
         try:
-            path = self._stop_recording()
-            response.success = path is not None
-            response.message = str(path) if path else "No recording is under way."
+            recording = self._end(discard_reason)
+            response.success = recording is not None
+            response.message = str(recording.path) if recording else _NOTHING
         except VitraError as error:
             response.success, response.message = False, str(error)
         return response
+
+    async def _on_goal(self, goal: ServerGoalHandle) -> RecordEpisode.Result:
+        request = goal.request
+        try:
+            recording = self._begin(EpisodeRequest(request.instruction, request.operator_name, request.source))
+        except VitraError as error:
+            goal.abort()
+            return RecordEpisode.Result(outcome="refused", detail=str(error))
+        ended: Future = Future()
+        self._goal = (goal, recording, ended)
+        await ended
+        result = RecordEpisode.Result(
+            outcome=recording.outcome, path=str(recording.path), detail=recording.detail,
+            duration_s=recording.duration_s, messages=recording.written, dropped=recording.dropped,
+        )  # fmt: skip
+        if goal.is_cancel_requested:
+            goal.canceled()
+        elif recording.outcome == "failed":
+            goal.abort()
+        else:
+            goal.succeed()
+        return result
+
+    def _watch_goal(self) -> None:
+        """Time limit and cancel requests of the episode that an action goal asked for."""
+        if self._goal is None:
+            return
+        goal, recording, ended = self._goal
+        limit_s = goal.request.time_limit_s
+        if self.recording is recording:
+            try:
+                if goal.is_cancel_requested:
+                    self._end("the goal was canceled")
+                elif limit_s > 0 and recording.duration_s >= limit_s:
+                    self._end(None)
+                else:
+                    return
+            except VitraError as error:
+                recording.detail = str(error)
+        self._goal = None
+        ended.set_result(None)
 
     def _report(self) -> None:
-        """Rates and drops for people, once a second."""
-        pipeline = self._pipeline
+        """Rates, gaps and drops for people, once a second; each new warning is also spoken on the terminal."""
+        session = self._session
+        if session is None:
+            return
+        warnings = session.watch()
+        recording = session.current
+        if recording is not None:
+            for warning in warnings:
+                key = "".join(c for c in warning if not c.isdigit())
+                if key not in self._warned:
+                    self._warned.add(key)
+                    self.get_logger().warning(f"while recording: {warning}")
+            if self._goal is not None:
+                self._goal[0].publish_feedback(
+                    RecordEpisode.Feedback(
+                        elapsed_s=recording.duration_s,
+                        messages=recording.written,
+                        dropped=recording.dropped,
+                        warnings=warnings,
+                    )  # fmt: skip
+                )
+        self._publish_state(warnings)
+        self._publish_diagnostics(session, warnings)
+
+    def _publish_state(self, warnings: list[str]) -> None:
+        session = self._session
+        if session is None:
+            return
+        shown = session.current or session.last
+        message = EpisodeState(
+            state=EpisodeState.RECORDING if session.current else EpisodeState.IDLE,
+            saved=session.saved, discarded=session.discarded, warnings=warnings,
+        )  # fmt: skip
+        if shown is not None:
+            message.path, message.instruction = str(shown.path), shown.request.instruction
+            message.elapsed_s, message.messages, message.dropped = shown.duration_s, shown.written, shown.dropped
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._states.publish(message)
+
+    def _publish_diagnostics(self, session: RecordingSession, warnings: list[str]) -> None:
+        recording = session.current
         status = DiagnosticStatus(name="recorder: recording", hardware_id="recorder", message="idle")
-        if pipeline is not None:
-            elapsed_s = max(time.monotonic() - self._started_s, 1e-3)
-            statistics = pipeline.statistics
-            dropped = sum(statistics.dropped.values())
-            status.level = DiagnosticStatus.WARN if dropped else DiagnosticStatus.OK
-            status.message = f"recording, {dropped} dropped" if dropped else "recording"
-            status.values = [
-                KeyValue(key=name, value=f"{count / elapsed_s:.1f} Hz, {statistics.dropped[name]} dropped")
-                for name, count in sorted(statistics.written.copy().items())
-            ]
+        if recording is not None:
+            status.level = DiagnosticStatus.WARN if warnings or recording.dropped else DiagnosticStatus.OK
+            status.message = "; ".join(warnings[:3]) or f"recording, {recording.dropped} dropped"
+            statistics = recording.pipeline.statistics
             status.values.append(KeyValue(key="MB", value=f"{statistics.bytes_written / 1e6:.1f}"))
             status.values.append(KeyValue(key="deepest queue MB", value=f"{statistics.deepest_queue_bytes / 1e6:.1f}"))
+        for name, report in session.monitor.report(self.get_clock().now().nanoseconds).items():
+            gap_ms, delay_ms = report.gap_s * 1e3, report.delay_s * 1e3
+            words = [f"{report.rate_hz:.1f} Hz", f"gap {gap_ms:.0f} ms", f"delay {delay_ms:.0f} ms"]
+            status.values.append(KeyValue(key=name, value=", ".join([*words, *report.warnings])))
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)

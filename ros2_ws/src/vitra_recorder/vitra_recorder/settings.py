@@ -15,9 +15,19 @@ class Parameters:
     """Read once, when the node starts."""
 
     output: str = param("", "Bag to write, a folder; gets a number if it exists. Empty: a dated one in output_dir")
-    output_dir: str = param("runs/bags", "Folder for bags named by date and time")
+    output_dir: str = param("runs/bags", "Folder for bags named by date and time, and for episodes")
+    episodes: bool = param(False, "Record numbered episodes in output_dir instead of single runs")
     record_at_start: bool = param(False, "Begin to record as soon as the node is active")
-    color_format: str = param("compressed", "Colour images: compressed is JPEG", choices=_FORMATS)
+    instruction: str = param("", "Instruction of the episodes; empty: what the topic instruction says")
+    operator: str = param("", "Who demonstrates")
+    source: str = param("", "What moves the robot: teleop, policy ...")
+    calibration: str = param("", "Calibration kept inside every bag: a name, or a path ending in .yaml; empty: none")
+    require_instruction: bool = param(False, "Refuse to record without an instruction")
+    required: tuple[str, ...] = param(("",), "Topics that must be alive before an episode starts")
+    pre_roll: float = param(0.0, "How much of the past an episode starts with", unit="s", bounds=(0.0, 10.0))
+    color_format: str = param(
+        "compressed", "Colour images: compressed is JPEG, lossless is PNG, raw keeps the message", choices=_FORMATS
+    )
     depth_format: str = param("compressed", "Depth images: compressed is lossless PNG", choices=_FORMATS)
     jpeg_quality: int = param(90, "JPEG quality of colour images", bounds=(10, 100))
     queue_mb: int = param(128, "Memory for messages that wait for the disk", unit="MB", bounds=(8, 8192))
@@ -34,3 +44,8 @@ class Parameters:
             queue_bytes=self.queue_mb * 2**20,
             min_free_bytes=int(self.min_free_gb * 1e9),
         )
+
+    @property
+    def required_topics(self) -> tuple[str, ...]:
+        """Topics that must be alive, without empty ones."""
+        return tuple(name for name in self.required if name)
