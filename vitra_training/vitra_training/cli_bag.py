@@ -1,0 +1,192 @@
+"""`vitra-bag`: judge, repair, cut and convert recorded episodes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from vitra_policy.errors import VitraError
+from vitra_training.datasets.bag_check import BagReport, Limits, as_json, check_bag
+from vitra_training.datasets.bag_errors import NoBagError
+from vitra_training.datasets.bag_picture import draw_check
+from vitra_training.datasets.bag_repair import find_broken, repair_bag
+from vitra_training.datasets.bag_trim import trim_bag
+from vitra_training.datasets.bags import BagEpisodes, find_bags
+from vitra_training.datasets.convert import Format, convert
+
+_console = Console()
+_Bag = Annotated[Path, tyro.conf.Positional]
+_MARGIN_S = 0.3
+
+
+@dataclass(frozen=True)
+class Check:
+    """Judge every episode: rates, gaps, skew, idle ends, joint jumps, clocks, frozen pictures, masks, words.
+
+    Exit code 1 when an episode must not be used.
+    """
+
+    data: _Bag
+    """A bag, or a folder of bags (discarded ones are left out)."""
+    report: Path | None = None
+    """JSON file with every figure."""
+    pictures: Path | None = None
+    """Folder for one picture per episode."""
+    limits: Limits = field(default_factory=Limits)
+    """From when on something is called bad."""
+
+    def run(self) -> int:
+        """Check and print."""
+        reports = []
+        for path in _bags(self.data):
+            report, bag = check_bag(path, self.limits)
+            reports.append(report)
+            _say(report)
+            if bag is not None and self.pictures is not None:
+                draw_check(report, bag, self.pictures / f"{path.name}.png")
+        if self.report is not None:
+            self.report.parent.mkdir(parents=True, exist_ok=True)
+            self.report.write_text(json.dumps([as_json(report) for report in reports], indent=1))
+        bad = sum(not report.ok for report in reports)
+        _console.print(f"{len(reports)} episodes, {len(reports) - bad} good, {bad} bad")
+        return 1 if bad else 0
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Make whole bags of those that a crash or a bad disk left; damaged ones move to originals/."""
+
+    data: _Bag
+    """A bag (`*.partial` or damaged), or a folder in which all that were cut off are repaired."""
+
+    def run(self) -> int:
+        """Repair and print."""
+        broken = find_broken(self.data)
+        for path in broken:
+            report = repair_bag(path)
+            if report.original is None:
+                _console.print(f"{path}: nothing is wrong, {report.messages} messages")
+                continue
+            _console.print(
+                f"[green]{report.result}[/]: {report.messages} messages over {report.duration_s:.1f} s; "
+                f"the damaged bag is in {report.original}"
+            )
+            for damage in report.damages:
+                _console.print(f"  [yellow]{damage}[/]", highlight=False)
+        _console.print(f"{len(broken)} bags looked at")
+        return 0
+
+
+@dataclass(frozen=True)
+class Trim:
+    """Cut a bag into a new one; idle ends teach a policy to idle."""
+
+    bag: _Bag
+    """Bag to cut; it is left as it is."""
+    out: _Bag
+    """New bag."""
+    idle: bool = False
+    """Cut where nothing moves at the beginning and the end."""
+    begin_s: float = 0.0
+    """Seconds from the beginning of the bag."""
+    end_s: float | None = None
+    """Seconds from the beginning of the bag; default its end."""
+
+    def run(self) -> int:
+        """Cut and print."""
+        report, _ = check_bag(self.bag)
+        end_s = report.duration_s if self.end_s is None else self.end_s
+        begin_s = self.begin_s
+        if self.idle:
+            begin_s = max(begin_s, report.idle_head_s - _MARGIN_S)
+            end_s = min(end_s, report.duration_s - report.idle_tail_s + _MARGIN_S)
+        count = trim_bag(self.bag, self.out, begin_s, end_s)
+        _console.print(f"{self.out}: {count} messages, {begin_s:.2f} s to {end_s:.2f} s of {self.bag}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Write episodes as TeleData, canonical store and LeRobot v3; episodes that fail their check are left out."""
+
+    data: _Bag
+    """A bag, or a folder of bags (discarded ones are left out)."""
+    out: _Bag
+    """New folder; each format gets a folder in it."""
+    formats: tuple[Format, ...] = (Format.TELEDATA, Format.CANONICAL, Format.LEROBOT)
+    """What to write."""
+    unchecked: bool = False
+    """Convert episodes even if their check fails."""
+
+    def run(self) -> int:
+        """Convert and print."""
+        bags = _bags(self.data)
+        if not self.unchecked:
+            reports = {path: check_bag(path)[0] for path in bags}
+            for report in reports.values():
+                if not report.ok:
+                    _say(report)
+            bags = [path for path in bags if reports[path].ok]
+        failures = 0
+        for format in self.formats if bags else ():
+            result = convert(BagEpisodes(self.data, bags), self.out / format.value, format)
+            for episode, reason in result.failed.items():
+                _console.print(f"[red]left out[/] {episode}: {reason}")
+            failures += len(result.failed)
+            _console.print(f"{result.converted} episodes, {result.frames} frames -> {self.out / format.value}")
+        return 0 if bags and not failures else 1
+
+
+Command: TypeAlias = Check | Repair | Trim | Convert
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; errors that a user can fix are one line, without a traceback."""
+    command = tyro.cli(tyro.conf.OmitArgPrefixes[Command], args=arguments, description=__doc__)  # type: ignore[arg-type]
+    try:
+        return int(command.run())
+    except VitraError as error:
+        _console.print(f"[red]{error}[/]")
+        return 2
+
+
+def _bags(path: Path) -> list[Path]:
+    """Bags at or below a path; those that were cut off are among them, so that nobody overlooks them."""
+    cut_off = [p for p in path.glob("*.partial") if p.is_dir()] if not path.name.endswith(".partial") else [path]
+    found = sorted([*find_bags(path), *cut_off])
+    if not found and list(path.glob("*.mcap")):
+        return [path]  # its metadata are lost: the check says so
+    if not found:
+        raise NoBagError(path)
+    return found
+
+
+def _say(report: BagReport) -> None:
+    mark = "[green]good[/]" if report.ok else "[red]bad[/]"
+    _console.print(f"{mark} {report.path}: {report.duration_s:.1f} s, '{report.instruction}'", highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("stream", "messages", "Hz", "declared", "longest gap ms", "age at frames p50/p95/max ms"):
+        table.add_column(column, style="dim")
+    for stream in report.streams:
+        if stream.declared_hz or stream.topic in report.skew:
+            skew = report.skew.get(stream.topic)
+            ages = f"{skew.p50_s * 1e3:.1f} / {skew.p95_s * 1e3:.1f} / {skew.max_s * 1e3:.1f}" if skew else ""
+            declared = f"{stream.declared_hz:g}" if stream.declared_hz else ""
+            gap = f"{stream.longest_gap_s * 1e3:.0f}"
+            table.add_row(stream.topic, str(stream.count), f"{stream.rate_hz:.1f}", declared, gap, ages)
+    if report.streams:
+        _console.print(table)
+    for finding in report.findings:
+        style = "red" if finding.level == "error" else "yellow"
+        _console.print(f"  [{style}]{finding.level}[/] {finding.check}: {finding.message}", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
