@@ -49,7 +49,7 @@ def macro_and_pooled(cells: Sequence[tuple[int, int]], confidence: float = 0.95)
 
     def average(value: float, draws: np.ndarray) -> Average:
         low, high = np.quantile(draws, [tail, 1 - tail])
-        return Average(float(value), Interval(float(low), float(high)))
+        return Average(float(value), Interval(min(float(low), float(value)), max(float(high), float(value))))
 
     return Averages(
         macro=average(np.mean(k / n), rates.mean(axis=1)),

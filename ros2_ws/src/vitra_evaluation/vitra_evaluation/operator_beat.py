@@ -1,0 +1,70 @@
+"""The operator's heartbeat: it beats as long as somebody's console is in touch, and its silence stops the robot."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from vitra_msgs.msg import Heartbeat
+from vitra_runtime import qos
+
+NODE = "operator"
+PERIOD_S = 0.05
+
+
+class Presence:
+    """When a console was last heard of.
+
+    Args:
+        timeout_s: longest silence of a console that is there.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, timeout_s: float = 0.6, clock: Callable[[], float] = time.monotonic) -> None:
+        self._timeout_s, self._clock = timeout_s, clock
+        self._seen_s = -1e9
+
+    def touch(self) -> None:
+        """A console said that it is there."""
+        self._seen_s = self._clock()
+
+    def leave(self) -> None:
+        """The console is gone."""
+        self._seen_s = -1e9
+
+    @property
+    def is_there(self) -> bool:
+        """Whether somebody is in touch."""
+        return self._clock() - self._seen_s < self._timeout_s
+
+
+class OperatorBeat:
+    """Publishes the operator's heartbeat at 20 Hz while the presence lasts.
+
+    Args:
+        node: the node to publish from.
+        presence: who is there.
+    """
+
+    def __init__(self, node: Any, presence: Presence) -> None:
+        self._node, self._presence = node, presence
+        self._publisher = node.create_publisher(Heartbeat, "heartbeat", qos.HEARTBEAT)
+        self._running = threading.Event()
+        self._running.set()
+        self._thread = threading.Thread(target=self._run, name="operator", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Fall silent."""
+        self._running.clear()
+        self._thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        message = Heartbeat(node=NODE, state=Heartbeat.ACTIVE)
+        while self._running.is_set():
+            if self._presence.is_there:
+                message.header.stamp = self._node.get_clock().now().to_msg()
+                self._publisher.publish(message)
+            time.sleep(PERIOD_S)
