@@ -16,14 +16,6 @@ RUN_ELSEWHERE = {
     "make test": "CI",
     "vitra-launch sim.launch.xml policy:=expert arms:=right": "tests/test_demo.py (demo.launch.xml includes it)",
 }
-    "make rollout",
-    "make lint",
-    "make bench",
-    "make train-mini",
-    "make teleop-demo",
-    "make eval-demo",
-    "make bench-gpu",
-}
 
 
 def commands() -> list[str]:

@@ -37,7 +37,7 @@ class XHandJoint:
 XHAND_MAP: tuple[XHandJoint, ...] = (
     XHandJoint("thumb_bend_joint", 44, +1),
     XHandJoint("thumb_rota_joint1", 43, -1),
-    XHandJoint("thumb_rota_joint2", 46, +1),
+    XHandJoint("thumb_rota_joint2", 46, -1),
     XHandJoint("index_bend_joint", 7, +1),
     XHandJoint("index_joint1", 8, +1),
     XHandJoint("index_joint2", 14, +1),
