@@ -34,7 +34,7 @@ def test_human_and_robot_episodes_come_back_exactly(human: EpisodeSource, robot:
                 writer.add(source.load(number))
     store = open_source(tmp_path / "s")
     expected = [source.load(n).episode for source in (human, robot) for n in range(len(source))]
-    assert store.ids == [episode.id for episode in expected]
+    assert list(store.ids) == [episode.id for episode in expected]
     for number, episode in enumerate(expected):
         same_tables(store.load(number).episode, episode)
 
@@ -133,6 +133,6 @@ def test_another_version_is_refused(human: EpisodeSource, tmp_path: Path) -> Non
     with StoreWriter(tmp_path / "s") as writer:
         writer.add(human.load(0))
     path = tmp_path / "s" / STORE_NAME
-    path.write_text(path.read_text().replace('"version": "1"', '"version": "9"'))
-    with pytest.raises(BrokenFileError, match="version 1"):
+    path.write_text(path.read_text().replace('"version": "2"', '"version": "9"'))
+    with pytest.raises(BrokenFileError, match="version 2"):
         CanonicalStore(tmp_path / "s")

@@ -22,7 +22,7 @@ class EpisodeSource(Protocol):
 
     format: str
     root: Path
-    ids: list[str]
+    ids: Sequence[str]
     broken: dict[str, str]
     """Episodes that `frame_index` had to leave out, and why."""
 

@@ -29,7 +29,8 @@ from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
 
 STORE_NAME = "store.json"
 EPISODES_NAME = "episodes.parquet"
-VERSION = "1"
+VERSION = "2"
+META = "meta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class StoreOptions:
     """Frames from one key frame to the next."""
     crf: int = 21
     """x264 quality; lower is better and larger."""
-    frames_per_shard: int = 20_000
+    frames_per_shard: int = 2000
     """A shard closes after the episode that reaches this many frames."""
     frames_per_group: int = 128
     """A Parquet row group closes after the episode that reaches this many frames."""
@@ -95,16 +96,14 @@ class StoreWriter:
         place = self._shard.add_rows(record, numbers, usable)
         self._rows.append(
             {"id": record.id, "kind": record.kind, "length": len(numbers), "usable": int(usable.sum()), **place}
-            | {"meta": record.meta}
         )
 
     def close(self) -> Path:
         """Finish the last shard and write the index."""
         self._finish_shard()
         self.root.mkdir(parents=True, exist_ok=True)
-        names = ("id", "kind", "length", "usable", "shard", "row_group", "row", "meta")
-        types = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.int32(), pa.int32(), pa.int32(), pa.string())
-        schema = pa.schema(list(zip(names, types, strict=True)))
+        numbers = ("length", "usable", "shard", "row_group", "row")
+        schema = pa.schema([(n, pa.string()) for n in ("id", "kind")] + [(n, pa.int32()) for n in numbers])
         pq.write_table(pa.Table.from_pylist(self._rows, schema=schema), self.root / EPISODES_NAME, compression="zstd")
         summary = {
             "version": VERSION,
@@ -160,6 +159,7 @@ class _Shard:
 
     def add_rows(self, record: Record, numbers: NDArray[np.int32], usable: NDArray[np.bool_]) -> dict[str, int]:
         table = table_from_arrays({"video_frame": numbers, "usable": usable, **record.frames})
+        table = table.append_column(META, pa.array([record.meta] + [None] * (len(numbers) - 1), pa.string()))
         place = {"shard": self.number, "row_group": self._row_group, "row": self._rows_in_group}
         self._group.append(table)
         self._rows_in_group += len(numbers)
@@ -206,9 +206,11 @@ def table_from_arrays(arrays: dict[str, NDArray[Any]]) -> pa.Table:
 
 
 def arrays_from_table(table: pa.Table) -> dict[str, NDArray[Any]]:
-    """Inverse of :func:`table_from_arrays`."""
+    """Inverse of :func:`table_from_arrays`; the JSON column is left out."""
     arrays = {}
     for field, column in zip(table.schema, table.columns, strict=True):
+        if field.name == META:
+            continue
         chunk = column.combine_chunks()
         flat = chunk.flatten() if pa.types.is_fixed_size_list(chunk.type) else chunk
         shape = json.loads((field.metadata or {}).get(b"shape", b"[]"))

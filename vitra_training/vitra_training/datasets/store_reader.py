@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,22 @@ from numpy.typing import NDArray
 from vitra_training.datasets.episode import IntArray, Recording, VideoClip
 from vitra_training.datasets.errors import BrokenFileError
 from vitra_training.datasets.record import Record, from_record
-from vitra_training.datasets.store import EPISODES_NAME, STORE_NAME, VERSION, arrays_from_table, shard_paths
+from vitra_training.datasets.store import EPISODES_NAME, META, STORE_NAME, VERSION, arrays_from_table, shard_paths
 
 _CACHED_GROUPS = 16
+
+
+class _Names(Sequence[str]):
+    """Strings that stay in Arrow's memory: a million of them cost little in every worker process."""
+
+    def __init__(self, values: pa.StringArray) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, row: Any) -> Any:
+        return self._values[row].to_pylist() if isinstance(row, slice) else self._values[row].as_py()
 
 
 class CanonicalStore:
@@ -40,9 +54,8 @@ class CanonicalStore:
         if self.summary.get("version") != VERSION:
             raise BrokenFileError(root / STORE_NAME, f"store of version {VERSION}", self.summary.get("version"))
         self.broken: dict[str, str] = {}  # episodes that could not be read were left out when the store was written
-        self.ids: list[str] = table["id"].to_pylist()
-        self._kinds: list[str] = table["kind"].to_pylist()
-        self._meta = table["meta"].combine_chunks()
+        self.ids: Sequence[str] = _Names(table["id"].combine_chunks())
+        self._kinds: Sequence[str] = _Names(table["kind"].combine_chunks())
         self._place = {name: table[name].to_numpy() for name in ("length", "shard", "row_group", "row")}
         self._open_files()
 
@@ -63,10 +76,12 @@ class CanonicalStore:
         """
         where = {name: int(values[number]) for name, values in self._place.items()}
         rows = slice(where["row"], where["row"] + where["length"])
-        frames = {name: values[rows] for name, values in self._group(where["shard"], where["row_group"]).items()}
+        arrays, texts = self._group(where["shard"], where["row_group"])
+        frames = {name: values[rows] for name, values in arrays.items()}
         video_frames = frames.pop("video_frame").astype(np.int64)
         frames.pop("usable")
-        record = Record(self._kinds[number], self.ids[number], self._meta[number].as_py(), frames)  # type: ignore[arg-type]
+        meta = texts[where["row"]].as_py()
+        record = Record(self._kinds[number], self.ids[number], meta, frames)  # type: ignore[arg-type]
         return Recording(from_record(record), VideoClip(shard_paths(self.root, where["shard"])[1], video_frames))
 
     def frame_index(self) -> IntArray:
@@ -84,14 +99,15 @@ class CanonicalStore:
 
     def content_hash(self) -> str:
         """Changes when any episode changes (from the shards' stored digests)."""
-        digests = [shard["sha256"] for shard in self.summary["shards"]] + self._meta.to_pylist()
+        digests = [shard["sha256"] for shard in self.summary["shards"]]
         return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
     def _open_files(self) -> None:
         self._files: dict[int, pq.ParquetFile] = {}
-        self._groups: OrderedDict[tuple[int, int], dict[str, NDArray[Any]]] = OrderedDict()
+        self._groups: OrderedDict[tuple[int, int], tuple[dict[str, NDArray[Any]], Any]] = OrderedDict()
 
-    def _group(self, shard: int, row_group: int) -> dict[str, NDArray[Any]]:
+    def _group(self, shard: int, row_group: int) -> tuple[dict[str, NDArray[Any]], Any]:
+        """Arrays of a row group, and its JSON column."""
         key = (shard, row_group)
         if key in self._groups:
             self._groups.move_to_end(key)
@@ -103,7 +119,7 @@ class CanonicalStore:
             table = self._files[shard].read_row_group(row_group, use_threads=False)
         except (OSError, pa.ArrowException, IndexError) as cause:
             raise BrokenFileError(path, "shard of a canonical store", cause) from None
-        self._groups[key] = arrays_from_table(table)
+        self._groups[key] = arrays_from_table(table), table[META].combine_chunks()
         if len(self._groups) > _CACHED_GROUPS:
             self._groups.popitem(last=False)
         return self._groups[key]

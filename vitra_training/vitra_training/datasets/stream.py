@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from vitra_policy.statistics import Statistics
@@ -95,10 +96,13 @@ class SampleStream:
 
     def __init__(self, sets: Sequence[TrainingSet], seed: int) -> None:
         self.sets, self.seed = list(sets), seed
-        self._frames = [part.source.frame_index() if part.frames is None else part.frames for part in self.sets]
-        for part, frames in zip(self.sets, self._frames, strict=True):
+        self._frames: list[torch.Tensor] = []
+        for part in self.sets:
+            frames = part.source.frame_index() if part.frames is None else part.frames
             if not len(frames):
                 raise EmptyDatasetError(str(part.source.root))
+            # Shared, since every worker process would copy what may be 26 million rows.
+            self._frames.append(torch.from_numpy(frames.astype(np.int32)).share_memory_())
         sizes = [len(frames) for frames in self._frames]
         self.schedule = Schedule(sizes, [part.weight for part in self.sets], seed)
         self._videos = VideoPool()
@@ -131,7 +135,7 @@ class SampleStream:
         failures: list[Failure] = []
         for attempt in range(_ATTEMPTS):
             number, row = self.schedule.substitute(place, attempt) if attempt else self.schedule[place]
-            episode, frame = (int(value) for value in self._frames[number][row])
+            episode, frame = self._frames[number][row].tolist()
             key = SampleKey(self.sets[number].name, self.sets[number].source.ids[episode], frame)
             rng = np.random.default_rng([self.seed, place, attempt])
             try:

@@ -36,16 +36,12 @@ class VideoReader:
             self._container = av.open(str(path))
             self._stream = self._container.streams.video[0]
             self._stream.codec_context.thread_count = 1  # workers are processes; more threads only add delay
-            packets = [(p.pts, p.is_keyframe) for p in self._container.demux(self._stream) if p.pts is not None]
+            self._pts, is_key = _time_stamps(self._container, self._stream)
         except (av.FFmpegError, IndexError, OSError, ValueError) as cause:
             raise BrokenFileError(path, "video", cause) from None
-        if not packets:
+        if not len(self._pts):
             raise BrokenFileError(path, "video", "it has no frames")
-        packets.sort()
-        self._pts = np.array([pts for pts, _ in packets], dtype=np.int64)
-        key_flags = np.array([key for _, key in packets])
-        self._key_before = np.maximum.accumulate(np.where(key_flags, np.arange(len(packets)), 0))
-        self._number = {int(pts): row for row, pts in enumerate(self._pts)}
+        self._key_before = np.maximum.accumulate(np.where(is_key, np.arange(len(is_key)), 0))
         self.width: int = self._stream.codec_context.width
         self.height: int = self._stream.codec_context.height
         self.fps = self._measure_rate()
@@ -99,11 +95,10 @@ class VideoReader:
             self._frames = self._container.decode(self._stream)
         while True:
             frame = next(self._frames)
-            row = self._number.get(frame.pts, -1)
-            if row == number:
+            if frame.pts == self._pts[number]:
                 self._decoded, self._position = frame, number
                 return frame
-            if row > number:
+            if frame.pts is not None and frame.pts > self._pts[number]:
                 raise ValueError("the frame is missing from the bitstream")
 
     def _measure_rate(self) -> float:
@@ -117,6 +112,18 @@ class VideoReader:
         nominal = self._stream.average_rate
         measured = 1.0 / (float(np.mean(gaps)) * float(self._stream.time_base))
         return float(nominal) if nominal and abs(float(nominal) / measured - 1) < 0.01 else measured
+
+
+def _time_stamps(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Presentation time stamps in order, and which are of key frames.
+
+    Without reordered frames the container's index has them, which costs nothing; otherwise every packet is visited
+    (not decoded). The index holds decoding times: they start before the first picture if frames are reordered.
+    """
+    index = [(entry.timestamp, entry.is_keyframe) for entry in stream.index_entries or ()]
+    if not index or stream.codec_context.has_b_frames or index[0][0] != stream.start_time:
+        index = sorted((p.pts, p.is_keyframe) for p in container.demux(stream) if p.pts is not None)
+    return np.array([pts for pts, _ in index], dtype=np.int64), np.array([key for _, key in index], dtype=bool)
 
 
 class VideoWriter:
