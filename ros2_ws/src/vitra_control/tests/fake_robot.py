@@ -30,6 +30,7 @@ class FakeDevice:
         self.position = start.copy()
         self.sequence = 0
         self.sent: list[np.ndarray] = []
+        self.lost = lambda: False
 
     @property
     def refused(self) -> dict[str, int]:
@@ -41,6 +42,8 @@ class FakeDevice:
 
     def command(self, position: np.ndarray, epoch: int, now_s: float) -> None:
         self.sequence += 1
+        if self.lost():
+            return
         self.stream.on_command(position, sequence=self.sequence, epoch=epoch, age_s=0.0, now_s=now_s)
 
     def tick(self, now_s: float) -> None:

@@ -226,7 +226,7 @@ class SetpointGenerator:
         same_epoch = self._seeded_epoch == self._epoch
         for name, side in self.sides.items():
             # Within an epoch a hand keeps its setpoint: fingers on an object stand short of it, and hold by that.
-            hand = side.hand_rad if same_epoch else measured[name].hand_rad
+            hand = side.resting_hand_rad if same_epoch else measured[name].hand_rad
             side.seed(measured[name].arm_rad, hand, now_s)
         self._seeded_epoch, self._last_sent_s = self._epoch, now_s
         self.mode, self.waiting_for = Mode.FOLLOWING, ""

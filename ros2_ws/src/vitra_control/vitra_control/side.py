@@ -11,13 +11,15 @@ from vitra_description.calibration import Calibration
 from vitra_description.description import ArmVariant
 from vitra_description.ik import DifferentialIk
 from vitra_description.kinematics import ArmModel
+from vitra_description.limits import HAND_LIMITS
 from vitra_description.names import Side
 from vitra_description.posture_checks import WorkspaceBox
 from vitra_description.postures import home, open_hand
+from vitra_description.stop_profile import StopProfile
 from vitra_policy.inference.curve import WRIST_AND_HAND, TimedSteps
 from vitra_policy.inference.temporal_ensemble import TemporalEnsemble
 from vitra_policy.inference.timeline import ChunkTimeline, Phase, Sample, Verdict
-from vitra_policy.transforms import make_pose, matrix_from_quaternion, quaternion_from_matrix
+from vitra_policy.transforms import quaternion_from_matrix
 
 Array = NDArray[np.float64]
 
@@ -61,7 +63,7 @@ class SideExecutor:
         self._arm = JointSmoother(settings.arm_limits, settings.arm_jerk_rad_s3, ARM_PERIOD_S)
         self._hand = JointSmoother(settings.hand_limits, settings.hand_jerk_rad_s3, HAND_PERIOD_S)
         self._home_speed = settings.home_speed
-        self._base_from_arm_base = extrinsics.base_from_arm_base
+        self._base_from_arm = extrinsics.base_from_arm_base
         box = box or WorkspaceBox()
         self._box = np.array([box.lower_m, box.upper_m]) + [[_WORKSPACE_MARGIN_M], [-_WORKSPACE_MARGIN_M]]
         self._goal: Array = self._arm.position_rad
@@ -77,6 +79,12 @@ class SideExecutor:
     def hand_rad(self) -> Array:
         """Hand setpoint given last, shape (12,)."""
         return self._hand.position_rad.copy()
+
+    @property
+    def resting_hand_rad(self) -> Array:
+        """Where the driver brings the hand to rest when setpoints cease, shape (12,)."""
+        stop = StopProfile(self._hand.position_rad, self._hand.velocity_rad_s, HAND_LIMITS)
+        return stop.position_rad(stop.duration_s)
 
     @property
     def sample(self) -> Sample | None:
@@ -119,7 +127,8 @@ class SideExecutor:
         """Hand setpoint for the target of the last `follow`, every second tick, shape (12,)."""
         if self._sample is None:
             return self._hand.track(self._fingers, np.zeros_like(self._fingers))
-        fingers = self._hand.limits.clip(self._sample.value[7:])
+        limits = self._hand.limits
+        fingers = np.minimum(np.maximum(self._sample.value[7:], limits.lower_rad), limits.upper_rad)
         rate = (fingers - self._fingers) / HAND_PERIOD_S
         self._fingers = fingers
         return self._hand.track(fingers, rate)
@@ -161,10 +170,23 @@ class SideExecutor:
 
     def _reachable(self, value: Array) -> Array:
         """The target wrist pose (4, 4) with its position inside the box."""
-        R, t = self._base_from_arm_base[:3, :3], self._base_from_arm_base[:3, 3]
-        wanted = R @ value[:3] + t
-        allowed = np.clip(wanted, self._box[0], self._box[1])
-        if (allowed == wanted).all():
-            return make_pose(value[:3], matrix_from_quaternion(value[3:7]))
-        self._note(f"workspace: target {np.abs(wanted - allowed).max() * 1e3:.0f} mm outside the box")
-        return make_pose(R.T @ (allowed - t), matrix_from_quaternion(value[3:7]))
+        pose = _pose(value)
+        wanted = self._base_from_arm[:3, :3] @ pose[:3, 3] + self._base_from_arm[:3, 3]
+        allowed = np.minimum(np.maximum(wanted, self._box[0]), self._box[1])
+        if (allowed != wanted).any():
+            self._note(f"workspace: target {np.abs(wanted - allowed).max() * 1e3:.0f} mm outside the box")
+            pose[:3, 3] = self._base_from_arm[:3, :3].T @ (allowed - self._base_from_arm[:3, 3])
+        return pose
+
+
+def _pose(value: Array) -> Array:
+    """Wrist pose (4, 4) of a target; ten times faster for one pose than the batched functions of `transforms`."""
+    px, py, pz, x, y, z, w = value[:7].tolist()
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), px],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), py],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), pz],
+            [0.0, 0.0, 0.0, 1.0],
+        ]
+    )

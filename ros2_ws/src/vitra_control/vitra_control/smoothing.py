@@ -43,6 +43,10 @@ class JointSmoother:
         self._output = OutputParameter(limits.dof)
         self._input.max_jerk = [jerk_rad_s3] * limits.dof
         self._input.max_acceleration = limits.acceleration_rad_s2.tolist()
+        # At twice the speed limit and full acceleration: more than any state of this smoother needs.
+        self._longest_stop = stopping_distance(
+            2 * limits.velocity_rad_s, limits.acceleration_rad_s2, limits.acceleration_rad_s2, jerk_rad_s3
+        )
         self.set_speed(1.0)
         self.reset(np.zeros(limits.dof))
 
@@ -65,8 +69,8 @@ class JointSmoother:
     def track(self, position_rad: ArrayLike, velocity_rad_s: ArrayLike) -> Array:
         """One cycle towards a target that itself moves with a velocity; returns the setpoint, shape (dof,)."""
         limits, wanted = self.limits, np.asarray(position_rad, dtype=np.float64)
-        goal = np.clip(wanted, limits.lower_rad, limits.upper_rad)
-        rate = np.where(goal == wanted, np.clip(velocity_rad_s, -self._max_velocity, self._max_velocity), 0.0)
+        goal = np.minimum(np.maximum(wanted, limits.lower_rad), limits.upper_rad)
+        rate = np.minimum(np.maximum(velocity_rad_s, -self._max_velocity), self._max_velocity) * (goal == wanted)
         state, near = self._filtered(goal, rate)
         if not near.all():
             planned = self._planned(goal, self._without_run_up(goal, rate), Synchronization.No)
@@ -101,11 +105,12 @@ class JointSmoother:
         change = self._jerk * dt
         pull = np.minimum(np.maximum(wanted, np.maximum(a - change, -top)), np.minimum(a + change, top))
         # The acceleration that can be taken back, at the jerk limit, before the velocity limit is reached.
-        room = 2 * self._jerk * np.maximum(self._max_velocity - np.abs(v), 0.0)
+        gained = np.abs(v) + np.maximum(a * np.sign(v), 0.0) * (dt / 2)
+        room = 2 * self._jerk * np.maximum(self._max_velocity - gained, 0.0)
         pull = np.where(v > 0, np.minimum(pull, np.sqrt(room)), np.maximum(pull, -np.sqrt(room)))
         velocity = v + (a + pull) * (dt / 2)
         position = p + v * dt + (2 * a + pull) * (dt * dt / 6)
-        return np.stack([position, velocity, pull]), np.abs(wanted) <= _FILTER_REACH * top
+        return np.array([position, velocity, pull]), np.abs(wanted) <= _FILTER_REACH * top
 
     def _without_run_up(self, goal: Array, rate: Array) -> Array:
         """The part of `rate` that can be reached by the goal; for more, ruckig would first back off to gain speed."""
@@ -138,9 +143,13 @@ class JointSmoother:
         return self.position_rad.copy()
 
     def _can_still_stop(self, state: Array) -> bool:
-        position, velocity, acceleration = state
-        top, jerk = self.limits.acceleration_rad_s2, self._jerk
-        above = position + stopping_distance(velocity, acceleration, top, jerk)
-        below = position - stopping_distance(-velocity, -acceleration, top, jerk)
-        fits = (above <= self.limits.upper_rad + _ROUNDING_RAD) & (below >= self.limits.lower_rad - _ROUNDING_RAD)
+        position, limits = state[0], self.limits
+        room = np.minimum(limits.upper_rad - position, position - limits.lower_rad)
+        if (room > self._longest_stop).all():
+            return True
+        velocity, acceleration = np.array([state[1], -state[1]]), np.array([state[2], -state[2]])
+        above, below = stopping_distance(velocity, acceleration, limits.acceleration_rad_s2, self._jerk)
+        fits = (position + above <= limits.upper_rad + _ROUNDING_RAD) & (
+            position - below >= limits.lower_rad - _ROUNDING_RAD
+        )
         return bool(fits.all())

@@ -9,15 +9,15 @@ Array = NDArray[np.float64]
 
 
 def stopping_distance(velocity: Array, acceleration: Array, max_acceleration: Array, jerk: float) -> Array:
-    """Furthest the joints get in the positive direction if they brake from now on, shape (dof,); 0 if they do not.
+    """Furthest the joints get in the positive direction if they brake from now on, shape (..., dof).
 
     A time-optimal stop takes the acceleration along ramps of the jerk limit: down to zero where it still pushes, then
     to at most ``-max_acceleration`` and back to zero, at which moment the joint rests. A joint that already brakes is
     somewhere on such a curve, which began at a higher speed.
 
     Args:
-        velocity: (dof,) present velocity.
-        acceleration: (dof,) present acceleration.
+        velocity: (..., dof) present velocity.
+        acceleration: (..., dof) present acceleration.
         max_acceleration: (dof,) limit while braking.
         jerk: Limit of the change of acceleration.
     """
