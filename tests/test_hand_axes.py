@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pinocchio as pin
 import pytest
-from vitra_policy.hand.xhand_map import XHAND_MAP
 
 from vitra_description.calibration import default_calibration
 from vitra_description.description import hand_urdf
+from vitra_policy.hand.xhand_map import XHAND_MAP
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -79,6 +79,7 @@ def test_an_included_file_gets_arguments_and_leaks_nothing(evaluate, tmp_path: P
         ('<node pkg="toyy" exec="echo_args"/>', "toyy"),
         ('<node pkg="toy"/>', "'exec'"),
         ('<node pkg="toy" exec="echo_args"><parm name="a" value="1"/></node>', "Did you mean 'param'"),
+        ('<node pkg="toy" exec="echo_args"><param name="a" value="1" if="true"/></node>', "attribute of <param>"),
         ('<node pkg="toy" exec="echo_args" if="true" unless="true"/>', "exclude each other"),
         ('<arg name="needed"/>', "needed:=VALUE"),
         ('<include file="/nowhere.launch.xml"/>', "nowhere"),

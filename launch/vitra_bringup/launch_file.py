@@ -182,7 +182,7 @@ def _check(element: ET.Element, context: Context) -> None:
     for child in element:
         if child.tag not in allowed:
             raise UnknownNameError(f"element inside <{tag}> in {context.file}:", child.tag, allowed)
-        for name in set(child.attrib) - allowed[child.tag] - {"if", "unless"}:
+        for name in set(child.attrib) - allowed[child.tag]:
             raise UnknownNameError(f"attribute of <{child.tag}> in {context.file}:", name, allowed[child.tag])
 
 
@@ -239,8 +239,6 @@ def _node(element: ET.Element, get: _Getter, context: Context, scope: _Scope) ->
     ros += [*scope.parameters, *scope.remaps]
     for child in element:
         child_get = _Getter(child, context)
-        if not _wanted(child_get):
-            continue
         if child.tag == "param" and child.get("from") is not None:
             ros += ["--params-file", _parameter_file(child_get.must("from"))]
         elif child.tag == "param":

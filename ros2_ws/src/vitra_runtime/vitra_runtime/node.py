@@ -18,6 +18,7 @@ from rclpy.signals import SignalHandlerOptions
 from vitra_msgs.msg import Heartbeat
 from vitra_policy.errors import VitraError
 from vitra_runtime import parameters, qos
+from vitra_runtime.scheduling import request_realtime
 from vitra_runtime.timing import Ticker
 
 HEARTBEAT_PERIOD_S = 0.05
@@ -167,6 +168,7 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
 
     A second Ctrl-C (the terminal and the launcher both send one) is ignored while the node cleans up.
     """
+    jitter = request_realtime()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -177,6 +179,8 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
         rclpy.logging.get_logger("vitra").fatal(str(error))
         rclpy.try_shutdown()
         return 2
+    if jitter:
+        node.get_logger().warning(jitter)
     executor = EventsExecutor()
     executor.add_node(node)
     code = 0

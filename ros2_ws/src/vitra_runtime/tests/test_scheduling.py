@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from vitra_runtime.scheduling import PRIORITY_VARIABLE, request_realtime
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    calls: list[tuple[int, int]] = []
+
+    def record(pid: int, policy: int, parameter: Any) -> None:
+        calls.append((policy, parameter.sched_priority))
+
+    monkeypatch.setattr(os, "sched_setscheduler", record)
+    return calls
+
+
+def test_the_priority_of_the_environment_is_asked_for(asked: list[tuple[int, int]]) -> None:
+    assert request_realtime({PRIORITY_VARIABLE: "30"}) == ""
+    assert asked == [(os.SCHED_RR, 30)]
+
+
+@pytest.mark.parametrize("environment", [{}, {PRIORITY_VARIABLE: ""}, {PRIORITY_VARIABLE: "0"}])
+def test_nothing_is_asked_for_unless_wanted(asked: list[tuple[int, int]], environment: dict[str, str]) -> None:
+    assert request_realtime(environment) == ""
+    assert asked == []
+
+
+@pytest.mark.parametrize("text", ["high", "-1", "100"])
+def test_a_priority_that_does_not_exist_is_named(asked: list[tuple[int, int]], text: str) -> None:
+    assert "allowed is 0 (off) to 99" in request_realtime({PRIORITY_VARIABLE: text})
+    assert asked == []
+
+
+def test_a_refusal_says_what_to_do_and_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    assert "rtprio" in request_realtime({PRIORITY_VARIABLE: "30"})
