@@ -60,7 +60,7 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """Called by the data loader's pinning thread."""
-        pinned = {
+        pinned: dict[str, Any] = {
             name: value.pin_memory() if isinstance(value, torch.Tensor) else value
             for name, value in ((name, getattr(self, name)) for name in self.__slots__)
         }

@@ -30,8 +30,8 @@ def write_preview(recording: Recording, path: Path) -> Path:
         points = {side: keypoints_world(episode, motion, side) for side in SIDES}
         with VideoWriter(path, width, height, video.fps, gop=30) as writer:
             for frame, number in enumerate(map(int, recording.video.frames)):
-                picture = cv2.resize(video.rgb(number), (width, height), interpolation=cv2.INTER_LINEAR)
-                picture = np.ascontiguousarray(picture, dtype=np.uint8)
+                resized = cv2.resize(video.rgb(number), (width, height), interpolation=cv2.INTER_LINEAR)
+                picture: Image = np.ascontiguousarray(resized, dtype=np.uint8)
                 zoom = np.array([width / video.width, height / video.height])
                 for side in SIDES:
                     _draw_hand(picture, motion, points[side], side, frame, zoom)

@@ -22,9 +22,12 @@ class EpisodeSource(Protocol):
 
     format: str
     root: Path
-    ids: Sequence[str]
     broken: dict[str, str]
     """Episodes that `frame_index` had to leave out, and why."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Name of each episode."""
 
     def __len__(self) -> int:
         """How many episodes there are."""
@@ -46,7 +49,7 @@ class EpisodeFiles:
 
     def __init__(self, root: Path, paths: Sequence[Path]) -> None:
         self.root, self.paths = root, list(paths)
-        self.ids = [path.stem for path in self.paths]
+        self.ids: Sequence[str] = [path.stem for path in self.paths]
         self.broken: dict[str, str] = {}
 
     def __len__(self) -> int:

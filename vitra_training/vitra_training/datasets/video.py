@@ -107,10 +107,10 @@ class VideoReader:
         gaps = np.diff(self._pts)
         typical = float(np.median(gaps))
         if typical <= 0 or np.abs(gaps - typical).max() > max(_RATE_TOLERANCE * typical, 1.0):
-            unit = float(self._stream.time_base)
+            unit = float(self._stream.time_base or 1)
             raise VariableFrameRateError(self.path, float(gaps.min()) * unit, float(gaps.max()) * unit)
         nominal = self._stream.average_rate
-        measured = 1.0 / (float(np.mean(gaps)) * float(self._stream.time_base))
+        measured = 1.0 / (float(np.mean(gaps)) * float(self._stream.time_base or 1))
         return float(nominal) if nominal and abs(float(nominal) / measured - 1) < 0.01 else measured
 
 

@@ -71,7 +71,7 @@ def _path_box(source: Camera, path_m: Array, margin: float) -> Array | None:
     pixels = source.project(shown)
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     border = margin * (high - low)
-    return np.clip([low - border, high + border], 0, (source.width_px, source.height_px))
+    return np.asarray(np.clip([low - border, high + border], 0, (source.width_px, source.height_px)))
 
 
 def _propose(
