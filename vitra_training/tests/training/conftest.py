@@ -28,7 +28,8 @@ def _one_thread() -> None:
 def tiny() -> ModuleType:
     """The module `tiny.py` of this folder, with its network installed."""
     spec = importlib.util.spec_from_file_location("training_tiny", Path(__file__).with_name("tiny.py"))
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

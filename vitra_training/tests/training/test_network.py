@@ -14,9 +14,10 @@ import torch
 from vitra_policy.action_space import FINGERS, HAND, SIDES, WRIST
 from vitra_policy.model.vla import Vitra
 from vitra_training.datasets.loader import Loader, LoaderOptions
+from vitra_training.training.batch import TrainBatch
 from vitra_training.training.config import LossConfig
 from vitra_training.training.data import open_training_data
-from vitra_training.training.examples import Examples, TrainBatch, draw
+from vitra_training.training.examples import Examples, draw
 from vitra_training.training.network import TrainingNetwork, valid_components
 from vitra_training.training.trainer import Collate
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import Side
 from vitra_policy.hand.skeleton import PARENTS, HandSkeleton
-from vitra_policy.transforms import make_pose
+from vitra_policy.transforms import make_pose, matrix_from_euler_xyz
 
 Array = NDArray[np.float64]
 
@@ -21,7 +21,8 @@ _TIP_OF_FINGER = (8, 12, 20, 16, 4)
 def fit_hand(keypoints_m: Array, side: Side, skeleton: HandSkeleton) -> tuple[Array, Array]:
     """Wrist poses and finger rotations that point the skeleton's bones along the observed ones.
 
-    Bone lengths do not matter. A twist about a bone leaves no trace in key points; it is taken as zero.
+    Bone lengths do not matter. A twist about a bone leaves no trace in key points; joints are taken to bend (about z)
+    and spread (about y) only, as fingers do.
 
     Args:
         keypoints_m: (T, 21, 3) in the order of `vitra_policy.hand.skeleton.KEYPOINTS`.
@@ -45,7 +46,7 @@ def fit_hand(keypoints_m: Array, side: Side, skeleton: HandSkeleton) -> tuple[Ar
         at = _KEYPOINT_OF_JOINT[joint]
         parent = turned[PARENTS[joint]]
         direction = np.einsum("tji,tj->ti", parent, seen[:, child] - seen[:, at])
-        local.append(_shortest_arc(rest[child] - rest[at], direction))
+        local.append(_bend_and_spread(rest[child] - rest[at], direction))
         turned.append(parent @ local[-1])
     return make_pose(origin[:, 0], rotation), np.stack(local, axis=1)
 
@@ -59,13 +60,17 @@ def _align(rest: Array, seen: Array) -> Array:
     return (u * proper[:, None]) @ vt
 
 
-def _shortest_arc(start: Array, end: Array) -> Array:
-    """Rotations (T, 3, 3) of direction (3,) to directions (T, 3) without twist."""
-    a = start / np.linalg.norm(start)
-    b = end / np.maximum(np.linalg.norm(end, axis=-1, keepdims=True), 1e-9)
-    v, cosine = np.cross(a, b), b @ a
-    x, y, z = v.T
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
-    factor = 1 / np.maximum(1 + cosine, 1e-6)
-    return np.eye(3) + cross + factor[:, None, None] * (cross @ cross)
+def _bend_and_spread(start: Array, end: Array) -> Array:
+    """Rotations (T, 3, 3) `Rz(bend) Ry(spread)` of direction (3,) to directions (T, 3), as finger joints turn.
+
+    Where a bone cannot reach a direction so, it comes as near as it can.
+    """
+    x, y, z = start / np.linalg.norm(start)
+    goal = end / np.maximum(np.linalg.norm(end, axis=-1, keepdims=True), 1e-9)
+    radius, middle = np.hypot(x, z), np.arctan2(-x, z)
+    opening = np.arccos(np.clip(goal[:, 2] / radius, -1, 1))
+    candidates = np.stack([middle + opening, middle - opening])
+    candidates = (candidates + np.pi) % (2 * np.pi) - np.pi
+    spread = np.take_along_axis(candidates, np.abs(candidates).argmin(axis=0)[None], axis=0)[0]
+    bend = np.arctan2(goal[:, 1], goal[:, 0]) - np.arctan2(y, x * np.cos(spread) + z * np.sin(spread))
+    return matrix_from_euler_xyz(np.stack([np.zeros_like(bend), spread, bend], axis=-1))

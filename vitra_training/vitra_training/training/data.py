@@ -58,7 +58,7 @@ def open_training_data(config: DataConfig, seed: int, steps: int, cache: Path, s
     """
     if config.synthetic and not config.paths[0].exists():
         say(f"inventing {config.synthetic_episodes} episodes at {config.paths[0]}")
-        invent(config.synthetic, config.paths[0], config.synthetic_episodes, config.workers)
+        invent(config.synthetic, config.paths[0], config.synthetic_episodes)
     sources = [open_path(path, config) for path in config.paths]
     names = _unique_names(config.paths)
     kinds = [kind_of(source) for source in sources]

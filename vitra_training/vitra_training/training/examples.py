@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.tokenizer import Tokenizer, make_tokenizer, text_ids
-from vitra_training.datasets.sample import Framing, Numbers
-from vitra_training.datasets.stream import Failure, Sample, SampleKey
+from vitra_training.datasets.sample import Numbers
+from vitra_training.datasets.stream import Sample
+from vitra_training.training.batch import TrainBatch
 from vitra_training.training.config import LossConfig
 
 _TEXT_MULTIPLE = 8
@@ -111,53 +112,6 @@ class Examples:
             draws=draw(self._seed, place, self._network, self._loss),
             sample=sample,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class TrainBatch:
-    """B examples as tensors; rows of the draws are (repeats, B)."""
-
-    pixels: Tensor
-    """(B, 3, S, S) uint8."""
-    text_ids: Tensor
-    """(B, T) padded."""
-    text_valid: Tensor
-    """(B, T) bool."""
-    fov_rad: Tensor
-    """(B, 2)."""
-    state: Tensor
-    """(B, state_dim) normalised."""
-    state_mask: Tensor
-    """(B, state_dim) bool."""
-    actions: Tensor
-    """(B, steps, action_dim) normalised."""
-    action_mask: Tensor
-    """(B, steps, action_dim) bool."""
-    is_robot: Tensor
-    """(B,) bool."""
-    noise: Tensor
-    """(R, B, steps, action_dim)."""
-    timesteps: Tensor
-    """(R, B)."""
-    dropped: Tensor
-    """(R, B) bool."""
-    prefix_lengths: Tensor
-    """(R, B)."""
-    keys: tuple[SampleKey, ...] = ()
-    framings: tuple[Framing, ...] = ()
-    failures: tuple[Failure, ...] = ()
-
-    def to(self, device: torch.device) -> TrainBatch:
-        """The batch on a device."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def pin_memory(self) -> TrainBatch:
-        """The batch in page-locked memory; called by the data loader."""
-        return self._map(lambda tensor: tensor.pin_memory())
-
-    def _map(self, change: Any) -> TrainBatch:
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: change(value) for name, value in values.items() if isinstance(value, Tensor)})
 
 
 def collate_examples(examples: Sequence[Example], pad_id: int = 0) -> TrainBatch:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vitra_policy.errors import VitraError
 from vitra_training.datasets.loader import Loader
-from vitra_training.training.examples import TrainBatch
+from vitra_training.training.batch import TrainBatch
 
 
 class LoaderFailedError(VitraError):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from vitra_policy.action_space import FINGERS, HAND, SIDES, WRIST
 from vitra_policy.model.loss import LossWeights
 from vitra_policy.model.vla import Vitra
+from vitra_training.training.batch import TrainBatch
 from vitra_training.training.config import LossConfig
-from vitra_training.training.examples import TrainBatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def make_optimizer(parameters: Iterable[tuple[str, nn.Parameter]], config: Optim
         ],
         lr=0.0,
         betas=config.betas,
+        fused=all(parameter.is_cuda for members in groups.values() for parameter in members) or None,
     )
 
 

@@ -16,12 +16,13 @@ from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
 from vitra_training.datasets.loader import Loader, LoaderOptions
 from vitra_training.training.average import MovingAverage
+from vitra_training.training.batch import TrainBatch
 from vitra_training.training.checkpoints import CheckpointFolder, PolicyParts, Progress, TrainingState
 from vitra_training.training.config import TrainConfig
 from vitra_training.training.data import TrainingData
 from vitra_training.training.errors import NotFiniteTrainingError
 from vitra_training.training.evaluation import evaluate, write_evaluation
-from vitra_training.training.examples import Examples, TrainBatch, collate_examples
+from vitra_training.training.examples import Examples, collate_examples
 from vitra_training.training.feed import feed
 from vitra_training.training.journal import Journal
 from vitra_training.training.network import TrainingNetwork, valid_components
