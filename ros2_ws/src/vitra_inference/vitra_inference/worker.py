@@ -145,6 +145,8 @@ class PolicyWorker:
         observation = self._buffer.observe(sighting, run.instruction, hands, committed)
         self._metadata.check(observation)
         assembled_s = time.monotonic()
+        # Capture of the image to the complete observation; capture is stamped on the wall clock.
+        transport_s = time.time() - (assembled_s - sighting.complete_s) - sighting.frame.stamp_s
         self._asked_s = assembled_s
         try:
             chunk = self._policy.infer(observation)
@@ -154,7 +156,7 @@ class PolicyWorker:
         chunk = dataclasses.replace(
             chunk,
             valid=chunk.valid & hands & states.valid,
-            timing={"assemble": assembled_s - sighting.complete_s, **chunk.timing},
+            timing={"transport": transport_s, "assemble": assembled_s - sighting.complete_s, **chunk.timing},
         )
         inference_s = answered_s - sighting.complete_s
         if not self._session.count_chunk(run, inference_s):
