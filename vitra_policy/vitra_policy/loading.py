@@ -49,8 +49,8 @@ def load_reference(
     """
     from vitra_policy.checkpoint.reference import find_reference
 
-    engine = _engine(mode)
-    return _start(engine, find_reference(source, tokenizer), choose_device(device, mode), None, options)
+    engine, chosen = _engine(mode), choose_device(device, mode)
+    return _start(engine, find_reference(source, tokenizer), chosen, None, options)
 
 
 def load_policy(
@@ -62,8 +62,8 @@ def load_policy(
     **options: Any,
 ) -> VitraEngine:
     """Load a checkpoint of our own format or of the reference's; arguments as for :func:`load_reference`."""
-    engine = _engine(mode)
-    return _start(engine, find_checkpoint(source, tokenizer), choose_device(device, mode), tokenizer, options)
+    engine, chosen = _engine(mode), choose_device(device, mode)
+    return _start(engine, find_checkpoint(source, tokenizer), chosen, tokenizer, options)
 
 
 def find_checkpoint(source: Path | str, tokenizer: Path | str | None = None) -> Checkpoint | ReferenceRun:

@@ -68,8 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(command, Evaluate):
             return command.run()
         from vitra_training.training.run import train
+        from vitra_training.training.team import leave_team
 
-        return train(command)
+        code = train(command)
+        leave_team()
+        return code
     except VitraError as error:
         _console.print(f"[red]{error}[/]", soft_wrap=True)
         return 2

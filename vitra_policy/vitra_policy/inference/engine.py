@@ -90,7 +90,9 @@ class FastEngine:
             self.prefix = make_prefix(linears)
         self._diffusion, self._clean = model.diffusion, model.config.clean_prefix
         self._graphs, self._upload = GraphCache(self.device), Upload(self.device)
-        self._resize = DeviceResizer(self.config.vision.image_size, self.device) if on_gpu else None
+        self._resize = None
+        if on_gpu or find_spec("PIL") is None:
+            self._resize = DeviceResizer(self.config.vision.image_size, self.device)
         self._timing: dict[str, float] = {}
 
     @property
@@ -144,18 +146,19 @@ class FastEngine:
             raise ShapeMismatchError("fov", fov_rad.shape, "(2,): horizontal and vertical angle in radians")
         ids = text_ids(instruction, self.tokenizer, self.config.tokenizer)
         tail, row, bias = self.prefix.tail(ids, torch.from_numpy(fov_rad.reshape(1, 2)))
-        if self._resize is None or bias is None:
+        if self._resize is None:
             pixels = torch.from_numpy(pixel_values(image, self.config.vision.image_size))[None]
             clock.end("preprocess")
             feature: Tensor = self.prefix(pixels.to(self.device), tail, row, bias)
         else:
             uploaded = self._upload.image(as_rgb(image))
             clock.end("upload")
-            feature = self._graphs("prefix", self._see, image=uploaded, tail=tail, row=row, bias=bias)
+            padding = {} if bias is None else {"bias": bias}
+            feature = self._graphs("prefix", self._see, image=uploaded, tail=tail, row=row, **padding)
         clock.end("prefix")
         return feature
 
-    def _see(self, image: Tensor, tail: Tensor, row: Tensor, bias: Tensor) -> Tensor:
+    def _see(self, image: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
         assert self._resize is not None
         feature: Tensor = self.prefix(self._resize(image), tail, row, bias)
         return feature

@@ -17,9 +17,21 @@ Losses = Callable[[Path], dict[int, float]]
 
 @pytest.fixture(scope="module")
 def two_processes(tiny: ModuleType, human_data: Path, runs: Path) -> Path:
-    """Runs `copies` and `shards`, each by the same two processes."""
+    """Runs `copies`, `shards` and `narrow` (bf16 shards), each by the same two processes."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    program = [tiny.__file__, str(human_data), str(runs), "copies", "shards", "--sharding", "replicate", "fsdp2"]
+    program = [
+        tiny.__file__,
+        human_data,
+        runs,
+        "copies",
+        "shards",
+        "narrow",
+        "--sharding",
+        "replicate",
+        "fsdp2",
+        "fsdp2",
+    ]
+    program += ["--precision", "fp32", "fp32", "bf16"]
     done = subprocess.run([*launch, *map(str, program)], capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-3000:]
     return runs
@@ -34,6 +46,12 @@ def test_two_processes_give_the_losses_and_weights_of_one(
         shared = load_file(two_processes / name / "checkpoints/latest" / file)
         for key, value in load_file(finished_run / "checkpoints/latest" / file).items():
             torch.testing.assert_close(shared[key], value, rtol=0, atol=1e-5)
+
+
+def test_bf16_shards_stay_close(two_processes: Path, finished_run: Path, losses_of: Losses) -> None:
+    narrow, wide = losses_of(two_processes / "narrow"), losses_of(finished_run)
+    assert narrow != wide
+    assert narrow == pytest.approx(wide, abs=0.02)
 
 
 def test_a_run_of_two_processes_goes_on_with_one(

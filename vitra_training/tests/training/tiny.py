@@ -88,13 +88,14 @@ def _main() -> None:
     parser.add_argument("names", nargs="+")
     parser.add_argument("--die-at", type=int)
     parser.add_argument("--sharding", nargs="*", default=["auto"])
+    parser.add_argument("--precision", nargs="*", default=["fp32"])
     given = parser.parse_args()
     torch.set_num_threads(1)
     install()
     if given.die_at:
         die_at(given.die_at, signal.SIGKILL)
-    for name, sharding in zip(given.names, given.sharding, strict=True):
-        train(settings(given.data, given.out, name, sharding=sharding))
+    for name, sharding, precision in zip(given.names, given.sharding, given.precision, strict=True):
+        train(settings(given.data, given.out, name, sharding=sharding, precision=precision))
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ class RunConfig:
     name: str = "run"
     """Folder of the run below `out`."""
     out: Path = Path("runs/train")
-    """Where runs lie."""
+    """Where runs lie; a shared file system when several machines train together."""
     steps: int = 100_000
     """Optimizer steps."""
     batch_size: int = 512

@@ -75,6 +75,12 @@ def join_team(config: RunConfig) -> Team:
     return Team(state.process_index, state.num_processes, state.device)
 
 
+def leave_team() -> None:
+    """Take leave of the other processes at the end of a program."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def share(network: TrainingNetwork, team: Team, config: RunConfig) -> nn.Module:
     """The network as this process runs it: alone, as one of several copies, or sharded layer by layer (FSDP2)."""
     network.to(team.device)

@@ -7,7 +7,6 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from vitra_evaluation.errors import PreflightError, RefusedError, SessionError
 from vitra_evaluation.files import write_atomically
@@ -20,7 +19,7 @@ from vitra_evaluation.store import Outcome, TrialResult
 from vitra_evaluation.trial import Command, Phase, Trial
 from vitra_policy.errors import VitraError
 
-_TRIES = 3
+_TRIES = 5
 _PREFLIGHT_PATIENCE_S = 120.0
 
 
@@ -125,11 +124,7 @@ class Runner:
             plan.time_limit_s, plan.task(slot.task).milestones, plan.failure_codes, automatic=self._port.automatic
         )
         self._update(slot=slot, trial=trial, attempt=None, done=len(self._session.store.counted()))
-        self._preflight(trial)
-        self._port.home()
-        self._port.reset(slot, plan)
-        if trial.automatic:
-            trial.was_reset()
+        self._prepare(trial, slot)
         self._serve(trial, lambda: trial.phase is not Phase.RESET)
         if not trial.automatic:
             self._wait_for_start(trial)
@@ -139,9 +134,14 @@ class Runner:
         folder.mkdir(parents=True)
         write_atomically(self._session.folder / ACTIVE_NAME, json.dumps({"alias": slot.alias, "attempt": attempt}))
         first = self._port.picture()
-        bag: Path | None = None
         try:
             self._port.start(slot, plan, folder)
+        except VitraError as error:
+            self._port.finish(folder)
+            self._session.store.void(attempt, f"could not start: {error}", "vitra-eval")
+            self._failed(f"trial {attempt} could not start: {error}")
+            return
+        try:
             trial.begin(self._port.now_s())
             self._tell(self.view)
             self._serve(trial, lambda: trial.phase is not Phase.RUNNING, watch=True)
@@ -180,10 +180,37 @@ class Runner:
         if trial.void_reason:
             store.void(attempt, trial.void_reason, self._person)
         trial.saved()
-        self._failures = self._failures + 1 if evidence.problem else 0
         self._update(done=len(store.counted()), message=evidence.problem or f"trial {attempt} is recorded")
+        if evidence.problem:
+            self._failed(evidence.problem)
+        else:
+            self._failures = 0
+
+    def _failed(self, why: str) -> None:
+        """Count what keeps the session from going on; unattended it must not try for ever."""
+        self._failures += 1
+        self._say(why)
         if self._failures >= _TRIES:
-            raise SessionError(f"{_TRIES} trials in a row could not be kept: {evidence.problem}")
+            raise SessionError(f"{_TRIES} tries in a row came to nothing, the last: {why}")
+
+    def _prepare(self, trial: Trial, slot: Slot) -> None:
+        """Preflight, ready posture, start state; a stop in between leads back to the preflight."""
+        while True:
+            self._preflight(trial)
+            try:
+                self._port.home()
+                self._port.reset(slot, self._session.plan)
+            except VitraError as error:
+                self._session.store.event("not ready", str(error), self.view.attempt)
+                trial.phase = Phase.PREFLIGHT
+                if trial.automatic:
+                    self._failed(str(error))
+                else:
+                    self._say(str(error))
+                continue
+            if trial.automatic:
+                trial.was_reset()
+            return
 
     def _preflight(self, trial: Trial) -> None:
         deadline_s = threading.TIMEOUT_MAX if not trial.automatic else self._port.now_s() + _PREFLIGHT_PATIENCE_S
