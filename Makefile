@@ -45,6 +45,7 @@ format: setup ## Let ruff format and fix
 bench: setup ## Performance figures of this machine, as JSON in runs/bench
 	@$(RUN) python -m vitra_bringup.bench_control --out runs/bench/control.json
 	@$(RUN) python -m vitra_policy.benchmarks.bench_policy --out runs/bench/policy.json
+	@$(RUN) python -m vitra_training.benchmarks.bench_data --out runs/bench/data.json
 
 bench-gpu: ## Latency of the 3B model on this machine's GPU (needs only torch, numpy, safetensors)
 	@PYTHONPATH=vitra_policy $${PYTHON:-python3} -m vitra_policy.benchmarks.bench_gpu --out runs/bench/policy_gpu.json

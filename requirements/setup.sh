@@ -31,7 +31,8 @@ fi
 
 # Debian libraries: software rendering, USB for the camera SDK, and what colcon compiles with.
 missing=()
-need() { ldconfig -p | grep -q "$1" || missing+=("$2"); }
+libraries="$(PATH="$PATH:/usr/sbin:/sbin" ldconfig -p)"
+need() { [[ "$libraries" == *"$1"* ]] || missing+=("$2"); }
 need libOSMesa.so libosmesa6
 need libusb-1.0.so.0 libusb-1.0-0
 need libgomp.so.1 libgomp1
