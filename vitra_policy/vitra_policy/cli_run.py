@@ -156,7 +156,9 @@ def _policy(run: _Run):  # type: ignore[no-untyped-def]
 def _fov(degrees: tuple[float, ...], width_px: int, height_px: int) -> FloatArray:
     """(2,) radians; one number is horizontal and the pixels are taken for square."""
     if len(degrees) not in (1, 2) or not all(0 < angle < _MOST_DEG for angle in degrees):
-        raise ArgumentError(f"--fov {' '.join(map(str, degrees))}: give one or two angles in degrees, 0 to {_MOST_DEG:.0f}.")
+        raise ArgumentError(
+            f"--fov {' '.join(map(str, degrees))}: give one or two angles in degrees, 0 to {_MOST_DEG:.0f}."
+        )
     horizontal = np.deg2rad(degrees[0])
     if len(degrees) == 2:
         return np.array([horizontal, np.deg2rad(degrees[1])])

@@ -41,7 +41,8 @@ def example_statistics(seed: int = 0, motion: float = 1.0) -> Statistics:
     draw = np.random.default_rng(seed)
     fingers_mean, fingers_std = draw.uniform(0, 0.5, FINGERS_DIM), draw.uniform(0.05, 0.3, FINGERS_DIM)
     action = Moments(
-        np.r_[np.zeros(6), fingers_mean], np.r_[np.full(3, 0.004) * motion, np.full(3, np.deg2rad(1.5)) * motion, fingers_std]
+        np.r_[np.zeros(6), fingers_mean],
+        np.r_[np.full(3, 0.004) * motion, np.full(3, np.deg2rad(1.5)) * motion, fingers_std],
     )
     hands = {}
     for side, x_m in (("left", -0.15), ("right", 0.15)):

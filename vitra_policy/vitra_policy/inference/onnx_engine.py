@@ -144,7 +144,7 @@ class OnnxEngine:
         sample = self._place(noise)
         for index, update in enumerate(updates):
             prefix = (1.0, 0.0) if clean else (update.alpha**0.5, (1 - update.alpha) ** 0.5)
-            coefficients = np.array([*prefix, update.keep, update.add, guidance], dtype=np.float32)
+            coefficients = np.array([*prefix, update.keep, update.add, guidance, clean], dtype=np.float32)
             changing = {"sample": sample, "index": np.array([index]), "coefficients": coefficients}
             (sample,) = self._run("step", constant | changing)
         actions: Float32Array = np.where(where > 0, head, sample.numpy()) * fixed["action_mask"]
@@ -203,6 +203,8 @@ def _check_network(folder: Path, config: VitraConfig) -> None:
     try:
         exported = json.loads((folder / NETWORK_FILE).read_text())["model"]
     except (OSError, ValueError, KeyError) as error:
-        raise OnnxRuntimeError(f"{folder} holds no exported graphs ({error}). Make them: vitra-policy export-onnx.") from error
+        raise OnnxRuntimeError(
+            f"{folder} holds no exported graphs ({error}). Make them: vitra-policy export-onnx."
+        ) from error
     if VitraConfig.from_dict(exported) != config:
         raise OnnxRuntimeError(f"The graphs in {folder} were exported from another network than the checkpoint's.")

@@ -97,12 +97,12 @@ class StepGraph(nn.Module):
         index: Tensor,
         coefficients: Tensor,
     ) -> Tensor:
-        """``coefficients`` (5,): signal and spread of the prefix, keep and add of the step, guidance scale."""
-        signal, spread, keep, add, guidance = coefficients.unbind(0)
+        """``coefficients`` (6,): signal and spread of the prefix, keep and add of the step, guidance, clean (0 or 1)."""
+        signal, spread, keep, add, guidance, clean = coefficients.unbind(0)
         x = torch.where(where > 0.5, signal * head + spread * noise, sample)
         own = modulation.index_select(0, index)[0]
         if self.clean:
-            own = torch.where((where > 0.5).any(-1)[..., None, None], modulation[-1], own)
+            own = torch.where((where * clean > 0.5).any(-1)[..., None, None], modulation[-1], own)
         blocks = context.index_select(0, index)[0].unbind(0)
         return keep * x + add * self.expert.predict_noise(x * action_mask, offset, own, blocks, None, guidance)
 
@@ -126,7 +126,9 @@ def export_onnx(model: Vitra, directory: Path | str) -> Path:
         OnnxExportError: The network's attention is not causal, or onnx and onnxscript are not installed.
     """
     if not model.config.expert.causal:
-        raise OnnxExportError("Only networks with a causal expert can be exported; this one is the bidirectional ablation.")
+        raise OnnxExportError(
+            "Only networks with a causal expert can be exported; this one is the bidirectional ablation."
+        )
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
@@ -163,7 +165,7 @@ def _graphs(model: Vitra) -> dict[str, _Graph]:
     offset, modulation, context = cond_module(**cond)
     step = {name: torch.zeros(chunk) for name in ("sample", "noise", "head", "where", "action_mask")}
     step |= {"offset": offset, "modulation": modulation, "context": context}
-    step |= {"index": torch.zeros(1, dtype=torch.int64), "coefficients": torch.ones(5)}
+    step |= {"index": torch.zeros(1, dtype=torch.int64), "coefficients": torch.ones(6)}
     return {
         "prefix": _Graph(PrefixGraph(model, linears), prefix, ("cognition",), {"text_ids": {1: text}}),
         "cond": _Graph(cond_module, cond, ("offset", "modulation", "context"), {"timesteps": {0: steps}}),
@@ -178,6 +180,9 @@ def _graphs(model: Vitra) -> dict[str, _Graph]:
 
 def _export(graph: _Graph, path: Path) -> None:
     shapes = {name: graph.dynamic.get(name, {}) for name in graph.inputs}
+    chatter = logging.getLogger("torch.onnx")
+    level = chatter.level
+    chatter.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -192,7 +197,7 @@ def _export(graph: _Graph, path: Path) -> None:
             dynamo=True,
             verbose=False,
         )
-    logging.getLogger(__name__).info("wrote %s", path)
+    chatter.setLevel(level)
 
 
 def _unchanged(function: Wrap) -> Wrap:  # type: ignore[type-arg]

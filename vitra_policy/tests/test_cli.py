@@ -1,0 +1,203 @@
+"""The command line: every command works on a mini checkpoint, and mistakes end with code 2 and one message."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitra_policy.benchmarks import bench_gpu, bench_policy
+from vitra_policy.benchmarks.bench_gpu import TINY
+from vitra_policy.benchmarks.random_network import example_statistics, random_network
+from vitra_policy.benchmarks.roofline import PEAKS, least_seconds, trunk_cost, vision_cost
+from vitra_policy.checkpoint.store import save_model
+from vitra_policy.cli import COMMANDS, main
+from vitra_policy.inference.client import RemotePolicy
+from vitra_policy.inference.policy import make_example_observation
+from vitra_policy.inference.server import PolicyServer
+from vitra_policy.model.config import preset
+
+TEXT = "Left hand: None. Right hand: Lift it."
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "tiny"
+    return save_model(path, random_network(TINY), statistics=example_statistics(motion=0.05))
+
+
+def predict(checkpoint: Path, image: Path, out: Path, *more: str) -> None:
+    given = ["--checkpoint", str(checkpoint), "--image", str(image), "--instruction", TEXT, "--fov", "70"]
+    main(["predict", *given, "--out", str(out), *more])
+
+
+def save_image(path: Path, mode: str) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 4), dtype=np.uint8)
+    picture = Image.fromarray(pixels).convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert "checkpoint" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("mode", "suffix"), [("L", ".jpg"), ("RGBA", ".png"), ("RGB", ".jpg")])
+def test_predict_writes_actions_and_a_picture_of_the_upright_image(
+    checkpoint: Path, tmp_path: Path, mode: str, suffix: str
+) -> None:
+    predict(checkpoint, save_image(tmp_path / f"photo{suffix}", mode), tmp_path / "out")
+    with np.load(tmp_path / "out/actions.npz") as found:
+        assert found["actions"].shape == (16, 102)
+        assert found["right_camera_from_wrist"].shape == (17, 4, 4)
+        assert found["right_keypoints_m"].shape == (17, 21, 3)
+        assert not found["state_known"]
+    assert Image.open(tmp_path / "out/overlay.png").size == (90, 120)
+
+
+def test_predict_takes_a_state(checkpoint: Path, tmp_path: Path) -> None:
+    state = make_example_observation().state
+    np.save(tmp_path / "state.npy", state)
+    predict(checkpoint, save_image(tmp_path / "a.png", "RGB"), tmp_path / "out", "--state", str(tmp_path / "state.npy"))
+    with np.load(tmp_path / "out/actions.npz") as found:
+        np.testing.assert_array_equal(found["state"], state)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--image", "missing.jpg"], "missing.jpg"),
+        (["--fov", "0"], "--fov"),
+        (["--fov", "10", "20", "30"], "--fov"),
+        (["--instruction", "lift it"], "lift it"),
+        (["--checkpoint", "/no/where"], "/no/where"),
+        (["--device", "abacus"], "abacus"),
+        (["--state", "missing.npy"], "missing.npy"),
+        (["--steps", "11"], "11 steps"),
+    ],
+)
+def test_a_mistake_ends_with_code_2_and_its_name(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    given: dict[str, list[str]] = {
+        "--checkpoint": [str(checkpoint)],
+        "--image": [str(save_image(tmp_path / "a.png", "RGB"))],
+        "--instruction": [TEXT],
+        "--fov": ["70"],
+        "--out": [str(tmp_path / "out")],
+    } | {arguments[0]: arguments[1:]}
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", *(word for option, values in given.items() for word in (option, *values))])
+    assert stop.value.code == 2
+    message = capsys.readouterr().err
+    assert named in message
+    assert "Traceback" not in message
+
+
+def test_a_broken_image_is_named(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8 not really")
+    with pytest.raises(SystemExit) as stop:
+        predict(checkpoint, broken, tmp_path / "out")
+    assert stop.value.code == 2
+    assert "broken.jpg" in capsys.readouterr().err
+
+
+def test_inspect_shows_the_network(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["inspect", str(checkpoint)])
+    shown = capsys.readouterr().out
+    assert "tiny" in shown
+    assert "left and right" in shown
+
+
+def test_new_mini_makes_a_checkpoint_that_predicts(tmp_path: Path) -> None:
+    main(["new-mini", str(tmp_path / "mini")])
+    predict(tmp_path / "mini", save_image(tmp_path / "a.png", "RGB"), tmp_path / "out", "--steps", "2")
+    assert (tmp_path / "out/overlay.png").is_file()
+
+
+def test_serve_answers_clients_and_health_checks(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started, finished = threading.Event(), threading.Event()
+    servers: list[PolicyServer] = []
+
+    def wait(server: PolicyServer) -> None:
+        servers.append(server)
+        started.set()
+        assert finished.wait(60)
+
+    monkeypatch.setattr(PolicyServer, "wait", wait)
+    thread = threading.Thread(target=main, args=(["serve", "--checkpoint", str(checkpoint), "--port", "0"],))
+    thread.start()
+    try:
+        assert started.wait(60)
+        port = servers[0].port
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+            assert answer.status == 200
+        client = RemotePolicy(f"ws://127.0.0.1:{port}", infer_timeout_s=30)
+        client.warm_up()
+        assert client.metadata.uses_committed
+        assert client.infer(make_example_observation()).actions.shape == (16, 102)
+        client.close()
+    finally:
+        finished.set()
+        thread.join()
+
+
+def test_the_cpu_benchmark_writes_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_policy, "preset", lambda _: TINY)
+    bench_policy.main(["--out", str(tmp_path / "a/policy.json"), "--presets", "tiny", "--rounds", "1"])
+    report = json.loads((tmp_path / "a/policy.json").read_text())["presets"]["tiny"]
+    assert report["relative_error"]["fast"] < 1e-5
+    assert {"eager_reference", "fast"} <= report["ms"].keys()
+
+
+def test_the_gpu_benchmark_runs_with_torch_numpy_and_safetensors_alone(tmp_path: Path) -> None:
+    blocked = ["PIL", "scipy", "tyro", "rich", "tokenizers", "websockets", "msgpack", "cv2", "onnx", "huggingface_hub"]
+    code = (
+        "import sys\n"
+        f"for name in {blocked!r}: sys.modules[name] = None\n"
+        "import importlib.util as u; real = u.find_spec\n"
+        f"u.find_spec = lambda n, *a: None if n in {blocked!r} else real(n, *a)\n"
+        "from vitra_policy.benchmarks.bench_gpu import main\n"
+        "main(['--tiny', '--device', 'cpu', '--rounds', '2', '--out', sys.argv[1]])\n"
+    )
+    out = tmp_path / "gpu.json"
+    subprocess.run([sys.executable, "-c", code, str(out)], check=True, capture_output=True, timeout=200)
+    report: dict[str, Any] = json.loads(out.read_text())
+    assert report["action_error_against_fp32"]["fast"]["step_mm_max"] < 0.01
+    assert report["ms"]["eager_reference"]["p50"] > 0
+
+
+def test_without_a_gpu_the_benchmark_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(SystemExit) as stop:
+        bench_gpu.main([])
+    assert stop.value.code == 2
+    assert "--tiny --device cpu" in capsys.readouterr().err
+
+
+def test_the_roofline_is_the_one_of_the_published_network() -> None:
+    config = preset("3b")
+    assert vision_cost(config).flops == pytest.approx(220e9, rel=0.02)
+    assert trunk_cost(config, 288).flops == pytest.approx(1184e9 * 0.965, rel=0.01)
+    assert least_seconds(config, PEAKS["4090"], 288) == pytest.approx(10.3e-3, rel=0.05)
+    assert least_seconds(config, PEAKS["H100"], 288, fp8=True) == pytest.approx(1.3e-3, rel=0.05)

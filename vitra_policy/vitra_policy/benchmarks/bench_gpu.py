@@ -1,0 +1,152 @@
+"""Chunk time of the 3B network on a GPU: random weights, one image, DDIM 10, guidance 5, batch 1.
+
+Needs torch, numpy and safetensors only. ``--tiny --device cpu`` runs every line of it anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import HAND, ROTATION, WRIST, Hands
+from vitra_policy.benchmarks.eager_reference import EagerReference
+from vitra_policy.benchmarks.random_network import example_statistics, random_network
+from vitra_policy.benchmarks.roofline import find_peak, least_seconds
+from vitra_policy.benchmarks.scene import INSTRUCTION, Scene, Times, time_in_turns, tokenizer_for, write_report
+from vitra_policy.errors import VitraError
+from vitra_policy.inference.engine import FastEngine
+from vitra_policy.inference.engine_linear import Precision
+from vitra_policy.model.config import ExpertConfig, LanguageConfig, TokenizerConfig, VisionConfig, VitraConfig, preset
+from vitra_policy.tokenizer import text_ids
+from vitra_policy.transforms import integrate_wrist, matrix_from_euler_xyz, rotation_angle
+
+CAMERA_SIZE = (720, 1280)
+TINY = VitraConfig(
+    name="tiny",
+    vision=VisionConfig(image_size=28, width=32, layers=2, heads=2, mlp_width=64),
+    language=LanguageConfig(
+        vocabulary=264, width=64, layers=2, heads=4, kv_heads=2, head_dim=16, mlp_width=96, query_scalar=16.0
+    ),
+    expert=ExpertConfig(width=64, layers=2, heads=2),
+    tokenizer=TokenizerConfig(kind="bytes", image_id=4),
+)
+
+_WARM_UP, _SCENES = 5, 8
+_EAGER_SHARE = 5
+"""The eager loop runs once for so many turns of the fast engines' extra rounds."""
+
+
+def bench(config: VitraConfig, device: torch.device, rounds: int, fp8: bool) -> dict[str, Any]:
+    """Times, ratio to the roofline, and errors of all rivals."""
+    model, tokenizer = random_network(config, device=device), tokenizer_for(config)
+    reference = EagerReference(model)
+    engines = {"fast": FastEngine(model, tokenizer, None, device)}
+    if fp8:
+        engines["fast_fp8"] = FastEngine(model, tokenizer, None, device, fp8=True, fp8_limit=float("inf"))
+        if engines["fast_fp8"].prefix.precision is not Precision.FP8:
+            del engines["fast_fp8"]
+    scenes = [Scene.of(config, seed, CAMERA_SIZE) for seed in range(_SCENES)]
+    exact = [reference.predict(**scene.reference_arguments(config)) for scene in scenes]
+    errors = {
+        name: action_error(exact, [engine.predict(**scene.policy_arguments()) for scene in scenes])
+        for name, engine in engines.items()
+    }
+    rivals: dict[str, Callable[[], object]] = {
+        name: partial(engine.predict, **scenes[0].policy_arguments()) for name, engine in engines.items()
+    }
+    eager = partial(_eager, reference, scenes[0], config)
+    times = time_in_turns({"eager_reference": eager, **rivals}, max(rounds // _EAGER_SHARE, 1), _WARM_UP)
+    for name, more in time_in_turns(rivals, rounds, 0).items():
+        times[name] = Times(times[name].wall_s + more.wall_s, times[name].cpu_s + more.cpu_s)
+    summaries = {name: value.summary_ms() for name, value in times.items()}
+    tokens = config.vision.tokens + len(text_ids(INSTRUCTION, tokenizer, config.tokenizer)) + 1 + config.use_fov
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "network": config.name,
+        "tokens": tokens,
+        "ms": summaries,
+        "speedup_p50": {n: round(summaries["eager_reference"]["p50"] / summaries[n]["p50"], 2) for n in engines},
+        "stages_ms": {n: {k: round(s * 1e3, 3) for k, s in e.timing.items()} for n, e in engines.items()},
+        "roofline": _rooflines(config, device, tokens, summaries),
+        "action_error_against_fp32": errors,
+        "memory_gib": round(torch.cuda.max_memory_allocated(device) / 2**30, 2) if device.type == "cuda" else None,
+    }
+
+
+def action_error(exact: Sequence[NDArray[np.float32]], found: Sequence[NDArray[np.float32]]) -> dict[str, float]:
+    """Largest and mean wrist errors per step [mm, degree], at the end of a chunk, and in standard deviations.
+
+    Chunks are normalised (1, T, action_dim); made-up statistics of table-top motion turn them into metres.
+    """
+    statistics, hands = example_statistics(), Hands(right=True)
+    step_mm, step_deg, end_mm, normalised = [], [], [], []
+    for a, b in zip(exact, found, strict=True):
+        true, other = (statistics.denormalise_action(chunk[0], hands)[:, HAND["right"]] for chunk in (a, b))
+        step_mm.append(np.linalg.norm(true[:, :3] - other[:, :3], axis=1) * 1e3)
+        turned = [matrix_from_euler_xyz(chunk[:, ROTATION]) for chunk in (true, other)]
+        step_deg.append(np.rad2deg(rotation_angle(turned[0].swapaxes(1, 2) @ turned[1])))
+        ends = [integrate_wrist(np.eye(4), chunk[:, WRIST])[-1, :3, 3] for chunk in (true, other)]
+        end_mm.append(np.linalg.norm(ends[0] - ends[1]) * 1e3)
+        normalised.append(np.sqrt(np.mean((a - b)[..., HAND["right"]] ** 2)))
+    values = {
+        "step_mm_mean": np.mean(step_mm),
+        "step_mm_max": np.max(step_mm),
+        "step_deg_mean": np.mean(step_deg),
+        "step_deg_max": np.max(step_deg),
+        "chunk_end_mm_max": np.max(end_mm),
+        "rms_in_standard_deviations": np.mean(normalised),
+        "largest_action_in_standard_deviations": np.max(np.abs(exact)),
+    }
+    return {name: round(float(value), 5) for name, value in values.items()}
+
+
+def _eager(reference: EagerReference, scene: Scene, config: VitraConfig) -> object:
+    return reference.predict(**scene.reference_arguments(config))
+
+
+def _rooflines(
+    config: VitraConfig, device: torch.device, tokens: int, summaries: dict[str, dict[str, float]]
+) -> dict[str, dict[str, float]] | None:
+    peak = find_peak(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
+    if peak is None:
+        return None
+    found = {}
+    for name in summaries.keys() - {"eager_reference"}:
+        least_ms = least_seconds(config, peak, tokens, fp8=name == "fast_fp8") * 1e3
+        found[name] = {"least_ms": round(least_ms, 3), "ratio_p50": round(summaries[name]["p50"] / least_ms, 2)}
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/policy_gpu.json"), help="JSON to write")
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:0, or cpu")
+    parser.add_argument("--rounds", type=int, default=200, help="timed chunks per engine")
+    parser.add_argument("--tiny", action="store_true", help="a tiny network, to try the benchmark itself")
+    parser.add_argument("--no-fp8", action="store_true", help="leave fp8 out")
+    options = parser.parse_args(arguments)
+    try:
+        device = torch.device(options.device)
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise VitraError(
+                f"PyTorch {torch.__version__} finds no GPU. Run this on a machine with one; to try the benchmark "
+                "itself: python -m vitra_policy.benchmarks.bench_gpu --tiny --device cpu"
+            )
+        config = TINY if options.tiny else preset("3b")
+        write_report(options.out, bench(config, device, options.rounds, fp8=not options.no_fp8))
+    except VitraError as error:
+        sys.stderr.write(f"bench_gpu: {error}\n")
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
