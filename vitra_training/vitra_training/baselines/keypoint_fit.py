@@ -57,7 +57,8 @@ def _align(rest: Array, seen: Array) -> Array:
     u, _, vt = np.linalg.svd(np.einsum("tni,nj->tij", seen * scale[:, None, None], rest))
     proper = np.ones((len(seen), 3))
     proper[:, 2] = np.sign(np.linalg.det(u @ vt))
-    return (u * proper[:, None]) @ vt
+    rotation: Array = (u * proper[:, None]) @ vt
+    return rotation
 
 
 def _bend_and_spread(start: Array, end: Array) -> Array:

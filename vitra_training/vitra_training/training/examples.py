@@ -27,8 +27,9 @@ _NOISE_STREAM = 0x6E6F6973  # keeps the noise apart from the augmentation's rand
 class Samples(Protocol):
     """A sample per place, the same in every process."""
 
-    left_out: dict[str, dict[str, str]]
-    """Episodes that cannot be used at all, per data set, and why."""
+    @property
+    def left_out(self) -> dict[str, dict[str, str]]:
+        """Episodes that cannot be used at all, per data set, and why."""
 
     def __getitem__(self, place: int) -> Sample: ...
 

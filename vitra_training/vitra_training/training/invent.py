@@ -44,7 +44,7 @@ def _labelled_episodes(root: Path, options: SyntheticOptions) -> None:
         episode = source.load(number).episode
         if isinstance(episode, HumanEpisode):
             first, length = int(episode.video_decode_frame[0]), len(episode)
-            text = {side: windows[0].caption for side, windows in episode.text.items() if windows}
-            window = {"start": first + length // 6, "end": first + length - length // 6, **text}
+            text: dict[str, object] = {side: windows[0].caption for side, windows in episode.text.items() if windows}
+            window: dict[str, object] = {"start": first + length // 6, "end": first + length - length // 6, **text}
             labels.setdefault(episode.video_name, []).append(window)
     (root / ANNOTATIONS).write_text(json.dumps(labels, indent=1) + "\n")

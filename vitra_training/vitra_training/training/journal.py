@@ -77,7 +77,7 @@ class Journal:
         """Write metrics of a step."""
         if self._silent:
             return
-        shown = {"loss": f"{values['loss']:.4f}"} if "loss" in values else {}
+        shown: dict[str, Any] = {"loss": f"{values['loss']:.4f}"} if "loss" in values else {}
         if "samples_per_s" in values:
             shown["rate"] = f"{values['samples_per_s']:.1f}"
         self._bar.update(self._task, completed=step, **shown)

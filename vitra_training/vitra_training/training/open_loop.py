@@ -78,7 +78,8 @@ def _wrist_errors(predicted: Array, actual: Array) -> dict[str, Array]:
 
 def _joint_error(predicted: Array, actual: Array, kind: EmbodimentKind) -> Array:
     if kind == "robot":
-        return np.degrees(np.abs(xhand_from_mano(predicted) - xhand_from_mano(actual)).mean(axis=-1))
+        apart: Array = np.abs(xhand_from_mano(predicted) - xhand_from_mano(actual)).mean(axis=-1)
+        return np.degrees(apart)
     shape = (*predicted.shape[:-1], 15, 3)
     a, b = matrix_from_euler_xyz(predicted.reshape(shape)), matrix_from_euler_xyz(actual.reshape(shape))
     mean: Array = np.degrees(rotation_angle(np.swapaxes(a, -1, -2) @ b).mean(axis=-1))

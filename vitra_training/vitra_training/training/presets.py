@@ -32,7 +32,7 @@ _PAPER_FINETUNE = TrainConfig(
 )
 
 _MINI_RUN = RunConfig(
-    batch_size=16, precision="fp32", save_every=100, log_every=5, evaluate_every=150, evaluate_samples=64, keep=2
+    batch_size=16, precision="fp32", save_every=100, log_every=5, evaluate_every=0, evaluate_samples=64, keep=2
 )
 _MINI_SYNTHETIC = TrainConfig(
     config="mini-synthetic",
@@ -47,7 +47,7 @@ _MINI_SYNTHETIC = TrainConfig(
     model=ModelConfig(preset="mini", gradient_checkpointing=False),
     optimizer=OptimizerConfig(lr_backbone=3e-4, lr_expert=1e-3, warmup_steps=20, backbone_freeze_steps=20),
     loss=LossConfig(repeats=4),
-    run=replace(_MINI_RUN, name="mini-synthetic", steps=450),
+    run=replace(_MINI_RUN, name="mini-synthetic", steps=300),
 )
 _MINI_FINETUNE = TrainConfig(
     config="mini-finetune",
@@ -61,7 +61,7 @@ _MINI_FINETUNE = TrainConfig(
     model=ModelConfig(initial=_RUNS / "mini-synthetic/checkpoints/latest", gradient_checkpointing=False),
     optimizer=OptimizerConfig(lr_backbone=1e-4, lr_expert=5e-4, backbone_freeze_steps=0, betas=(0.9, 0.95)),
     loss=LossConfig(repeats=2, max_prefix=4),
-    run=replace(_MINI_RUN, name="mini-finetune", steps=200),
+    run=replace(_MINI_RUN, name="mini-finetune", steps=150),
 )
 _SMOKE = replace(
     _MINI_SYNTHETIC,

@@ -90,9 +90,9 @@ def share(network: TrainingNetwork, team: Team, config: RunConfig) -> nn.Module:
         return DistributedDataParallel(network)
     narrow = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for module in network.modules():
-        if isinstance(module, GemmaLayer | SiglipLayer):
-            fully_shard(module, mp_policy=narrow if config.precision == "bf16" else MixedPrecisionPolicy())
-        elif isinstance(module, DitBlock):
+        if isinstance(module, GemmaLayer) and config.precision == "bf16":
+            fully_shard(module, mp_policy=narrow)  # gathers half the bytes
+        elif isinstance(module, GemmaLayer | SiglipLayer | DitBlock):
             fully_shard(module)
     return cast(nn.Module, fully_shard(network))
 
