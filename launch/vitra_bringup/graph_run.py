@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -15,6 +16,12 @@ from vitra_bringup.graph_client import GraphClient, GraphError
 
 _STARTED = re.compile(r"^\[INFO\] \[(?P<label>.+)-\d+\]: process started with pid \[(?P<pid>\d+)\]")
 STOP_TIMEOUT_S = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+def _stop_with_parent() -> None:
+    """In the launcher's process: a Ctrl-C when the program that started it is gone, however it ended (Linux)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 class GraphRun:
@@ -38,7 +45,7 @@ class GraphRun:
         self.pids: dict[str, list[int]] = {}
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=environment, start_new_session=True,
+            env=environment, start_new_session=True, preexec_fn=_stop_with_parent,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, name="launch log", daemon=True)
         self._reader.start()

@@ -169,5 +169,6 @@ class ProcessGroup:
 
     @staticmethod
     def _print(line: str) -> None:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        with contextlib.suppress(BrokenPipeError):  # who read the log is gone; the processes must still be stopped
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
