@@ -49,6 +49,8 @@ class GraphClient:
         self._clients: dict[str, Any] = {}
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
+        self._spinning = threading.Event()
+        self._spinning.set()
         self._thread = threading.Thread(target=self._spin, name="graph_client", daemon=True)
         self._thread.start()
 
@@ -62,9 +64,10 @@ class GraphClient:
 
     def close(self) -> None:
         """Leave the graph."""
+        self._spinning.clear()
+        self._thread.join(timeout=5.0)
         self._executor.shutdown(timeout_sec=2.0)
         self._context.try_shutdown()
-        self._thread.join(timeout=5.0)
 
     def watch(self, message_type: Any, topic: str, profile: Any, callback: Callable[[Any], None]) -> None:
         """Subscribe; waiting calls look again after every message."""
@@ -244,7 +247,5 @@ class GraphClient:
             self.changed.notify_all()
 
     def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except rclpy.executors.ExternalShutdownException:
-            return
+        while self._spinning.is_set():
+            self._executor.spin_once(timeout_sec=0.1)
