@@ -11,8 +11,9 @@ if [ -f "$_root/ros2_ws/install/setup.bash" ]; then
   [ "$_nounset" = 1 ] && set -u
   unset COLCON_CURRENT_PREFIX _nounset
 fi
-_lib="$_root/ros2_ws/install/vitra_bringup/lib/vitra_bringup"
-case ":$PATH:" in *":$_lib:"*) ;; *) export PATH="$_lib:$PATH" ;; esac
+for _lib in "$_root/ros2_ws/install/vitra_bringup/lib/vitra_bringup" "$_root/ros2_ws/install/vitra_evaluation/lib/vitra_evaluation"; do
+  case ":$PATH:" in *":$_lib:"*) ;; *) export PATH="$_lib:$PATH" ;; esac
+done
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_root/launch/config/fastdds.xml}"
 export MUJOCO_GL="${MUJOCO_GL:-osmesa}"
