@@ -99,6 +99,16 @@ def test_a_gripper_becomes_a_hand_that_opens_and_closes(tmp_path: Path) -> None:
     assert (wrist_to_tip[1] < 0.8 * wrist_to_tip[0]).all()
 
 
+def test_gripper_data_of_lerobot_v3_find_their_episode_in_a_shared_video(human_data: Path, tmp_path: Path) -> None:
+    from vitra_training.datasets.convert import Format, convert
+
+    convert(open_source(human_data), tmp_path / "v3", Format.LEROBOT)
+    source = GripperData(tmp_path / "v3")
+    first, second = (source.load(number) for number in (0, 1))
+    assert first.video.path == second.video.path
+    assert second.video.frames[0] == len(first.episode)
+
+
 def test_labels_cut_episodes_anew(human_data: Path, tmp_path: Path) -> None:
     source = open_source(human_data)
     episode = source.load(0).episode

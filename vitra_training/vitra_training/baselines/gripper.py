@@ -1,10 +1,10 @@
 """Gripper arms in the hand action space (Open X-Embodiment): the gripper opens and closes a whole hand.
 
-Read: LeRobot data in the v2 layout (`meta/info.json`, `data/**/*.parquet`, one `videos/**/episode_XXXXXX.mp4` per
-episode) whose `observation.state` starts with the gripper's pose x, y, z, roll, pitch, yaw in metres and radians and
-ends with its opening in [0, 1] (1 is open). RLDS data are converted to LeRobot first, with the tools of those projects.
-Open X-Embodiment gives no camera pose: `camera.json` in the folder may hold `{"intrinsics": 3x3, "camera_from_base":
-4x4}`, else the base frame stands in for the camera's, as it must where nothing is known.
+Read: LeRobot data, v2 (one `videos/**/episode_XXXXXX.mp4` per episode) or v3 (many episodes in a file), whose
+`observation.state` starts with the gripper's pose x, y, z, roll, pitch, yaw in metres and radians and ends with its
+opening in [0, 1] (1 is open). RLDS data are converted to LeRobot first, with the tools of those projects. Open
+X-Embodiment gives no camera pose: `camera.json` in the folder may hold `{"intrinsics": 3x3, "camera_from_base": 4x4}`,
+else the base frame stands in for the camera's, as it must where nothing is known.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class GripperData:
         try:
             self._info: dict[str, Any] = json.loads((root / "meta" / "info.json").read_text())
             self._tasks = _read_tasks(root)
+            self._clips = _read_clips(root, self._info)
             tables = [pq.read_table(path) for path in sorted((root / "data").rglob("*.parquet"))]
             table = pa.concat_tables(tables, promote_options="default")
             self._state = np.stack(table["observation.state"].to_numpy(zero_copy_only=False)).astype(np.float64)
@@ -76,13 +77,16 @@ class GripperData:
         """
         rows = self._rows[number]
         video = self.root / "videos" / f"{self.ids[number]}.mp4"
-        if not video.is_file():
-            found = sorted((self.root / "videos").rglob(f"{self.ids[number]}.mp4"))
+        first = 0
+        if self.ids[number] in self._clips:
+            video, first = self._clips[self.ids[number]]
+        elif not video.is_file():
+            found = sorted((self.root / "videos").rglob(video.name))
             if not found:
-                raise BrokenFileError(video, "video", "not found; one mp4 per episode is read")
+                raise BrokenFileError(video, "video", "not found")
             video = found[0]
         episode = self._episode(number, rows, video)
-        return Recording(episode, VideoClip(video, np.arange(len(rows))))
+        return Recording(episode, VideoClip(video, first + np.arange(len(rows))))
 
     def frame_index(self) -> IntArray:
         """(N, 2) every (episode, frame) but the last of each."""
@@ -139,6 +143,21 @@ def _read_tasks(root: Path) -> dict[int, str]:
     table = pq.read_table(root / "meta" / "tasks.parquet").to_pydict()
     words = table.get("task") or table["__index_level_0__"]
     return {int(index): str(task) for index, task in zip(table["task_index"], words, strict=True)}
+
+
+def _read_clips(root: Path, info: dict[str, Any]) -> dict[str, tuple[Path, int]]:
+    """Video file and first frame of each episode of a v3 data set, of its first camera; empty for v2."""
+    tables = [pq.read_table(path).to_pydict() for path in sorted((root / "meta" / "episodes").rglob("*.parquet"))]
+    clips: dict[str, tuple[Path, int]] = {}
+    for table in tables:
+        key = next((name.split("/")[1] for name in table if name.startswith("videos/")), None)
+        if key is None:
+            continue
+        columns = (table[f"videos/{key}/{name}"] for name in ("chunk_index", "file_index", "from_timestamp"))
+        for episode, chunk, file, start_s in zip(table["episode_index"], *columns, strict=True):
+            path = info["video_path"].format(video_key=key, chunk_index=chunk, file_index=file)
+            clips[f"episode_{episode:06d}"] = (root / path, round(start_s * float(info["fps"])))
+    return clips
 
 
 def write_gripper_data(root: Path, options: SyntheticOptions) -> int:

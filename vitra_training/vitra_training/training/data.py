@@ -120,6 +120,16 @@ def kind_of(source: EpisodeSource) -> EmbodimentKind:
     raise EmptyDatasetError(str(source.root), str(last))
 
 
+def demand_kind(statistics: Statistics, kind: EmbodimentKind) -> None:
+    """Refuse statistics of human hands for a robot and the other way round.
+
+    Raises:
+        ForeignStatisticsError: they do not fit.
+    """
+    if (kind == "robot") != (statistics.kind is HandKind.XHAND):
+        raise ForeignStatisticsError(statistics.dataset, statistics.kind.value, kind)
+
+
 def held_out_episodes(ids: Sequence[str], share: float) -> np.ndarray:
     """(episodes,) bool: kept for evaluation, by a hash of the id, so that growing data sets keep their split.
 
@@ -147,8 +157,7 @@ def _measure(
     if config.statistics is not None:
         given = Statistics.load(config.statistics)
         for kind in kinds:
-            if (kind == "robot") != (given.kind is HandKind.XHAND):
-                raise ForeignStatisticsError(given.dataset, given.kind.value, kind)
+            demand_kind(given, kind)
         return {kind: given for kind in kinds}
     say("measuring statistics (kept for the next run)")
     options = StatisticsOptions(augment=config.augment, frames_per_episode=config.statistics_frames)

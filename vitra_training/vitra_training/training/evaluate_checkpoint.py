@@ -10,7 +10,7 @@ from vitra_training.datasets.loader import Loader, LoaderOptions
 from vitra_training.datasets.sample import SampleOptions
 from vitra_training.datasets.stream import SampleStream, TrainingSet
 from vitra_training.training.config import DataConfig, LossConfig, RunConfig
-from vitra_training.training.data import held_out_episodes, kind_of, open_path
+from vitra_training.training.data import demand_kind, held_out_episodes, kind_of, open_path
 from vitra_training.training.errors import TrainingConfigError
 from vitra_training.training.evaluation import evaluate, write_evaluation
 from vitra_training.training.examples import Examples
@@ -54,7 +54,7 @@ def evaluate_checkpoint(options: Options) -> tuple[dict[str, Any], Path]:
         rows = source.frame_index()
         if options.data.holdout:
             rows = rows[held_out_episodes(source.ids, options.data.holdout)[rows[:, 0]]]
-        kind_of(source)
+        demand_kind(statistics, kind_of(source))
         sets.append(TrainingSet(f"{number}:{path.name}", source, statistics, 1.0, plain, rows))
     loss = LossConfig(repeats=1)
     examples: Any = Examples(SampleStream(sets, seed=0), checkpoint.config, loss, 0, checkpoint.tokenizer_file)

@@ -35,12 +35,13 @@ def build(config: ModelConfig, loss: LossConfig, seed: int) -> tuple[Vitra, Path
     if tokenizer is None and config.paligemma and (config.paligemma / "tokenizer.json").is_file():
         tokenizer = config.paligemma / "tokenizer.json"
     torch.manual_seed(seed)
-    vitra = Vitra(network)
-    if checkpoint is not None:
+    if checkpoint is not None and config.initial_part == "all":
+        vitra = replace(checkpoint, config=network).load_model(dtype=torch.float32)
+    else:
+        vitra = Vitra(network)
+    if checkpoint is not None and config.initial_part == "backbone":
         weights = checkpoint.load_model(dtype=torch.float32).state_dict()
-        if config.initial_part == "backbone":
-            weights = {name: value for name, value in weights.items() if is_backbone(name)}
-        vitra.load_state_dict(weights, strict=config.initial_part == "all")
+        vitra.load_state_dict({name: w for name, w in weights.items() if is_backbone(name)}, strict=False)
     elif config.paligemma is not None:
         _load_paligemma(vitra, config.paligemma)
     vitra.set_gradient_checkpointing(config.gradient_checkpointing)
