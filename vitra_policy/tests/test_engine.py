@@ -46,7 +46,8 @@ VARIANTS: dict[str, VitraConfig] = {
 
 def pair(config: VitraConfig = TINY, **options: Any) -> tuple[ReferencePolicy, FastEngine]:
     model = random_network(config)
-    return ReferencePolicy(model, ByteTokenizer(), None), FastEngine(model, ByteTokenizer(), None, **options)
+    fast = FastEngine(model, ByteTokenizer(), None, **({"dtype": torch.float32} | options))
+    return ReferencePolicy(model, ByteTokenizer(), None), fast
 
 
 def arguments(**changes: Any) -> dict[str, Any]:
@@ -218,7 +219,7 @@ def test_wrong_inputs_are_named() -> None:
 
 def test_a_checkpoint_of_ours_loads_in_fast_mode(tmp_path: Path) -> None:
     path = save_model(tmp_path / "tiny", random_network(TINY), statistics=example_statistics())
-    fast, parity = load_policy(path, device="cpu"), load_policy(path, "parity")
+    fast, parity = load_policy(path, device="cpu", dtype=torch.float32), load_policy(path, "parity")
     assert isinstance(fast, FastEngine)
     assert relative(fast.predict(**arguments()), parity.predict(**arguments())) < 1e-5
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from vitra_policy.cli_checkpoints import Convert, ExportOnnx, Inspect, NewMini
 from vitra_policy.cli_run import Predict, Serve
 from vitra_policy.errors import VitraError
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     "inspect": Inspect,
     "convert": Convert,
     "predict": Predict,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from vitra_policy.errors import VitraError
 from vitra_policy.inference.observation import active_hands
 from vitra_policy.inference.policy import Observation, hands_array, make_example_observation
 from vitra_policy.prompt import hands_of
+
+if TYPE_CHECKING:
+    from vitra_policy.inference.vitra import VitraPolicy
 
 FloatArray = NDArray[np.float64]
 _MOST_DEG = 175.0
@@ -89,7 +92,7 @@ class Predict(_Run):
         anchor = make_example_observation(hands=hands).state if state is None else state
         paths = hand_paths(chunk.actions, anchor, active_hands(chunk.valid))
         self.out.mkdir(parents=True, exist_ok=True)
-        arrays = {f"{path.side}_camera_from_wrist": path.camera_from_wrist for path in paths}
+        arrays: dict[str, Any] = {f"{path.side}_camera_from_wrist": path.camera_from_wrist for path in paths}
         arrays |= {f"{path.side}_keypoints_m": path.keypoints_m for path in paths}
         np.savez(
             self.out / "actions.npz",
@@ -137,7 +140,7 @@ class Serve(_Run):
                 policy.close()
 
 
-def _policy(run: _Run):  # type: ignore[no-untyped-def]
+def _policy(run: _Run) -> VitraPolicy:
     from vitra_policy.inference.vitra import VitraPolicy
 
     return VitraPolicy(

@@ -28,7 +28,7 @@ def bench(name: str, rounds: int) -> dict[str, Any]:
     reference = EagerReference(model)
     engines = {
         "fast": FastEngine(model, tokenizer, None),
-        "fast_bf16": FastEngine(model, tokenizer, None, dtype=torch.bfloat16),
+        "fast_fp32": FastEngine(model, tokenizer, None, dtype=torch.float32),
     }
     arguments = scene.policy_arguments()
     answers = {key: engine.predict(**arguments) for key, engine in engines.items()}
@@ -40,6 +40,7 @@ def bench(name: str, rounds: int) -> dict[str, Any]:
     times = {key: value.summary_ms() for key, value in time_in_turns(rivals, rounds, _WARM_UP).items()}
     eager = times["eager_reference"]
     return {
+        "fast_products_in": str(engines["fast"].dtype),
         "ms": times,
         "speedup": {
             key: {what: round(eager[what] / times[key][what], 2) for what in ("p50", "min", "cpu_p50")}

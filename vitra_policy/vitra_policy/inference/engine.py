@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ from vitra_policy.inference.engine_expert import Committed, FastExpert
 from vitra_policy.inference.engine_gate import FP8_LIMIT, gated_prefix
 from vitra_policy.inference.engine_graph import GraphCache
 from vitra_policy.inference.engine_image import DeviceResizer
-from vitra_policy.inference.engine_linear import Linears, Wrap
+from vitra_policy.inference.engine_linear import Linears, Precision, Wrap, has_fast_bf16, unwrapped
 from vitra_policy.inference.engine_prefix import FastPrefix
 from vitra_policy.inference.engine_timing import StageClock
 from vitra_policy.inference.engine_upload import Upload
@@ -50,14 +50,15 @@ class FastEngine:
 
     On a GPU: bf16 weights (residual stream, norms, softmax and the sample in fp32), layers fused by ``torch.compile``
     where its tools are there, everything recorded as two CUDA graphs, text lengths in buckets, image resized on the
-    device. On a CPU: fp32 within rounding of the parity policy, weights packed for a few dozen rows.
+    device. On a CPU: packed weights, products in bf16 where the processor has them and else in fp32, all else in fp32;
+    with ``dtype=torch.float32`` it agrees with the parity policy within rounding.
 
     Args:
         model: The network in fp32; weights are converted, so it may be dropped afterwards except its word embedding.
         tokenizer: Its tokenizer.
         statistics: Of its training data, or None.
         device: Where to run.
-        dtype: Format of the matrix products; default bf16 on a GPU and fp32 on a CPU.
+        dtype: Format of the matrix products, float32 or bfloat16; default bf16 where the device has it.
         fp8: Run vision and trunk in fp8 if the actions stay within ``fp8_limit``.
         fp8_limit: Largest root-mean-square error of normalised actions that fp8 may cause.
         fuse: Use ``torch.compile`` for the layers; default on a GPU where Triton and a C compiler are there.
@@ -78,10 +79,12 @@ class FastEngine:
         self.config, self.statistics, self.tokenizer = model.config, statistics, tokenizer
         self.device = torch.device(device)
         on_gpu = self.device.type == "cuda"
-        self.dtype = dtype or (torch.bfloat16 if on_gpu else torch.float32)
         fused = (on_gpu and _can_fuse()) if fuse is None else fuse
-        wrap: Wrap = partial(torch.compile, dynamic=False) if fused else _unchanged
+        wrap: Wrap = _compiled if fused else unwrapped
+        self.dtype = dtype or (torch.bfloat16 if on_gpu or has_fast_bf16(self.device) else torch.float32)
         linears = Linears(self.device, self.dtype, packed=not fused)
+        if not on_gpu and self.dtype == torch.bfloat16:
+            linears = Linears(self.device, torch.float32, Precision.BF16, packed=not fused)
         self.expert = FastExpert(model.expert, linears, wrap)
         make_prefix = partial(FastPrefix, model, wrap=wrap, bucket=_BUCKET if on_gpu else 1)
         if fp8:
@@ -102,7 +105,7 @@ class FastEngine:
 
     @torch.inference_mode()
     def cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Float32Array:
-        """Cognition feature (1, 1, width); see :meth:`vitra_policy.model.reference_policy.ReferencePolicy.cognition`."""
+        """Cognition feature (1, 1, width); see :class:`vitra_policy.model.reference_policy.ReferencePolicy`."""
         clock = StageClock(self.device)
         feature: Float32Array = self._cognition(image, instruction, fov, clock).cpu().numpy().copy()
         self._timing = clock.read()
@@ -212,8 +215,9 @@ class FastEngine:
         return head.expand(samples, -1, -1), where.expand(samples, -1, -1)
 
 
-def _unchanged(function: Wrap) -> Wrap:  # type: ignore[type-arg]
-    return function
+def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    compiled: Callable[..., Tensor] = torch.compile(function, dynamic=False)
+    return compiled
 
 
 def _can_fuse() -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -60,20 +61,21 @@ class ExpertBlock(nn.Module):
         super().__init__()
         self.heads, self.dtype = block.heads, linears.dtype
         gains = torch.stack([block.query_norm.weight, block.key_norm.weight])[:, None]
-        # A layer norm's kernel computes the biased variance fast: rsqrt(unbiased + eps) = spread * rsqrt(biased + eps').
+        # A layer norm's kernel gives the biased variance fast: rsqrt(unbiased + eps) = spread * rsqrt(biased + eps').
         size = gains.shape[-1]
         self.eps, spread = block.query_norm.eps * (size - 1) / size, ((size - 1) / size) ** 0.5
         self.qkv, self.out = linears.of(block.qkv), linears.of(block.out)
         self.fc1, self.fc2 = linears.of(block.fc1, gelu=True), linears.of(block.fc2)
         self.gains = nn.Buffer(linears.constant(gains * spread))
 
-    def heads_of(self, x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries (B, T, heads, head_dim) and keys with values (B, T, 2, heads, head_dim), norms applied."""
-        qkv = self.qkv(modulate(x, shift, scale).to(self.dtype)).unflatten(-1, (3, self.heads, -1))
+    def heads_of(self, x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values (B, T, heads, head_dim), norms applied."""
+        qkv = self.qkv(modulate(x, shift, scale).to(self.dtype))
+        qkv = qkv.view(*qkv.shape[:-1], 3, self.heads, -1)
         qk = qkv[..., :2, :, :].float()
         _, _, inverse = torch.native_layer_norm(qk, qk.shape[-1:], None, None, self.eps)
         qk = (qk * inverse * self.gains).to(self.dtype)
-        return qk[..., 0, :, :], torch.stack([qk[..., 1, :, :], qkv[..., 2, :, :]], dim=-3)
+        return qk[..., 0, :, :], qk[..., 1, :, :], qkv[..., 2, :, :]
 
     def mix(self, x: Tensor, attended: Tensor, gate_a: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
         """The rest of the block after attention (B, T, heads, head_dim)."""
@@ -91,16 +93,15 @@ def run_block(
     block: ExpertBlock, x: Tensor, parts: tuple[Tensor, ...], context: Tensor | None, mask: Tensor | None
 ) -> Tensor:
     """One block over tokens (B, T, width) that also see the context's keys and values (B, C, 2, heads, head_dim)."""
-    query, keys_values = block.heads_of(x, parts[0], parts[1])
+    query, key, value = block.heads_of(x, parts[0], parts[1])
     if context is not None:
-        keys_values = torch.cat([context, keys_values], dim=1)
-    return block.mix(x, _attend(query, keys_values, mask), parts[2], parts[3:])
+        key, value = torch.cat([context[:, :, 0], key], dim=1), torch.cat([context[:, :, 1], value], dim=1)
+    return block.mix(x, _attend(query, key, value, mask), parts[2], parts[3:])
 
 
-def _attend(query: Tensor, keys_values: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
-    k, v = (t.transpose(-3, -2) for t in keys_values.unbind(-3))
-    y = F.scaled_dot_product_attention(query.transpose(-3, -2), k, v, mask, is_causal=causal)
-    return y.transpose(-3, -2)
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
+    q, k, v = (t.transpose(1, 2) for t in (query, key, value))
+    return F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal).transpose(1, 2)
 
 
 class FastExpert(nn.Module):
@@ -119,10 +120,10 @@ class FastExpert(nn.Module):
         self.stem = _stem(expert).to(linears.device, torch.float32)
         self.blocks = nn.ModuleList(ExpertBlock(block, linears) for block in expert.blocks)  # type: ignore[arg-type]
         self.modulation = linears(*_modulation(expert))
-        first, second = expert.action_in
+        first, second, last = (cast(nn.Linear, layer) for layer in (*expert.action_in, expert.action_out))
         self.action_in = linears(first.weight[:, : cfg.action_dim])
         self.mask_in = linears(first.weight[:, cfg.action_dim :], first.bias)
-        self.action_mid, self.action_out = linears.of(second), linears.of(expert.action_out)
+        self.action_mid, self.action_out = linears.of(second), linears.of(last)
         self.null_token = nn.Buffer(linears.constant(expert.embed_cognition(expert.unconditional)[None]))
         visible = torch.ones(cfg.steps, cfg.tokens, dtype=torch.bool).tril(cfg.context_tokens)
         self.mask = nn.Buffer(
@@ -170,7 +171,7 @@ class FastExpert(nn.Module):
             null = self.null_token.expand_as(cognition_token)
             tokens = [torch.cat([cognition_token, null]), *(token.repeat(2, 1, 1) for token in tokens[1:])]
         modulation = self.modulation(F.silu(tokens[0] + times).to(self.dtype)).float()
-        modulation = modulation.unflatten(-1, (-1, self.config.width))
+        modulation = modulation.view(*modulation.shape[:-1], -1, self.config.width)
         return torch.cat(tokens, dim=1) + self.stem.position_embedding[: self.config.context_tokens], modulation
 
     def embedded_times(self, levels: tuple[int, ...]) -> Tensor:
@@ -252,10 +253,10 @@ class FastExpert(nn.Module):
         for index, block in enumerate(self.blocks):
             assert isinstance(block, ExpertBlock)
             own = parts[_PARTS * index : _PARTS * (index + 1)]
-            query, keys_values = block.heads_of(x, own[0], own[1])
-            found.append(keys_values.unflatten(0, (steps, rows)))
+            query, key, value = block.heads_of(x, own[0], own[1])
+            found.append(torch.stack([key, value], dim=2).view(steps, rows, x.shape[1], 2, block.heads, -1))
             if index + 1 < len(self.blocks):
-                x = block.mix(x, _attend(query, keys_values, None, causal=True), own[2], own[3:])
+                x = block.mix(x, _attend(query, key, value, None, causal=True), own[2], own[3:])
         return tuple(found)
 
     def _prefix_tokens(self, committed: Committed, plan: ChunkPlan) -> Tensor:
@@ -277,8 +278,8 @@ def _stem(expert: Dit) -> Dit:
 
 def _modulation(expert: Dit) -> tuple[Tensor, Tensor]:
     """Weight and bias of all modulations stacked, blocks first; every scale has its 1 added."""
-    layers = [*(block.modulation for block in expert.blocks), expert.out_modulation]
-    bias = torch.cat([layer.bias.detach() for layer in layers]).unflatten(0, (-1, expert.config.width)).clone()
+    layers = [*(cast(DitBlock, block).modulation for block in expert.blocks), expert.out_modulation]
+    bias = torch.cat([layer.bias.detach() for layer in layers]).view(-1, expert.config.width).clone()
     scales = [_PARTS * index + part for index in range(len(expert.blocks)) for part in (1, 4)]
     bias[[*scales, _PARTS * len(expert.blocks) + 1]] += 1.0
     return torch.cat([layer.weight.detach() for layer in layers]), bias.flatten()

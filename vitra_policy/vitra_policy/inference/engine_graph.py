@@ -54,7 +54,7 @@ class GraphCache:
 
     def _record(self, function: Callable[..., Tensor], inputs: dict[str, Tensor]) -> _Recorded:
         static = {name: tensor.clone() for name, tensor in inputs.items()}
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARM_UP_RUNS):

@@ -38,7 +38,7 @@ def resize_matrix(
         centre = (row + 0.5) * scale
         first = max(int(centre - support * stretch + 0.5), 0)
         last = min(int(centre + support * stretch + 0.5), size_in)
-        weights = kernel((np.arange(first, last) - centre + 0.5) / stretch)
+        weights = kernel(np.asarray((np.arange(first, last) - centre + 0.5) / stretch, dtype=np.float64))
         matrix[row, first:last] = weights / weights.sum()
     return matrix
 

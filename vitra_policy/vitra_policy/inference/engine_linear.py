@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,12 @@ from vitra_policy.errors import VitraError
 FP8 = torch.float8_e4m3fn
 Wrap = Callable[[Callable[..., Tensor]], Callable[..., Tensor]]
 """Something like ``torch.compile`` that is applied to a function of tensors."""
+
+
+def unwrapped(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The :data:`Wrap` that does nothing."""
+    return function
+
 
 _FP8_MAX = 448.0
 _FP8_MULTIPLE = 16
@@ -28,10 +35,12 @@ class Fp8UnavailableError(VitraError):
 
 
 class Precision(StrEnum):
-    """Number format of the trunk's matrix products."""
+    """Number format of matrix products."""
 
     FULL = "full"
     """The engine's own dtype: fp32 on a CPU, bf16 on a GPU."""
+    BF16 = "bf16"
+    """Products of bf16 numbers summed in fp32 while everything else stays in the engine's dtype, for CPUs."""
     FP8 = "fp8"
     """Weights and activations in fp8 (e4m3) with a scale per row, products summed in fp32."""
 
@@ -56,14 +65,15 @@ class PackedLinear(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
         super().__init__()
+        self._dtype = weight.dtype
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _TYPICAL_ROWS)
         self._bias = None if bias is None else bias.contiguous()
-        self._activation = ("gelu", [], "tanh") if gelu else ("none", [], "")
+        self._activation: tuple[str, list[Any], str] = ("gelu", [], "tanh") if gelu else ("none", [], "")
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) to (..., out)."""
-        y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, *self._activation)
-        return y
+        """(..., in) to (..., out), in the type of x."""
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(x.to(self._dtype), self._weight, self._bias, *self._activation)
+        return y.to(x.dtype)
 
 
 class Fp8Linear(nn.Module):
@@ -80,7 +90,7 @@ class Fp8Linear(nn.Module):
         """(..., in) to (..., out), in the type of x."""
         quantised, scale = quantise_rows(x.flatten(0, -2).float())
         y = torch._scaled_mm(quantised, self.weight.t(), scale, self.scale, out_dtype=x.dtype, use_fast_accum=True)
-        y = y.unflatten(0, x.shape[:-1])
+        y = y.view(*x.shape[:-1], -1)
         y = y if self.bias is None else y + self.bias
         return F.gelu(y, approximate="tanh") if self.gelu else y
 
@@ -128,13 +138,14 @@ class Linears:
             gelu: Apply tanh-GELU to the result.
             full: Never in fp8; layers whose sizes do not allow fp8 never are.
         """
-        weight = weight.detach().to(self.device, self.dtype)
-        bias = None if bias is None else bias.detach().to(self.device, self.dtype)
+        dtype = torch.bfloat16 if self.precision is Precision.BF16 else self.dtype
+        weight = weight.detach().to(self.device, dtype)
+        bias = None if bias is None else bias.detach().to(self.device, dtype)
         if self.precision is Precision.FP8 and not full and all(n % _FP8_MULTIPLE == 0 for n in weight.shape):
             return Fp8Linear(weight, bias, gelu)
         if self.packed and self.device.type == "cpu" and _can_pack():
             return PackedLinear(weight, bias, gelu)
-        return PlainLinear(weight, bias, gelu)
+        return PlainLinear(weight.to(self.dtype), None if bias is None else bias.to(self.dtype), gelu)
 
     def of(self, layer: nn.Linear, gelu: bool = False) -> nn.Module:
         """The same linear layer in the engine's form."""
@@ -151,6 +162,14 @@ class Linears:
         return tensor.detach().to(self.device, torch.float32)
 
 
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether a CPU multiplies bf16 numbers natively and PyTorch can use it."""
+    if device.type != "cpu" or not _can_pack():
+        return False
+    questions = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(question is not None and question() for question in questions)
+
+
 def _can_pack() -> bool:
     pack: Callable[..., Tensor] | None = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
-    return pack is not None and torch.backends.mkldnn.is_available()
+    return pack is not None and bool(torch._C._has_mkldnn)

@@ -53,20 +53,22 @@ class TrunkLayer(nn.Module):
     def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
         """Grouped attention: queries (R, heads, D), keys and values (N, kv_heads, D), additive bias (N,)."""
         groups = self.config.kv_heads
-        q = query.unflatten(1, (groups, -1)).permute(1, 2, 0, 3).flatten(1, 2)
+        rows, heads, size = query.shape
+        q = query.reshape(rows, groups, heads // groups, size).permute(1, 2, 0, 3).flatten(1, 2)
         logits = torch.bmm(q, key.permute(1, 2, 0)).float()
         if self.softcap is not None:
             logits = torch.tanh(logits) * self.softcap
         if bias is not None:
             logits = logits + bias
         y = torch.bmm(F.softmax(logits, dim=-1).to(self.dtype), value.transpose(0, 1))
-        return y.unflatten(1, (-1, query.shape[0])).permute(2, 0, 1, 3).flatten(1)
+        return y.view(groups, heads // groups, rows, size).permute(2, 0, 1, 3).flatten(1)
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """The rest of the layer after attention (R, heads * D); x (R, width) is the fp32 residual stream."""
         x = x + self.norm_attention_out(self.out(attended))
         gate, up = self.gate_up(self.norm_mlp_in(x).to(self.dtype)).chunk(2, dim=-1)
-        return x + self.norm_mlp_out(self.down(F.gelu(gate, approximate="tanh") * up))
+        out: Tensor = x + self.norm_mlp_out(self.down(F.gelu(gate, approximate="tanh") * up))
+        return out
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -78,9 +80,9 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def run_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None) -> Tensor:
     """One layer for all rows (N, width)."""
     cfg = layer.config
-    heads = layer.qkv(layer.norm_attention_in(x).to(layer.dtype)).unflatten(-1, (-1, cfg.head_dim))
+    heads = layer.qkv(layer.norm_attention_in(x).to(layer.dtype)).view(x.shape[0], -1, cfg.head_dim)
     rotated = rotate(heads[:, : cfg.heads + cfg.kv_heads], cos, sin)
-    query, key = rotated.split((cfg.heads, cfg.kv_heads), dim=1)
+    query, key = rotated[:, : cfg.heads], rotated[:, cfg.heads :]
     return layer.finish(x, layer.attend(query, key, heads[:, -cfg.kv_heads :], bias))
 
 
@@ -89,8 +91,9 @@ def run_last_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias:
     cfg = layer.config
     assert layer.query is not None
     normed = layer.norm_attention_in(x).to(layer.dtype)
-    key, value = layer.qkv(normed).unflatten(-1, (-1, cfg.head_dim)).split(cfg.kv_heads, dim=1)
-    query = layer.query(normed.index_select(0, row)).unflatten(-1, (-1, cfg.head_dim))
+    keys_values = layer.qkv(normed).view(x.shape[0], -1, cfg.head_dim)
+    key, value = keys_values[:, : cfg.kv_heads], keys_values[:, cfg.kv_heads :]
+    query = layer.query(normed.index_select(0, row)).view(1, -1, cfg.head_dim)
     query = rotate(query, cos.index_select(0, row), sin.index_select(0, row))
     return layer.finish(x.index_select(0, row), layer.attend(query, rotate(key, cos, sin), value, bias))
 

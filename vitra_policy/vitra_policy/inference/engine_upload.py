@@ -31,7 +31,7 @@ class Upload:
         if not self._on_gpu:
             return {name: part.float() for name, part in parts.items()}
         flat = self._send("parts", torch.cat([part.float().flatten() for part in parts.values()]))
-        pieces = flat.split([part.numel() for part in parts.values()])
+        pieces = torch.split(flat, [part.numel() for part in parts.values()])
         return {name: piece.view(part.shape) for (name, part), piece in zip(parts.items(), pieces, strict=True)}
 
     def _send(self, kind: str, flat: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The image tower of the fast engine: patches by one product, fused query/key/value, projector with its scale folded."""
+"""The image tower of the fast engine: patches by one product, fused query/key/value, folded constants."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ class VisionLayer(nn.Module):
 
 def run_vision_layer(layer: VisionLayer, x: Tensor, dtype: torch.dtype) -> Tensor:
     """One layer over patches (1, N, width) of the fp32 residual stream."""
-    q, k, v = layer.qkv(layer.norm1(x).to(dtype)).unflatten(-1, (3, layer.heads, -1)).transpose(1, 3).unbind(2)
+    qkv: Tensor = layer.qkv(layer.norm1(x).to(dtype))
+    q, k, v = qkv.view(*qkv.shape[:-1], 3, layer.heads, -1).transpose(1, 3).unbind(2)
     attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
     x = x + layer.out(attended)
-    return x + layer.fc2(layer.fc1(layer.norm2(x).to(dtype)))
+    out: Tensor = x + layer.fc2(layer.fc1(layer.norm2(x).to(dtype)))
+    return out
 
 
 class FastVision(nn.Module):
@@ -58,7 +60,8 @@ class FastVision(nn.Module):
     def forward(self, pixel_values: Tensor) -> Tensor:
         """Image tokens (N, width of the trunk) of (1, 3, size, size) in [-1, 1]; fp32."""
         p = self.patch_px
-        patches = pixel_values.unflatten(3, (-1, p)).unflatten(2, (-1, p)).permute(0, 2, 4, 1, 3, 5)
+        batch, channels, height, width = pixel_values.shape
+        patches = pixel_values.view(batch, channels, height // p, p, width // p, p).permute(0, 2, 4, 1, 3, 5)
         x = self.patches(patches.flatten(3).flatten(1, 2).to(self.dtype)) + self.offset
         for layer in self.layers:
             x = self._run(layer, x, self.dtype)

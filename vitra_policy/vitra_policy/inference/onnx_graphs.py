@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from vitra_policy.errors import VitraError
 from vitra_policy.inference.engine_expert import FastExpert
-from vitra_policy.inference.engine_linear import Linears, Wrap
+from vitra_policy.inference.engine_linear import Linears, unwrapped
 from vitra_policy.inference.engine_prefix import FastPrefix
 from vitra_policy.model.vla import Vitra
 
@@ -41,7 +41,7 @@ class PrefixGraph(nn.Module):
 
     def __init__(self, model: Vitra, linears: Linears) -> None:
         super().__init__()
-        self.prefix = FastPrefix(model, linears, _unchanged)
+        self.prefix = FastPrefix(model, linears, unwrapped)
         self.words, self.fov = model.language.embedding, model.fov_encoder
         self.cognition_token = model.cognition_token
         self.scale = model.config.language.width**0.5
@@ -97,7 +97,7 @@ class StepGraph(nn.Module):
         index: Tensor,
         coefficients: Tensor,
     ) -> Tensor:
-        """``coefficients`` (6,): signal and spread of the prefix, keep and add of the step, guidance, clean (0 or 1)."""
+        """``coefficients`` (6,): signal and spread of the prefix, keep and add of the step, guidance, clean."""
         signal, spread, keep, add, guidance, clean = coefficients.unbind(0)
         x = torch.where(where > 0.5, signal * head + spread * noise, sample)
         own = modulation.index_select(0, index)[0]
@@ -146,7 +146,7 @@ def export_onnx(model: Vitra, directory: Path | str) -> Path:
 def _graphs(model: Vitra) -> dict[str, _Graph]:
     cfg = model.config
     linears = Linears(torch.device("cpu"), torch.float32, packed=False)
-    expert = FastExpert(model.expert, linears, _unchanged)
+    expert = FastExpert(model.expert, linears, unwrapped)
     text, steps = torch.export.Dim("text", min=2, max=_MAX_TEXT - 2), torch.export.Dim("steps", min=1, max=101)
     size, chunk = cfg.vision.image_size, (1, cfg.expert.steps, cfg.expert.action_dim)
     prefix = {
@@ -198,7 +198,3 @@ def _export(graph: _Graph, path: Path) -> None:
             verbose=False,
         )
     chatter.setLevel(level)
-
-
-def _unchanged(function: Wrap) -> Wrap:  # type: ignore[type-arg]
-    return function

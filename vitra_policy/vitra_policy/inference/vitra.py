@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ class VitraPolicy:
             raise PolicyError(f"Checkpoint {checkpoint} has no dataset statistics, so its numbers mean nothing.")
         self._statistics: Statistics = found.statistics
         self._config = found.config
-        self._load = lambda: load_policy(checkpoint, mode, device=device, tokenizer=tokenizer, **(options or {}))
+        self._load = partial(load_policy, checkpoint, mode, device=device, tokenizer=tokenizer, **(options or {}))
         self._steps, self._guidance, self._threads, self._seed = steps, guidance, threads, seed
         self._engine: VitraEngine | None = None
         self._metadata = PolicyMetadata(
