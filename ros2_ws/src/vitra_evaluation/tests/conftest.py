@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -8,11 +13,15 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from vitra_evaluation.console.server import ConsoleServer
+from vitra_evaluation.operator_beat import Presence
 from vitra_evaluation.plan import Plan
 from vitra_evaluation.plan_file import parse_plan
 from vitra_evaluation.port import Check, Event
+from vitra_evaluation.runner import Order, Runner
 from vitra_evaluation.schedule import Slot
-from vitra_evaluation.trial import Status
+from vitra_evaluation.session import Session
+from vitra_evaluation.trial import Command, Status
 from vitra_policy.errors import VitraError
 
 
@@ -84,7 +93,7 @@ class FakePort:
 
     def picture(self) -> bytes | None:
         image = np.full((24, 42, 3), 90, np.uint8)
-        image[8:16, 10:20] = (0, 0, 255)
+        image[8:16, 10:20] = 255
         return bytes(cv2.imencode(".jpg", image)[1])
 
     def close(self) -> None:
@@ -117,3 +126,82 @@ def fake_port() -> FakePort:
 def attended_port() -> FakePort:
     """A fake robot whose trials a person starts and judges."""
     return FakePort(automatic=False)
+
+
+class LivePort(FakePort):
+    """A fake robot on the wall clock, for consoles."""
+
+    def __init__(self) -> None:
+        super().__init__(automatic=False)
+        self.stopped_at_s = 0.0
+        self._pause = threading.Event()
+
+    @property
+    def safety(self) -> SimpleNamespace:
+        state = 1 if self.armed else 2
+        return SimpleNamespace(
+            state=state, stop_cause=self.stop_cause, stop_source="operator", stop_detail="", not_ready=[]
+        )
+
+    def stop(self) -> None:
+        self.stopped_at_s = time.time()
+        super().stop()
+
+    def status(self) -> Status:
+        self._pause.wait(0.02)
+        return Status(self.now_s(), self.stop_cause)
+
+    def now_s(self) -> float:
+        return time.monotonic()
+
+
+@dataclass
+class ConsoleUnderTest:
+    """A session in progress behind a console."""
+
+    session: Session
+    port: LivePort
+    presence: Presence
+    runner: Runner
+    url: str
+    address: str
+    outcome: list[object]
+    thread: threading.Thread
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        tick = threading.Event()
+        while not condition():
+            assert time.monotonic() < deadline_s, "waited in vain"
+            tick.wait(0.02)
+
+
+TOKEN = "correct-horse"
+
+
+@pytest.fixture
+def console(small_plan: Plan, tmp_path: Path) -> Iterator[ConsoleUnderTest]:
+    """An attended session, waiting for orders from its console."""
+    session = Session.create(tmp_path / "session", small_plan)
+    port, presence, outcome = LivePort(), Presence(timeout_s=5.0), []
+    runner = Runner(session, port, "ann")
+
+    def run() -> None:
+        try:
+            outcome.append(runner.run())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    with ConsoleServer(runner, port, session, presence, TOKEN, tcp_port=0) as server:
+        thread.start()
+        address = f"http://127.0.0.1:{server.port}"
+        yield ConsoleUnderTest(session, port, presence, runner, f"{address}/#token={TOKEN}", address, outcome, thread)
+        port.armed = True
+        for _ in range(20):
+            if not thread.is_alive():
+                break
+            runner.give(Order(Command.VOID, "test over"))
+            runner.give(Order(Command.QUIT))
+            thread.join(1.0)
+    session.close()
