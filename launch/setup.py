@@ -24,6 +24,7 @@ setup(
         "console_scripts": [
             "vitra-launch = vitra_bringup.launcher:main",
             "vitra-demo = vitra_bringup.demo:main",
+            "vitra-teleop-demo = vitra_bringup.teleop_demo:main",
         ]
     },
 )

@@ -53,7 +53,7 @@ class RecorderNode(StackNode[Parameters]):
         self._warned: set[str] = set()
         self._topic_subscriptions: list[Any] = []
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._states = self.stream_publisher(EpisodeState, "episode_state", qos.LATCHED)
+        self._episode_states = self.stream_publisher(EpisodeState, "episode_state", qos.LATCHED)
         for name, callback in {
             "start": self._on_start, "stop": self._on_save, "save": self._on_save, "rerecord": self._on_rerecord,
             "discard": lambda _, response: self._discard("the operator discarded it", response),
@@ -269,7 +269,7 @@ class RecorderNode(StackNode[Parameters]):
             message.path, message.instruction = str(shown.path), shown.request.instruction
             message.elapsed_s, message.messages, message.dropped = shown.duration_s, shown.written, shown.dropped
         message.header.stamp = self.get_clock().now().to_msg()
-        self._states.publish(message)
+        self._episode_states.publish(message)
 
     def _publish_diagnostics(self, session: RecordingSession, warnings: list[str]) -> None:
         recording = session.current

@@ -1,0 +1,165 @@
+"""`vitra-teleop-demo`: a simulated operator demonstrates, episodes are recorded, checked and converted.
+
+Launches teleop.launch.xml on the simulated robot. Demonstrations that reach the goal are saved, one is discarded on
+purpose; then `vitra-bag check` and `vitra-bag convert` judge and convert what was saved.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from std_msgs.msg import String
+
+from vitra_bringup.graph_client import GraphClient, GraphError
+from vitra_bringup.graph_run import GraphRun
+from vitra_msgs.msg import EpisodeState
+from vitra_msgs.srv import DiscardEpisode, SetInstruction
+from vitra_policy.errors import VitraError
+from vitra_runtime import qos
+
+console = Console(stderr=True, highlight=False)
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Args:
+    """Record demonstrations in simulation."""
+
+    out: Path = Path("runs/teleop-demo")
+    """Folder for the results; results of an earlier run in it are replaced."""
+    episodes: int = 5
+    """How many to save."""
+    task: str = "place_cube_in_box"
+    """Task of the simulated world."""
+    seed: int = 0
+    """Seed of the first start state."""
+    time_limit_s: float = 30.0
+    """Give up a demonstration after this."""
+    discard: bool = True
+    """Also record one that is discarded."""
+    domain_id: int | None = None
+    """ROS domain; default: ROS_DOMAIN_ID."""
+
+
+def main() -> int:
+    """Entry point; 0 when everything was saved, checked and converted."""
+    args = tyro.cli(Args, description=__doc__)
+    try:
+        return run(args)
+    except VitraError as error:
+        console.print(f"[red]vitra-teleop-demo:[/red] {error}")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def run(args: Args) -> int:
+    """Record, check, convert, report."""
+    begin_s = time.monotonic()
+    bags, log = args.out / "episodes", args.out / "launch.log"
+    shutil.rmtree(args.out, ignore_errors=True)
+    arguments = {
+        "robot": "sim", "arms": "right", "task": args.task, "seed": str(args.seed), "operator_double": "true",
+        "operator": "simulated operator", "episodes_dir": str(bags.resolve()),
+    }  # fmt: skip
+    with GraphRun("teleop.launch.xml", arguments, log, args.domain_id) as graph:
+        graph.wait_ready()
+        demonstrations = Demonstrations(graph.client, args)
+        demonstrations.record()
+    checked = _tool("check", bags, "--report", args.out / "check.json", "--pictures", args.out / "pictures")
+    converted = _tool("convert", bags, args.out / "converted")
+    summary = {
+        "saved": demonstrations.saved,
+        "discarded": demonstrations.discarded,
+        "checked": checked == 0,
+        "converted": converted == 0,
+        "formats": sorted(path.name for path in (args.out / "converted").glob("*")),
+        "seconds": round(time.monotonic() - begin_s),
+    }
+    (args.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    console.print_json(json.dumps(summary))
+    return 0 if demonstrations.saved == args.episodes and checked == converted == 0 else 1
+
+
+class Demonstrations:
+    """The operator's shift.
+
+    Args:
+        client: of the running graph.
+        args: what to record.
+    """
+
+    def __init__(self, client: GraphClient, args: Args) -> None:
+        self._client, self._args = client, args
+        self._episode: EpisodeState | None = None
+        self.saved = self.discarded = 0
+        client.watch(EpisodeState, "episode_state", qos.LATCHED, lambda m: setattr(self, "_episode", m))
+        self._heard: list[str] = []
+        client.watch(String, "instruction", qos.LATCHED, lambda m: self._heard.append(m.data))
+
+    def record(self) -> None:
+        """Save as many as wanted; failed ones are discarded and tried again with the next start state."""
+        seed = self._args.seed
+        if self._args.discard:
+            self._demonstrate(seed, discard=True)
+        for _ in range(self._args.episodes * _ATTEMPTS):
+            if self.saved >= self._args.episodes:
+                return
+            self._demonstrate(seed)
+            seed += 1
+
+    def _demonstrate(self, seed: int, discard: bool = False) -> None:
+        client = self._client
+        if not client.is_armed:
+            client.wait_ready()
+            client.rearm()
+        client.home()
+        instruction = client.reset_sim(self._args.task, seed)
+        client.call(SetInstruction, "teleop/set_instruction", SetInstruction.Request(instruction=instruction))
+        client.wait_for(lambda: self._heard[-1:] == [instruction], 5.0, "the instruction to be heard")
+        client.trigger("recorder/start")
+        client.trigger("operator_double/begin")
+        success, reason = self._watch(2.0 if discard else self._args.time_limit_s)
+        client.trigger("operator_double/end")
+        if success and not discard:
+            path = client.trigger("recorder/save", 30.0)
+            self.saved += 1
+            console.print(f"[green]saved[/green] {path}")
+            return
+        reason = "shown on purpose" if discard else reason
+        answer = client.call(DiscardEpisode, "recorder/discard_because", DiscardEpisode.Request(reason=reason), 30.0)
+        self.discarded += 1
+        console.print(f"[yellow]discarded[/yellow] {answer.message} ({reason})")
+
+    def _watch(self, limit_s: float) -> tuple[bool, str]:
+        """Wait for the judge, a stop, or the time."""
+        client, stops = self._client, len(self._client.stops)
+
+        def is_over() -> bool:
+            return len(client.stops) > stops or bool(client.sim and (client.sim.success or client.sim.failed))
+
+        try:
+            client.wait_for(is_over, limit_s, "the demonstration")
+        except GraphError:
+            return False, "not done in time"
+        if len(client.stops) > stops:
+            last = client.stops[-1]
+            return False, f"stopped: {last.stop_cause} {last.stop_detail}".strip()
+        return bool(client.sim and client.sim.success), "the object was lost"
+
+
+def _tool(*arguments: object) -> int:
+    command = [sys.executable, "-m", "vitra_training.cli_bag", *map(str, arguments)]
+    return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

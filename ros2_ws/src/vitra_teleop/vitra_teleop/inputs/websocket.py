@@ -1,0 +1,68 @@
+"""Hands in websocket messages of the wire format: for browsers and headsets that cannot send datagrams."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from vitra_teleop.hands import HandFrame, TeleopError
+from vitra_teleop.inputs.mailbox import FrameMailbox
+from vitra_teleop.wire import MAX_BYTES
+
+
+class WebsocketInput:
+    """Serves one address; the newest message of any client counts.
+
+    Args:
+        host: address to serve.
+        port: TCP port; 0 takes a free one.
+        clock: ROS time, seconds.
+    """
+
+    def __init__(self, host: str, port: int, clock: Callable[[], float]) -> None:
+        self.host, self.port = host, port
+        self.mailbox = FrameMailbox(clock)
+        self._server: Any = None
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Begin to serve.
+
+        Raises:
+            TeleopError: the address is taken or not ours.
+        """
+        from websockets.sync.server import serve
+
+        try:
+            self._server = serve(self._receive, self.host, self.port, max_size=MAX_BYTES)
+        except OSError as error:
+            raise TeleopError(
+                f"Cannot serve hands on {self.host}:{self.port}: {error.strerror}. Choose another port "
+                "(input_options:=port=...)."
+            ) from error
+        self.port = self._server.socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, name="hands-websocket", daemon=True)
+        self._thread.start()
+
+    def poll(self) -> HandFrame | None:
+        """See `TeleopInput`."""
+        return self.mailbox.take()
+
+    def close(self) -> None:
+        """Stop serving."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+            self._thread = None
+
+    def _receive(self, connection: Any) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            for message in connection:
+                self.mailbox.put(message)
+        except ConnectionClosed:
+            return

@@ -1,0 +1,158 @@
+"""The simulated operator: sees the simulated world, moves a human-like hand, and sends it as any tracker would.
+
+ros2 run vitra_teleop operator_double --ros-args -p arms:=right -p port:=8765     then call ~/begin
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from vitra_description.calibration import calibration_path, load_calibration
+from vitra_msgs.msg import SimState
+from vitra_policy.action_space import SIDES, Side
+from vitra_policy.errors import VitraError
+from vitra_policy.inference import policy as boundary
+from vitra_policy.inference.policy import Observation, Policy
+from vitra_policy.inference.registry import create_policy
+from vitra_policy.transforms import make_pose, matrix_from_quaternion
+from vitra_runtime import qos
+from vitra_runtime.node import StackNode, run
+from vitra_runtime.parameters import param
+from vitra_runtime.timing import stamp_to_s
+from vitra_teleop.human_like import HumanLikeHands
+from vitra_teleop.robot_state import RobotState
+from vitra_teleop.wire import DEFAULT_PORT, encode
+
+_LOOK_PERIOD_S = 1 / 15
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Of the simulated operator."""
+
+    policy: str = param("expert", "Who knows how to do the task; may read the simulator's truth")
+    arms: str = param("right", "Arms the robot has", choices=("left", "right", "both"))
+    calibration: str = param("sim", "Calibration of the robot")
+    host: str = param("127.0.0.1", "Where the teleop node listens")
+    port: int = param(DEFAULT_PORT, "Its UDP port", bounds=(1, 65535))
+    rate: float = param(60.0, "Hands per second, as a tracker would send them", unit="Hz", bounds=(5.0, 200.0))
+    seed: int = param(0, "Of tremor and of where the operator stands", bounds=(0, 2**31))
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The sides the robot has."""
+        return tuple(side for side in SIDES if self.arms in (side, "both"))
+
+
+class OperatorDoubleNode(StackNode[Parameters]):
+    """Eyes on the world, hands on the wire."""
+
+    def __init__(self) -> None:
+        super().__init__("operator_double", Parameters)
+        name = self.params.calibration
+        self._calibration = load_calibration(Path(name) if name.endswith((".yaml", ".yml")) else calibration_path(name))
+        self._robot = RobotState(self.params.sides, self._calibration)
+        self._hands, self._sim = HumanLikeHands(self.params.seed), None
+        self._policy: Policy | None = None
+        self._demonstrating = self._hidden = False
+        self._sequence = 0
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.create_subscription(SimState, "sim/state", self._on_sim, qos.SENSOR)
+        for side in self.params.sides:
+            for part in ("arm", "hand"):
+                stream = f"{side}_{part}"
+                self.create_subscription(
+                    JointState, f"{stream}/joint_states", partial(self._on_joints, stream), qos.SENSOR
+                )
+        for name, callback in {"begin": self._on_begin, "end": self._on_end, "hide": self._on_hide}.items():
+            self.create_service(Trigger, f"~/{name}", callback)
+        self.create_timer(_LOOK_PERIOD_S, self._look)
+        self.create_timer(1.0 / self.params.rate, self._send)
+
+    def setup(self) -> None:
+        """Learn the task."""
+        self._policy = create_policy(self.params.policy)
+        self._policy.warm_up()
+
+    def _on_sim(self, message: SimState) -> None:
+        self._sim = message
+
+    def _on_joints(self, stream: str, message: JointState) -> None:
+        self._robot.add(stream, stamp_to_s(message.header.stamp), message.name, message.position)
+
+    def _on_begin(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self._policy is not None:
+            self._policy.reset()
+        self._hands.stay()
+        self._demonstrating, self._hidden = True, False
+        response.success, response.message = True, "demonstrating"
+        return response
+
+    def _on_end(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._demonstrating = False
+        response.success, response.message = True, "hands off"
+        return response
+
+    def _on_hide(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Hide the hands from the tracker, or show them again."""
+        self._hidden = not self._hidden
+        response.success, response.message = True, "hidden" if self._hidden else "visible"
+        return response
+
+    def _look(self) -> None:
+        stamp_s = self._robot.newest_common_s
+        if self._policy is None or self._sim is None or stamp_s is None or not self._demonstrating:
+            return
+        hands = self._robot.at(stamp_s)
+        if not hands.valid.any():
+            return
+        observation = Observation(
+            stamp_s, self._sim.task, None, np.eye(3), np.ones(2), hands.state, hands.valid, hands.valid,
+            extras=extras_of(self._sim) | {boundary.BASE_FROM_CAMERA: self._calibration.base_from_head_camera},
+        )  # fmt: skip
+        try:
+            self._hands.follow(stamp_s, hands.state, self._policy.infer(observation))
+        except VitraError as error:
+            self.get_logger().error(str(error), throttle_duration_sec=2.0)
+
+    def _send(self) -> None:
+        now_s = self.get_clock().now().nanoseconds * 1e-9
+        hands = self._hands.at(now_s, engage=self._demonstrating)
+        if self._hidden:
+            hands = {side: {"valid": False} for side in hands}
+        self._sequence += 1
+        self._socket.sendto(encode(self._sequence, now_s, hands), (self.params.host, self.params.port))
+
+
+def extras_of(message: SimState) -> dict[str, Any]:
+    """The simulator's truth as extras of an observation."""
+    poses = []
+    for pose in message.object_poses:
+        p, q = pose.position, pose.orientation
+        poses.append(make_pose([p.x, p.y, p.z], matrix_from_quaternion([q.x, q.y, q.z, q.w])))
+    return {
+        boundary.SIM_TIME_S: np.array(message.sim_time_s),
+        boundary.SIM_TASK: message.task,
+        boundary.SIM_SUCCESS: np.array(message.success),
+        boundary.SIM_OBJECT_NAMES: np.array(message.object_names, dtype=np.str_),
+        boundary.SIM_OBJECT_POSES: np.array(poses).reshape(-1, 4, 4),
+        boundary.SIM_OBJECT_SIZES: np.asarray(message.object_sizes, dtype=np.float64).reshape(-1, 3),
+    }
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(OperatorDoubleNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

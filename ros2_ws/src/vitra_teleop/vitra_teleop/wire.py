@@ -1,0 +1,133 @@
+"""The open format in which any tracker sends hands, one JSON object per UDP datagram or websocket message.
+
+{"version": 1, "sequence": 17, "stamp_s": 1234.567,
+ "hands": {"right": {"valid": true, "engage": true, "landmarks_m": [[x, y, z] * 21]}},
+ "actions": ["save"]}
+
+stamp_s      when the hand was seen, on the sender's clock (any origin, seconds)
+sequence     counts up by one; older or repeated ones are dropped
+hands        absent side = not tracked; per hand one of
+               landmarks_m                21 points in the tracker's frame, metres, MediaPipe/OpenXR order wrist,
+                                          thumb 4, index 4, middle 4, ring 4, little 4 (tip last)
+               wrist + joints_rad         pose of the MANO wrist frame and 12 XHand joints in vendor order
+               wrist + ergonomics_deg     pose and 20 glove angles: per finger thumb to little (spread, MCP bend,
+                                          PIP bend, DIP bend), degrees, bending positive
+               wrist                      pose alone: the fingers stay
+             wrist = {"position_m": [x, y, z], "quaternion_xyzw": [x, y, z, w]}; with landmarks it is not needed
+engage       the operator wants the robot to follow; it must go false and true again after tracking was lost
+actions      any of start, save, discard, rerecord, stop
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from vitra_policy.action_space import SIDES, Side
+from vitra_policy.transforms import make_pose, matrix_from_quaternion
+from vitra_teleop.ergonomics import joints_from_ergonomics
+from vitra_teleop.hands import Action, Array, HandFrame, TeleopError, TrackedHand
+from vitra_teleop.landmarks import in_wrist_frame
+
+VERSION = 1
+MAX_BYTES = 65_507  # of a datagram
+DEFAULT_PORT = 8765
+_NOT_TRACKED = TrackedHand(False, False, np.eye(4))
+
+
+class WireFormatError(TeleopError):
+    """A message that is not of the format; the message names the field."""
+
+
+def encode(
+    sequence: int, stamp_s: float, hands: Mapping[str, Mapping[str, Any]], actions: tuple[str, ...] = ()
+) -> bytes:
+    """A message of plain values (lists or arrays)."""
+    message = {"version": VERSION, "sequence": sequence, "stamp_s": stamp_s, "hands": hands, "actions": list(actions)}
+    return json.dumps(message, default=_plain, separators=(",", ":")).encode()
+
+
+def decode(data: bytes | str) -> HandFrame:
+    """The frame of a message, stamped on the sender's clock.
+
+    Raises:
+        WireFormatError: anything that is not as described above.
+    """
+    if len(data) > MAX_BYTES:
+        raise WireFormatError(f"A message has at most {MAX_BYTES} bytes, this one {len(data)}.")
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WireFormatError(f"Not JSON: {error}.") from None
+    if not isinstance(message, dict) or message.get("version") != VERSION:
+        found = message.get("version") if isinstance(message, dict) else type(message).__name__
+        raise WireFormatError(f"version must be {VERSION}, found {found}.")
+    hands = message.get("hands")
+    if not isinstance(hands, dict) or not set(hands) <= set(SIDES):
+        raise WireFormatError(f"hands must be an object with left and/or right, found {hands!r:.80}.")
+    actions = message.get("actions", [])
+    if not isinstance(actions, list) or not set(map(str, actions)) <= {a.value for a in Action}:
+        raise WireFormatError(f"actions must be some of {', '.join(Action)}, found {actions!r:.80}.")
+    return HandFrame(
+        _number(message, "stamp_s"), int(_number(message, "sequence")),
+        {side: _hand(side, hand) for side, hand in hands.items()}, tuple(Action(a) for a in actions),
+    )  # fmt: skip
+
+
+def _hand(side: Side, hand: Any) -> TrackedHand:
+    if not isinstance(hand, dict):
+        raise WireFormatError(f"hands.{side} must be an object, found {type(hand).__name__}.")
+    if not hand.get("valid", False):
+        return _NOT_TRACKED
+    engage = bool(hand.get("engage", False))
+    if "landmarks_m" in hand:
+        points = _array(hand, "landmarks_m", (21, 3), side)
+        try:
+            pose, local = in_wrist_frame(points, side)
+        except TeleopError as error:
+            raise WireFormatError(f"hands.{side}: {error}") from None
+        return TrackedHand(True, engage, pose, landmarks_m=local)
+    pose = _pose(hand, side)
+    if "joints_rad" in hand:
+        return TrackedHand(True, engage, pose, joints_rad=_array(hand, "joints_rad", (12,), side))
+    if "ergonomics_deg" in hand:
+        angles = _array(hand, "ergonomics_deg", (20,), side)
+        return TrackedHand(True, engage, pose, joints_rad=joints_from_ergonomics(angles))
+    return TrackedHand(True, engage, pose)
+
+
+def _pose(hand: Mapping[str, Any], side: Side) -> Array:
+    wrist = hand.get("wrist")
+    if not isinstance(wrist, dict):
+        raise WireFormatError(f"hands.{side} needs landmarks_m or wrist; it has {', '.join(hand) or 'nothing'}.")
+    quaternion = _array(wrist, "quaternion_xyzw", (4,), side)
+    if abs(np.linalg.norm(quaternion) - 1) > 0.05:
+        raise WireFormatError(f"hands.{side}.wrist.quaternion_xyzw must have length 1, found {quaternion.tolist()}.")
+    return make_pose(_array(wrist, "position_m", (3,), side), matrix_from_quaternion(quaternion))
+
+
+def _array(values: Mapping[str, Any], key: str, shape: tuple[int, ...], side: Side) -> Array:
+    try:
+        array = np.asarray(values[key], dtype=np.float64)
+    except (KeyError, TypeError, ValueError):
+        raise WireFormatError(f"hands.{side}: {key} must be numbers of shape {shape}.") from None
+    if array.shape != shape or not np.isfinite(array).all():
+        raise WireFormatError(f"hands.{side}: {key} must be finite numbers of shape {shape}, found {array.shape}.")
+    return array
+
+
+def _number(message: Mapping[str, Any], key: str) -> float:
+    value = message.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise WireFormatError(f"{key} must be a finite number, found {value!r:.40}.")
+    return float(value)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return np.round(value, 6).tolist()
+    raise TypeError(f"{type(value).__name__} cannot be sent")
