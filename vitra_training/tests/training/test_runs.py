@@ -52,11 +52,12 @@ def test_the_checkpoint_tells_the_engine_about_clean_prefixes_and_where_it_comes
 
 
 def test_losses_fall(tiny: ModuleType, human_data: Path, runs: Path, losses_of) -> None:  # type: ignore[no-untyped-def]
-    settings = tiny.settings(human_data, runs, "falling", steps=60, batch_size=8, save_every=60)
+    settings = tiny.settings(human_data, runs, "falling", steps=50, save_every=50)
     optimizer = OptimizerConfig(lr_backbone=1e-3, lr_expert=1e-2, backbone_freeze_steps=5)
-    assert train(replace(settings, optimizer=optimizer)) == 0
+    plain = replace(settings.data, augment=False)
+    assert train(replace(settings, optimizer=optimizer, data=plain, loss=LossConfig(repeats=4))) == 0
     losses = list(losses_of(runs / "falling").values())
-    assert np.mean(losses[-10:]) < 0.97 * np.mean(losses[:10])
+    assert np.mean(losses[-10:]) < 0.95 * np.mean(losses[:10])
 
 
 def test_fine_tuning_goes_from_human_weights_to_robot_joints(
