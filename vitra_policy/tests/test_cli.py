@@ -180,7 +180,8 @@ def test_the_gpu_benchmark_runs_with_torch_numpy_and_safetensors_alone(tmp_path:
     out = tmp_path / "gpu.json"
     subprocess.run([sys.executable, "-c", code, str(out)], check=True, capture_output=True, timeout=200)
     report: dict[str, Any] = json.loads(out.read_text())
-    assert report["action_error_against_fp32"]["fast"]["step_mm_mean"] < 1.0
+    error = report["action_error_against_fp32"]["fast"]
+    assert 0 < error["rms_in_standard_deviations"] < 0.02 * error["largest_action_in_standard_deviations"]
     assert report["ms"]["eager_reference"]["p50"] > 0
 
 
