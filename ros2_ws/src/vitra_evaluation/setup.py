@@ -5,8 +5,8 @@ from setuptools import setup
 setup(
     name="vitra_evaluation",
     version="0.1.0",
-    packages=["vitra_evaluation", "vitra_evaluation.console", "vitra_evaluation.stats"],
-    package_data={"vitra_evaluation.console": ["static/*"]},
+    packages=["vitra_evaluation", "vitra_evaluation.console", "vitra_evaluation.stats", "vitra_evaluation.study"],
+    package_data={"vitra_evaluation.console": ["static/*"], "vitra_evaluation.study": ["static/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/vitra_evaluation"]),
         ("share/vitra_evaluation", ["package.xml"]),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -69,6 +69,7 @@ class Runner:
         port: the robot's side.
         person: who evaluates, for the record.
         tell: called with every change of the view.
+        unattended: nobody is there: the simulated robot is armed without being asked, and waiting has an end.
     """
 
     def __init__(
@@ -77,9 +78,11 @@ class Runner:
         port: TrialPort,
         person: str = "evaluator",
         tell: Callable[[View], None] = lambda _: None,
+        unattended: bool | None = None,
     ) -> None:
         self._session, self._port, self._person, self._tell = session, port, person, tell
         self._orders: queue.Queue[Order] = queue.Queue()
+        self._unattended = port.automatic if unattended is None else unattended
         self._failures = 0
         self.view = View(total=len(session.schedule.slots))
 
@@ -203,7 +206,7 @@ class Runner:
             except VitraError as error:
                 self._session.store.event("not ready", str(error), self.view.attempt)
                 trial.phase = Phase.PREFLIGHT
-                if trial.automatic:
+                if self._unattended:
                     self._failed(str(error))
                 else:
                     self._say(str(error))
@@ -213,7 +216,7 @@ class Runner:
             return
 
     def _preflight(self, trial: Trial) -> None:
-        deadline_s = threading.TIMEOUT_MAX if not trial.automatic else self._port.now_s() + _PREFLIGHT_PATIENCE_S
+        deadline_s = math.inf if not self._unattended else self._port.now_s() + _PREFLIGHT_PATIENCE_S
         while True:
             checks = self._port.checks()
             if checks != self.view.checks:
@@ -223,7 +226,7 @@ class Runner:
                 trial.passed_preflight()
                 self._tell(self.view)
                 return
-            if trial.automatic and [check.name for check in bad] == ["armed"]:
+            if self._unattended and [check.name for check in bad] == ["armed"]:
                 self._port.arm()  # nobody stands beside a simulated robot
                 continue
             if self._port.now_s() > deadline_s:

@@ -17,7 +17,6 @@ from vitra_evaluation.switchboard import Switchboard
 from vitra_evaluation.terminal import Terminal
 
 _READY_S = 120.0
-_BEFORE_ARMED = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,9 @@ class Sitting:
         attended = session.plan.robot is Robot.REAL
         with ExitStack() as stack:
             port = self._lockstep(stack) if settings.graph == "lockstep" else self._graph(stack, attended)
-            runner = Runner(session, port, settings.person, self._show)
-            if attended or settings.console:
+            watched = attended or settings.console
+            runner = Runner(session, port, settings.person, self._show, unattended=not watched)
+            if watched:
                 self._serve_console(stack, runner, port)
             if attended and sys.stdin.isatty():
                 stack.enter_context(Terminal(runner, self._say))

@@ -1,0 +1,1 @@
+"""The user study of predicted hands: anonymous videos, a top three, points with intervals (paper, general action)."""

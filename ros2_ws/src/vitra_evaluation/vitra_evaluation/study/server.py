@@ -1,0 +1,110 @@
+"""The study's web pages: one item at a time, videos by position, never by name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from vitra_evaluation.console.access import host_fits, origin_fits, token_fits
+from vitra_evaluation.study.material import Study, StudyError
+from vitra_evaluation.study.votes import RANKS, VoteBook
+
+_STATIC = Path(__file__).parent / "static"
+_PAGES = {"/": ("study.html", "text/html"), "/study.js": ("study.js", "text/javascript")}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; media-src blob:",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_PARTICIPANT = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+def make_app(study: Study, book: VoteBook, token: str, host: str, port: int) -> web.Application:
+    """The web application.
+
+    Args:
+        study: what is shown.
+        book: takes the votes.
+        token: part of the link that participants get.
+        host: address it will listen on.
+        port: its port.
+    """
+    pages = _Pages(study, book)
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
+        name = request.headers.get("Host")
+        if not host_fits(name, host, port) or not origin_fits(request.headers.get("Origin"), name):
+            raise web.HTTPForbidden
+        if request.path not in _PAGES and not token_fits(request.headers.get("X-Token"), token):
+            raise web.HTTPUnauthorized(text="wrong token: open the link you were given")
+        return await handler(request)  # type: ignore[no-any-return]
+
+    app = web.Application(middlewares=[guard], client_max_size=4096)
+    for path in _PAGES:
+        app.router.add_get(path, _page)
+    app.router.add_get("/page/{participant}", pages.page)
+    app.router.add_get("/video/{participant}/{item}/{position}", pages.video)
+    app.router.add_post("/vote/{participant}/{item}", pages.vote)
+    return app
+
+
+class _Pages:
+    def __init__(self, study: Study, book: VoteBook) -> None:
+        self._study, self._book = study, book
+
+    async def page(self, request: web.Request) -> web.Response:
+        """The participant's next item."""
+        participant = _participant(request)
+        voted = self._book.voted(participant)
+        left = [i for i in self._study.item_order(participant) if self._study.items[i].name not in voted]
+        body: dict[str, Any] = {"done": len(self._study.items) - len(left), "total": len(self._study.items)}
+        if left:
+            videos = len(self._study.models)
+            instruction = self._study.items[left[0]].instruction
+            body |= {"item": left[0], "instruction": instruction, "videos": videos, "ranks": min(RANKS, videos)}
+        return web.json_response(body, headers=_HEADERS)
+
+    async def video(self, request: web.Request) -> web.Response:
+        """A video by its place on the page."""
+        item, order = self._item(request)
+        position = request.match_info["position"]
+        if not position.isdigit() or int(position) >= len(order):
+            raise web.HTTPNotFound
+        path = self._study.items[item].videos[order[int(position)]]
+        kind = "video/webm" if path.suffix == ".webm" else "video/mp4"
+        return web.Response(body=path.read_bytes(), content_type=kind, headers=_HEADERS)
+
+    async def vote(self, request: web.Request) -> web.Response:
+        """A ranking by places."""
+        item, _ = self._item(request)
+        try:
+            positions = [int(p) for p in await request.json()]
+            self._book.add(_participant(request), item, positions)
+        except StudyError as error:
+            raise web.HTTPConflict(text=str(error)) from error
+        except (ValueError, TypeError) as error:
+            raise web.HTTPBadRequest(text="a ranking is a list of places") from error
+        return web.json_response({"ok": True}, headers=_HEADERS)
+
+    def _item(self, request: web.Request) -> tuple[int, list[str]]:
+        text = request.match_info["item"]
+        if not text.isdigit() or int(text) >= len(self._study.items):
+            raise web.HTTPNotFound
+        return int(text), self._study.video_order(_participant(request), int(text))
+
+
+def _participant(request: web.Request) -> str:
+    name = request.match_info["participant"]
+    if not _PARTICIPANT.fullmatch(name):
+        raise web.HTTPBadRequest(text="a participant's name has letters, digits, '-' and '_'")
+    return name
+
+
+async def _page(request: web.Request) -> web.Response:
+    name, kind = _PAGES[request.path]
+    return web.Response(body=(_STATIC / name).read_bytes(), content_type=kind, charset="utf-8", headers=_HEADERS)
