@@ -219,7 +219,7 @@ def test_wrong_inputs_are_named() -> None:
 
 def test_a_checkpoint_of_ours_loads_in_fast_mode(tmp_path: Path) -> None:
     path = save_model(tmp_path / "tiny", random_network(TINY), statistics=example_statistics())
-    fast, parity = load_policy(path, device="cpu", dtype=torch.float32), load_policy(path, "parity")
+    fast, parity = load_policy(path, "fast", device="cpu", dtype=torch.float32), load_policy(path)
     assert isinstance(fast, FastEngine)
     assert relative(fast.predict(**arguments()), parity.predict(**arguments())) < 1e-5
 
@@ -232,6 +232,12 @@ def test_a_missing_gpu_and_an_unknown_mode_are_explained(tmp_path: Path) -> None
     if not torch.cuda.is_available():
         with pytest.raises(DeviceError, match="no GPU"):
             load_policy(tmp_path, device="cuda")
+
+
+def test_it_agrees_on_the_checkpoint_of_the_reference(shared_dir: Path) -> None:
+    run = shared_dir / "golden/vitra_tiny"
+    parity, fast = load_reference(run), load_reference(run, "fast", device="cpu", dtype=torch.float32)
+    assert relative(fast.predict(**arguments()), parity.predict(**arguments())) < 1e-5
 
 
 @pytest.mark.gpu

@@ -55,7 +55,7 @@ def load_reference(
 
 def load_policy(
     source: Path | str,
-    mode: str = "fast",
+    mode: str = "parity",
     *,
     device: str = "auto",
     tokenizer: Path | str | None = None,
