@@ -106,8 +106,6 @@ class VitraConfig:
     """Trained with clean committed prefixes, i.e. training-time real-time chunking (arXiv 2512.05964)."""
     diffusion_steps: int = 100
     """Noise levels of training; DDIM visits a subset of them."""
-    clean_prefix_steps: int = 0
-    """Longest clean committed prefix the expert was trained with (real-time chunking, arXiv 2512.05964); 0: none."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot work, by name."""

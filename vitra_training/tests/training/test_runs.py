@@ -46,7 +46,7 @@ def test_the_policy_loads_the_checkpoint_and_answers(finished_run: Path) -> None
 
 def test_the_checkpoint_tells_the_engine_about_clean_prefixes_and_where_it_comes_from(finished_run: Path) -> None:
     checkpoint = open_checkpoint(finished_run / "checkpoints/latest")
-    assert checkpoint.config.clean_prefix_steps == 3
+    assert checkpoint.config.clean_prefix
     assert checkpoint.provenance.training["step"] == 12
     assert checkpoint.provenance.training["loss"]["max_prefix"] == 3
 

@@ -70,12 +70,12 @@ def network_config(config: ModelConfig, loss: LossConfig, checkpoint: Checkpoint
             expected = replace(expected, expert=expert)
         elif config.causal is not None:
             expected = replace(expected, expert=replace(expected.expert, causal=config.causal))
-        found = replace(base, expert=expert, name="", clean_prefix_steps=0).to_dict()
-        asked = replace(expected, name="", clean_prefix_steps=0).to_dict()
+        found = replace(base, expert=expert, name="", clean_prefix=False).to_dict()
+        asked = replace(expected, name="", clean_prefix=False).to_dict()
         differences = _differences("", found, asked)
         if differences:
             raise ForeignCheckpointError(checkpoint.directory, differences)
-    return replace(base, expert=expert, clean_prefix_steps=loss.max_prefix)
+    return replace(base, expert=expert, clean_prefix=loss.max_prefix > 0)
 
 
 def _differences(prefix: str, found: dict[str, Any], asked: dict[str, Any]) -> list[str]:

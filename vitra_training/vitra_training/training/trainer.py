@@ -97,8 +97,9 @@ class Trainer:
                     self.average.values[name].copy_(like(state.average[name], parameter))
         for name, parameter, _ in named_states(self.optimizer):
             if f"step/{name}" in state.optimizer:
+                count = state.optimizer[f"step/{name}"]
                 self.optimizer.state[parameter] = {
-                    "step": state.optimizer[f"step/{name}"],
+                    "step": count.to(parameter.device) if self.optimizer.defaults["fused"] else count,
                     **{key: like(state.optimizer[f"{key}/{name}"], parameter) for key in ("exp_avg", "exp_avg_sq")},
                 }
         self.step, self.place = progress.step, progress.place
@@ -109,7 +110,7 @@ class Trainer:
         Raises:
             NotFiniteTrainingError: NaN; the last checkpoint stays as it is.
         """
-        cfg, last_saved = self.config.run, self.step
+        cfg = self.config.run
         loader = self._loader(self._data.train, self.place, cfg.seed)
         batches = feed(loader)
         clock = _Clock(cfg.batch_size)
@@ -124,13 +125,10 @@ class Trainer:
             stopping = self.team.any(stop.signal is not None)
             if stopping or self.step % cfg.save_every == 0 or self.step == cfg.steps:
                 self.save()
-                last_saved = self.step
             if stopping:
                 break
             if cfg.evaluate_every and self.step % cfg.evaluate_every == 0 and self.step < cfg.steps:
                 self.evaluate(journal)
-        if self.step > last_saved:
-            self.save()
         if self.step >= cfg.steps:
             self.evaluate(journal)
 
