@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-many rollout test test-slow test-gpu lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam build demo demo-many teleop-demo rollout test test-slow test-gpu lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -22,6 +22,12 @@ demo: setup ## The whole robot stack at work in simulation; results in runs/demo
 
 demo-many: setup ## The demo N times with random object poses (N=20)
 	@$(RUN) vitra-demo --out runs/demo-many --episodes $(N) --seed $(SEED)
+
+teleop-demo: setup ## A simulated operator records five episodes in simulation; they are checked and converted
+	@$(RUN) vitra-teleop-demo --out runs/teleop-demo --episodes 5 --seed $(SEED)
+
+setup-webcam: setup ## The webcam tracker's own environment (.venv-webcam: MediaPipe)
+	@requirements/setup-webcam.sh
 
 rollout: setup ## Scripted expert in lockstep simulation, faster than real time (EPISODES=100)
 	@$(RUN) python -m vitra_sim.rollout --policy expert --episodes $(EPISODES) --seed $(SEED)

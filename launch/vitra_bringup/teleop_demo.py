@@ -41,8 +41,10 @@ class Args:
     """Task of the simulated world."""
     seed: int = 0
     """Seed of the first start state."""
-    time_limit_s: float = 30.0
+    time_limit_s: float = 60.0
     """Give up a demonstration after this."""
+    stale_s: float = 0.3
+    """When the simulated operator counts as lost; generous, since everything runs on this machine."""
     discard: bool = True
     """Also record one that is discarded."""
     domain_id: int | None = None
@@ -68,7 +70,7 @@ def run(args: Args) -> int:
     shutil.rmtree(args.out, ignore_errors=True)
     arguments = {
         "robot": "sim", "arms": "right", "task": args.task, "seed": str(args.seed), "operator_double": "true",
-        "operator": "simulated operator", "episodes_dir": str(bags.resolve()),
+        "operator": "simulated operator", "stale": str(args.stale_s), "episodes_dir": str(bags.resolve()),
     }  # fmt: skip
     with GraphRun("teleop.launch.xml", arguments, log, args.domain_id) as graph:
         graph.wait_ready()

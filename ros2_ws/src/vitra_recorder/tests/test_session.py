@@ -37,7 +37,7 @@ def make(tmp_path, typestore, text):
         session.clock = clock
         return session
 
-    yield build
+    return build
 
 
 @pytest.fixture

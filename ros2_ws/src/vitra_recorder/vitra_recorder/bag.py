@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -108,10 +109,11 @@ class BagWriter:
             if more_data:
                 write_about(self._writer.storage, self._writer.custom_data)
             self._writer.close()
-            _sync(self._partial / self.path.name)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(self._partial / self.path.name, target)  # fails on a bag that is there: it is not empty
             self._partial.rmdir()
+            # On a busy disk this takes many seconds, and nobody should have to wait for it to save an episode.
+            threading.Thread(target=_sync, args=(target,), name="bag-sync", daemon=True).start()
         except OSError as error:
             raise BagError(f"Cannot finish the bag: {error}. What was written is in {self._partial}.") from error
         return target
@@ -126,10 +128,11 @@ class BagWriter:
 
 
 def _sync(folder: Path) -> None:
-    """On the disk before it gets its name, so that a power cut cannot leave a complete name on incomplete data."""
-    for file in folder.iterdir():
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())
+    """Ask for a finished bag to be on the disk itself, soon, in case the power is cut."""
+    with contextlib.suppress(OSError):  # it may have been moved or removed meanwhile
+        for file in folder.iterdir():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
 
 
 def unused(path: Path) -> Path:

@@ -45,7 +45,6 @@ class _Stream:
     topic: Topic
     arrivals_ns: deque[int] = field(default_factory=deque)
     last_stamp_ns: int = 0
-    offset_ns: int | None = None
     delay_ns: int = 0
     backward: int = 0
     clock_steps: int = 0
@@ -82,12 +81,13 @@ class StreamMonitor:
             arrivals.popleft()
         if stamp_ns is None:
             return
-        if stream.last_stamp_ns and stamp_ns <= stream.last_stamp_ns and topic.rate_hz:
-            stream.backward += 1
+        if stream.last_stamp_ns and topic.rate_hz:
+            passed_ns, step_ns = stamp_ns - stream.last_stamp_ns, self._settings.clock_step_s / NS
+            # A late message had a long way; one from the future, or far from the past, has another clock.
+            leap_ns = stream.delay_ns - (arrival_ns - stamp_ns) if arrival_ns < stamp_ns else 0
+            stream.clock_steps += passed_ns < -step_ns or leap_ns > step_ns
+            stream.backward += passed_ns <= 0
         stream.last_stamp_ns, stream.delay_ns = stamp_ns, arrival_ns - stamp_ns
-        if stream.offset_ns is not None and abs(stream.delay_ns - stream.offset_ns) > self._settings.clock_step_s / NS:
-            stream.clock_steps += 1
-        stream.offset_ns = stream.delay_ns
         if topic.name == CAMERA:
             self._note_skew(stamp_ns)
 

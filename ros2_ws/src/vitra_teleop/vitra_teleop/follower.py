@@ -42,25 +42,19 @@ class Follower:
 
     def advance(self, target: HandPose, duration_s: float) -> None:
         """Time has passed, on the way to a target."""
-        self.pose = self._step(self.pose, target, duration_s)
+        wrists, joints = self._towards(target, np.array([duration_s]))
+        self.pose = HandPose(wrists[0], joints[0])
 
     def ahead(self, target: HandPose, steps: int, step_s: float) -> tuple[Array, Array]:
         """Wrist poses (steps, 4, 4) and joints (steps, 12) of the coming steps, if the target stays."""
-        pose, wrists, joints = self.pose, [], []
-        for _ in range(steps):
-            pose = self._step(pose, target, step_s)
-            wrists.append(pose.wrist)
-            joints.append(pose.joints_rad)
-        return np.stack(wrists), np.stack(joints)
+        return self._towards(target, step_s * np.arange(1, steps + 1))
 
-    def _step(self, pose: HandPose, target: HandPose, duration_s: float) -> HandPose:
-        distance = float(np.linalg.norm(target.wrist[:3, 3] - pose.wrist[:3, 3]))
-        angle = float(rotation_angle(target.wrist[:3, :3] @ pose.wrist[:3, :3].T))
-        limits = self._limits
-        needed_s = max(distance / limits.wrist_m_s, angle / limits.wrist_rad_s)
-        wrist = target.wrist
-        if needed_s > duration_s:
-            wrist = interpolate_pose(pose.wrist, target.wrist, np.asarray(duration_s / needed_s))
-        most = limits.fingers_rad_s * duration_s
-        joints = pose.joints_rad + np.clip(target.joints_rad - pose.joints_rad, -most, most)
-        return HandPose(wrist, joints)
+    def _towards(self, target: HandPose, times_s: Array) -> tuple[Array, Array]:
+        """Wrist (n, 4, 4) and joints (n, 12) after each time: straight to the target, at the limits, then at rest."""
+        wrist, limits = self.pose.wrist, self._limits
+        distance = float(np.linalg.norm(target.wrist[:3, 3] - wrist[:3, 3]))
+        angle = float(rotation_angle(target.wrist[:3, :3] @ wrist[:3, :3].T))
+        needed_s = max(distance / limits.wrist_m_s, angle / limits.wrist_rad_s, 1e-9)
+        wrists = interpolate_pose(wrist, target.wrist, np.minimum(times_s / needed_s, 1.0))
+        most = limits.fingers_rad_s * times_s[:, None]
+        return wrists, self.pose.joints_rad + np.clip(target.joints_rad - self.pose.joints_rad, -most, most)

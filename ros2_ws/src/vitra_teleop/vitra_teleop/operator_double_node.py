@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_msgs.msg import SimState
+from vitra_msgs.msg import HandActionChunk, SimState
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_policy.inference import policy as boundary
@@ -27,12 +28,14 @@ from vitra_policy.transforms import make_pose, matrix_from_quaternion
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
-from vitra_runtime.timing import stamp_to_s
+from vitra_runtime.timing import Ticker, stamp_to_s
 from vitra_teleop.human_like import HumanLikeHands
 from vitra_teleop.robot_state import RobotState
 from vitra_teleop.wire import DEFAULT_PORT, encode
 
 _LOOK_PERIOD_S = 1 / 15
+_PATIENCE_S, _LET_GO_S = 0.7, 0.3
+"""A robot that does not follow for so long has lost the hand; a person then lets go for so long and engages again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,10 @@ class OperatorDoubleNode(StackNode[Parameters]):
         self._policy: Policy | None = None
         self._demonstrating = self._hidden = False
         self._sequence = 0
+        self._followed_s = self._let_go_until_s = 0.0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.create_subscription(SimState, "sim/state", self._on_sim, qos.SENSOR)
+        self.create_subscription(HandActionChunk, "hand_action_chunk", self._on_chunk, qos.CHUNK)
         for side in self.params.sides:
             for part in ("arm", "hand"):
                 stream = f"{side}_{part}"
@@ -76,15 +81,39 @@ class OperatorDoubleNode(StackNode[Parameters]):
         for name, callback in {"begin": self._on_begin, "end": self._on_end, "hide": self._on_hide}.items():
             self.create_service(Trigger, f"~/{name}", callback)
         self.create_timer(_LOOK_PERIOD_S, self._look)
-        self.create_timer(1.0 / self.params.rate, self._send)
+        self._sending = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def setup(self) -> None:
-        """Learn the task."""
-        self._policy = create_policy(self.params.policy)
-        self._policy.warm_up()
+        """Learn the task, and begin to show hands; thinking must not make them stutter."""
+        policy = create_policy(self.params.policy)
+        policy.warm_up()
+        self._policy = policy
+        self._sending.set()
+        self._thread = threading.Thread(target=self._send_all, name="hands", daemon=True)
+        self._thread.start()
+
+    def teardown(self) -> None:
+        """Show hands no more."""
+        self._sending.clear()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+            self._thread = None
+
+    def _send_all(self) -> None:
+        ticker = Ticker(1.0 / self.params.rate)
+        while self._sending.is_set():
+            self._send()
+            ticker.wait()
 
     def _on_sim(self, message: SimState) -> None:
         self._sim = message
+
+    def _on_chunk(self, _: HandActionChunk) -> None:
+        self._followed_s = self._now_s()
+
+    def _now_s(self) -> float:
+        return float(self.get_clock().now().nanoseconds * 1e-9)
 
     def _on_joints(self, stream: str, message: JointState) -> None:
         self._robot.add(stream, stamp_to_s(message.header.stamp), message.name, message.position)
@@ -125,8 +154,11 @@ class OperatorDoubleNode(StackNode[Parameters]):
             self.get_logger().error(str(error), throttle_duration_sec=2.0)
 
     def _send(self) -> None:
-        now_s = self.get_clock().now().nanoseconds * 1e-9
-        hands = self._hands.at(now_s, engage=self._demonstrating)
+        now_s = self._now_s()
+        if self._demonstrating and now_s - max(self._followed_s, self._let_go_until_s) > _PATIENCE_S:
+            self._let_go_until_s = now_s + _LET_GO_S
+        engage = self._demonstrating and now_s >= self._let_go_until_s
+        hands = self._hands.at(now_s, engage)
         if self._hidden:
             hands = {side: {"valid": False} for side in hands}
         self._sequence += 1
