@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam build demo demo-many teleop-demo rollout test test-slow test-gpu lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam build demo demo-many teleop-demo eval-demo train-mini rollout test test-slow test-gpu lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -31,6 +31,12 @@ setup-webcam: setup ## The webcam tracker's own environment (.venv-webcam: Media
 
 rollout: setup ## Scripted expert in lockstep simulation, faster than real time (EPISODES=100)
 	@$(RUN) python -m vitra_sim.rollout --policy expert --episodes $(EPISODES) --seed $(SEED)
+
+eval-demo: setup ## A blind trial session of two policies through the robot graph, with report; results in runs/eval-demo
+	@$(RUN) python -m vitra_evaluation.eval_demo --out runs/eval-demo
+
+train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a CPU
+	@$(RUN) vitra-train pretrain --config mini-synthetic && vitra-train finetune --config mini-finetune
 
 test: setup ## Every fast test
 	@$(RUN) pytest -m "not slow and not gpu" $(ARGS)
