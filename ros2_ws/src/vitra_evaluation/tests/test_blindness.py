@@ -24,7 +24,7 @@ SEALED = {SEAL_NAME, LATENCY_NAME, LOG_NAME, "plan.yaml"}  # the plan lists the 
 
 def test_nothing_before_the_report_tells_the_policies_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(__file__).parent / "data/small.yaml").read_text()
-    small_plan = parse_plan(text.replace("trials: 3", "trials: 1").replace("time_limit_s: 20", "time_limit_s: 3"), None)
+    small_plan = parse_plan(text.replace("trials: 3", "trials: 1").replace("time_limit_s: 20", "time_limit_s: 1"), None)
     monkeypatch.setitem(registry._registered, "handicapped_expert", make_handicapped_expert)
     folder = tmp_path / "session"
     session = Session.create(folder, small_plan)

@@ -72,7 +72,7 @@ def test_void_needs_a_reason_and_the_trial_comes_again(page, console) -> None:
     to_running(page)
     page.click("[data-do=void]")
     page.click("#send")
-    page.wait_for_function("document.getElementById('message').textContent.includes('needs a reason')")
+    console.wait_for(lambda: page.evaluate("document.getElementById('message').textContent.includes('needs a reason')"))
     page.click("[data-do=void]")
     page.fill("#text", "bumped the table")
     page.click("#send")
@@ -111,7 +111,7 @@ def test_a_wrong_token_is_told_and_sees_nothing(browser, console) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{console.address}/#token=guess")
-    page.wait_for_function("document.getElementById('lost-why').textContent.includes('Wrong token')")
+    console.wait_for(lambda: page.evaluate("document.getElementById('lost-why').textContent.includes('Wrong token')"))
     assert page.inner_text("#instruction") == ""
     context.close()
 
@@ -130,7 +130,7 @@ def test_a_second_evaluator_looks_on_and_can_take_over(page, browser, console) -
 
 
 def test_the_camera_lives_and_the_reference_is_laid_over_it(page, console) -> None:
-    page.wait_for_function("Number(document.getElementById('camera').dataset.frames || 0) > 2")
+    console.wait_for(lambda: page.evaluate("Number(document.getElementById('camera').dataset.frames || 0) > 2"))
     to_running(page)
     page.click("[data-do=success]")
     page.wait_for_selector("body[data-phase=reset]")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 
 from vitra_evaluation.console.access import default_token
 from vitra_evaluation.plan import Plan
@@ -144,7 +145,7 @@ def main() -> int:
     try:
         return dispatch(command)
     except VitraError as error:
-        console.print(f"[red]vitra-eval:[/red] {error}", markup=True, soft_wrap=True)
+        console.print(f"[red]vitra-eval:[/red] {escape(str(error))}", markup=True, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         console.print("interrupted; go on with vitra-eval resume")

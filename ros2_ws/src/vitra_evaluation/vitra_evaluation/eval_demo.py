@@ -15,6 +15,7 @@ from pathlib import Path
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 
 from vitra_evaluation.session import Session
 from vitra_evaluation.store import Store
@@ -46,7 +47,7 @@ def main() -> int:
     try:
         return run(args)
     except VitraError as error:
-        console.print(f"[red]eval-demo:[/red] {error}")
+        console.print(f"[red]eval-demo:[/red] {escape(str(error))}")
         return 2
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 from aiohttp import web
 from rich.console import Console
+from rich.markup import escape
 
 from vitra_evaluation.console.access import default_token
 from vitra_evaluation.study.material import Study, read_study
@@ -58,7 +59,7 @@ def main() -> int:
     try:
         return serve(command) if isinstance(command, Serve) else export(command)
     except VitraError as error:
-        console.print(f"[red]vitra-study:[/red] {error}", soft_wrap=True)
+        console.print(f"[red]vitra-study:[/red] {escape(str(error))}", soft_wrap=True)
         return 2
 
 
