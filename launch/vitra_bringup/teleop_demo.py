@@ -120,10 +120,7 @@ class Demonstrations:
 
     def _demonstrate(self, seed: int, discard: bool = False) -> None:
         client = self._client
-        if not client.is_armed:
-            client.wait_ready()
-            client.rearm()
-        client.home()
+        self._go_home()
         instruction = client.reset_sim(self._args.task, seed)
         client.call(SetInstruction, "teleop/set_instruction", SetInstruction.Request(instruction=instruction))
         client.wait_for(lambda: self._heard[-1:] == [instruction], 5.0, "the instruction to be heard")
@@ -140,6 +137,20 @@ class Demonstrations:
         answer = client.call(DiscardEpisode, "recorder/discard_because", DiscardEpisode.Request(reason=reason), 30.0)
         self.discarded += 1
         console.print(f"[yellow]discarded[/yellow] {answer.message} ({reason})")
+
+    def _go_home(self) -> None:
+        """Arm if needed and move to the ready posture; after a stop it may take the executor a moment to see it."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                if not self._client.is_armed:
+                    self._client.wait_ready()
+                    self._client.rearm()
+                self._client.home()
+                return
+            except GraphError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(1.0)
 
     def _watch(self, limit_s: float) -> tuple[bool, str]:
         """Wait for the judge, a stop, or the time."""

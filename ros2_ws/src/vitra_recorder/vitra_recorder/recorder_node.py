@@ -27,7 +27,7 @@ from vitra_policy.errors import VitraError
 from vitra_policy.inference.registry import parse_options
 from vitra_recorder.bag import BagError, leftovers
 from vitra_recorder.episodes import lock_folder
-from vitra_recorder.session import EpisodeRequest, Recording, RecordingSession
+from vitra_recorder.session import EpisodeRequest, Recording, RecordingSession, without_figures
 from vitra_recorder.settings import Parameters
 from vitra_recorder.software import calibration_texts, software_versions
 from vitra_recorder.topics import TOPICS, Delivery, Topic
@@ -240,7 +240,7 @@ class RecorderNode(StackNode[Parameters]):
         recording = session.current
         if recording is not None:
             for warning in warnings:
-                key = "".join(c for c in warning if not c.isdigit())
+                key = without_figures(warning)
                 if key not in self._warned:
                     self._warned.add(key)
                     self.get_logger().warning(f"while recording: {warning}")

@@ -175,7 +175,8 @@ class RecordingSession:
                     self.monitor.set_dropped(topic.name, count)
         warnings = self.monitor.warnings(self._clock_ns())
         if recording is not None:
-            recording.warned += [warning for warning in warnings if warning not in recording.warned]
+            known = {without_figures(warning) for warning in recording.warned}
+            recording.warned += [warning for warning in warnings if without_figures(warning) not in known]
         return warnings
 
     def _complete(self, request: EpisodeRequest) -> EpisodeRequest:
@@ -242,6 +243,11 @@ class RecordingSession:
         else:
             self.discarded += 1
         return recording
+
+
+def without_figures(warning: str) -> str:
+    """A warning that is the same for all its figures, so that each kind is kept once."""
+    return "".join(c for c in warning if not c.isdigit())
 
 
 def header_stamp_ns(raw: bytes) -> int | None:
