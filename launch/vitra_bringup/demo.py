@@ -121,7 +121,7 @@ def launch_arguments(args: Args) -> dict[str, str]:
         "arms": args.arms,
         "task": args.task,
         "seed": str(args.seed),
-        "record": "true" if args.episodes == 1 else "false",
+        "record": "false",
         "bag": str(out / "bag"),
         "trace": str(out / "world_trace.npz") if args.episodes == 1 else "",
     }
@@ -139,6 +139,8 @@ def run_episode(graph: GraphRun, args: Args, index: int) -> Episode:
         client.rearm()
     client.home()
     instruction = client.reset_sim(args.task, seed)
+    if args.episodes == 1:
+        client.trigger("recorder/start", 20.0)
     begin_s = time.monotonic()
     success, reason = client.run_until_success(instruction, args.time_limit_s)
     episode = Episode(seed, success, reason, time.monotonic() - begin_s)

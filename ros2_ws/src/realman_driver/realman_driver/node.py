@@ -177,7 +177,7 @@ class RealmanDriverNode(StackNode[Parameters]):
         message.accepted, message.refused, message.last_refusal = driver.accepted, driver.refused, driver.last_refusal
         message.feedback_age_s = driver.feedback_age_s(now_s)
         message.feedback_hz, message.command_hz, message.setpoint_period_error_p99_s = driver.cadence
-        message.fault = driver.fault
+        message.fault, message.stop_cause = driver.fault, driver.stop_cause
         self._state_publisher.publish(message)
 
     def _publish_diagnostics(self, link: SdkLink, driver: ArmDriver) -> None:

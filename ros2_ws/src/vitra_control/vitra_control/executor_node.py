@@ -23,7 +23,7 @@ from vitra_control.feedback import JointFeedback
 from vitra_control.generator import HomeResult, Mode, PermitSample, SetpointGenerator, Setpoints
 from vitra_control.settings import ARM_PERIOD_S
 from vitra_description.names import SIDES, Side
-from vitra_msgs.msg import ArmCommand, ExecutorState, HandCommand, Permit, RobotChunk
+from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, Permit, RobotChunk
 from vitra_policy.inference.curve import StepsError, TimedSteps
 from vitra_policy.inference.timeline import Phase, Verdict
 from vitra_runtime import qos
@@ -69,6 +69,11 @@ class ExecutorNode(StackNode[Parameters]):
         self._diagnostics = publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
         self.create_subscription(RobotChunk, "robot_chunk", self._on_chunk, qos.CHUNK)
+        self._driver_refusals: dict[str, int] = {}
+        self._interruption = ""
+        for device in [f"{side}_{part}" for side in sides for part in ("arm", "hand")]:
+            topic = f"{device}/driver_state"
+            self.create_subscription(DriverState, topic, self._on_driver_state, qos.SETPOINT)
         self.create_service(Trigger, "~/home", self._on_home)
         self.create_timer(_STATE_PERIOD_S, self._on_state_timer)
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
@@ -101,6 +106,13 @@ class ExecutorNode(StackNode[Parameters]):
 
     def _on_permit(self, message: Permit) -> None:
         self._permit = PermitSample(message.epoch, message.motion_allowed, time.monotonic())
+
+    def _on_driver_state(self, message: DriverState) -> None:
+        """A driver at rest that refuses our setpoints waits for ones that begin where it stands."""
+        more = message.refused > self._driver_refusals.get(message.device, message.refused)
+        self._driver_refusals[message.device] = message.refused
+        if more and message.state == "holding":
+            self._interruption = f"{message.device} has stopped and refuses: {message.last_refusal}"
 
     def _on_chunk(self, message: RobotChunk) -> None:
         try:
@@ -205,6 +217,10 @@ class ExecutorNode(StackNode[Parameters]):
             for side, verdict in verdicts.items():
                 if verdict is not Verdict.ACCEPTED:
                     self._warn(f"chunk for the {side} arm dropped: {verdict}")
+        if self._interruption:
+            self._warn(self._interruption)
+            generator.interrupted(self._interruption)
+            self._interruption = ""
         if self._home_asked.is_set():
             self._home_asked.clear()
             refusal = generator.go_home()

@@ -139,6 +139,11 @@ class SetpointGenerator:
         result, self._home_result = self._home_result, None
         return result
 
+    def interrupted(self, why: str) -> None:
+        """A driver has stopped by itself and refuses what comes: start again from where the joints are."""
+        if self.mode in (Mode.FOLLOWING, Mode.HOMING):
+            self._again(why)
+
     def tick(self, now_s: float, permit: PermitSample | None) -> Setpoints | None:
         """The setpoints of this tick (every 5 ms); None when nothing may be sent."""
         if permit is None or not permit.allowed or now_s - permit.received_s > self._settings.permit_timeout_s:

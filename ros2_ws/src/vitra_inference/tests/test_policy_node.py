@@ -29,7 +29,7 @@ def test_a_chunk_carries_the_time_the_hands_and_the_prompt_of_its_observation(gr
     assert (chunk.left_valid, chunk.right_valid, chunk.steps, len(chunk.actions)) == (False, True, 16, 16 * 102)
     assert chunk.instruction == "Left hand: None. Right hand: Put the cube into the box."
     assert g.instructions[-1].data == chunk.instruction
-    assert list(chunk.stage_names) == ["assemble", "think"]
+    assert list(chunk.stage_names) == ["transport", "assemble", "think"]
     seen = fake_policy.seen[0]
     np.testing.assert_array_equal(seen.image, np.arange(72, dtype=np.uint8).reshape(4, 6, 3))
     np.testing.assert_allclose(seen.fov_rad, [2 * np.arctan(3 / 5), 2 * np.arctan(2 / 5)])

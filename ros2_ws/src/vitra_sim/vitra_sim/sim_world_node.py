@@ -34,6 +34,8 @@ from vitra_sim.tasks import DEFAULT_TASK
 from vitra_sim.trace import MotionTrace, StateTrace
 from vitra_sim.world import World
 
+_SWITCH_INTERVAL_S = 0.0005
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -89,6 +91,8 @@ class SimWorldNode(StackNode[Parameters]):
         self._faults = FaultSwitches(self._open_devices(physics, resources))
         self._faults.set(p.faults)
         self._physics = physics
+        # Building a new world at a reset must not keep the physics thread waiting for the interpreter.
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         physics.start()
         self._publishing = threading.Event()
         self._publishing.set()

@@ -114,7 +114,7 @@ class XHandDriverNode(StackNode[Parameters]):
         message.feedback_age_s = driver.feedback_age_s(now_s)
         message.feedback_hz, message.command_hz = driver.feedback.rate_hz, driver.commands.rate_hz
         message.setpoint_period_error_p99_s = driver.setpoints.period_error_s()
-        message.fault = fault
+        message.fault, message.stop_cause = fault, driver.stop_cause
         self._state_publisher.publish(message)
 
     def _check_for_hang(self) -> None:
