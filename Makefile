@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam build demo demo-many teleop-demo eval-demo train-mini rollout test test-slow test-gpu lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam build demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-gpu lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -39,7 +39,10 @@ train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a 
 	@$(RUN) vitra-train pretrain --config mini-synthetic && vitra-train finetune --config mini-finetune
 
 test: setup ## Every fast test
-	@$(RUN) pytest -m "not slow and not gpu" $(ARGS)
+	@$(RUN) pytest -m "not slow and not gpu and not graph" $(ARGS)
+
+test-graph: setup ## The running graph: demo, kill -9 of every node, console (real time: on an idle machine)
+	@$(RUN) pytest -m "graph and not gpu" $(ARGS)
 
 test-slow: setup ## Tests that take minutes
 	@$(RUN) pytest -m slow $(ARGS)

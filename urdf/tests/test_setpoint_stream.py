@@ -167,3 +167,22 @@ def test_a_fault_of_the_device_while_moving_decelerates_within_limits_and_latche
     assert rig.run(30) is MotionState.LATCHED
     velocity = np.diff(np.array(rig.path)[:, 0]) / TICK_S
     assert np.abs(np.diff(velocity[57:]) / TICK_S).max() <= ARM_LIMITS.acceleration_rad_s2[0] + 1e-6
+
+
+@pytest.mark.parametrize("begins_at", ["measured", "told"])
+def test_an_arm_pushed_aside_at_rest_begins_where_it_is_or_where_it_was_told(begins_at: str) -> None:
+    rig = Rig()
+    rig.run(60)
+    rig.sending = False
+    rig.run(40)
+    told = rig.arm.copy()
+    rig.arm = told + 0.1 * np.eye(7)[4]  # something holds the wrist away from its setpoint
+    start = rig.arm if begins_at == "measured" else told
+    rig.stream.on_feedback(rig.arm, rig.now_s)
+    rig.stream.on_permit(rig.epoch, True, rig.now_s)
+    refusal = rig.stream.on_command(start, sequence=999, epoch=rig.epoch, age_s=0.001, now_s=rig.now_s)
+    assert refusal is None
+    between = rig.stream.on_command(
+        told + 0.05 * np.eye(7)[4], sequence=1000, epoch=rig.epoch, age_s=0.001, now_s=rig.now_s + TICK_S
+    )
+    assert between is not None

@@ -82,11 +82,25 @@ class SetpointStream:
         """A command arrived: None if it will be sent at the next tick, else the refusal."""
         if not self.gate.accepts_commands(now_s):
             return self.guard.refuse(GuardReason.NOT_PERMITTED, self.gate.explain(now_s))
+        if self.gate.state is MotionState.HOLDING and self._setpoint is not None:
+            self.guard.resync(self._standing(position_rad))
         refusal = self.guard.check(position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s)
         if refusal is None:
             self._pending = self.guard.position_rad
             self.gate.on_command(now_s)
         return refusal
+
+    def _standing(self, position_rad: ArrayLike) -> Array:
+        """Where a device at rest stands: as measured or as last told, whichever the command begins at.
+
+        Contact keeps the two apart: an arm that was pushed begins where it is, a hand that grasps where it was told.
+        """
+        assert self._setpoint is not None
+        command = np.asarray(position_rad, dtype=np.float64)
+        if self._measured is None or command.shape != self._measured.shape or not np.isfinite(command).all():
+            return self._setpoint
+        nearer = np.abs(command - self._measured).max() < np.abs(command - self._setpoint).max()
+        return self._measured if nearer else self._setpoint
 
     def tick(self, now_s: float) -> Array | None:
         """The setpoint to send now, shape (dof,); None when nothing needs sending (the device holds by itself)."""

@@ -21,7 +21,7 @@ from vitra_runtime import parameters, qos
 from vitra_runtime.scheduling import request_realtime
 from vitra_runtime.timing import Ticker
 
-HEARTBEAT_PERIOD_S = 0.05
+HEARTBEAT_PERIOD_S = 0.1
 RETRY_PERIOD_S = 1.0
 
 P = TypeVar("P")
