@@ -175,6 +175,12 @@ class GraphClient:
         answer = self.call(SimReset, "sim/reset", SimReset.Request(task=task, seed=seed), 20.0)
         if not answer.success:
             raise GraphError(f"'sim/reset' refused: {answer.message}")
+        # The judge's last word on the world before must not count for the new one.
+        with self.changed:
+            self.sim = None
+        self.wait_for(
+            lambda: self.sim is not None and not (self.sim.success or self.sim.failed), 10.0, "the new world's state"
+        )
         return str(answer.instruction)
 
     def set_instruction(self, instruction: str) -> None:
