@@ -64,6 +64,7 @@ bench: setup ## Performance figures of this machine, as JSON in runs/bench
 
 bench-gpu: ## Latency of the 3B model on this machine's GPU (needs only torch, numpy, safetensors)
 	@PYTHONPATH=vitra_policy $${PYTHON:-python3} -m vitra_policy.benchmarks.bench_gpu --out runs/bench/policy_gpu.json
+	@PYTHONPATH=vitra_policy:vitra_training $${PYTHON:-python3} -m vitra_training.benchmarks.bench_train_gpu --out runs/bench/train_gpu.json
 
 lock: setup ## Freeze the versions in .venv for this Python version
 	@$(RUN) requirements/lock.sh
