@@ -111,7 +111,9 @@ def test_the_arm_holds_when_a_node_is_killed(graph: GraphRun, watcher: Watcher, 
         client.wait_for(lambda: len(client.stops) > stops, 10.0, "the latched stop")
         assert (client.stops[-1].stop_cause, client.stops[-1].stop_source) == ("heartbeat_lost", node)
     client.wait_for(lambda: len(graph.pids[node]) > processes, 20.0, f"{node} to be started again")
+    # Nothing arms itself; a supervisor that was killed leaves its last word behind until its successor speaks.
+    client.wait_for(
+        lambda: client.safety is not None and client.safety.state != SafetyState.ARMED, 20.0, "the disarmed state"
+    )
     graph.wait_ready()
-    assert client.safety is not None
-    assert client.safety.state != SafetyState.ARMED, "nothing arms itself"
     assert rest_after_s(trace, "right", watcher.last_command_s) <= HOLD_S
