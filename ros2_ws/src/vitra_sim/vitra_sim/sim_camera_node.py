@@ -35,7 +35,7 @@ class Parameters:
     height: int = param(240, "Image height", unit="px", bounds=(32, 1080))
     rate: float = param(30.0, "Images per second", unit="Hz", bounds=(1.0, 90.0))
     depth: bool = param(True, "Publish aligned depth as well")
-    shadows: bool = param(False, "Draw shadows; about 10 ms more per image on one core")
+    shadows: bool = param(False, "Draw shadows; costs several times the drawing time")
     calibration: str = param("sim", "Calibration file with the nominal lens")
     state_block: str = param("", "Shared memory that sim_world writes; empty: the one of this ROS domain")
 
