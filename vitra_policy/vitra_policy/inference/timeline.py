@@ -152,7 +152,7 @@ class ChunkTimeline:
         steps, position = run.curve.steps, run.curve.position_steps(now_s)
         if run.first_step is None:
             run.first_step = min(int(position), len(steps.values) - 1)
-            run.delay_s = now_s - steps.stamp_s
+            run.delay_s = max(now_s - steps.stamp_s, 0.0)
         phase = Phase.TRACKING
         if now_s > run.curve.end_s:
             phase = Phase.DECELERATING if now_s < run.curve.rest_s else Phase.HOLDING

@@ -33,6 +33,9 @@ from vitra_msgs.msg import (
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_runtime import qos
 
+# What a test asks must not depend on how busy the machine is: all nodes share one interpreter here.
+PATIENT = {"permit_timeout": 0.5, "max_gap": 0.5, "feedback_timeout": 1.0, "heartbeat_timeout": 2.0}
+
 
 def wait_for(condition: Callable[[], object], seconds: float = 15.0) -> bool:
     """Poll until the condition holds or the deadline passes."""
@@ -135,7 +138,8 @@ class RosBench:
     """Everything wired up and spinning; `close` takes it down."""
 
     def __init__(self, domain: int) -> None:
-        rclpy.init(domain_id=domain, args=["--ros-args", "-p", "required_nodes:=[executor, policy]"])
+        patience = [word for name, value in PATIENT.items() for word in ("-p", f"{name}:={value}")]
+        rclpy.init(domain_id=domain, args=["--ros-args", "-p", "required_nodes:=[executor, policy]", *patience])
         self.executor = ExecutorNode()
         self.supervisor = SafetySupervisorNode()
         self.peer = FakeDrivers()

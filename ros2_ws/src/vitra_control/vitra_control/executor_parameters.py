@@ -35,6 +35,7 @@ class Parameters:
     blend: float = param(_DEFAULTS.blend_s, "Change-over to a new chunk", unit="s", bounds=(0.01, 1.0))
     stop: float = param(_DEFAULTS.stop_s, "Time to come to rest when steps run out", unit="s", bounds=(0.05, 1.0))
     permit_timeout: float = param(0.1, "Oldest permit that counts", unit="s", bounds=(0.04, 0.5))
+    max_gap: float = param(_DEFAULTS.max_gap_s, "Pause after which it starts anew", unit="s", bounds=(0.01, 0.5))
     feedback_timeout: float = param(0.1, "Oldest joint feedback to start from", unit="s", bounds=(0.02, 1.0))
     tracking_error: float = param(0.2, "Distance at which an arm does not follow", unit="rad", bounds=(0.02, 1.0))
     ensemble_decay: float = param(
@@ -57,6 +58,7 @@ class Parameters:
             blend_s=self.blend,
             stop_s=self.stop,
             permit_timeout_s=self.permit_timeout,
+            max_gap_s=self.max_gap,
             feedback_timeout_s=self.feedback_timeout,
             max_tracking_error_rad=self.tracking_error,
             ensemble_decay=None if self.ensemble_decay < 0.0 else self.ensemble_decay,

@@ -14,28 +14,22 @@ from sensor_msgs.msg import JointState
 from vitra_control.generator import Feedback
 from vitra_description.names import Side, arm_joints, hand_joints
 from vitra_runtime import qos
+from vitra_runtime.polling import PolledTopic, PolledTopics
 from vitra_runtime.timing import stamp_to_s
 
 
 class LatestJoints:
-    """The newest JointState of one device, taken from the middleware when asked for.
+    """The newest JointState of one device: of 300 messages a second and side, 20 are looked at."""
 
-    Its node is never spun: 300 messages a second per side would otherwise wake the interpreter, a fifth of a core for
-    two arms, to be looked at 20 times a second.
-    """
-
-    def __init__(self, node: Node, topic: str, names: Sequence[str]) -> None:
-        self._names = list(names)
-        self._subscription = node.create_subscription(JointState, topic, lambda _: None, qos.SETPOINT)
+    def __init__(self, topic: PolledTopic, names: Sequence[str]) -> None:
+        self._topic, self._names = topic, list(names)
         self._position: NDArray[np.float64] | None = None
         self._stamp_s = 0.0
 
     def read(self) -> tuple[NDArray[np.float64], float] | None:
         """Joint positions in the order of the names, and their age; None before the first complete message."""
-        with self._subscription.handle:
-            taken = self._subscription.handle.take_message(JointState, False)
-        if taken is not None:
-            self._keep(taken[0])
+        for message, _ in self._topic.take():
+            self._keep(message)
         return None if self._position is None else (self._position, time.time() - self._stamp_s)
 
     def _keep(self, message: JointState) -> None:
@@ -58,17 +52,10 @@ class JointFeedback:
     """
 
     def __init__(self, parent: Node, sides: Sequence[Side], context: Context | None = None) -> None:
-        self._node = Node(
-            f"{parent.get_name()}_feedback",
-            namespace=parent.get_namespace(),
-            context=context or parent.context,
-            use_global_arguments=False,
-            enable_rosout=False,
-            start_parameter_services=False,
-        )
+        self._topics = PolledTopics(parent, "feedback", context)
 
         def latest(topic: str, names: Sequence[str]) -> LatestJoints:
-            return LatestJoints(self._node, parent.resolve_topic_name(topic), names)
+            return LatestJoints(self._topics.subscribe(JointState, topic, qos.SETPOINT), names)
 
         self._arms = {side: latest(f"{side}_arm/joint_states", arm_joints(side)) for side in sides}
         self._hands = {side: latest(f"{side}_hand/joint_states", hand_joints(side)) for side in sides}
@@ -80,4 +67,4 @@ class JointFeedback:
 
     def close(self) -> None:
         """Give the subscriptions back."""
-        self._node.destroy_node()
+        self._topics.close()

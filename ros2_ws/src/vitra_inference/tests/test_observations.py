@@ -14,8 +14,7 @@ def frame(stamp_s, raw=b"pixels"):
     return Frame(stamp_s, round(stamp_s * 1e9), "camera", raw)
 
 
-@pytest.fixture
-def buffer():
+def make_buffer(**options):
     made = ObservationBuffer(
         ["right"],
         lambda side, joints: np.eye(4),
@@ -23,9 +22,15 @@ def buffer():
         decode_joints=lambda stream, raw: np.full(7 if stream.endswith("arm") else 12, float(raw)),
         decode_image=lambda raw: np.zeros((4, 6, 3), np.uint8),
         decode_extras=lambda raw: {"sim/task": raw.decode()},
+        **options,
     )
     made.set_camera(Camera(np.diag([5.0, 5.0, 1.0]), 6, 4))
     return made
+
+
+@pytest.fixture
+def buffer():
+    return make_buffer()
 
 
 def add_joints(buffer, *stamps_s):
@@ -59,6 +64,22 @@ def test_it_waits_for_joints_that_lag_behind_the_frame(buffer):
     late.start()
     assert buffer.next(None, RIGHT, 20.0).hands.valid.tolist() == [False, True]
     late.join()
+
+
+def test_joints_that_wait_elsewhere_are_fetched_when_it_looks():
+    buffer = make_buffer(fetch=lambda buffer: add_joints(buffer, 9.99, 10.01))
+    buffer.add_frame(frame(10.0))
+    assert buffer.next(None, RIGHT, 0.0).hands.valid.tolist() == [False, True]
+
+
+def test_a_policy_that_needs_extras_gets_no_observation_without_them():
+    buffer = make_buffer(needs_extras=True)
+    add_joints(buffer, 9.99, 10.01)
+    buffer.add_frame(frame(10.0))
+    assert buffer.next(None, RIGHT, 0.0) is None
+    assert buffer.problem == "no sim/state"
+    buffer.set_extras(b"pick")
+    assert buffer.next(None, RIGHT, 0.0) is not None
 
 
 def test_what_is_missing_is_named(buffer):

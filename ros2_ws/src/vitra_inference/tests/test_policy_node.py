@@ -220,7 +220,6 @@ def test_privileged_data_reaches_only_the_policy_that_asks(graph, fake_policy):
     state.object_poses[0].position.x = 0.4
     g.robot.create_timer(0.02, lambda: g.sim.publish(state))
     g.until(lambda: g.node.is_active and g.sim.get_subscription_count())
-    g.until(lambda: g.node._worker._buffer._extras)
     g.run()
     g.until(lambda: g.chunks)
     seen = fake_policy.seen[-1]

@@ -71,6 +71,8 @@ class ObservationBuffer:
         decode_image: RGB image of a serialised image.
         decode_extras: extras of a serialised simulator state.
         max_joint_age_s: oldest joint sample that counts.
+        needs_extras: whether there is no observation without them.
+        fetch: brings in joints and extras that wait elsewhere; called before each look at them.
     """
 
     def __init__(
@@ -83,6 +85,8 @@ class ObservationBuffer:
         decode_image: Callable[[bytes], NDArray[np.uint8]],
         decode_extras: Callable[[bytes], Mapping[str, Extra]],
         max_joint_age_s: float = 0.05,
+        needs_extras: bool = False,
+        fetch: Callable[[ObservationBuffer], None] | None = None,
     ) -> None:
         def history(stream: str) -> SampleHistory[bytes]:
             return SampleHistory(lambda raw: decode_joints(stream, raw))
@@ -96,6 +100,7 @@ class ObservationBuffer:
         )
         self._base_from_camera = base_from_camera
         self._decode_image, self._decode_extras = decode_image, decode_extras
+        self._needs_extras, self._fetch = needs_extras, fetch
         self._changed = threading.Condition()
         self._frame: Frame | None = None
         self._camera: Camera | None = None
@@ -186,6 +191,11 @@ class ObservationBuffer:
             return None
         if camera is None:
             self.problem = "no camera_info"
+            return None
+        if self._fetch:
+            self._fetch(self)
+        if self._needs_extras and self._extras is None:
+            self.problem = "no sim/state"
             return None
         states = self._estimator.at(frame.stamp_s)
         wanted = [side for side, flag in zip(SIDES, needed, strict=True) if flag]

@@ -38,6 +38,7 @@ from vitra_policy.inference.registry import create_policy, parse_options, policy
 from vitra_policy.inference.rtc import DelayMeter
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
+from vitra_runtime.polling import PolledTopic, PolledTopics
 
 _LOAD_PATIENCE_S = 2.0
 _WATCH_PERIOD_S = 0.1
@@ -56,6 +57,9 @@ class PolicyNode(StackNode[Parameters]):
         self._session, self._delay = RunSession(), DelayMeter()
         self._worker: PolicyWorker | None = None
         self._subscriptions_of_run: list[Any] = []
+        self._polled: PolledTopics | None = None
+        self._joints: dict[str, PolledTopic] = {}
+        self._sim_states: PolledTopic | None = None
         self._chunks: Any = None
         self._safety: SafetyState | None = None
         self._instruction, self._hands = "", np.zeros(2, dtype=bool)
@@ -88,6 +92,8 @@ class PolicyNode(StackNode[Parameters]):
             decode_image=messages.decode_image,
             decode_extras=messages.decode_sim_state,
             max_joint_age_s=self.params.max_joint_age_s,
+            needs_extras=policy.metadata.is_privileged,
+            fetch=self._fetch,
         )
         self._chunks = self.create_publisher(HandActionChunk, "hand_action_chunk", qos.CHUNK)
         self._subscribe(buffer, policy)
@@ -105,13 +111,18 @@ class PolicyNode(StackNode[Parameters]):
     def teardown(self) -> None:
         """Stop the worker, close the policy, drop the subscriptions."""
         worker, self._worker = self._worker, None
-        if worker is None or worker.stop():
+        worker_stopped = worker is None or worker.stop()
+        if worker_stopped:
             self._loader.close()
         else:
             self.get_logger().error("the policy does not return; left behind with its thread")
         for subscription in self._subscriptions_of_run:
             self.destroy_subscription(subscription)
         self._subscriptions_of_run.clear()
+        if self._polled is not None and worker_stopped:
+            self._polled.close()
+        self._polled = None
+        self._joints.clear()
         if self._chunks is not None:
             self.destroy_publisher(self._chunks)
             self._chunks = None
@@ -119,9 +130,6 @@ class PolicyNode(StackNode[Parameters]):
     def _subscribe(self, buffer: ObservationBuffer, policy: Policy) -> None:
         def listen(message_type: Any, topic: str, callback: Any, profile: Any = qos.SENSOR, raw: bool = True) -> None:
             self._subscriptions_of_run.append(self.create_subscription(message_type, topic, callback, profile, raw=raw))
-
-        def on_joints(stream: str) -> Any:
-            return lambda raw: buffer.add_joints(stream, messages.stamp_ns_of(raw) * 1e-9, raw)
 
         looks = policy.metadata.needs_image
         frame_id = CAMERA_FRAME
@@ -138,12 +146,20 @@ class PolicyNode(StackNode[Parameters]):
         # A policy that does not look still acts at the camera's pace, without the cost of moving pixels.
         topic = "head_camera/color/image_raw" if looks else "head_camera/color/camera_info"
         listen(Image if looks else CameraInfo, topic, on_frame)
-        for side in self.params.sides:
-            for part in ("arm", "hand"):
-                listen(JointState, f"{side}_{part}/joint_states", on_joints(f"{side}_{part}"))
-        if policy.metadata.is_privileged:
-            listen(SimState, "sim/state", buffer.set_extras)
         listen(ExecutorState, "executor_state", self._on_executor, qos.SETPOINT, raw=False)
+        self._polled = polled = PolledTopics(self, "observations")
+        for stream in [f"{side}_{part}" for side in self.params.sides for part in ("arm", "hand")]:
+            self._joints[stream] = polled.subscribe(JointState, f"{stream}/joint_states", qos.RECORD, raw=True)
+        privileged = policy.metadata.is_privileged
+        self._sim_states = polled.subscribe(SimState, "sim/state", qos.SETPOINT, raw=True) if privileged else None
+
+    def _fetch(self, buffer: ObservationBuffer) -> None:
+        """What has come for the buffer; the worker asks when it looks for an observation."""
+        for stream, joints in self._joints.items():
+            for raw, _ in joints.take():
+                buffer.add_joints(stream, messages.stamp_ns_of(raw) * 1e-9, raw)
+        for raw, _ in self._sim_states.take() if self._sim_states else ():
+            buffer.set_extras(raw)
 
     def _publish(self, answer: Answer) -> None:
         self._chunks.publish(messages.chunk_message(answer))

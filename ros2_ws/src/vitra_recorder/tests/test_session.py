@@ -92,10 +92,10 @@ def test_an_episode_starts_with_the_seconds_before_it(make, arm, text):
     session = make(pre_roll=1.0)
     topic = BY_NAME["right_arm/joint_states"]
     begin_ns = session.clock["ns"]
-    session.take(BY_NAME["/tf_static"], "/tf_static", b"\0\1\0\0\0\0\0\0")
+    session.take(BY_NAME["/tf_static"], "/tf_static", b"\0\1\0\0\0\0\0\0", session.clock["ns"])
     for _ in range(400):
         session.clock["ns"] += 5_000_000
-        session.take(topic, "/right_arm/joint_states", arm(session.clock["ns"]))
+        session.take(topic, "/right_arm/joint_states", arm(session.clock["ns"]), session.clock["ns"])
     path = session.start(EpisodeRequest("wave")).path
     session.save()
     got = contents(path)
@@ -116,7 +116,9 @@ def test_an_episode_without_instruction_is_refused_in_words(make):
 
 def test_a_missing_stream_is_refused_by_name(make, arm):
     session = make(required=("right_arm/joint_states", "head_camera/color/image_raw"))
-    session.take(BY_NAME["right_arm/joint_states"], "/right_arm/joint_states", arm(session.clock["ns"]))
+    session.take(
+        BY_NAME["right_arm/joint_states"], "/right_arm/joint_states", arm(session.clock["ns"]), session.clock["ns"]
+    )
     with pytest.raises(MissingStreamError, match="Nothing on head_camera/color/image_raw in"):
         session.start()
 
@@ -178,7 +180,9 @@ def test_warnings_are_kept_with_the_episode(make, arm):
     session.start(EpisodeRequest("wave"))
     for _ in range(300):
         session.clock["ns"] += 10_000_000
-        session.take(BY_NAME["right_arm/joint_states"], "/right_arm/joint_states", arm(session.clock["ns"]))
+        session.take(
+            BY_NAME["right_arm/joint_states"], "/right_arm/joint_states", arm(session.clock["ns"]), session.clock["ns"]
+        )
     session.watch()
     path = session.save().path
     assert "right_arm/joint_states: 100 Hz instead of 200 Hz" in custom_data(path)["warnings"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ament_index_python.packages import get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.task import Future
 from std_msgs.msg import String
@@ -35,8 +37,11 @@ from vitra_recorder.typestore import stack_typestore
 from vitra_runtime import qos
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
+from vitra_runtime.polling import PolledTopic, PolledTopics
 
-_PROFILES = {Delivery.SENSOR: qos.RECORD, Delivery.RELIABLE: qos.RECORD_RELIABLE, Delivery.LATCHED: qos.RECORD_LATCHED}
+_QUEUED_S = 2.0
+_LEAST_QUEUED = 100
+_TAKE_PERIOD_S = 0.02
 _REPORT_PERIOD_S = 1.0
 _WATCH_PERIOD_S = 0.05
 _NOTHING = "No recording is under way."
@@ -51,7 +56,8 @@ class RecorderNode(StackNode[Parameters]):
         self._lock: DeviceLock | None = None
         self._goal: tuple[ServerGoalHandle, Recording, Future] | None = None
         self._warned: set[str] = set()
-        self._topic_subscriptions: list[Any] = []
+        self._polled: PolledTopics | None = None
+        self._sources: list[tuple[Topic, str, PolledTopic]] = []
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
         self._episode_states = self.stream_publisher(EpisodeState, "episode_state", qos.LATCHED)
         for name, callback in {
@@ -67,6 +73,7 @@ class RecorderNode(StackNode[Parameters]):
             goal_callback=lambda _: GoalResponse.ACCEPT if self._session else GoalResponse.REJECT,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
         )  # fmt: skip
+        self.create_timer(_TAKE_PERIOD_S, self._take)
         self.create_timer(_REPORT_PERIOD_S, self._report)
         self.create_timer(_WATCH_PERIOD_S, self._watch_goal)
 
@@ -87,9 +94,12 @@ class RecorderNode(StackNode[Parameters]):
         self._lock = lock_folder(session.folder)
         for path in leftovers(session.folder):
             self.get_logger().warning(f"{path} was cut off earlier; it is left as it is (vitra-bag repair {path})")
-        self._session = session
+        self._session, self._polled = session, PolledTopics(self, "topics")
         for topic in TOPICS:
-            self._subscribe(session, topic)
+            package, _, name = topic.type.split("/")
+            message_type = getattr(importlib.import_module(f"{package}.msg"), name)
+            source = self._polled.subscribe(message_type, topic.name, _profile(topic), raw=True)
+            self._sources.append((topic, self.resolve_topic_name(topic.name), source))
 
     def start(self) -> None:
         """Begin to record, if told to do so at start."""
@@ -105,32 +115,29 @@ class RecorderNode(StackNode[Parameters]):
 
     def teardown(self) -> None:
         """Drop the subscriptions and the folder."""
-        for subscription in self._topic_subscriptions:
-            self.destroy_subscription(subscription)
-        self._topic_subscriptions.clear()
+        self._sources.clear()
         self._session = None
+        if self._polled is not None:
+            self._polled.close()
+            self._polled = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
-    def _subscribe(self, session: RecordingSession, topic: Topic) -> None:
-        package, _, name = topic.type.split("/")
-        message_class = getattr(importlib.import_module(f"{package}.msg"), name)
-        full_name = self.resolve_topic_name(topic.name)
-
-        def take(raw: bytes) -> None:
-            session.take(topic, full_name, raw)
-
-        def take_instruction(raw: bytes) -> None:
-            session.heard_instruction = deserialize_message(raw, String).data
-            session.take(topic, full_name, raw)
-
-        callback = take_instruction if topic.name == "instruction" else take
-        self._topic_subscriptions.append(
-            self.create_subscription(message_class, topic.name, callback, _PROFILES[topic.delivery], raw=True)
-        )
+    def _take(self) -> None:
+        """Everything that has come since the last time, in the order of arrival."""
+        session = self._session
+        if session is None:
+            return
+        came = [(ns, number, raw) for number, (_, _, source) in enumerate(self._sources) for raw, ns in source.take()]
+        for received_ns, number, raw in sorted(came, key=itemgetter(0)):
+            topic, full_name, _ = self._sources[number]
+            if topic.name == "instruction":
+                session.heard_instruction = deserialize_message(raw, String).data
+            session.take(topic, full_name, raw, received_ns)
 
     def _begin(self, request: EpisodeRequest) -> Recording:
+        self._take()
         if self._session is None:
             raise BagError(f"The recorder is not ready: {self._detail}.")
         recording = self._session.start(request)
@@ -142,6 +149,7 @@ class RecorderNode(StackNode[Parameters]):
 
     def _end(self, discard_reason: str | None) -> Recording | None:
         """Save, or discard for a reason."""
+        self._take()
         session = self._session
         if session is None or session.current is None:
             return None
@@ -287,6 +295,14 @@ class RecorderNode(StackNode[Parameters]):
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
+
+
+def _profile(topic: Topic) -> QoSProfile:
+    """As it is offered, and deep enough that a machine that is busy for a while costs nothing."""
+    depth = max(_LEAST_QUEUED, int(_QUEUED_S * (topic.rate_hz or 0.0)))
+    return qos.recorded(
+        depth, reliable=topic.delivery is not Delivery.SENSOR, latched=topic.delivery is Delivery.LATCHED
+    )
 
 
 def main(args: list[str] | None = None) -> int:

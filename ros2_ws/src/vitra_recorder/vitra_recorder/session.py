@@ -99,10 +99,9 @@ class RecordingSession:
         self.heard_instruction = ""
         self.saved = self.discarded = 0
 
-    def take(self, topic: Topic, name: str, raw: bytes) -> None:
-        """A serialised message has come."""
-        now_ns = self._clock_ns()
-        self.monitor.note(topic, now_ns, header_stamp_ns(raw) if topic.has_header else None)
+    def take(self, topic: Topic, name: str, raw: bytes, received_ns: int) -> None:
+        """A serialised message came at a time."""
+        self.monitor.note(topic, received_ns, header_stamp_ns(raw) if topic.has_header else None)
         if topic.delivery is Delivery.LATCHED:
             # Several publishers may latch on one topic (/tf_static), so more than the last message is kept.
             kept = self._latched.setdefault(name, (topic, {}))[1]
@@ -111,9 +110,9 @@ class RecordingSession:
             while len(kept) > (_LATCHED_KEPT if topic.name.startswith("/tf") else 1):
                 kept.pop(next(iter(kept)))
         if self.current is not None:
-            self.current.pipeline.put(topic, name, now_ns, raw)
+            self.current.pipeline.put(topic, name, received_ns, raw)
         elif topic.delivery is not Delivery.LATCHED:
-            self._pre_roll.add(topic, name, now_ns, raw)
+            self._pre_roll.add(topic, name, received_ns, raw)
 
     def start(self, request: EpisodeRequest | None = None) -> Recording:
         """Begin a bag.

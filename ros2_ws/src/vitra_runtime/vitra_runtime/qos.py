@@ -25,8 +25,9 @@ LATCHED = _profile(1, reliable=True, latched=True)
 HEARTBEAT = _profile(50, reliable=False)
 """Signs of life of many nodes on one topic."""
 RECORD = _profile(100, reliable=False)
-"""What the recorder asks for: deep enough that a slow disk write loses nothing."""
-RECORD_RELIABLE = _profile(100, reliable=True)
-"""The same for topics that are offered reliably."""
-RECORD_LATCHED = _profile(100, reliable=True, latched=True)
-"""The same for latched topics, several publishers included."""
+"""What wants every message: deep enough for a busy moment."""
+
+
+def recorded(depth: int, *, reliable: bool, latched: bool) -> QoSProfile:
+    """What the recorder asks for: as a topic is offered, with room for `depth` messages."""
+    return _profile(depth, reliable, latched)
