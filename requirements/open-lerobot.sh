@@ -1,29 +1,16 @@
 #!/usr/bin/env bash
-# Opens a converted LeRobot data set with the real `lerobot` in an environment of its own (Python 3.12).
+# Opens a converted LeRobot data set with the real `lerobot` and compares every frame, time and number with our readers.
 #   requirements/open-lerobot.sh runs/teleop-demo/converted/lerobot
+# lerobot needs Python 3.12 (PYTHON312=/path/to/python3.12) and gets an environment of its own, .venv-lerobot (LEROBOT_ENV=).
+# Where PyTorch's own index can be reached, PIP_TORCH_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu' saves
+# the CUDA libraries (8 GB in all without it).
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
-data="$(realpath "${1:?give the folder of a LeRobot data set}")"
-env="$root/.venv-lerobot"
-if ! "$env/bin/python" -c 'import lerobot' 2>/dev/null; then
+data="$(realpath "${1:?give the folder of a LeRobot data set, for example runs/teleop-demo/converted/lerobot}")"
+env="${LEROBOT_ENV:-$root/.venv-lerobot}"
+if ! "$env/bin/python" -c 'import lerobot, h5py' 2>/dev/null; then
   "${PYTHON312:-python3.12}" -m venv "$env"
-  "$env/bin/pip" install -q --disable-pip-version-check ${PIP_TORCH_ARGS:-} 'lerobot>=0.4,<0.6'
+  "$env/bin/python" -m pip install -q --disable-pip-version-check ${PIP_TORCH_ARGS:-} lerobot==0.5.1 h5py==3.16.0
 fi
-"$env/bin/python" - "$data" <<'P'
-import json, sys
-from pathlib import Path
-import pyarrow.parquet as pq
-from lerobot.datasets.lerobot_dataset import LeRobotDataset
-
-root = Path(sys.argv[1])
-data = LeRobotDataset("local/check", root=root)
-info = json.loads((root / "meta/info.json").read_text())
-rows = [row for file in sorted(root.glob("data/*/*.parquet")) for row in pq.read_table(file, columns=["timestamp", "episode_index"]).to_pylist()]
-assert len(data) == info["total_frames"] == len(rows), (len(data), info["total_frames"], len(rows))
-for number in sorted({0, len(data) // 2, len(data) - 1}):
-    item = data[number]
-    assert abs(float(item["timestamp"]) - rows[number]["timestamp"]) < 1e-4
-    assert int(item["episode_index"]) == rows[number]["episode_index"]
-    assert item["observation.images.head_camera"].ndim == 3
-print(f"lerobot opened {root}: {data.num_episodes} episodes, {len(data)} frames at {data.fps} Hz")
-P
+HF_HUB_OFFLINE=1 PYTHONWARNINGS=ignore PYTHONPATH="$root/vitra_policy:$root/vitra_training" \
+  "$env/bin/python" "$root/requirements/open_lerobot.py" "$data"

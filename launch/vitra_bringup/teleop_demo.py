@@ -143,6 +143,7 @@ class Demonstrations:
         for attempt in range(_ATTEMPTS):
             try:
                 if not self._client.is_armed:
+                    self._clear_arm_errors()
                     self._client.wait_ready()
                     self._client.rearm()
                 self._client.home()
@@ -151,6 +152,14 @@ class Demonstrations:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(1.0)
+
+    def _clear_arm_errors(self) -> None:
+        """What an operator does when an arm's controller has stopped it."""
+        faults = self._client.safety.not_ready if self._client.safety else []
+        for node in {fault.split(":")[0] for fault in faults}:
+            if node.endswith("arm_driver"):
+                console.print(f"[yellow]{node}[/yellow]: errors of the controller cleared")
+                self._client.trigger(f"{node}/clear_errors")
 
     def _watch(self, limit_s: float) -> tuple[bool, str]:
         """Wait for the judge, a stop, or the time."""
