@@ -43,6 +43,22 @@ def test_broken_episodes_fail_validation_and_are_left_out_of_conversion(
     assert len(open_source(tmp_path / "store")) == 1
 
 
+@pytest.mark.parametrize("format", Format)
+def test_formats_are_named_as_the_manual_names_them(
+    human_dir: Path, robot_dir: Path, tmp_path: Path, format: Format
+) -> None:
+    data = human_dir if format is Format.VITRA1M else robot_dir
+    assert main(["convert", str(data), str(tmp_path / "out"), "--format", format.value]) == 0
+    assert any((tmp_path / "out").iterdir())
+
+
+def test_robot_demonstrations_can_be_invented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--width-px", "64", "--height-px", "48", "--episodes", "1"]
+    assert main(["synth", str(tmp_path / "demos"), "--robot", *sizes]) == 0
+    assert main(["validate", str(tmp_path / "demos")]) == 0
+    assert "0 broken" in capsys.readouterr().out
+
+
 def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(tmp_path / "nothing")]) == 2
     assert "no data set found" in capsys.readouterr().out.replace("\n", " ")

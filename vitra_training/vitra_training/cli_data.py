@@ -28,6 +28,7 @@ from vitra_training.datasets.store import StoreOptions
 from vitra_training.datasets.validate import EpisodeReport, validate_episode
 from vitra_training.datasets.video import VideoReader
 from vitra_training.synthetic.generate import SyntheticOptions, generate
+from vitra_training.synthetic.robot_demos import generate_robot_demos
 
 _console = Console()
 _Data = Annotated[Path, tyro.conf.Positional]
@@ -174,17 +175,19 @@ class Preview:
 
 @dataclass(frozen=True)
 class Synth:
-    """Invent human episodes in the VITRA-1M format: rendered scenes, moving camera, hands that do things."""
+    """Invent episodes: rendered scenes, moving camera, hands that do things; in VITRA-1M format, or as robot demos."""
 
     out: _Data
     """New folder to write."""
+    robot: bool = False
+    """Demonstrations of a robot: still camera, hands moved by an arm within its limits, TeleData format."""
     options: SyntheticOptions = field(default_factory=SyntheticOptions)
     """How many and what."""
 
     def run(self) -> int:
         """Render."""
         with _bar("rendering") as progress:
-            count = generate(self.out, self.options, progress)
+            count = (generate_robot_demos if self.robot else generate)(self.out, self.options, progress)
         _console.print(f"{count} episodes -> {self.out}")
         return 0
 
@@ -194,7 +197,8 @@ Command: TypeAlias = Inspect | Validate | Convert | Stats | Preview | Synth
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; errors that a user can fix are one line, without a traceback."""
-    command = tyro.cli(tyro.conf.OmitArgPrefixes[Command], args=arguments, description=__doc__)
+    plain = (tyro.conf.OmitArgPrefixes, tyro.conf.EnumChoicesFromValues)
+    command = tyro.cli(Command, args=arguments, description=__doc__, config=plain)  # type: ignore[arg-type]
     try:
         return int(command.run())
     except VitraError as error:

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        command = tyro.cli(_commands(given), args=given, description=__doc__)
+        command = tyro.cli(_commands(given), args=given, description=__doc__, config=(tyro.conf.EnumChoicesFromValues,))
         if isinstance(command, Evaluate):
             return command.run()
         from vitra_training.training.run import train

@@ -129,7 +129,7 @@ def _is_state(topic: str) -> bool:
 def _measure(stream: StreamTimes, declared_hz: float | None, limits: Limits) -> StreamReport:
     times = stream.stamps_s if len(stream.stamps_ns) == len(stream.arrivals_ns) else stream.arrivals_s
     periods = np.diff(times)
-    typical_s = float(np.median(periods)) if len(periods) else 0.0
+    typical_s = usual_period_s(times)
     # Commands pause when nothing is to be commanded, so their rate is that of their usual period.
     rate_hz = (len(periods) / max(float(times[-1] - times[0]), 1e-9)) if len(periods) else 0.0
     if not _is_state(stream.topic) and typical_s > 0:
@@ -254,6 +254,8 @@ def _ends(head_s: float, tail_s: float, limits: Limits) -> Iterator[Finding]:
 
 def _frozen(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
     stream = bag.streams.get(CAMERA)
+    if bag.lost_pictures:
+        yield Finding(ERROR, "video", f"{bag.lost_pictures} pictures cannot be decoded: a message before them is missing")
     if stream is None or len(bag.picture_hashes) < 2:
         return
     arm = [times for times in moving(bag, arm_rad=0.02) if len(times)]

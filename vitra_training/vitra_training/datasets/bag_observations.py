@@ -14,8 +14,9 @@ from vitra_description.observed_wrist import ObservedWrist
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.inference.observation import HandStateEstimator, fov_from_intrinsics
 from vitra_policy.inference.policy import BASE_FROM_CAMERA, Observation
+from vitra_training.datasets.bag_pictures import decoded
 from vitra_training.datasets.bag_writer import custom_data
-from vitra_training.datasets.bags import MAX_AGE_S, BagContent, picture_of, read_bag
+from vitra_training.datasets.bags import MAX_AGE_S, BagContent, read_bag
 from vitra_training.datasets.errors import MissingKeyError
 
 
@@ -38,12 +39,12 @@ def observations(path: Path, instruction: str = "") -> Iterator[Observation]:
         MAX_AGE_S,
     )
     width, height = content.size_px
-    for stamp_s, message in content.pictures:
+    for stamp_s, picture in decoded(content.pictures):
         hands = estimator.at(stamp_s)
         yield Observation(
             stamp_s=stamp_s,
             instruction=instruction or content.instruction,
-            image=picture_of(message),
+            image=picture,
             intrinsics=content.intrinsics,
             fov_rad=fov_from_intrinsics(content.intrinsics, width, height),
             state=hands.state,

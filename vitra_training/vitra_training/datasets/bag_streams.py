@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitra_training.datasets.bag_pictures import VIDEO_TYPE, VideoWatch, base_topic
 from vitra_training.datasets.bag_writer import custom_data
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError
@@ -53,6 +54,9 @@ class BagStreams:
     joints: dict[str, list[Array]] = field(default_factory=dict)
     """Positions of `*/joint_states`, same order as their times."""
     picture_hashes: list[int] = field(default_factory=list)
+    """Per camera message a number that stays the same as long as the picture does."""
+    lost_pictures: int = 0
+    """Pictures of a video that cannot be decoded, for what they build on is missing."""
     instruction: str = ""
     stops: list[str] = field(default_factory=list)
     """Latched stops that happened while recording."""
@@ -89,11 +93,11 @@ def read_streams(path: Path) -> BagStreams:
     from rosbags.highlevel import AnyReader
     from rosbags.typesys import Stores, get_typestore
 
-    bag = BagStreams(path, custom_data(path))
+    bag, video = BagStreams(path, custom_data(path)), VideoWatch()
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
             for connection, arrival_ns, raw in reader.messages():
-                topic = connection.topic.strip("/").removesuffix("/compressed").removesuffix("/compressedDepth")
+                topic = base_topic(connection.topic)
                 stream = bag.streams.get(topic)
                 if stream is None:
                     stream = bag.streams[topic] = StreamTimes(topic, connection.msgtype)
@@ -101,7 +105,10 @@ def read_streams(path: Path) -> BagStreams:
                 stream.sizes += len(raw)
                 if connection.msgtype not in _NO_HEADER:
                     stream.stamps_ns.append(_stamp_ns(raw))
-                if topic == CAMERA:
+                if topic == CAMERA and connection.msgtype == VIDEO_TYPE:
+                    message: Any = reader.deserialize(raw, connection.msgtype)
+                    bag.picture_hashes.append(video.see(message.data))
+                elif topic == CAMERA:
                     bag.picture_hashes.append(crc32(raw[_STAMP_END:]))
                 elif topic.endswith("joint_states"):
                     positions = reader.deserialize(raw, connection.msgtype).position  # type: ignore[attr-defined]
@@ -111,7 +118,19 @@ def read_streams(path: Path) -> BagStreams:
     except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
         detail = f"{type(cause).__name__}: {cause}; try `vitra-bag repair {path}`"
         raise BrokenFileError(path, "rosbag2 directory", detail) from None
+    bag.lost_pictures = video.lost
     return bag
+
+
+def usual_period_s(times_s: Array) -> float:
+    """Mean time between messages without pauses and losses; 0 for fewer than two.
+
+    Not the median: stamps may lie on the grid of a coarser clock, as 35, 35, 30 ms for 30 Hz.
+    """
+    periods = np.diff(times_s)
+    if not len(periods):
+        return 0.0
+    return float(np.mean(periods[periods <= 1.5 * np.median(periods)]))
 
 
 def joint_track(bag: BagStreams, topic: str) -> tuple[Array, Array]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +19,14 @@ from vitra_description.names import BASE_FRAME, CAMERA_FRAME, arm_base, arm_join
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.inference.observation import Missing, SampleHistory
 from vitra_policy.transforms import compose_poses, invert_pose, make_pose, matrix_from_quaternion
+from vitra_training.datasets.bag_pictures import base_topic, decoded
+from vitra_training.datasets.bag_streams import usual_period_s
+from vitra_training.datasets.bag_writer import custom_data
 from vitra_training.datasets.episode import Array, Recording, RobotEpisode, VideoClip
 from vitra_training.datasets.errors import BrokenFileError, MissingKeyError
 from vitra_training.datasets.sources import EpisodeFiles
 from vitra_training.datasets.teledata import ARM_JOINTS, HAND_JOINTS, absent_side, make_side
-from vitra_training.datasets.video import Image, VideoWriter
+from vitra_training.datasets.video import VideoWriter
 
 METADATA_NAME = "metadata.yaml"
 IMAGE_TOPIC = "head_camera/color/image_raw"
@@ -33,6 +37,8 @@ MAX_AGE_S = 0.05
 LEFT_OUT = ("discarded", "originals")
 """Folders beside episodes whose bags are no episodes."""
 _EVERYTHING = 10**9
+_RATE_SLACK = 0.03
+"""Share by which a rate may miss the declared one and still be it; the check warns from there on."""
 
 
 def _itself(value: Array) -> Array:
@@ -118,16 +124,27 @@ def episode_from_bag(path: Path, content: BagContent) -> RobotEpisode:
         side: _side(path, content, side, times, base_from_camera) if present[side] else absent_side(len(times))
         for side in SIDES
     }
-    gap = float(np.median(np.diff(times))) if len(times) > 1 else 1 / 30
     return RobotEpisode(
         id=path.name,
         instruction=content.instruction,
-        fps=float(round(1 / gap, 3)) if gap > 0 else 30.0,
+        fps=frame_rate_hz(path, times),
         intrinsics=content.intrinsics,
         sides=sides,
         has_left=present["left"],
         has_right=present["right"],
     )
+
+
+def frame_rate_hz(path: Path, times_s: Array) -> float:
+    """Frames per second of a bag's pictures: the declared (else the nearest whole) rate where it fits, else as measured.
+
+    Lost pictures do not count, and neither does that times are those of a coarser clock.
+    """
+    period_s = usual_period_s(times_s)
+    measured = 1 / period_s if period_s > 0 else 30.0
+    declared = json.loads(custom_data(path).get("declared_rates_hz") or "{}").get(f"/{IMAGE_TOPIC}")
+    nominal = float(declared or max(round(measured), 1))
+    return nominal if abs(measured / nominal - 1) < _RATE_SLACK else float(round(measured, 3))
 
 
 class BagEpisodes(EpisodeFiles):
@@ -144,13 +161,24 @@ class BagEpisodes(EpisodeFiles):
         """Episode and pictures by number."""
         path = self.paths[number]
         content = read_bag(path)
-        episode = episode_from_bag(path, content)
         video = Path(self._videos.name) / f"{path.name}.mp4"
-        height, width = (side & ~1 for side in picture_of(content.pictures[0][1]).shape[:2])
-        with VideoWriter(video, width, height, episode.fps, crf=14) as writer:
-            for _, message in content.pictures:
-                writer.add(picture_of(message)[:height, :width])
+        content.pictures = self._write(path, content, video)
+        episode = episode_from_bag(path, content)
         return Recording(episode, VideoClip(video, np.arange(len(episode))))
+
+    def _write(self, path: Path, content: BagContent, video: Path) -> list[tuple[float, Any]]:
+        """Encode the pictures that can be decoded; returns their times."""
+        rate_hz = frame_rate_hz(path, np.array([stamp for stamp, _ in content.pictures]))
+        pictures, kept = decoded(content.pictures), []
+        first = next(pictures, None)
+        if first is None:
+            return []
+        height, width = (side & ~1 for side in first[1].shape[:2])
+        with VideoWriter(video, width, height, rate_hz, crf=14) as writer:
+            for stamp_s, picture in chain([first], pictures):
+                writer.add(picture[:height, :width])
+                kept.append((stamp_s, None))
+        return kept
 
     def content_hash(self) -> str:
         """SHA-256 over the bags' files."""
@@ -168,7 +196,7 @@ def find_bags(path: Path) -> list[Path]:
 
 
 def _wanted(topic: str) -> bool:
-    return topic in _TOPICS or topic.removesuffix("/compressed") == IMAGE_TOPIC
+    return topic in _TOPICS or base_topic(topic) == IMAGE_TOPIC
 
 
 def _take(content: BagContent, topic: str, message: Any) -> None:
@@ -225,18 +253,10 @@ def _lookup(path: Path, content: BagContent, child: str, ancestor: str) -> Array
     return pose
 
 
-def picture_of(message: Any) -> Image:
-    """RGB picture (H, W, 3) of an image message, compressed or not."""
-    if hasattr(message, "format"):
-        return np.asarray(cv2.imdecode(np.asarray(message.data), cv2.IMREAD_COLOR)[..., ::-1], dtype=np.uint8)
-    rows = np.asarray(message.data, dtype=np.uint8).reshape(message.height, message.step)
-    picture = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
-    return np.ascontiguousarray(picture[..., ::-1] if message.encoding == "bgr8" else picture)
-
-
 def _stamp(message: Any) -> float:
     """Seconds, rounded as the policy node rounds them."""
-    return float((int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)) * 1e-9)
+    stamp = message.header.stamp if hasattr(message, "header") else message.timestamp
+    return float((int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)) * 1e-9)
 
 
 _TOPICS: dict[str, tuple[str, ...]] = {

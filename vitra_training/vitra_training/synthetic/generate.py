@@ -53,6 +53,8 @@ class SyntheticOptions:
     """How often the other hand is in the picture, at rest."""
     still_camera: bool = False
     """Hold the camera still, as a robot's head camera is."""
+    slowness: float = 1.0
+    """How many times longer motions take than a person's."""
     workers: int = 1
     """Processes."""
 
@@ -131,13 +133,13 @@ def _choose_scripts(
     other: Side = "left" if main == "right" else "right"
     order = sorted(range(len(things)), key=lambda i: things[i].place_m[1] * (1 if main == "right" else -1))
     target, beside = order[0], order[1 + int(rng.integers(len(order) - 1))]
-    skill = _skill(things[target], things[beside], rng)
-    scripts = {main: perform(skill, main, things, target, beside, options.fps, rng)}
+    skill, poses_per_s = _skill(things[target], things[beside], rng), options.fps * options.slowness
+    scripts = {main: perform(skill, main, things, target, beside, poses_per_s, rng)}
     length = len(scripts[main].wrist)
     chance = rng.random()
     if chance < options.both_hands and order[-1] not in (target, beside):
         skill = _skill(things[order[-1]], things[beside], rng)
-        second = perform(skill, other, things, order[-1], beside, options.fps, rng)
+        second = perform(skill, other, things, order[-1], beside, poses_per_s, rng)
         scripts[other] = stretched(second, length)
     elif chance < options.both_hands + options.idle_hand:
         scripts[other] = rest(other, length, rng)
