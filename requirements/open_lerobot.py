@@ -51,7 +51,9 @@ def compare_frames(data: LeRobotDataset, root: Path) -> int:
             for frame in range(episode["length"]):
                 item = data[episode["dataset_from_index"] + frame]
                 where = f"episode {number}, frame {frame}"
-                check(int(item["episode_index"]) == number and int(item["frame_index"]) == frame, where, "numbers differ")
+                check(
+                    (int(item["episode_index"]), int(item["frame_index"])) == (number, frame), where, "numbers differ"
+                )
                 check(item["timestamp"].item() == np.float32(frame / data.fps), where, f"time {item['timestamp']}")
                 check(np.array_equal(picture_of(item), video.rgb(first + frame)), where, "pixels differ from ours")
     return len(data)
@@ -79,8 +81,8 @@ def compare_teledata(data: LeRobotDataset, folder: Path) -> float:
         for frame in range(len(robot)):
             item = data[episode["dataset_from_index"] + frame]
             at = f"{where}, frame {frame}"
-            check(np.array_equal(item["observation.state"].numpy(), state[frame].astype(np.float32)), at, "state differs")
-            check(np.array_equal(item["action"].numpy(), action[frame].astype(np.float32)), at, "action differs")
+            for name, ours in (("observation.state", state), ("action", action)):
+                check(np.array_equal(item[name].numpy(), ours[frame].astype(np.float32)), at, f"{name} differs")
             check(item["task"] == robot.instruction, at, f"'{item['task']}', TeleData says '{robot.instruction}'")
             likeness_db = psnr_db(picture_of(item), pictures[frame])
             check(likeness_db > LEAST_PSNR_DB, at, f"another picture than TeleData's ({likeness_db:.1f} dB)")

@@ -195,7 +195,7 @@ def test_compressed_pictures_are_read_in_rgb() -> None:
 
     import cv2
 
-    from vitra_training.datasets.bags import picture_of
+    from vitra_training.datasets.bag_pictures import picture_of
 
     rgb = np.zeros((16, 16, 3), dtype=np.uint8)
     rgb[..., 0] = 200

@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from vitra_training.datasets.bag_streams import CAMERA, BagStreams, StreamTimes, joint_track, moving, read_streams
+from vitra_training.datasets.bag_streams import (
+    CAMERA,
+    BagStreams,
+    StreamTimes,
+    joint_track,
+    moving,
+    read_streams,
+    usual_period_s,
+)
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import DatasetError
 from vitra_training.datasets.validate import Finding, Level
@@ -255,7 +263,8 @@ def _ends(head_s: float, tail_s: float, limits: Limits) -> Iterator[Finding]:
 def _frozen(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
     stream = bag.streams.get(CAMERA)
     if bag.lost_pictures:
-        yield Finding(ERROR, "video", f"{bag.lost_pictures} pictures cannot be decoded: a message before them is missing")
+        level = ERROR if bag.lost_pictures > limits.masked_warning * len(bag.picture_hashes) else WARNING
+        yield Finding(level, "video", f"{bag.lost_pictures} pictures cannot be decoded: one before them is missing")
     if stream is None or len(bag.picture_hashes) < 2:
         return
     arm = [times for times in moving(bag, arm_rad=0.02) if len(times)]

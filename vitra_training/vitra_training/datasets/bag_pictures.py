@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vitra_training.datasets.h264_order import Order
 from vitra_training.datasets.video import Image
 
 SUFFIXES = ("/compressed", "/compressedDepth", "/video")
@@ -51,25 +52,29 @@ def is_key_frame(data: NDArray[np.uint8] | bytes) -> bool:
 
 
 class VideoDecoder:
-    """One frame per message, or none where the messages it builds on are missing."""
+    """One frame per message, or none where messages that it builds on are missing or damaged."""
 
     def __init__(self) -> None:
-        self._codec = self._open()
+        self._codec, self._order = self._open(), Order()
 
     def __call__(self, data: NDArray[np.uint8] | bytes) -> Any:
         """The `av.VideoFrame`, or None for data that cannot be decoded."""
-        try:
-            frames = self._codec.decode(av.Packet(bytes(data)))
-        except av.FFmpegError:
-            self._codec = self._open()  # nothing until the next key frame
+        packet = bytes(data)
+        if not self._order.follows(packet):  # the codec would make a picture up
             return None
-        return frames[-1] if frames and not frames[-1].is_corrupt else None
+        try:
+            frames = self._codec.decode(av.Packet(packet))
+        except av.FFmpegError:
+            frames = []
+        if not frames:
+            self._order = Order()  # nothing until the next key frame
+        return frames[-1] if frames else None
 
     @staticmethod
     def _open() -> Any:
         codec: Any = av.CodecContext.create("h264", "r")
         codec.thread_count = 1  # more threads would hold frames back
-        codec.options = {"err_detect": "explode"}
+        codec.options = {"err_detect": "explode"}  # bits that were flipped
         return codec
 
 

@@ -136,7 +136,7 @@ def episode_from_bag(path: Path, content: BagContent) -> RobotEpisode:
 
 
 def frame_rate_hz(path: Path, times_s: Array) -> float:
-    """Frames per second of a bag's pictures: the declared (else the nearest whole) rate where it fits, else as measured.
+    """Frames per second of a bag's pictures: the declared (else a whole) rate where it fits, else as measured.
 
     Lost pictures do not count, and neither does that times are those of a coarser clock.
     """

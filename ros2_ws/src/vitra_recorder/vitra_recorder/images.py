@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_recorder.topics import Kind
+from vitra_recorder.video import VIDEO_SUFFIX, VIDEO_TYPE, VideoEncoder
 
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
 _TO_BGR = {"rgb8": cv2.COLOR_RGB2BGR, "bgr8": None, "mono8": None}
@@ -43,11 +44,29 @@ def compress(kind: Kind, raw: bytes, jpeg_quality: int | None) -> Compressed:
     return _color(raw, jpeg_quality) if kind is Kind.COLOR else _depth_png(raw)
 
 
-def _color(raw: bytes, quality: int | None) -> Compressed:
+def compress_video(encoder: VideoEncoder, raw: bytes) -> Compressed:
+    """The next picture of a video, of a serialised colour image.
+
+    Raises:
+        UnknownNameError: an encoding that is no colour.
+        ImageEncodingError: sizes that do not fit.
+        VideoEncodingError: the codec refuses.
+    """
+    image, pixels = _read_color(raw)
+    stamp = image.header.stamp
+    data = encoder(pixels, image.encoding, stamp.sec, stamp.nanosec, image.header.frame_id)
+    return Compressed(VIDEO_SUFFIX, VIDEO_TYPE, data)
+
+
+def _read_color(raw: bytes) -> tuple[Image, np.ndarray]:
     image = deserialize_message(raw, Image)
     if image.encoding not in _TO_BGR:
         raise UnknownNameError("colour encoding", image.encoding, _TO_BGR)
-    pixels = _pixels(image, np.dtype(np.uint8), 1 if image.encoding == "mono8" else 3)
+    return image, _pixels(image, np.dtype(np.uint8), 1 if image.encoding == "mono8" else 3)
+
+
+def _color(raw: bytes, quality: int | None) -> Compressed:
+    image, pixels = _read_color(raw)
     conversion = _TO_BGR[image.encoding]
     bgr = pixels if conversion is None else cv2.cvtColor(pixels, conversion)
     if quality is None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from vitra_policy.errors import VitraError
 from vitra_recorder.bag import BagWriter, free_bytes
-from vitra_recorder.images import compress
+from vitra_recorder.images import Compressed, compress, compress_video
 from vitra_recorder.topics import Kind, Topic
+from vitra_recorder.video import VideoEncoder
 
 _CHECKPOINT_S = 0.5
 _SMALL_RESERVE_BYTES = 8 * 2**20
@@ -24,6 +25,7 @@ class ImageFormat(StrEnum):
 
     COMPRESSED = "compressed"
     LOSSLESS = "lossless"
+    H264 = "h264"
     RAW = "raw"
     NONE = "none"
 
@@ -35,6 +37,7 @@ class PipelineSettings:
     color: ImageFormat = ImageFormat.COMPRESSED
     depth: ImageFormat = ImageFormat.COMPRESSED
     jpeg_quality: int = 90
+    video_crf: int = 20
     queue_bytes: int = 128 * 2**20
     min_free_bytes: int = 10**9
 
@@ -72,6 +75,7 @@ class RecordingPipeline:
     def __init__(self, bag: BagWriter, settings: PipelineSettings, on_failure: Callable[[str], None]) -> None:
         self._bag, self._settings, self._on_failure = bag, settings, on_failure
         self.statistics = Statistics()
+        self._encoders: dict[str, VideoEncoder] = {}
         self._items: deque[_Item] = deque()
         self._queued_bytes = 0
         self._changed = threading.Condition()
@@ -164,8 +168,7 @@ class RecordingPipeline:
         name, message_type, data = item.name, item.topic.type, item.data
         if item.topic.kind is not Kind.PLAIN and self._format(item.topic) is not ImageFormat.RAW:
             try:
-                quality = self._settings.jpeg_quality if self._format(item.topic) is ImageFormat.COMPRESSED else None
-                picture = compress(item.topic.kind, data, quality)
+                picture = self._compress(item)
             except VitraError:
                 self.statistics.dropped[name] += 1
                 return
@@ -173,6 +176,14 @@ class RecordingPipeline:
         self._bag.write(name, message_type, item.topic.delivery, item.stamp_ns, data)
         self.statistics.written[name] += 1
         self.statistics.bytes_written += len(data)
+
+    def _compress(self, item: _Item) -> Compressed:
+        wanted = self._format(item.topic)
+        if wanted is ImageFormat.H264:
+            encoder = self._encoders.setdefault(item.name, VideoEncoder(self._settings.video_crf))
+            return compress_video(encoder, item.data)
+        quality = self._settings.jpeg_quality if wanted is ImageFormat.COMPRESSED else None
+        return compress(item.topic.kind, item.data, quality)
 
     def _format(self, topic: Topic) -> ImageFormat:
         if topic.kind is Kind.PLAIN:

@@ -26,10 +26,15 @@ class Parameters:
     required: tuple[str, ...] = param(("",), "Topics that must be alive before an episode starts")
     pre_roll: float = param(0.0, "How much of the past an episode starts with", unit="s", bounds=(0.0, 10.0))
     color_format: str = param(
-        "compressed", "Colour images: compressed is JPEG, lossless is PNG, raw keeps the message", choices=_FORMATS
+        "compressed",
+        "Colour images: compressed is JPEG, lossless is PNG, h264 is video, raw keeps the message",
+        choices=_FORMATS,
     )
-    depth_format: str = param("compressed", "Depth images: compressed is lossless PNG", choices=_FORMATS)
+    depth_format: str = param(
+        "compressed", "Depth images: compressed is lossless PNG", choices=tuple(f for f in _FORMATS if f != "h264")
+    )
     jpeg_quality: int = param(90, "JPEG quality of colour images", bounds=(10, 100))
+    video_crf: int = param(20, "x264 quality of h264 colour images, lower is better", bounds=(0, 40))
     queue_mb: int = param(128, "Memory for messages that wait for the disk", unit="MB", bounds=(8, 8192))
     min_free_gb: float = param(1.0, "A recording ends before less is free on its disk", unit="GB", bounds=(0.0, 1000.0))
     about: tuple[str, ...] = param(("",), "Text kept inside the bag, each key=value")
@@ -41,6 +46,7 @@ class Parameters:
             color=ImageFormat(self.color_format),
             depth=ImageFormat(self.depth_format),
             jpeg_quality=self.jpeg_quality,
+            video_crf=self.video_crf,
             queue_bytes=self.queue_mb * 2**20,
             min_free_bytes=int(self.min_free_gb * 1e9),
         )

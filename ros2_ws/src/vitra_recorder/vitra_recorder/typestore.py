@@ -1,4 +1,4 @@
-"""Message definitions for the bag: those of ROS 2 Jazzy, and the installed ones of this stack."""
+"""Message definitions for the bag: those of ROS 2 Jazzy, the installed ones of this stack, and that of video."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from vitra_policy.errors import VitraError
+from vitra_recorder.video import VIDEO_DEFINITION, VIDEO_TYPE
 
 
 class MessageDefinitionError(VitraError):
@@ -16,7 +17,7 @@ class MessageDefinitionError(VitraError):
 
 
 def stack_typestore(folders: Iterable[Path]) -> Typestore:
-    """Jazzy's types plus all of the given packages.
+    """Jazzy's types, compressed video, and all of the given packages.
 
     Args:
         folders: share folders, named like the package, with a folder ``msg`` inside.
@@ -25,6 +26,7 @@ def stack_typestore(folders: Iterable[Path]) -> Typestore:
         MessageDefinitionError: a folder without definitions.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
+    store.register(get_types_from_msg(VIDEO_DEFINITION, VIDEO_TYPE))
     for folder in folders:
         files = sorted((folder / "msg").glob("*.msg"))
         if not files:
