@@ -35,8 +35,9 @@ rollout: setup ## Scripted expert in lockstep simulation, faster than real time 
 eval-demo: setup ## A blind trial session of two policies through the robot graph, with report; results in runs/eval-demo
 	@$(RUN) python -m vitra_evaluation.eval_demo --out runs/eval-demo
 
-train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a CPU
-	@$(RUN) vitra-train pretrain --config mini-synthetic && vitra-train finetune --config mini-finetune
+train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a CPU; see that it learned and that the robot takes it
+	@$(RUN) vitra-train pretrain --config mini-synthetic && vitra-train finetune --config mini-finetune && \
+	  vitra-train check runs/train/mini-synthetic runs/train/mini-finetune --out runs/train/train_mini.json
 
 test: setup ## Every fast test
 	@$(RUN) pytest -m "not slow and not gpu and not graph" $(ARGS)

@@ -149,7 +149,8 @@ Command: TypeAlias = Check | Repair | Trim | Convert
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; errors that a user can fix are one line, without a traceback."""
-    command = tyro.cli(tyro.conf.OmitArgPrefixes[Command], args=arguments, description=__doc__)  # type: ignore[arg-type]
+    plain = (tyro.conf.OmitArgPrefixes, tyro.conf.EnumChoicesFromValues)
+    command = tyro.cli(Command, args=arguments, description=__doc__, config=plain)  # type: ignore[arg-type]
     try:
         return int(command.run())
     except VitraError as error:

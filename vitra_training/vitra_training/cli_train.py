@@ -1,6 +1,7 @@
-"""`vitra-train`: pretrain on human hands, fine-tune on the robot, evaluate on held-out episodes.
+"""`vitra-train`: pretrain on human hands, fine-tune on the robot, evaluate on held-out episodes, check what came out.
 
     vitra-train pretrain --config mini-synthetic
+    vitra-train check runs/train/mini-synthetic runs/train/mini-finetune
     vitra-train finetune --config paper-finetune --data.paths demos --model.initial runs/train/paper-pretrain/...
     accelerate launch --num_processes 8 -m vitra_training.cli_train pretrain --config paper-pretrain --data.paths ...
 
@@ -59,13 +60,29 @@ class Evaluate:
         return 0
 
 
+@dataclass(frozen=True)
+class Check:
+    """Whether runs have learned, and whether the robot takes the last run's checkpoint; exit code 1 if not."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders of runs in the order they were trained; the robot gets what came out of the last one."""
+    out: Path = Path("runs/train/check.json")
+    """JSON file for the figures."""
+
+    def run(self) -> int:
+        """Judge, print the table, write the file."""
+        from vitra_training.training.check import check_runs
+
+        return 0 if check_runs(self.runs, self.out, Console()) else 1
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; errors that a user can fix are one line, without a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         command = tyro.cli(_commands(given), args=given, description=__doc__, config=(tyro.conf.EnumChoicesFromValues,))
-        if isinstance(command, Evaluate):
+        if isinstance(command, (Evaluate, Check)):
             return command.run()
         from vitra_training.training.run import train
         from vitra_training.training.team import leave_team
@@ -96,9 +113,10 @@ def _commands(given: Sequence[str]) -> Any:
         )
     ]
     evaluate = Annotated[Evaluate, tyro.conf.subcommand("evaluate", description=Evaluate.__doc__)]
+    check = Annotated[Check, tyro.conf.subcommand("check", description=Check.__doc__)]
     from typing import Union
 
-    return Union[subcommands[0], subcommands[1], evaluate]  # noqa: UP007
+    return Union[subcommands[0], subcommands[1], evaluate, check]  # noqa: UP007
 
 
 def _config_name(given: Sequence[str]) -> str | None:

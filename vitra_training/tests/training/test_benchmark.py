@@ -14,7 +14,10 @@ from vitra_training.training.flops import training_flops
 
 _PROGRAM = """
 import sys
-for name in ("cv2", "av", "tyro", "accelerate", "rich", "pyarrow", "scipy", "PIL", "h5py", "tokenizers"):
+for name in (
+    *("cv2", "av", "tyro", "accelerate", "rich", "pyarrow", "scipy", "PIL", "h5py", "tokenizers", "transformers"),
+    *("yaml", "pinocchio", "matplotlib", "onnxruntime", "tensorboard", "vitra_description", "rosbags"),
+):
     sys.modules[name] = None
 from vitra_training.benchmarks.bench_train_gpu import main
 main()

@@ -10,6 +10,7 @@ Needs torch, numpy and safetensors only:
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import platform
 import time
@@ -30,8 +31,17 @@ from vitra_training.training.optimizer import apply_rates, make_optimizer
 from vitra_training.training.schedule import rates_at
 
 TEXT_TOKENS = 32
-PEAK_BF16_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "4090": 165.0, "L40S": 362.0, "5090": 209.5}
-"""Dense bfloat16 peaks by what the device calls itself (data sheets)."""
+PEAK_BF16_TFLOPS = {
+    "H200": 989.0,
+    "H100 PCIe": 756.0,
+    "H100 NVL": 835.0,
+    "H100": 989.0,
+    "A100": 312.0,
+    "4090": 165.0,
+    "L40S": 362.0,
+    "5090": 209.5,
+}
+"""Dense bfloat16 peaks by what the device calls itself (data sheets); the first that fits counts."""
 TARGET_MFU = 0.40
 
 
@@ -166,9 +176,10 @@ def main() -> None:
     for variant in _TINY_VARIANTS if options.tiny else VARIANTS:
         results.append(measure(config, variant, options, device, peak))
         print(json.dumps(results[-1]), flush=True)
+        torch.compiler.reset()
+        gc.collect()  # modules and their compiled code refer to each other; the next variant needs the memory
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        torch.compiler.reset()
     done = [result for result in results if "error" not in result]
     best = max(done, key=lambda result: result["samples_per_s"], default=None)
     summary = {

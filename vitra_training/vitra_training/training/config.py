@@ -172,6 +172,8 @@ class RunConfig:
     """Steps between log lines."""
     evaluate_every: int = 0
     """Steps between held-out evaluations; 0 evaluates at the end only."""
+    evaluate_first: bool = False
+    """Evaluate before the first step too, so that one sees what training has changed."""
     evaluate_samples: int = 256
     """Held-out samples per evaluation; 0 switches evaluation off."""
     tensorboard: bool = True
@@ -239,7 +241,7 @@ _MAY_CHANGE = {
     "loss": set[str](),
     "run": {
         *("name", "out", "steps", "micro_batch", "device", "sharding", "resume", "save_every", "keep", "log_every"),
-        *("evaluate_every", "evaluate_samples", "tensorboard", "wandb", "precision"),
+        *("evaluate_every", "evaluate_first", "evaluate_samples", "tensorboard", "wandb", "precision"),
     },
 }
 """Settings that may differ when a run is resumed; what the data are is compared by their content."""

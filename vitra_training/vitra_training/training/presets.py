@@ -32,14 +32,14 @@ _PAPER_FINETUNE = TrainConfig(
 )
 
 _MINI_RUN = RunConfig(
-    batch_size=16, precision="fp32", save_every=100, log_every=5, evaluate_every=0, evaluate_samples=64, keep=2
+    batch_size=16, precision="fp32", save_every=100, log_every=1, evaluate_first=True, evaluate_samples=64, keep=2
 )
 _MINI_SYNTHETIC = TrainConfig(
     config="mini-synthetic",
     data=DataConfig(
         paths=(_DATA / "synthetic-human",),
         synthetic=Synthetic.HUMAN,
-        synthetic_episodes=300,
+        synthetic_episodes=200,
         statistics_frames=8,
         holdout=0.05,
         workers=1,
@@ -55,7 +55,7 @@ _MINI_FINETUNE = TrainConfig(
         _MINI_SYNTHETIC.data,
         paths=(_DATA / "synthetic-robot",),
         synthetic=Synthetic.ROBOT,
-        synthetic_episodes=60,
+        synthetic_episodes=40,
         holdout=0.1,
     ),
     model=ModelConfig(initial=_RUNS / "mini-synthetic/checkpoints/latest", gradient_checkpointing=False),

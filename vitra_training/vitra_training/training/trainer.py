@@ -111,6 +111,8 @@ class Trainer:
             NotFiniteTrainingError: NaN; the last checkpoint stays as it is.
         """
         cfg = self.config.run
+        if cfg.evaluate_first and self.step == 0:
+            self.evaluate(journal)
         loader = self._loader(self._data.train, self.place, cfg.seed)
         batches = feed(loader)
         clock = _Clock(cfg.batch_size)

@@ -1,0 +1,87 @@
+"""The verdict on finished runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from vitra_policy.action_space import SIDES
+from vitra_training.cli_train import main
+from vitra_training.training.config import ModelConfig
+from vitra_training.training.errors import TrainingConfigError
+from vitra_training.training.outcome import outcome_of
+from vitra_training.training.run import train
+
+
+def write_metrics(run: Path, losses: list[float], held_out: dict[int, float]) -> Path:
+    run.mkdir(parents=True)
+    rows = [{"step": step, "loss": loss} for step, loss in enumerate(losses, start=1)]
+    names = ("wrist_mm", "wrist_mm_still", "joint_deg")
+    rows += [{"step": s, "held_out/loss": v, **{f"held_out/{n}": 1.0 for n in names}} for s, v in held_out.items()]
+    (run / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return run
+
+
+@pytest.fixture(scope="module")
+def robot_run(tiny: ModuleType, robot_data: Path, runs: Path, finished_run: Path) -> Path:
+    """A fine-tuned run of four steps, evaluated before and after."""
+    settings = tiny.settings(robot_data, runs, "for-the-robot", steps=4, evaluate_samples=4, evaluate_first=True)
+    assert train(replace(settings, model=ModelConfig(initial=finished_run / "checkpoints/latest"))) == 0
+    return runs / "for-the-robot"
+
+
+def test_the_ends_of_the_loss_curve_are_compared(tmp_path: Path) -> None:
+    outcome = outcome_of(write_metrics(tmp_path / "a", [1.0] * 20 + [9.0] * 10 + [0.5] * 20, {0: 1.0, 50: 0.6}))
+    assert (outcome.steps, outcome.loss_first, outcome.loss_last) == (50, 1.0, 0.5)
+    assert outcome.fell
+    short = outcome_of(write_metrics(tmp_path / "b", [1.0, 0.8, 0.6, 0.4], {}))
+    assert (short.loss_first, short.loss_last) == (pytest.approx(0.9), pytest.approx(0.5))
+
+
+@pytest.mark.parametrize(
+    ("losses", "held_out"),
+    [([1.0] * 20 + [0.95] * 20, {0: 1.0, 40: 0.5}), ([1.0] * 20 + [0.5] * 20, {0: 1.0, 40: 1.1})],
+)
+def test_a_loss_that_hardly_falls_or_falls_in_training_only_is_no_fall(
+    tmp_path: Path, losses: list[float], held_out: dict[int, float]
+) -> None:
+    assert not outcome_of(write_metrics(tmp_path / "run", losses, held_out)).fell
+
+
+def test_a_folder_without_metrics_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingConfigError, match="nothing"):
+        outcome_of(tmp_path / "nothing")
+    with pytest.raises(TrainingConfigError, match="1 logged steps"):
+        outcome_of(write_metrics(tmp_path / "one", [1.0], {}))
+
+
+def test_evaluation_before_the_first_step_is_of_the_initial_weights(robot_run: Path) -> None:
+    assert [e.step for e in outcome_of(robot_run).held_out] == [0, 4]
+    assert (robot_run / "evaluation/step-00000000.json").is_file()
+
+
+def test_the_check_loads_the_checkpoint_as_the_policy_node_does(
+    robot_run: Path, finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "check.json"
+    code = main(["check", str(finished_run), str(robot_run), "--out", str(out)])
+    result = json.loads(out.read_text())
+    assert code == (0 if result["ok"] else 1)
+    assert [run["name"] for run in result["runs"]] == [finished_run.name, robot_run.name]
+    assert result["robot"]["chunk_shape"] == [16, 102]
+    assert result["robot"]["finite"]
+    assert set(result["robot"]["hands"]) <= set(SIDES)
+    shown = capsys.readouterr().out
+    assert f"policy:=vitra checkpoint:={robot_run}/checkpoints/latest" in shown
+    assert "held-out wrist error (mm)" in shown
+
+
+def test_a_checkpoint_of_human_hands_is_not_for_the_robot(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(finished_run), "--out", str(tmp_path / "check.json")]) == 2
+    assert "not trained on robot hands" in capsys.readouterr().err

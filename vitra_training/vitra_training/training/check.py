@@ -1,0 +1,77 @@
+"""The end of a training session in one table: what was learned, and that the robot takes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vitra_training.training.checkpoints import LATEST
+from vitra_training.training.outcome import HeldOut, Outcome, outcome_of
+from vitra_training.training.robot_check import check_on_robot
+from vitra_training.training.trainer import CHECKPOINTS
+
+
+def check_runs(runs: Sequence[Path], out: Path, console: Console) -> bool:
+    """Judge runs and load the last one's checkpoint as the robot does; prints a table and writes JSON.
+
+    Args:
+        runs: folders of runs in the order they were trained; the last one is for the robot.
+        out: JSON file to write.
+        console: where the table goes.
+
+    Returns:
+        Whether all losses fell and the policy answered with finite actions.
+
+    Raises:
+        VitraError: a run has no metrics, or its checkpoint cannot be loaded.
+    """
+    outcomes = [outcome_of(run) for run in runs]
+    console.print(_table(outcomes))
+    robot = check_on_robot(runs[-1] / CHECKPOINTS / LATEST)
+    console.print(
+        f"policy '{robot.policy}' answers: chunk {robot.chunk_shape[0]} x {robot.chunk_shape[1]} for "
+        f"{' and '.join(robot.hands)}, {'finite' if robot.finite else 'NOT FINITE'}, largest wrist step "
+        f"{robot.largest_step_m * 1e3:.1f} mm, {robot.infer_s * 1e3:.0f} ms",
+        highlight=False,
+    )
+    console.print(f"on the simulated robot: {robot.launch}", highlight=False, soft_wrap=True)
+    good = robot.finite and all(outcome.fell for outcome in outcomes)
+    figures = {
+        "ok": good,
+        "runs": [dataclasses.asdict(outcome) | {"fell": outcome.fell} for outcome in outcomes],
+        "robot": dataclasses.asdict(robot),
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(figures, indent=1) + "\n")
+    console.print(f"{'ok' if good else 'NOT OK: a loss did not fall, or the chunk is not finite'} -> {out}")
+    return good
+
+
+def _table(outcomes: Sequence[Outcome]) -> Table:
+    table = Table(title="what the runs learned")
+    table.add_column("")
+    for outcome in outcomes:
+        table.add_column(outcome.name, justify="right", no_wrap=True)
+    rows = {
+        "steps": lambda o: str(o.steps),
+        "training loss, first to last 20 steps": lambda o: f"{o.loss_first:.3f} -> {o.loss_last:.3f}",
+        "held-out loss": lambda o: _course(o.held_out, lambda e: e.loss, 3),
+        "held-out wrist error (mm)": lambda o: _course(o.held_out, lambda e: e.wrist_mm),
+        "of a hand that stands still (mm)": lambda o: _course(o.held_out[-1:], lambda e: e.wrist_mm_still),
+        "held-out joint error (deg)": lambda o: _course(o.held_out, lambda e: e.joint_deg),
+        "losses fell": lambda o: "yes" if o.fell else "NO",
+    }
+    for name, cell in rows.items():
+        table.add_row(name, *map(cell, outcomes))
+    return table
+
+
+def _course(held: Sequence[HeldOut], value: Callable[[HeldOut], float], digits: int = 1) -> str:
+    """Before and after, or the only one there is."""
+    shown = [value(held[index]) for index in (0, -1)[-len(held) :]] if held else []
+    return " -> ".join(f"{number:.{digits}f}" for number in shown) or "-"
