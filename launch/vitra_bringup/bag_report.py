@@ -73,6 +73,20 @@ def cadence(stamps_s: list[float], nominal_hz: float, pause_s: float = 0.25) -> 
     return float(1.0 / periods.mean()), float(np.quantile(np.abs(periods - 1.0 / nominal_hz), 0.99))
 
 
+def setpoint_rate(stamps_s: list[float], sequences: list[int], pause_s: float = 0.25) -> float:
+    """Rate at which setpoints were sent [Hz]: by their numbers, so that one missing in the bag is not one unsent."""
+    stamps, numbers = np.asarray(stamps_s), np.asarray(sequences)
+    steps, periods = np.diff(numbers), np.diff(stamps)
+    sent = (steps > 0) & (periods > 0) & (periods / np.maximum(steps, 1) < pause_s)
+    return float(steps[sent].sum() / periods[sent].sum()) if sent.any() else 0.0
+
+
+def unrecorded(sequences: list[int]) -> int:
+    """Numbered messages that are not in the bag, between its first and its last."""
+    steps = np.diff(np.asarray(sequences))
+    return int(np.maximum(steps[steps > 0] - 1, 0).sum())
+
+
 def dropped(stamps_s: list[float], nominal_hz: float) -> int:
     """Frames missing between the first and the last, from gaps in the capture stamps."""
     periods = np.diff(np.asarray(stamps_s))
@@ -82,8 +96,9 @@ def dropped(stamps_s: list[float], nominal_hz: float) -> int:
 def summarize(path: Path) -> dict[str, Any]:
     """Figures of one recorded run (rates in Hz, latencies in ms)."""
     streams = read(path)
-    arm_stamps = [s for topic, s in streams.stamps_s.items() if topic.endswith("arm/command")]
-    rates = [cadence(stamps, 200.0) for stamps in arm_stamps if len(stamps) > 1]
+    arms = [topic for topic, stamps in streams.stamps_s.items() if topic.endswith("arm/command") and len(stamps) > 1]
+    rates = [setpoint_rate(streams.stamps_s[arm], streams.sequences[arm]) for arm in arms]
+    errors_s = [cadence(streams.stamps_s[arm], 200.0)[1] for arm in arms]
     camera = next((s for t, s in streams.stamps_s.items() if t.endswith("color/camera_info")), [])
     latency_ms = first_setpoint_latencies_ms(streams.messages.get("executor_state", []))
     chunks = streams.messages.get("hand_action_chunk", [])
@@ -91,8 +106,9 @@ def summarize(path: Path) -> dict[str, Any]:
     states = [m.state for m in streams.messages.get("safety_state", [])]
     stops = sum(1 for a, b in zip([0, *states], states, strict=False) if b == 2 and a != 2)
     summary: dict[str, Any] = {
-        "arm_setpoint_hz": round(min((r for r, _ in rates), default=0.0), 2),
-        "arm_setpoint_period_error_ms_p99": round(1e3 * max((e for _, e in rates), default=0.0), 3),
+        "arm_setpoint_hz": round(min(rates, default=0.0), 2),
+        "arm_setpoint_period_error_ms_p99": round(1e3 * max(errors_s, default=0.0), 3),
+        "arm_setpoints_not_in_bag": sum(unrecorded(streams.sequences[arm]) for arm in arms),
         "camera_hz": round(cadence(camera, 30.0)[0], 2),
         "images_dropped": dropped(camera, 30.0),
         "observation_to_setpoint_ms_p50": _quantile(latency_ms, 0.5),
@@ -111,7 +127,7 @@ def first_setpoint_latencies_ms(states: list[Any]) -> list[float]:
     """Age of each chunk's observation at the first setpoint computed from it [ms], one value per chunk."""
     seen: dict[int, float] = {}
     for state in states:
-        if state.chunk_sequence and state.observation_to_setpoint_s > 0:
+        if state.chunk_sequence:
             seen.setdefault(int(state.chunk_sequence), 1e3 * float(state.observation_to_setpoint_s))
     return list(seen.values())
 

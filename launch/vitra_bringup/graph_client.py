@@ -11,7 +11,7 @@ from typing import Any
 import rclpy
 from rclpy.action import ActionClient
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.experimental import EventsExecutor
 from std_srvs.srv import Trigger
 
 from vitra_msgs.action import RunPolicy
@@ -47,7 +47,7 @@ class GraphClient:
         self.watch(ExecutorState, "executor_state", qos.SENSOR, lambda m: setattr(self, "executor_state", m))
         self._run_policy = ActionClient(self.node, RunPolicy, "policy/run_policy")
         self._clients: dict[str, Any] = {}
-        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor = EventsExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._spinning = threading.Event()
         self._spinning.set()

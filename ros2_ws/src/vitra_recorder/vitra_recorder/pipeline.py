@@ -15,6 +15,7 @@ from vitra_recorder.bag import BagWriter, free_bytes
 from vitra_recorder.images import Compressed, compress, compress_video
 from vitra_recorder.topics import Kind, Topic
 from vitra_recorder.video import VideoEncoder
+from vitra_runtime.scheduling import leave_realtime
 
 _CHECKPOINT_S = 0.5
 _SMALL_RESERVE_BYTES = 8 * 2**20
@@ -127,6 +128,7 @@ class RecordingPipeline:
         return self._result
 
     def _write_all(self) -> None:
+        leave_realtime()
         try:
             reason = self._pump()
             self._result = self._bag.finish(self._destination, self._more_data)

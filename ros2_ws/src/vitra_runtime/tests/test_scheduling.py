@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vitra_runtime.scheduling import PRIORITY_VARIABLE, request_realtime
+from vitra_runtime.scheduling import PRIORITY_VARIABLE, leave_realtime, request_realtime
 
 
 @pytest.fixture
@@ -42,3 +42,13 @@ def test_a_refusal_says_what_to_do_and_is_no_error(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     assert "rtprio" in request_realtime({PRIORITY_VARIABLE: "30"})
+
+
+def test_a_thread_for_bulk_work_leaves_real_time_scheduling(
+    monkeypatch: pytest.MonkeyPatch, asked: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr(os, "sched_getscheduler", lambda pid: os.SCHED_RR)
+    leave_realtime()
+    monkeypatch.setattr(os, "sched_getscheduler", lambda pid: os.SCHED_OTHER)
+    leave_realtime()
+    assert asked == [(os.SCHED_OTHER, 0)]

@@ -30,3 +30,9 @@ def request_realtime(environment: Mapping[str, str] = os.environ) -> str:
     except (PermissionError, OSError) as error:
         return f"no real-time scheduling ({error.strerror}): more jitter when the machine is busy; {HOW_TO}"
     return ""
+
+
+def leave_realtime() -> None:
+    """Ordinary scheduling for the calling thread: for bulk work in a process that must also receive in time."""
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
