@@ -108,11 +108,13 @@ def test_a_disk_error_ends_the_recording_and_names_the_remains(bag, text, tmp_pa
 
 def test_a_nearly_full_disk_ends_the_recording_with_a_complete_bag(bag, text, monkeypatch):
     monkeypatch.setattr(module, "_CHECKPOINT_S", 0.01)
-    monkeypatch.setattr(module, "free_bytes", lambda folder: 10)
+    free = [1000]
+    monkeypatch.setattr(module, "free_bytes", lambda folder: free[0])
     reasons, told = [], threading.Event()
     settings = PipelineSettings(ImageFormat.RAW, min_free_bytes=100)
     pipeline = RecordingPipeline(bag, settings, lambda reason: (reasons.append(reason), told.set()))
     pipeline.put(TEXT, "/instruction", 0, text("kept"))
+    free[0] = 10
     assert told.wait(20)
     assert "GB are free" in reasons[0]
     path = pipeline.finish()
