@@ -24,38 +24,38 @@ def in_box(dz=0.006):
 
 
 def test_the_start_state_is_neither_done_nor_lost():
-    verdict = judge(LAYOUT, poses(), 0.0, released=True)
+    verdict = judge(LAYOUT, poses(), 0.0, touched={})
     assert not verdict.success
     assert not verdict.failed
 
 
 def test_a_tall_object_standing_in_the_box_counts():
-    assert judge(LAYOUT, poses(in_box()), 0.0, released=True).success
+    assert judge(LAYOUT, poses(in_box()), 0.0, touched={}).success
 
 
 def test_an_object_lying_in_the_box_counts():
     lying = np.eye(4)
     lying[:3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
     lying[:3, 3] = np.array(LAYOUT.box.position_m) + [0, 0, HALF[0] + 0.006]
-    assert judge(LAYOUT, poses(target_pose=lying), 0.0, released=True).success
+    assert judge(LAYOUT, poses(target_pose=lying), 0.0, touched={}).success
 
 
-@pytest.mark.parametrize(("speed", "released"), [(0.2, True), (0.0, False)])
-def test_moving_or_held_objects_do_not_count_yet(speed, released):
-    assert not judge(LAYOUT, poses(in_box()), speed, released).success
+@pytest.mark.parametrize(("speed", "touched"), [(0.2, {}), (0.0, {"green_bottle": {""}})])
+def test_moving_or_held_objects_do_not_count_yet(speed, touched):
+    assert not judge(LAYOUT, poses(in_box()), speed, touched).success
 
 
 def test_an_object_on_the_rim_does_not_count():
-    assert not judge(LAYOUT, poses(in_box(dz=LAYOUT.box.height_m)), 0.0, released=True).success
+    assert not judge(LAYOUT, poses(in_box(dz=LAYOUT.box.height_m)), 0.0, touched={}).success
 
 
 def test_an_object_beside_the_box_does_not_count():
     beside = in_box() + [0, LAYOUT.box.inner_half_m[1] + 0.02, 0]
-    assert not judge(LAYOUT, poses(beside), 0.0, released=True).success
+    assert not judge(LAYOUT, poses(beside), 0.0, touched={}).success
 
 
 @pytest.mark.parametrize("where", [(0.5, -0.2, TABLE_HEIGHT_M - 0.1), (1.5, 0.0, 0.9)])
 def test_an_object_that_left_the_table_is_a_failure(where):
-    verdict = judge(LAYOUT, poses(where), 0.0, released=True)
+    verdict = judge(LAYOUT, poses(where), 0.0, touched={})
     assert verdict.failed
     assert LAYOUT.target.spec.name in verdict.reason

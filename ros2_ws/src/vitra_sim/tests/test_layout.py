@@ -32,8 +32,8 @@ def test_targets_stand_in_the_zone_and_distractors_leave_room(task):
         x, y, _ = layout.target.position_m
         assert zone.x_m[0] <= x <= zone.x_m[1]
         assert zone.y_m[0] <= y <= zone.y_m[1]
-        assert len({placed.spec.name for placed in layout.objects}) == 1 + task.distractors
-        for other in layout.objects[1:]:
+        assert len({placed.spec.name for placed in layout.objects}) == 1 + layout.pieces + task.distractors
+        for other in layout.objects[1 + layout.pieces :]:
             gap = np.linalg.norm(np.subtract(other.position_m[:2], (x, y)))
             gap -= other.spec.footprint_radius_m + layout.target.spec.footprint_radius_m
             assert gap >= DISTRACTOR_CLEARANCE_M

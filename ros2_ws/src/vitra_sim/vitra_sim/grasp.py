@@ -117,6 +117,8 @@ CLEARANCE_M = 0.045
 """How much wider than the object the hand opens."""
 SQUEEZE = 0.25
 """Closure commanded beyond touch: the drives' give turns it into force."""
+_HEIGHTS = {Kind.BOTTLE: 0.12}
+"""Where the pads go, above the centre, in half heights."""
 _HANDLE_KEEPOUT_RAD = np.deg2rad(45.0)
 
 
@@ -137,11 +139,15 @@ def plan_grasp(side: Side, kind: Kind, base_from_object: Array, half_extents_m: 
         direction = _nearest(yaw, np.pi / 2, preferred)
         quarter_turned = bool(abs(np.sin(direction - yaw)) > 0.5)
         width = 2 * float(half_extents_m[1 if quarter_turned else 0])
+    elif kind is Kind.BRUSH:
+        direction, width = _nearest(yaw, np.pi, preferred), 2 * float(half_extents_m[0])
+    elif kind is Kind.HAMMER:
+        direction, width = _nearest(yaw + np.pi / 2, np.pi, preferred), 2 * float(half_extents_m[1])
     elif kind is Kind.MUG:
         direction, width = _beside_handle(yaw, preferred), 2 * float(half_extents_m[0])
     else:
         direction, width = preferred, 2 * float(half_extents_m[0])
-    height = 0.12 * float(half_extents_m[2]) if kind is Kind.BOTTLE else 0.0
+    height = _HEIGHTS.get(kind, 0.0) * float(half_extents_m[2])
     return Grasp(side, np.array([0.0, 0.0, height]), direction, width)
 
 

@@ -1,17 +1,25 @@
-"""Whether a task is done or lost, from where the objects are."""
+"""Whether a task is done or lost, from where the objects are and what the robot touches."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitra_sim.layout import TABLE_CENTRE_M, TABLE_HALF_EXTENTS_M, TABLE_HEIGHT_M, Layout
+from vitra_sim.objects import PlacedObject
+from vitra_sim.shapes import HANDLE
+from vitra_sim.tasks import Goal
+
+Poses = Mapping[str, NDArray[np.float64]]
 
 _REST_SPEED_M_S = 0.05
 _TABLE_TOLERANCE_M = 0.01
+_LIFTED_M = 0.08
+_SPARE = {Goal.POURED: 1}
+"""How many of the pieces may be missing in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +31,38 @@ class Verdict:
     reason: str = ""
 
 
-def judge(
-    layout: Layout, base_from_object: Mapping[str, NDArray[np.float64]], target_speed_m_s: float, released: bool
-) -> Verdict:
-    """Judge a task with the goal IN_BOX.
+def judge(layout: Layout, base_from_object: Poses, speed_m_s: float, touched: Mapping[str, Collection[str]]) -> Verdict:
+    """Judge a task by its goal.
 
-    Done: the target's centre is over the box's floor and its lowest point is deep in the box (standing, lying or
-    leaning), it is at rest, and no hand touches it. Lost: any object has left the table.
+    IN_BOX: the target's centre is over the box's floor, its lowest point is deep in the box (standing, lying or
+    leaning), it is at rest, and no hand touches it. POURED: the same for the balls, one of which may be elsewhere.
+    SWEPT: every cube's centre is over the mat and low, and rests. HELD: the target hangs well above the table, at
+    rest, and the hand touches nothing of it but the handle. Lost: an object that is needed has left the table.
 
     Args:
         layout: the episode's start state.
         base_from_object: (4, 4) pose of every object.
-        target_speed_m_s: speed of the target's centre.
-        released: no part of the robot touches the target.
+        speed_m_s: highest speed of a judged object's centre (`layout.judged`).
+        touched: by object that the robot touches, the names of the touched shapes ("" for one without a name).
     """
-    for name, pose in base_from_object.items():
-        if _off_table(pose[:3, 3]):
+    goal = layout.task.goal
+    pieces = {piece.spec.name for piece in layout.judged} if layout.pieces else set()
+    gone = [name for name, pose in base_from_object.items() if _off_table(pose[:3, 3])]
+    for name in gone:
+        if name not in pieces or len(pieces.intersection(gone)) > _SPARE.get(goal, 0):
             return Verdict(False, True, f"'{name}' left the table")
-    inside = _in_box(layout, base_from_object[layout.target.spec.name])
-    return Verdict(inside and released and target_speed_m_s < _REST_SPEED_M_S, False)
+    done = sum(_is_done(layout, one, base_from_object[one.spec.name], touched) for one in layout.judged)
+    return Verdict(done >= len(layout.judged) - _SPARE.get(goal, 0) and speed_m_s < _REST_SPEED_M_S, False)
+
+
+def _is_done(
+    layout: Layout, one: PlacedObject, pose: NDArray[np.float64], touched: Mapping[str, Collection[str]]
+) -> bool:
+    shapes = touched.get(one.spec.name, ())
+    if layout.task.goal is Goal.HELD:
+        by_handle = bool(shapes) and all(shape.endswith(HANDLE) for shape in shapes)
+        return by_handle and _lowest_m(one, pose) > TABLE_HEIGHT_M + _LIFTED_M
+    return not shapes and _over_box(layout, one, pose)
 
 
 def _off_table(position_m: NDArray[np.float64]) -> bool:
@@ -49,9 +70,14 @@ def _off_table(position_m: NDArray[np.float64]) -> bool:
     return bool(position_m[2] < TABLE_HEIGHT_M - _TABLE_TOLERANCE_M or offset.max() > _TABLE_TOLERANCE_M)
 
 
-def _in_box(layout: Layout, base_from_object: NDArray[np.float64]) -> bool:
+def _lowest_m(one: PlacedObject, pose: NDArray[np.float64]) -> float:
+    extents = np.abs(pose[:3, :3]) @ np.asarray(one.spec.half_extents_m)
+    return float(pose[2, 3] - extents[2])
+
+
+def _over_box(layout: Layout, one: PlacedObject, pose: NDArray[np.float64]) -> bool:
+    """Within the walls and below half their height; on a mat: not standing on something else."""
     box = layout.box
-    local = base_from_object[:3, 3] - box.position_m
-    extents = np.abs(base_from_object[:3, :3]) @ np.asarray(layout.target.spec.half_extents_m)
-    lowest_m = local[2] - extents[2]
-    return bool(np.all(np.abs(local[:2]) < box.inner_half_m) and lowest_m < 0.5 * box.height_m)
+    local = pose[:3, 3] - box.position_m
+    low_m = one.spec.half_extents_m[2] if box.is_mat else 0.5 * box.height_m
+    return bool(np.all(np.abs(local[:2]) < box.inner_half_m) and _lowest_m(one, pose) - box.position_m[2] < low_m)

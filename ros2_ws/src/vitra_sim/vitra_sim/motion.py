@@ -28,6 +28,8 @@ class Phase(StrEnum):
     GRASP = "grasp"
     LIFT = "lift"
     CARRY = "carry"
+    POUR = "pour"
+    SWEEP = "sweep"
     LOWER = "lower"
     RELEASE = "release"
     RETREAT = "retreat"

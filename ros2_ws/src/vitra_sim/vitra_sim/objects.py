@@ -1,16 +1,12 @@
-"""Things on the table: what they look like, how they touch, and how big they are."""
+"""Things on the table: what kinds there are, how big they are and where they stand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
-
-from vitra_sim.robot_model import set_contact
 
 Rgba = tuple[float, float, float, float]
 
@@ -33,6 +29,14 @@ class Kind(StrEnum):
     BOTTLE = "bottle"
     BALL = "ball"
     MUG = "mug"
+    CUP = "cup"
+    BRUSH = "brush"
+    HAMMER = "hammer"
+    MARBLE = "marble"
+
+
+COMMON_KINDS = (Kind.CUBE, Kind.CAN, Kind.BOTTLE, Kind.BALL, Kind.MUG)
+"""Kinds that are put into the box, and that stand around as distractors; the others are tools, and what is poured."""
 
 
 NOMINAL_HALF_EXTENTS_M: dict[Kind, tuple[float, float, float]] = {
@@ -41,10 +45,18 @@ NOMINAL_HALF_EXTENTS_M: dict[Kind, tuple[float, float, float]] = {
     Kind.BOTTLE: (0.029, 0.029, 0.075),
     Kind.BALL: (0.031, 0.031, 0.031),
     Kind.MUG: (0.034, 0.034, 0.042),
+    Kind.CUP: (0.033, 0.033, 0.045),
+    Kind.BRUSH: (0.014, 0.014, 0.065),
+    Kind.HAMMER: (0.075, 0.014, 0.032),
+    Kind.MARBLE: (0.009, 0.009, 0.009),
 }
-"""Half extents of the graspable body (a mug's handle sticks out further), object axes, z up."""
+"""Half extents of the graspable body, object axes, z up: a mug's handle, a brush's head along x and a hammer's head
+beyond +x stick out further. z is always the height of the centre above what the object stands on."""
 
-_DENSITY_KG_M3 = 350.0
+MUG_HANDLE_M = 0.028
+BRUSH_HEAD_HALF_M = (0.065, 0.014, 0.016)
+HAMMER_HEAD_HALF_M = (0.022, 0.040, 0.032)
+HAMMER_END_HALF_M = (0.008, 0.020, 0.032)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,12 @@ class ObjectSpec:
         x, y, _ = self.half_extents_m
         if self.kind is Kind.CUBE:
             return float(np.hypot(x, y))
-        return x + (_MUG_HANDLE_M if self.kind is Kind.MUG else 0.0)
+        beyond_m = {
+            Kind.MUG: MUG_HANDLE_M,
+            Kind.BRUSH: BRUSH_HEAD_HALF_M[0] - x,
+            Kind.HAMMER: 2 * HAMMER_HEAD_HALF_M[0],
+        }
+        return x + beyond_m.get(self.kind, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,69 +96,6 @@ class PlacedObject:
     spec: ObjectSpec
     position_m: tuple[float, float, float]
     yaw_rad: float
-
-
-def add_object(spec: mujoco.MjSpec, placed: PlacedObject) -> None:
-    """Add a free body named as the object, at its place."""
-    half_yaw = placed.yaw_rad / 2
-    body = spec.worldbody.add_body(
-        name=placed.spec.name, pos=placed.position_m, quat=[np.cos(half_yaw), 0, 0, np.sin(half_yaw)]
-    )
-    body.add_freejoint(name=placed.spec.name)
-    _SHAPES[placed.spec.kind](body, placed.spec)
-    for geom in body.geoms:
-        set_contact(geom, robot=False)
-        if placed.spec.kind is Kind.BALL:  # or it rolls for ever
-            geom.condim, geom.friction = 6, (1.0, 0.01, 0.002)
-
-
-def _add(body: mujoco.MjsBody, of: ObjectSpec, shape: mujoco.mjtGeom, size: tuple[float, ...], **where: object) -> None:
-    padded = [*size, 0.0, 0.0][:3]
-    body.add_geom(type=shape, size=padded, rgba=of.rgba, density=_DENSITY_KG_M3, **where)
-
-
-def _cube(body: mujoco.MjsBody, of: ObjectSpec) -> None:
-    _add(body, of, mujoco.mjtGeom.mjGEOM_BOX, of.half_extents_m)
-
-
-def _can(body: mujoco.MjsBody, of: ObjectSpec) -> None:
-    radius, _, half_height = of.half_extents_m
-    _add(body, of, mujoco.mjtGeom.mjGEOM_CYLINDER, (radius, half_height))
-
-
-def _ball(body: mujoco.MjsBody, of: ObjectSpec) -> None:
-    _add(body, of, mujoco.mjtGeom.mjGEOM_SPHERE, of.half_extents_m[:1])
-
-
-def _bottle(body: mujoco.MjsBody, of: ObjectSpec) -> None:
-    radius, _, half_height = of.half_extents_m
-    neck = 0.25 * half_height  # half its length
-    _add(body, of, mujoco.mjtGeom.mjGEOM_CYLINDER, (radius, half_height - neck), pos=[0, 0, -neck])
-    _add(body, of, mujoco.mjtGeom.mjGEOM_CYLINDER, (0.4 * radius, neck), pos=[0, 0, half_height - neck])
-
-
-_MUG_HANDLE_M = 0.028
-
-
-def _mug(body: mujoco.MjsBody, of: ObjectSpec) -> None:
-    radius, _, half_height = of.half_extents_m
-    _add(body, of, mujoco.mjtGeom.mjGEOM_CYLINDER, (radius, half_height))
-    outer, grip = radius + _MUG_HANDLE_M - 0.006, 0.5 * half_height
-    for start, end in (
-        ((radius - 0.004, 0, grip), (outer, 0, grip)),
-        ((outer, 0, grip), (outer, 0, -grip)),
-        ((outer, 0, -grip), (radius - 0.004, 0, -grip)),
-    ):
-        _add(body, of, mujoco.mjtGeom.mjGEOM_CAPSULE, (0.006,), fromto=[*start, *end])
-
-
-_SHAPES: dict[Kind, Callable[[mujoco.MjsBody, ObjectSpec], None]] = {
-    Kind.CUBE: _cube,
-    Kind.CAN: _can,
-    Kind.BALL: _ball,
-    Kind.BOTTLE: _bottle,
-    Kind.MUG: _mug,
-}
 
 
 def half_extents(kind: Kind, scale: float) -> tuple[float, float, float]:

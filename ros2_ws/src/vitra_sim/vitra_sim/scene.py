@@ -7,8 +7,8 @@ import numpy as np
 
 from vitra_description.calibration import Calibration
 from vitra_sim.layout import TABLE_CENTRE_M, TABLE_HALF_EXTENTS_M, TABLE_HEIGHT_M, Box, Layout
-from vitra_sim.objects import add_object
 from vitra_sim.robot_model import robot_spec, set_contact
+from vitra_sim.shapes import add_object
 
 PHYSICS_STEP_S = 0.0025
 STEPS_PER_TICK = 2
@@ -76,6 +76,8 @@ def _add_box(spec: mujoco.MjSpec, box: Box) -> None:
     for position, size in panels:
         geom = body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=position, size=size, rgba=box.rgba)
         set_contact(geom, robot=False)
+        if box.is_mat:
+            geom.contype = geom.conaffinity = 0
 
 
 def _looking_at(eye: np.ndarray, look_at: np.ndarray) -> np.ndarray:

@@ -7,13 +7,27 @@ from enum import StrEnum
 
 from vitra_description.names import Side
 from vitra_policy.errors import UnknownNameError
-from vitra_sim.objects import Kind
+from vitra_sim.objects import COMMON_KINDS, Kind
 
 
 class Goal(StrEnum):
     """What has to be true in the end."""
 
     IN_BOX = "in_box"
+    POURED = "poured"
+    SWEPT = "swept"
+    HELD = "held"
+
+
+PIECES = {Goal.POURED: "ball", Goal.SWEPT: "cube"}
+"""What is poured or swept: the objects named `{piece}_1`, `{piece}_2` and so on."""
+
+_WORDS = {
+    Goal.IN_BOX: "Put the {target} into the box.",
+    Goal.POURED: "Pour the balls from the {target} into the box.",
+    Goal.SWEPT: "Sweep the cubes onto the mat with the {target}.",
+    Goal.HELD: "Pick up the {target} by its handle.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +58,33 @@ class Task:
     @property
     def instruction(self) -> str:
         """What the policy is told."""
-        words = f"Put the {self.colour} {self.kind} into the box."
+        words = _WORDS[self.goal].format(target=f"{self.colour} {self.kind}")
         left, right = (words, "None.") if self.side is Side.LEFT else ("None.", words)
         return f"Left hand: {left} Right hand: {right}"
 
 
 _COLOURS = {Kind.CUBE: "red", Kind.CAN: "blue", Kind.BOTTLE: "green", Kind.BALL: "orange", Kind.MUG: "yellow"}
+_TOOLS = {
+    "pour_balls_into_box": (Kind.CUP, "purple", Goal.POURED),
+    "sweep_cubes_onto_mat": (Kind.BRUSH, "blue", Goal.SWEPT),
+    "pick_up_hammer": (Kind.HAMMER, "orange", Goal.HELD),
+}
 
 
 def _registry() -> dict[str, Task]:
     tasks = {}
-    for kind, colour in _COLOURS.items():
-        for side in (Side.RIGHT, Side.LEFT):
-            suffix = "" if side is Side.RIGHT else "_left"
+    for side, suffix in ((Side.RIGHT, ""), (Side.LEFT, "_left")):
+        for kind in COMMON_KINDS:
             name = f"place_{kind}_in_box{suffix}"
-            tasks[name] = Task(name, side, kind, colour)
+            tasks[name] = Task(name, side, kind, _COLOURS[kind])
+        for stem, (kind, colour, goal) in _TOOLS.items():
+            tasks[stem + suffix] = Task(stem + suffix, side, kind, colour, goal, distractors=1)
     return tasks
 
 
 TASKS: dict[str, Task] = _registry()
-"""Every task by name; `place_{kind}_in_box` for the right hand, `..._left` for the left."""
+"""Every task by name: `place_{kind}_in_box`, `pour_balls_into_box`, `sweep_cubes_onto_mat` and `pick_up_hammer` for the
+right hand, the same with `_left` for the left."""
 
 DEFAULT_TASK = "place_cube_in_box"
 

@@ -193,17 +193,23 @@ class World:
 
     def robot_contacts(self) -> list[str]:
         """Names of what the robot touches, without repeats."""
+        return sorted(self.touched_shapes())
+
+    def touched_shapes(self) -> dict[str, set[str]]:
+        """Names of the shapes that the robot touches, by what they belong to."""
         pairs = self.data.contact.geom[: self.data.ncon]
         classes = self.model.geom_contype[pairs]
         touched = pairs[(classes.min(axis=1) == ROBOT_CLASS) & (classes.max(axis=1) == WORLD_CLASS)]
-        return sorted({self._geom_owner(g) for g in touched.ravel() if self.model.geom_contype[g] == WORLD_CLASS})
+        found: dict[str, set[str]] = {}
+        for geom in touched[self.model.geom_contype[touched] == WORLD_CLASS]:
+            found.setdefault(self._geom_owner(geom), set()).add(self.model.geom(int(geom)).name)
+        return found
 
     def verdict(self) -> Verdict:
         """How the episode stands."""
-        target = self.layout.target.spec.name
-        dof = self._object_dofs[target]
-        speed = float(np.linalg.norm(self.data.qvel[dof : dof + 3]))
-        return judge(self.layout, self.object_poses(), speed, released=target not in self.robot_contacts())
+        dofs = [self._object_dofs[one.spec.name] for one in self.layout.judged]
+        speed = max(float(np.linalg.norm(self.data.qvel[dof : dof + 3])) for dof in dofs)
+        return judge(self.layout, self.object_poses(), speed, self.touched_shapes())
 
     def _geom_owner(self, geom: int) -> str:
         body = self.model.body(int(self.model.geom_bodyid[geom])).name
