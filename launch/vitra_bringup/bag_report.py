@@ -94,8 +94,12 @@ def dropped(stamps_s: list[float], nominal_hz: float) -> int:
 
 
 def summarize(path: Path) -> dict[str, Any]:
-    """Figures of one recorded run (rates in Hz, latencies in ms)."""
-    streams = read(path)
+    """Figures of one recorded run."""
+    return figures(read(path))
+
+
+def figures(streams: Streams) -> dict[str, Any]:
+    """Figures of a run (rates in Hz, latencies in ms)."""
     arms = [topic for topic, stamps in streams.stamps_s.items() if topic.endswith("arm/command") and len(stamps) > 1]
     rates = [setpoint_rate(streams.stamps_s[arm], streams.sequences[arm]) for arm in arms]
     errors_s = [cadence(streams.stamps_s[arm], 200.0)[1] for arm in arms]

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,24 +94,20 @@ def measure_graph(args: Args) -> dict[str, Any]:
     with GraphRun("demo.launch.xml", demo.launch_arguments(run), folder / "launch.log") as graph:
         graph.wait_ready()
         meter = CpuMeter(graph.pids)
-        started = threading.Timer(3.0, meter.begin)
-        started.start()
+        meter.begin()
         episode = demo.run_episode(graph, run, 0)
-        started.join()
         cpu = meter.end()
         graph.client.trigger("recorder/stop", 20.0)
-    figures = bag_report.summarize(folder / "bag")
-    transport_ms = [
-        1e3 * float(m.stage_s[list(m.stage_names).index("transport")])
-        for m in bag_report.read(folder / "bag").messages.get("hand_action_chunk", [])
-    ]
+    streams = bag_report.read(folder / "bag")
+    figures = bag_report.figures(streams)
+    transport_ms = [1e3 * _transport_s(m) for m in streams.messages.get("hand_action_chunk", [])]
     return {
         "success": episode.success,
         "setpoint_hz": figures["arm_setpoint_hz"],
         "setpoint_period_error_ms_p99": figures["arm_setpoint_period_error_ms_p99"],
         "observation_to_setpoint_ms_p50": figures["observation_to_setpoint_ms_p50"],
         "observation_to_setpoint_ms_p99": figures["observation_to_setpoint_ms_p99"],
-        "chunk_to_setpoint_ms": chunk_to_setpoint_ms(folder / "bag"),
+        "chunk_to_setpoint_ms": chunk_to_setpoint_ms(streams),
         "camera_to_policy_ms_p50": round(float(np.median(transport_ms)), 2),
         "camera_to_policy_ms_p99": round(float(np.quantile(transport_ms, 0.99)), 2),
         "camera_hz": figures["camera_hz"],
@@ -122,22 +117,24 @@ def measure_graph(args: Args) -> dict[str, Any]:
     }
 
 
-def chunk_to_setpoint_ms(bag: Path) -> dict[str, float | None]:
+def chunk_to_setpoint_ms(streams: bag_report.Streams) -> dict[str, float | None]:
     """Time from a chunk's publication by the policy to the first setpoint computed from it [ms]."""
-    streams = bag_report.read(bag)
-    after = {
-        int(m.sequence): 1e3 * float(m.inference_s + m.stage_s[list(m.stage_names).index("transport")])
-        for m in streams.messages.get("hand_action_chunk", [])
-    }
+    chunks = streams.messages.get("hand_action_chunk", [])
+    after = {int(m.sequence): 1e3 * (float(m.inference_s) + _transport_s(m)) for m in chunks}
     latencies: dict[int, float] = {}
     for state in streams.messages.get("executor_state", []):
-        if state.chunk_sequence in after and state.observation_to_setpoint_s > 0:
+        if state.chunk_sequence in after:
             age_ms = 1e3 * float(state.observation_to_setpoint_s)
             latencies.setdefault(int(state.chunk_sequence), age_ms - after[state.chunk_sequence])
     values = list(latencies.values())
     if not values:
         return {"p50": None, "p99": None}
     return {"p50": round(float(np.median(values)), 2), "p99": round(float(np.quantile(values, 0.99)), 2)}
+
+
+def _transport_s(chunk: Any) -> float:
+    """From the camera's capture to the policy's process [s]."""
+    return float(chunk.stage_s[list(chunk.stage_names).index("transport")])
 
 
 def main() -> int:

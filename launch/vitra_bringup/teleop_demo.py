@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,13 @@ class Args:
     domain_id: int | None = None
     """ROS domain; default: ROS_DOMAIN_ID."""
 
+    def launch_arguments(self, episodes: Path) -> dict[str, str]:
+        """Of teleop.launch.xml, with the simulated operator recording into a folder."""
+        return {
+            "robot": "sim", "arms": "right", "task": self.task, "seed": str(self.seed), "operator_double": "true",
+            "operator": "simulated operator", "stale": str(self.stale_s), "episodes_dir": str(episodes.resolve()),
+        }  # fmt: skip
+
 
 def main() -> int:
     """Entry point; 0 when everything was saved, checked and converted."""
@@ -68,11 +76,7 @@ def run(args: Args) -> int:
     begin_s = time.monotonic()
     bags, log = args.out / "episodes", args.out / "launch.log"
     shutil.rmtree(args.out, ignore_errors=True)
-    arguments = {
-        "robot": "sim", "arms": "right", "task": args.task, "seed": str(args.seed), "operator_double": "true",
-        "operator": "simulated operator", "stale": str(args.stale_s), "episodes_dir": str(bags.resolve()),
-    }  # fmt: skip
-    with GraphRun("teleop.launch.xml", arguments, log, args.domain_id) as graph:
+    with GraphRun("teleop.launch.xml", args.launch_arguments(bags), log, args.domain_id) as graph:
         graph.wait_ready()
         demonstrations = Demonstrations(graph.client, args)
         demonstrations.record()
@@ -120,11 +124,11 @@ class Demonstrations:
 
     def _demonstrate(self, seed: int, discard: bool = False) -> None:
         client = self._client
-        self._go_home()
+        self.go_home()
         instruction = client.reset_sim(self._args.task, seed)
         client.call(SetInstruction, "teleop/set_instruction", SetInstruction.Request(instruction=instruction))
         client.wait_for(lambda: self._heard[-1:] == [instruction], 5.0, "the instruction to be heard")
-        client.trigger("recorder/start")
+        self._patiently(lambda: client.trigger("recorder/start"))
         client.trigger("operator_double/begin")
         success, reason = self._watch(2.0 if discard else self._args.time_limit_s)
         client.trigger("operator_double/end")
@@ -138,15 +142,23 @@ class Demonstrations:
         self.discarded += 1
         console.print(f"[yellow]discarded[/yellow] {answer.message} ({reason})")
 
-    def _go_home(self) -> None:
+    def go_home(self) -> None:
         """Arm if needed and move to the ready posture; after a stop it may take the executor a moment to see it."""
+        self._patiently(self._arm_and_home)
+
+    def _arm_and_home(self) -> None:
+        if not self._client.is_armed:
+            self._clear_arm_errors()
+            self._client.wait_ready()
+            self._client.rearm()
+        self._client.home()
+
+    @staticmethod
+    def _patiently(what: Callable[[], object]) -> None:
+        """Ask again when it is refused at first: nodes may not have found each other yet."""
         for attempt in range(_ATTEMPTS):
             try:
-                if not self._client.is_armed:
-                    self._clear_arm_errors()
-                    self._client.wait_ready()
-                    self._client.rearm()
-                self._client.home()
+                what()
                 return
             except GraphError:
                 if attempt == _ATTEMPTS - 1:
