@@ -106,6 +106,20 @@ def test_a_robot_that_does_not_follow_ends_the_replay(path, world):
     assert "from its path" in player.detail
 
 
+def test_a_moment_without_measurement_is_bridged_a_longer_one_ends_the_replay(path, world):
+    player, start = PathPlayer(path), world.robot_at(path.at("right", 0.0).wrist)
+    unknown = world.robot_at(path.at("right", 0.0).wrist, side="left")
+    assert player.tick(DT, start) is not None
+    assert player.tick(2 * DT, unknown) is None
+    assert player.tick(3 * DT, start) is not None
+    for k in range(4, 12):
+        assert player.tick(k * DT, unknown) is None
+    assert player.stage is Stage.APPROACH
+    for k in range(12, 20):
+        player.tick(k * DT, unknown)
+    assert (player.stage, player.detail) == (Stage.FAILED, "the right hand is not measured any more")
+
+
 def test_a_start_that_cannot_be_reached_ends_the_replay(path, world):
     player = PathPlayer(path, PlayerSettings(approach_s=2.0))
     far = path.at("right", 0.0).wrist.copy()

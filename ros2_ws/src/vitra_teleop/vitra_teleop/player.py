@@ -44,6 +44,8 @@ class PlayerSettings:
     """Longest time to the start."""
     lost_m: float = 0.10
     """A wrist so far from its path is not following."""
+    unmeasured_s: float = 0.3
+    """A hand that is not measured for so long ends the replay; before, the last chunk carries on."""
 
 
 class PathPlayer:
@@ -58,7 +60,7 @@ class PathPlayer:
         self._path, self._settings = path, settings or PlayerSettings()
         self.stage, self.detail = Stage.APPROACH, ""
         self._followers: dict[Side, Follower] = {}
-        self._begin_s = self._near_since_s = self._play_s = self._last_s = 0.0
+        self._begin_s = self._near_since_s = self._play_s = self._last_s = self._measured_s = 0.0
 
     @property
     def played_s(self) -> float:
@@ -66,7 +68,7 @@ class PathPlayer:
         return self._play_s
 
     def tick(self, now_s: float, robot: HandStates, refused: str = "") -> TeleopChunk | None:
-        """The next chunk; None when it is over.
+        """The next chunk; None when it is over, or for a moment without measurement.
 
         Args:
             now_s: time of `robot`.
@@ -77,8 +79,13 @@ class PathPlayer:
             return None
         measured = {side: measured_pose(robot, side) for side in self._path.wrists}
         unknown = [str(side) for side, pose in measured.items() if pose is None]
-        if refused or unknown:
-            return self._fail(refused or f"the {' and '.join(unknown)} hand is not measured")
+        if not unknown:
+            self._measured_s = now_s
+        self._measured_s = self._measured_s or now_s
+        if refused or now_s - self._measured_s > self._settings.unmeasured_s:
+            return self._fail(refused or f"the {' and '.join(unknown)} hand is not measured any more")
+        if unknown:
+            return None
         known = {side: pose for side, pose in measured.items() if pose is not None}
         if not self._followers:
             self._followers = {side: Follower(pose, self._settings.approach) for side, pose in known.items()}

@@ -14,6 +14,7 @@ from vitra_teleop.jog import Jog, Preset
 
 _TURN_RATIO = 4.0  # rad/s per m/s
 _DEAD_ZONE = 0.05
+_REPORTS_AT_ONCE = 64
 
 
 class SpaceMouseInput:
@@ -45,21 +46,24 @@ class SpaceMouseInput:
             import pyspacemouse
         except ImportError as error:
             raise TeleopError(
-                "A SpaceMouse needs its driver: pip install pyspacemouse (and the hidapi library)."
+                "A SpaceMouse needs its driver: pip install pyspacemouse==2.1.0 (and Debian's libhidapi-hidraw0)."
             ) from error
-        device = pyspacemouse.open()
-        if not device:
-            raise TeleopError("No SpaceMouse was found. Plug it in; on Linux a udev rule must allow reading it.")
-        self._device = device
+        try:
+            # The driver's default turns are those of no frame; these axes are the robot's (x ahead, y left, z up).
+            self._device = pyspacemouse.open(axis_convention=pyspacemouse.AxisConvention.ROS)
+        except Exception as error:  # the driver has an error of its own for each way of not reading a device
+            raise TeleopError(
+                f"No SpaceMouse can be read: {error}. Plug it in; on Linux a udev rule must allow reading it."
+            ) from error
         self._last_s = self._clock()
 
     def poll(self) -> HandFrame | None:
         """See `TeleopInput`."""
         if self._device is None:
             return None
-        state, now_s = self._device.read(), self._clock()
+        state, now_s = self._newest(), self._clock()
         elapsed_s, self._last_s = min(now_s - self._last_s, 0.1), now_s
-        axes = np.array([state.y, -state.x, state.z, state.roll, state.pitch, -state.yaw], dtype=np.float64)
+        axes = np.array([state.x, state.y, state.z, state.roll, state.pitch, state.yaw], dtype=np.float64)
         axes[np.abs(axes) < _DEAD_ZONE] = 0.0
         move = axes * self._speed_m_s * elapsed_s
         self._jog.move(move[:3], move[3:] * _TURN_RATIO)
@@ -71,6 +75,16 @@ class SpaceMouseInput:
         self._sequence += 1
         hand = TrackedHand(True, bool(state.buttons[0]), self._jog.pose, joints_rad=self._jog.joints_rad)
         return HandFrame(now_s, self._sequence, {self._side: hand})
+
+    def _newest(self) -> Any:
+        """State after all reports that wait: the device sends more of them than there are polls."""
+        seen_s = None
+        for _ in range(_REPORTS_AT_ONCE):
+            state = self._device.read()
+            if state.t == seen_s:
+                break
+            seen_s = state.t
+        return state
 
     def close(self) -> None:
         """Give the device back."""
