@@ -105,6 +105,9 @@ def test_files_keep_every_digit(tmp_path: Path) -> None:
         ("{", "Cannot read"),
         (json.dumps({"action_left": {"mean": [0], "std": [1]}}), "needs state"),
         (json.dumps({f"{w}_left": {"mean": [0.0] * 7, "std": [1.0] * 7} for w in ("state", "action")}), "expected 51"),
+        (json.dumps({f"{w}_left": {"mean": 0.0, "std": 1.0} for w in ("state", "action")}), "expected 51"),
+        (json.dumps({f"{w}_left": {"mean": [0.0] * 18, "std": [np.nan] * 18} for w in ("state", "action")}), "finite"),
+        (json.dumps({f"{w}_left": {"mean": [0.0] * 18, "std": [-1.0] * 18} for w in ("state", "action")}), "negative"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_name(tmp_path: Path, text: str, complaint: str) -> None:

@@ -191,7 +191,7 @@ class Statistics:
         """Read the reference's JSON layout; a hand filled with the 1e-4 placeholder counts as absent.
 
         Raises:
-            StatisticsError: Missing fields, or a number of dimensions that is neither human nor XHand.
+            StatisticsError: Missing fields, numbers that are none, or as many dimensions as neither human nor XHand has.
         """
         hands: dict[Side, HandStatistics] = {}
         for side in SIDES:
@@ -254,11 +254,14 @@ def mix(parts: Sequence[Statistics], weights: Sequence[float], name: str) -> Sta
 
 
 def _check_widths(state: Moments, action: Moments, where: str) -> None:
-    kind = _WIDTHS.get(len(action.mean))
+    kind = _WIDTHS.get(action.mean.size)
     allowed = {HandKind.HUMAN: (HAND_DIM, HUMAN_STATE_DIM), HandKind.XHAND: (XHAND_DIM,)}
     shapes = [moments.shape for moments in (action.mean, action.std, state.mean, state.std)]
-    if kind is None or len(state.mean) not in allowed[kind] or shapes[0] != shapes[1] or shapes[2] != shapes[3]:
+    if kind is None or state.mean.size not in allowed[kind] or shapes[0] != shapes[1] or shapes[2] != shapes[3]:
         raise StatisticsError(
-            f"{where}: action and state have {len(action.mean)} and {len(state.mean)} dimensions; "
+            f"{where}: action and state have {action.mean.size} and {state.mean.size} dimensions; "
             "expected 51 and 61 (human) or 18 and 18 (XHand)."
         )
+    finite = all(np.isfinite(part).all() for m in (action, state) for part in (m.mean, m.std))
+    if not finite or min(action.std.min(), state.std.min()) < 0:
+        raise StatisticsError(f"{where}: means must be finite and deviations finite and not negative. Compute them anew.")
