@@ -191,7 +191,7 @@ class Statistics:
         """Read the reference's JSON layout; a hand filled with the 1e-4 placeholder counts as absent.
 
         Raises:
-            StatisticsError: Missing fields, numbers that are none, or as many dimensions as neither human nor XHand has.
+            StatisticsError: Missing fields, impossible numbers, or dimensions that are neither human nor XHand.
         """
         hands: dict[Side, HandStatistics] = {}
         for side in SIDES:
@@ -264,4 +264,6 @@ def _check_widths(state: Moments, action: Moments, where: str) -> None:
         )
     finite = all(np.isfinite(part).all() for m in (action, state) for part in (m.mean, m.std))
     if not finite or min(action.std.min(), state.std.min()) < 0:
-        raise StatisticsError(f"{where}: means must be finite and deviations finite and not negative. Compute them anew.")
+        raise StatisticsError(
+            f"{where}: means must be finite and deviations finite and not negative. Compute them anew."
+        )
