@@ -59,7 +59,7 @@ class Scene:
         image = torch.nn.functional.interpolate(coarse, camera_size, mode="bilinear")[0].permute(1, 2, 0)
         hands, cfg = Hands(right=True), config.expert
         return Scene(
-            image=image.round().to(torch.uint8).numpy(),
+            image=image.round().to(torch.uint8).contiguous().numpy(),
             state=np.where(state_mask(hands), draw.normal(size=cfg.state_dim), 0).astype(np.float32),
             state_mask=state_mask(hands),
             action_mask=action_mask(hands, steps=cfg.steps),

@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from vitra_policy.action_space import ShapeMismatchError
-from vitra_policy.image import as_rgb, pixel_values
+from vitra_policy.image import as_rgb
 from vitra_policy.inference.engine_expert import Committed, FastExpert
 from vitra_policy.inference.engine_gate import FP8_LIMIT, gated_prefix
 from vitra_policy.inference.engine_graph import GraphCache
-from vitra_policy.inference.engine_image import DeviceResizer
+from vitra_policy.inference.engine_image import choose_resizer
 from vitra_policy.inference.engine_linear import Linears, Precision, Wrap, has_fast_bf16, unwrapped
 from vitra_policy.inference.engine_prefix import FastPrefix
 from vitra_policy.inference.engine_timing import StageClock
@@ -93,9 +93,7 @@ class FastEngine:
             self.prefix = make_prefix(linears)
         self._diffusion, self._clean = model.diffusion, model.config.clean_prefix
         self._graphs, self._upload = GraphCache(self.device), Upload(self.device)
-        self._resize = None
-        if on_gpu or find_spec("PIL") is None:
-            self._resize = DeviceResizer(self.config.vision.image_size, self.device)
+        self._resize = choose_resizer(self.config.vision.image_size, self.device, exact=self.dtype == torch.float32)
         self._timing: dict[str, float] = {}
 
     @property
@@ -149,20 +147,19 @@ class FastEngine:
             raise ShapeMismatchError("fov", fov_rad.shape, "(2,): horizontal and vertical angle in radians")
         ids = text_ids(instruction, self.tokenizer, self.config.tokenizer)
         tail, row, bias = self.prefix.tail(ids, torch.from_numpy(fov_rad.reshape(1, 2)))
-        if self._resize is None:
-            pixels = torch.from_numpy(pixel_values(image, self.config.vision.image_size))[None]
-            clock.end("preprocess")
-            feature: Tensor = self.prefix(pixels.to(self.device), tail, row, bias)
-        else:
-            uploaded = self._upload.image(as_rgb(image))
+        uploaded = self._upload.image(as_rgb(image))
+        padding = {} if bias is None else {"bias": bias}
+        if self.device.type == "cuda":
             clock.end("upload")
-            padding = {} if bias is None else {"bias": bias}
             feature = self._graphs("prefix", self._see, image=uploaded, tail=tail, row=row, **padding)
+        else:
+            pixels = self._resize(uploaded)
+            clock.end("preprocess")
+            feature = self.prefix(pixels, tail, row, **padding)
         clock.end("prefix")
         return feature
 
     def _see(self, image: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
-        assert self._resize is not None
         feature: Tensor = self.prefix(self._resize(image), tail, row, bias)
         return feature
 

@@ -74,14 +74,15 @@ class ExpertBlock(nn.Module):
         qkv = qkv.view(*qkv.shape[:-1], 3, self.heads, -1)
         qk = qkv[..., :2, :, :].float()
         _, _, inverse = torch.native_layer_norm(qk, qk.shape[-1:], None, None, self.eps)
-        qk = (qk * inverse * self.gains).to(self.dtype)
-        return qk[..., 0, :, :], qk[..., 1, :, :], qkv[..., 2, :, :]
+        query, key = (qk * inverse * self.gains).to(self.dtype).unbind(-3)
+        return query, key, qkv.select(-3, 2).to(self.dtype)
 
     def mix(self, x: Tensor, attended: Tensor, gate_a: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
         """The rest of the block after attention (B, T, heads, head_dim)."""
         shift, scale, gate = parts
         x = torch.addcmul(x, gate_a, self.out(attended.flatten(-2)).to(x.dtype))
-        return torch.addcmul(x, gate, self.fc2(self.fc1(modulate(x, shift, scale).to(self.dtype))).to(x.dtype))
+        hidden = self.fc1(modulate(x, shift, scale).to(self.dtype))
+        return torch.addcmul(x, gate, self.fc2(hidden).to(x.dtype))
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -155,7 +156,7 @@ class FastExpert(nn.Module):
             updates=updates,
             guidance=guidance,
             mask=mask,
-            offset=self.mask_in(mask.to(self.dtype)),
+            offset=self.mask_in(mask.to(self.dtype)).to(self.dtype),
             modulation=modulation,
             tokens=tokens,
             context=self.context(tokens, modulation[: len(updates)]) if self.config.causal else None,
@@ -195,7 +196,7 @@ class FastExpert(nn.Module):
             modulation = plan.modulation[k]
             if prefix_tokens is not None:
                 modulation = torch.where(prefix_tokens, plan.modulation[-1], modulation)
-            x = update.keep * x + update.add * self._noise(plan, x, k, modulation)
+            x = torch.add(update.keep * x, self._noise(plan, x, k, modulation), alpha=update.add)
         if committed is not None:
             x = torch.where(committed.where, committed.actions, x)
         return x * plan.mask
@@ -225,7 +226,7 @@ class FastExpert(nn.Module):
             guidance: Scale; None when there is only the conditional half.
         """
         cfg = self.config
-        hidden = F.gelu(self.action_in(masked.to(self.dtype)) + offset)
+        hidden = F.gelu(self.action_in(masked.to(self.dtype)).to(self.dtype) + offset)
         y = self.action_mid(hidden).float() + self.stem.position_embedding[cfg.context_tokens :]
         y = y if guidance is None else y.repeat(2, 1, 1)
         if context is None and tokens is not None:

@@ -71,9 +71,10 @@ class PackedLinear(nn.Module):
         self._activation: tuple[str, list[Any], str] = ("gelu", [], "tanh") if gelu else ("none", [], "")
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) to (..., out), in the type of x."""
-        y: Tensor = torch.ops.mkldnn._linear_pointwise(x.to(self._dtype), self._weight, self._bias, *self._activation)
-        return y.to(x.dtype)
+        """(..., in) to (..., out), in the type of the weight."""
+        product = torch.ops.mkldnn._linear_pointwise.default
+        y: Tensor = product(x.to(self._dtype), self._weight, self._bias, *self._activation)
+        return y
 
 
 class Fp8Linear(nn.Module):
@@ -93,6 +94,33 @@ class Fp8Linear(nn.Module):
         y = y.view(*x.shape[:-1], -1)
         y = y if self.bias is None else y + self.bias
         return F.gelu(y, approximate="tanh") if self.gelu else y
+
+
+class Gated(nn.Module):
+    """Gate and value from one product; best where launches cost most."""
+
+    def __init__(self, both: nn.Module) -> None:
+        super().__init__()
+        self.both = both
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) to (..., out)."""
+        both: Tensor = self.both(x)
+        gate, up = both.chunk(2, dim=-1)
+        return F.gelu(gate, approximate="tanh") * up
+
+
+class GatedPair(nn.Module):
+    """Gate and value from two products; best where a product can apply GELU to what it still has at hand."""
+
+    def __init__(self, gate: nn.Module, up: nn.Module) -> None:
+        super().__init__()
+        self.gate, self.up = gate, up
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) to (..., out)."""
+        out: Tensor = self.gate(x) * self.up(x)
+        return out
 
 
 def quantise_rows(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,6 +155,16 @@ class Linears:
     packed: bool = True
     """Pack weights where that helps; packed layers cannot be compiled."""
 
+    @property
+    def coarse(self) -> bool:
+        """Whether products have fewer bits than fp32, so that a rounding of 1e-6 elsewhere is nothing."""
+        return self.dtype != torch.float32 or self.precision is not Precision.FULL
+
+    @property
+    def packs(self) -> bool:
+        """Whether layers come packed."""
+        return self.packed and self.device.type == "cpu" and _can_pack()
+
     def __call__(
         self, weight: Tensor, bias: Tensor | None = None, *, gelu: bool = False, full: bool = False
     ) -> nn.Module:
@@ -143,9 +181,15 @@ class Linears:
         bias = None if bias is None else bias.detach().to(self.device, dtype)
         if self.precision is Precision.FP8 and not full and all(n % _FP8_MULTIPLE == 0 for n in weight.shape):
             return Fp8Linear(weight, bias, gelu)
-        if self.packed and self.device.type == "cpu" and _can_pack():
+        if self.packs:
             return PackedLinear(weight, bias, gelu)
         return PlainLinear(weight.to(self.dtype), None if bias is None else bias.to(self.dtype), gelu)
+
+    def gated(self, gate: Tensor, up: Tensor) -> nn.Module:
+        """``gelu(x gate^T) * (x up^T)`` with tanh-GELU."""
+        if self.packs:
+            return GatedPair(self(gate, gelu=True), self(up))
+        return Gated(self(torch.cat([gate, up])))
 
     def of(self, layer: nn.Linear, gelu: bool = False) -> nn.Module:
         """The same linear layer in the engine's form."""

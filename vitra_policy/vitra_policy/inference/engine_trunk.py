@@ -38,17 +38,23 @@ class TrunkLayer(nn.Module):
         super().__init__()
         attention = layer.attention
         cfg = self.config = attention.config
-        self.softcap, self.dtype = cfg.softcap, linears.dtype
+        self.softcap, self.dtype, self.coarse = cfg.softcap, linears.dtype, linears.coarse
         query = attention.query.weight * (cfg.query_scalar**-0.5 / (cfg.softcap or 1.0))
         keys_values = [attention.key.weight, attention.value.weight]
         self.query = linears(query) if last else None
         self.qkv = linears(torch.cat(keys_values if last else [query, *keys_values]))
         self.out = linears(attention.out.weight)
-        self.gate_up, self.down = linears(torch.cat([layer.gate.weight, layer.up.weight])), linears(layer.down.weight)
+        self.gate_up = linears.gated(layer.gate.weight, layer.up.weight)
+        self.down = linears(layer.down.weight)
         self.norm_attention_in = RmsNorm(layer.norm_attention_in, linears.device)
         self.norm_attention_out = RmsNorm(layer.norm_attention_out, linears.device)
         self.norm_mlp_in = RmsNorm(layer.norm_mlp_in, linears.device)
         self.norm_mlp_out = RmsNorm(layer.norm_mlp_out, linears.device)
+
+    def project(self, layer: nn.Module, x: Tensor) -> Tensor:
+        """Heads (R, heads, D) of rows (R, width)."""
+        heads: Tensor = layer(x).to(self.dtype)
+        return heads.view(x.shape[0], -1, self.config.head_dim)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
         """Grouped attention: queries (R, heads, D), keys and values (N, kv_heads, D), additive bias (N,)."""
@@ -56,7 +62,10 @@ class TrunkLayer(nn.Module):
         rows, heads, size = query.shape
         q = query.reshape(rows, groups, heads // groups, size).permute(1, 2, 0, 3).flatten(1, 2)
         logits = torch.bmm(q, key.permute(1, 2, 0)).float()
-        if self.softcap is not None:
+        if self.softcap is not None and self.coarse:
+            # c tanh(y) = 2 c sigmoid(2 y) - c; a softmax does not see the constant, and a sigmoid is far cheaper.
+            logits = torch.sigmoid(logits.mul_(2.0)).mul_(2 * self.softcap)
+        elif self.softcap is not None:
             logits = torch.tanh(logits) * self.softcap
         if bias is not None:
             logits = logits + bias
@@ -66,8 +75,7 @@ class TrunkLayer(nn.Module):
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """The rest of the layer after attention (R, heads * D); x (R, width) is the fp32 residual stream."""
         x = x + self.norm_attention_out(self.out(attended))
-        gate, up = self.gate_up(self.norm_mlp_in(x).to(self.dtype)).chunk(2, dim=-1)
-        out: Tensor = x + self.norm_mlp_out(self.down(F.gelu(gate, approximate="tanh") * up))
+        out: Tensor = x + self.norm_mlp_out(self.down(self.gate_up(self.norm_mlp_in(x).to(self.dtype))))
         return out
 
 
@@ -80,7 +88,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def run_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None) -> Tensor:
     """One layer for all rows (N, width)."""
     cfg = layer.config
-    heads = layer.qkv(layer.norm_attention_in(x).to(layer.dtype)).view(x.shape[0], -1, cfg.head_dim)
+    heads = layer.project(layer.qkv, layer.norm_attention_in(x).to(layer.dtype))
     rotated = rotate(heads[:, : cfg.heads + cfg.kv_heads], cos, sin)
     query, key = rotated[:, : cfg.heads], rotated[:, cfg.heads :]
     return layer.finish(x, layer.attend(query, key, heads[:, -cfg.kv_heads :], bias))
@@ -91,9 +99,9 @@ def run_last_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias:
     cfg = layer.config
     assert layer.query is not None
     normed = layer.norm_attention_in(x).to(layer.dtype)
-    keys_values = layer.qkv(normed).view(x.shape[0], -1, cfg.head_dim)
+    keys_values = layer.project(layer.qkv, normed)
     key, value = keys_values[:, : cfg.kv_heads], keys_values[:, cfg.kv_heads :]
-    query = layer.query(normed.index_select(0, row)).view(1, -1, cfg.head_dim)
+    query = layer.project(layer.query, normed.index_select(0, row))
     query = rotate(query, cos.index_select(0, row), sin.index_select(0, row))
     return layer.finish(x.index_select(0, row), layer.attend(query, rotate(key, cos, sin), value, bias))
 

@@ -27,7 +27,7 @@ class VisionLayer(nn.Module):
 
 def run_vision_layer(layer: VisionLayer, x: Tensor, dtype: torch.dtype) -> Tensor:
     """One layer over patches (1, N, width) of the fp32 residual stream."""
-    qkv: Tensor = layer.qkv(layer.norm1(x).to(dtype))
+    qkv: Tensor = layer.qkv(layer.norm1(x).to(dtype)).to(dtype)
     q, k, v = qkv.view(*qkv.shape[:-1], 3, layer.heads, -1).transpose(1, 3).unbind(2)
     attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
     x = x + layer.out(attended)
