@@ -32,12 +32,18 @@ class Watcher:
     """What the test needs to know about the arm."""
 
     def __init__(self, client: GraphClient) -> None:
+        self._client = client
         self.speed_rad_s = 0.0
         self.last_command_s = 0.0
         self.stop_causes: list[str] = []
         client.watch(JointState, "right_arm/joint_states", qos.SENSOR, self._on_joints)
         client.watch(ArmCommand, "right_arm/command", qos.SETPOINT, self._on_command)
         client.watch(DriverState, "right_arm/driver_state", qos.SETPOINT, self._on_driver)
+
+    @property
+    def moves_by_a_chunk(self) -> bool:
+        state = self._client.executor_state
+        return self.speed_rad_s > MOVING_RAD_S and state is not None and state.state == ExecutorState.TRACKING
 
     def _on_driver(self, message: DriverState) -> None:
         if message.stop_cause and message.state != "moving":
@@ -69,6 +75,13 @@ def watcher(graph: GraphRun) -> Watcher:
     return Watcher(graph.client)
 
 
+@pytest.fixture(autouse=True)
+def _shows_the_log_of_a_failure(graph: GraphRun) -> Iterator[None]:
+    before = graph.log.stat().st_size
+    yield
+    print(graph.log.read_text()[before:])
+
+
 def rest_after_s(trace: Path, side: str, last_command_s: float) -> float:
     """Simulated time from the last command to the moment from which the arm stays where it ends up [s]."""
     rows = [json.loads(line) for line in trace.read_bytes().split(b"\n")[:-1]]
@@ -87,16 +100,9 @@ def test_the_arm_holds_when_a_node_is_killed(graph: GraphRun, watcher: Watcher, 
     client.rearm()
     client.home()
     instruction = client.reset_sim("place_cube_in_box", NODES.index(node))
-    client.start_policy(instruction, 60.0)
-    client.wait_for(
-        lambda: (
-            watcher.speed_rad_s > MOVING_RAD_S
-            and client.executor_state is not None
-            and client.executor_state.state == ExecutorState.TRACKING
-        ),
-        20.0,
-        "the arm to move",
-    )
+    ended = client.result_of(client.start_policy(instruction, 60.0))
+    client.wait_for(lambda: ended.done() or watcher.moves_by_a_chunk, 20.0, "the arm to move")
+    assert not ended.done(), ended.result().result
     processes = len(graph.pids[node])
     stops = len(client.stops)
     watcher.stop_causes.clear()

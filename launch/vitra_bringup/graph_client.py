@@ -205,6 +205,12 @@ class GraphClient:
             raise GraphError("The policy node rejected the goal: it is not active, not armed, or runs another one.")
         return handle
 
+    def result_of(self, handle: Any) -> Any:
+        """The future of a goal's result; waiting calls look again when it is there."""
+        result = self._when_spinning(handle.get_result_async)
+        result.add_done_callback(lambda _: self._notify())
+        return result
+
     def finish_policy(self, handle: Any, timeout_s: float = 20.0) -> Any:
         """Cancel the goal if it still runs, and return its result."""
         result = self._when_spinning(handle.get_result_async)
@@ -216,8 +222,7 @@ class GraphClient:
         """Run the policy until the simulated task is judged, a stop, or the end of time: (success, reason)."""
         stops = len(self.stops)
         handle = self.start_policy(instruction, time_limit_s)
-        result = self._when_spinning(handle.get_result_async)
-        result.add_done_callback(lambda _: self._notify())
+        result = self.result_of(handle)
         try:
             self.wait_for(
                 lambda: (
