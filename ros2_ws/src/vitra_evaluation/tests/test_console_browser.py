@@ -99,6 +99,32 @@ def test_stop_reaches_the_robot_within_200_ms_of_the_click_and_rearming_is_expli
     assert console.port.told.count("arm") == 1
 
 
+def test_pause_holds_the_next_trial_back_until_it_is_lifted(page, console) -> None:
+    to_running(page)
+    page.click("[data-do=pause]")
+    page.wait_for_selector("text=Go on")
+    page.click("[data-do=success]")
+    console.wait_for(lambda: len(console.session.store.counted()) == 1)
+    console.wait_for(lambda: "(paused)" in page.inner_text("#progress"))
+    page.click("[data-do=home]")  # obeyed in the pause, so the pause has been looked at
+    console.wait_for(lambda: console.port.told.count("home") == 2)
+    assert page.evaluate("document.body.dataset.phase") == "finished"
+    page.keyboard.press("p")
+    page.wait_for_selector("body[data-phase=reset]")
+    page.wait_for_selector("text=Pause after trial")
+    assert "(paused)" not in page.inner_text("#progress")
+
+
+def test_quitting_from_the_page_ends_the_sitting_and_keeps_what_was_done(page, console) -> None:
+    to_running(page)
+    page.click("[data-do=success]")
+    console.wait_for(lambda: len(console.session.store.counted()) == 1)
+    page.wait_for_selector("body[data-phase=reset]")
+    page.click("[data-do=quit]")
+    console.wait_for(lambda: console.outcome == [False])
+    assert not console.session.is_complete
+
+
 def test_a_lost_connection_is_shown_and_ends_the_operators_presence(page, console) -> None:
     console.wait_for(lambda: console.presence.is_there)
     page.context.set_offline(True)

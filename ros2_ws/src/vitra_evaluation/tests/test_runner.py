@@ -176,6 +176,34 @@ def test_a_stop_pressed_during_a_trial_is_a_safety_stop_in_the_record(
     session.close()
 
 
+def test_while_paused_no_trial_begins_but_other_orders_are_obeyed(small_plan: Plan, tmp_path: Path, fake_port) -> None:
+    session = Session.create(tmp_path, small_plan)
+    runner = Runner(session, fake_port)
+    given: list[Command] = []
+    started: list[int] = []
+
+    def look(view: View) -> None:
+        if view.trial and view.trial.phase is Phase.RUNNING and not given:
+            given.append(Command.PAUSE)  # pressed in the middle of the first trial
+            for order in (Command.PAUSE, Command.START, Command.STOP, Command.REARM, Command.HOME):
+                runner.give(Order(order))
+        homes = fake_port.told.count("home")
+        if view.paused and homes == 2 and len(given) == 1:  # one of the first trial's reset, one asked for in the pause
+            given.append(Command.PAUSE)
+            started.append(fake_port.started)
+            runner.give(Order(Command.PAUSE))
+
+    runner._tell = look
+    fake_port.stop = lambda: fake_port.told.append("stop")
+    assert runner.run()
+    assert started == [1]
+    assert {"stop", "arm"} <= set(fake_port.told)
+    assert session.is_complete
+    kinds = [event["kind"] for event in session.store.events()]
+    assert kinds.index("paused") < kinds.index("stop pressed") < kinds.index("resumed")
+    session.close()
+
+
 def test_a_void_trial_is_made_again_at_once(small_plan: Plan, tmp_path: Path, fake_port) -> None:
     session = Session.create(tmp_path, small_plan)
     runner = Runner(session, fake_port)

@@ -282,6 +282,8 @@ class Runner:
                     raise RefusedError(f"'start' does not fit now: the trial is in phase '{trial.phase}'.")
             case Command.PAUSE:
                 self.view.paused = not self.view.paused
+                self._session.store.event("paused" if self.view.paused else "resumed", order.person, self.view.attempt)
+                self._say("paused: no trial begins until you go on" if self.view.paused else "goes on")
             case Command.QUIT:
                 if trial.phase is Phase.RUNNING:
                     raise RefusedError("Label the trial, or void it, before you quit.")

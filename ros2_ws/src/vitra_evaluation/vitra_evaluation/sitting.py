@@ -60,8 +60,8 @@ class Sitting:
             runner = Runner(session, port, settings.person, self._show, unattended=not watched)
             if watched:
                 self._serve_console(stack, runner, port)
-            if attended and sys.stdin.isatty():
-                stack.enter_context(Terminal(runner, self._say))
+            if watched and sys.stdin.isatty():
+                stack.enter_context(Terminal(runner, self._say, session.plan.failure_codes))
             return runner.run()
 
     def _lockstep(self, stack: ExitStack) -> TrialPort:

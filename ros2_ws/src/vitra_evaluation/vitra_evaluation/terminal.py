@@ -1,30 +1,21 @@
-"""The terminal's way to give every order the console has: one key each."""
+"""The terminal's way to give every order the console has."""
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 import sys
 import termios
 import threading
 import tty
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
 
-from vitra_evaluation.runner import Order, Runner
-from vitra_evaluation.trial import KEYS, Command
+from vitra_evaluation.keys import KeyReader, key_table
+from vitra_evaluation.runner import Runner
 
-ASKS = {
-    Command.FAIL: "failure code (code: note)",
-    Command.VOID: "reason",
-    Command.SAFETY_STOP: "note",
-}
-"""Orders that want a line of text."""
-
-
-def key_table() -> str:
-    """The keys in words; the same list the console shows."""
-    return "  ".join(f"[{'space' if key == ' ' else key}] {command}" for key, command in KEYS.items())
+_READ_BYTES = 64
 
 
 class Terminal:
@@ -33,16 +24,27 @@ class Terminal:
     Args:
         runner: takes the orders.
         say: shows a line.
+        failure_codes: shown when a failure is labelled.
+        keys: the terminal to read from.
+        screen: where questions and what is typed are shown.
     """
 
-    def __init__(self, runner: Runner, say: Callable[[str], None]) -> None:
-        self._runner, self._say = runner, say
+    def __init__(
+        self,
+        runner: Runner,
+        say: Callable[[str], None],
+        failure_codes: Sequence[str] = (),
+        keys: TextIO = sys.stdin,
+        screen: TextIO = sys.stdout,
+    ) -> None:
+        self._say, self._keys, self._screen = say, keys, screen
+        self._reader = KeyReader(runner.give, self._write, failure_codes)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="terminal", daemon=True)
 
     def __enter__(self) -> Terminal:
-        self._settings = termios.tcgetattr(sys.stdin)
-        tty.setcbreak(sys.stdin.fileno())
+        self._settings = termios.tcgetattr(self._keys)
+        tty.setcbreak(self._keys.fileno())
         self._say(key_table())
         self._thread.start()
         return self
@@ -50,20 +52,17 @@ class Terminal:
     def __exit__(self, *_: Any) -> None:
         self._stop.set()
         self._thread.join(timeout=1.0)
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._settings)
+        termios.tcsetattr(self._keys, termios.TCSADRAIN, self._settings)
 
     def _read(self) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
         while not self._stop.is_set():
-            if not select.select([sys.stdin], [], [], 0.2)[0]:
-                continue
-            key = os.read(sys.stdin.fileno(), 1).decode(errors="ignore")
-            command = KEYS.get(key.lower())
-            if command is not None:
-                self._runner.give(Order(command, self._line(ASKS[command]) if command in ASKS else ""))
+            if select.select([self._keys], [], [], 0.2)[0]:
+                data = os.read(self._keys.fileno(), _READ_BYTES)
+                if not data:  # the terminal is gone
+                    return
+                self._reader.feed(decoder.decode(data))
 
-    def _line(self, question: str) -> str:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._settings)
-        try:
-            return input(f"{question}: ")
-        finally:
-            tty.setcbreak(sys.stdin.fileno())
+    def _write(self, text: str) -> None:
+        self._screen.write(text)
+        self._screen.flush()

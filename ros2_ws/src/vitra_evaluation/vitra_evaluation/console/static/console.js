@@ -10,6 +10,7 @@ const ORDERS = {
   label: [["success", "Success"], ["fail", "Fail"], ["safety_stop", "Safety stop"], ["void", "Void"]],
 };
 const ALWAYS = [["home", "Home"], ["pause", "Pause after trial"], ["quit", "Quit"]];
+const RESUME = ["pause", "Go on"];
 
 let socket = null, state = null, heardMs = 0, refused = false, asking = null, reference = null;
 
@@ -68,7 +69,7 @@ function hear(said) {
   $("take").hidden = said.control;
   $("rearm").disabled = !said.control;
   $("keys").textContent = Object.entries(said.keys).map(([key, order]) => `${key === " " ? "space" : key}: ${order}`).join(" · ");
-  if (!before || before.phase !== said.phase || before.control !== said.control) buttons(said);
+  if (["phase", "control", "paused"].some((name) => !before || before[name] !== said[name])) buttons(said);
   if (!before || JSON.stringify(before.milestones) !== JSON.stringify(said.milestones) || before.phase !== said.phase) milestones(said);
   if (!before || JSON.stringify(before.checks) !== JSON.stringify(said.checks)) {
     $("checks").replaceChildren(...said.checks.map((check) => {
@@ -92,7 +93,8 @@ function button(order, label, act) {
 }
 
 function buttons(said) {
-  $("buttons").replaceChildren(...[...(ORDERS[said.phase] || []), ...ALWAYS].map(([order, label]) => button(order, label, () => act(order))));
+  const always = ALWAYS.map((order) => (order[0] === "pause" && said.paused ? RESUME : order));
+  $("buttons").replaceChildren(...[...(ORDERS[said.phase] || []), ...always].map(([order, label]) => button(order, label, () => act(order))));
 }
 
 function milestones(said) {
@@ -109,11 +111,12 @@ function act(order) {
   if (!(order in state.asks)) { send(order); return; }
   asking = order;
   $("ask").hidden = false;
-  $("question").textContent = `${order}: ${state.asks[order]}`;
+  $("question").textContent = order === "fail" ? "fail: code, and a note" : `${order}: ${state.asks[order]}`;
   $("codes").hidden = order !== "fail";
   $("codes").replaceChildren(...state.failure_codes.map((code) => new Option(code, code)));
   $("text").value = "";
   $("text").focus();
+  $("ask").scrollIntoView({ block: "center" });
 }
 
 function answer() {

@@ -1,12 +1,13 @@
 "use strict";
+// One page per item; the address keeps who votes, so that a reload or the back button leads to the next open page.
 const $ = (id) => document.getElementById(id);
-const token = new URLSearchParams(location.hash.slice(1)).get("token") || "";
-const headers = { "X-Token": token };
-let participant = "", page = null, chosen = [];
+const asked = new URLSearchParams(location.hash.slice(1));
+const headers = { "X-Token": asked.get("token") || "" };
+let participant = "", page = null, chosen = [], busy = false;
 
 async function ask(path, options) {
   const answer = await fetch(path, { headers, ...options });
-  if (!answer.ok) throw new Error(await answer.text());
+  if (!answer.ok) throw Object.assign(new Error(await answer.text()), { status: answer.status });
   return answer;
 }
 
@@ -15,37 +16,81 @@ async function next() {
   $("who").hidden = true;
   $("page").hidden = !("item" in page);
   $("progress").textContent = `${page.done} of ${page.total} done`;
-  if (!("item" in page)) { $("message").textContent = "That was all. Thank you!"; return; }
+  $("message").textContent = "item" in page ? "" : "That was all. Thank you!";
+  release();
+  if (!("item" in page)) return;
   $("instruction").textContent = page.instruction;
   $("how").textContent = `Click the best video first, then the next: ${page.ranks} in all.`;
   chosen = [];
+  show();
   const figures = await Promise.all(Array.from({ length: page.videos }, async (_, place) => {
     const data = await (await ask(`/video/${participant}/${page.item}/${place}`)).blob();
-    const figure = document.createElement("figure"), video = document.createElement("video");
-    Object.assign(video, { src: URL.createObjectURL(data), loop: true, muted: true, autoplay: true, playsInline: true });
-    figure.append(video, document.createElement("figcaption"));
-    figure.dataset.place = place;
-    figure.onclick = () => { if (chosen.length < page.ranks && !chosen.includes(place)) { chosen.push(place); show(); } };
-    return figure;
+    return figure(URL.createObjectURL(data), place);
   }));
   $("videos").replaceChildren(...figures);
   show();
 }
 
-function show() {
-  for (const figure of $("videos").children) {
-    const rank = chosen.indexOf(Number(figure.dataset.place));
-    if (rank < 0) delete figure.dataset.rank; else figure.dataset.rank = rank + 1;
-    figure.lastChild.textContent = rank < 0 ? "" : ["1st", "2nd", "3rd"][rank];
-  }
-  $("send").disabled = chosen.length < page.ranks;
+function figure(address, place) {
+  const made = document.createElement("figure"), video = document.createElement("video");
+  Object.assign(video, { src: address, loop: true, muted: true, autoplay: true, playsInline: true });
+  made.append(video, document.createElement("figcaption"));
+  Object.assign(made, { tabIndex: 0, onclick: () => choose(place) });
+  made.onkeydown = (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(place); } };
+  made.setAttribute("role", "button");
+  made.setAttribute("aria-label", `Video ${place + 1}`);
+  made.dataset.place = place;
+  return made;
 }
 
-function failed(error) { $("message").textContent = error.message; }
+function release() {
+  for (const video of document.querySelectorAll("#videos video")) URL.revokeObjectURL(video.src);
+  $("videos").replaceChildren();
+}
 
-$("who").onsubmit = (event) => { event.preventDefault(); participant = $("name").value.trim(); next().catch(failed); };
+function choose(place) {
+  if (chosen.includes(place)) chosen = chosen.filter((other) => other !== place);
+  else if (chosen.length < page.ranks) chosen.push(place);
+  show();
+}
+
+function show() {
+  for (const made of $("videos").children) {
+    const rank = chosen.indexOf(Number(made.dataset.place));
+    if (rank < 0) delete made.dataset.rank; else made.dataset.rank = rank + 1;
+    made.lastChild.textContent = rank < 0 ? "" : ["1st", "2nd", "3rd"][rank];
+  }
+  $("send").disabled = busy || chosen.length < page.ranks;
+}
+
+async function vote() {
+  if (busy) return;
+  busy = true;
+  show();
+  try {
+    await ask(`/vote/${participant}/${page.item}`, { method: "POST", body: JSON.stringify(chosen) });
+  } catch (error) {
+    if (error.status !== 409) { failed(error); busy = false; show(); return; }  // 409: this page has a vote, go on
+  }
+  busy = false;
+  await next().catch(failed);
+}
+
+function failed(error) {
+  $("message").textContent = error.status === 401 ? "Wrong token: open the link you were given." : error.message;
+}
+
+function begin(name) {
+  participant = name;
+  next().then(() => {
+    asked.set("who", name);
+    history.replaceState(null, "", `#${asked}`);
+  }).catch(failed);
+}
+
+$("who").onsubmit = (event) => { event.preventDefault(); begin($("name").value.trim()); };
 $("clear").onclick = () => { chosen = []; show(); };
-$("send").onclick = () => {
-  $("send").disabled = true;
-  ask(`/vote/${participant}/${page.item}`, { method: "POST", body: JSON.stringify(chosen) }).then(next).catch(failed);
-};
+$("send").onclick = vote;
+// A page from the browser's back cache may show an item that has a vote by now.
+window.addEventListener("pageshow", (event) => { if (event.persisted && participant) next().catch(failed); });
+if (/^[A-Za-z0-9_-]{1,40}$/.test(asked.get("who") || "")) begin(asked.get("who"));
