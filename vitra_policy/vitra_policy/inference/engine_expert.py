@@ -80,9 +80,9 @@ class ExpertBlock(nn.Module):
     def mix(self, x: Tensor, attended: Tensor, gate_a: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
         """The rest of the block after attention (B, T, heads, head_dim)."""
         shift, scale, gate = parts
-        x = torch.addcmul(x, gate_a, self.out(attended.flatten(-2)).to(x.dtype))
+        x = torch.addcmul(x, gate_a, self.out(attended.flatten(-2)))
         hidden = self.fc1(modulate(x, shift, scale).to(self.dtype))
-        return torch.addcmul(x, gate, self.fc2(hidden).to(x.dtype))
+        return torch.addcmul(x, gate, self.fc2(hidden))
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -228,7 +228,7 @@ class FastExpert(nn.Module):
         cfg = self.config
         hidden = F.gelu(self.action_in(masked.to(self.dtype)).to(self.dtype) + offset)
         y = self.action_mid(hidden).float() + self.stem.position_embedding[cfg.context_tokens :]
-        y = y if guidance is None else y.repeat(2, 1, 1)
+        y = y if guidance is None else torch.cat([y, y])
         if context is None and tokens is not None:
             y = torch.cat([tokens, y], dim=1)
         parts = modulation.unbind(-2)

@@ -11,22 +11,20 @@ from vitra_policy.model.config import LanguageConfig
 from vitra_policy.model.gemma2 import Gemma2, GemmaLayer, GemmaNorm, rotary_tables
 
 
-class RmsNorm(nn.Module):
-    """Root-mean-square norm in fp32 with its gain's offset folded."""
+def unit_rms(x: Tensor, eps: float) -> Tensor:
+    """The last dimension over its root mean square, in fp32."""
+    y = x.float()
+    spread = torch.linalg.vector_norm(y, dim=-1, keepdim=True) * y.shape[-1] ** -0.5
+    return y * torch.rsqrt(spread.square() + eps)
 
-    def __init__(self, norm: GemmaNorm, device: torch.device) -> None:
-        super().__init__()
-        self.eps = norm.eps
-        self.weight = nn.Buffer((1.0 + norm.weight.detach().float()).to(device))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise the last dimension."""
-        y = x.float()
-        return F.rms_norm(y, y.shape[-1:], self.weight, self.eps)
+def gain_of(norm: GemmaNorm) -> Tensor:
+    """What a norm multiplies by (width,), its offset added."""
+    return 1.0 + norm.weight.detach().float()
 
 
 class TrunkLayer(nn.Module):
-    """One layer's weights; scale and soft cap are folded into the queries.
+    """One layer's weights; scale and soft cap are folded into the queries, gains of the norms into what follows them.
 
     Args:
         layer: The network's layer.
@@ -39,17 +37,17 @@ class TrunkLayer(nn.Module):
         attention = layer.attention
         cfg = self.config = attention.config
         self.softcap, self.dtype, self.coarse = cfg.softcap, linears.dtype, linears.coarse
-        query = attention.query.weight * (cfg.query_scalar**-0.5 / (cfg.softcap or 1.0))
-        keys_values = [attention.key.weight, attention.value.weight]
+        self.eps = cfg.norm_eps
+        seen, fed = gain_of(layer.norm_attention_in), gain_of(layer.norm_mlp_in)
+        query = attention.query.weight * seen * (cfg.query_scalar**-0.5 / (cfg.softcap or 1.0))
+        keys_values = [attention.key.weight * seen, attention.value.weight * seen]
         self.query = linears(query) if last else None
         self.qkv = linears(torch.cat(keys_values if last else [query, *keys_values]))
         self.out = linears(attention.out.weight)
-        self.gate_up = linears.gated(layer.gate.weight, layer.up.weight)
+        self.gate_up = linears.gated(layer.gate.weight * fed, layer.up.weight * fed)
         self.down = linears(layer.down.weight)
-        self.norm_attention_in = RmsNorm(layer.norm_attention_in, linears.device)
-        self.norm_attention_out = RmsNorm(layer.norm_attention_out, linears.device)
-        self.norm_mlp_in = RmsNorm(layer.norm_mlp_in, linears.device)
-        self.norm_mlp_out = RmsNorm(layer.norm_mlp_out, linears.device)
+        self.gain_attention = nn.Buffer(linears.constant(gain_of(layer.norm_attention_out)))
+        self.gain_mlp = nn.Buffer(linears.constant(gain_of(layer.norm_mlp_out)))
 
     def project(self, layer: nn.Module, x: Tensor) -> Tensor:
         """Heads (R, heads, D) of rows (R, width)."""
@@ -74,9 +72,9 @@ class TrunkLayer(nn.Module):
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """The rest of the layer after attention (R, heads * D); x (R, width) is the fp32 residual stream."""
-        x = x + self.norm_attention_out(self.out(attended))
-        out: Tensor = x + self.norm_mlp_out(self.down(self.gate_up(self.norm_mlp_in(x).to(self.dtype))))
-        return out
+        x = torch.addcmul(x, unit_rms(self.out(attended), self.eps), self.gain_attention)
+        hidden = self.gate_up(unit_rms(x, self.eps).to(self.dtype))
+        return torch.addcmul(x, unit_rms(self.down(hidden), self.eps), self.gain_mlp)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -88,7 +86,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def run_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None) -> Tensor:
     """One layer for all rows (N, width)."""
     cfg = layer.config
-    heads = layer.project(layer.qkv, layer.norm_attention_in(x).to(layer.dtype))
+    heads = layer.project(layer.qkv, unit_rms(x, layer.eps).to(layer.dtype))
     rotated = rotate(heads[:, : cfg.heads + cfg.kv_heads], cos, sin)
     query, key = rotated[:, : cfg.heads], rotated[:, cfg.heads :]
     return layer.finish(x, layer.attend(query, key, heads[:, -cfg.kv_heads :], bias))
@@ -98,7 +96,7 @@ def run_last_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias:
     """The last layer for one row (1,) of (N, width)."""
     cfg = layer.config
     assert layer.query is not None
-    normed = layer.norm_attention_in(x).to(layer.dtype)
+    normed = unit_rms(x, layer.eps).to(layer.dtype)
     keys_values = layer.project(layer.qkv, normed)
     key, value = keys_values[:, : cfg.kv_heads], keys_values[:, cfg.kv_heads :]
     query = layer.project(layer.query, normed.index_select(0, row))
@@ -123,7 +121,7 @@ class FastTrunk(nn.Module):
             TrunkLayer(layer, linears, index == last)  # type: ignore[arg-type]
             for index, layer in enumerate(trunk.layers)
         )
-        self.norm = RmsNorm(trunk.norm, linears.device)
+        self.gain = nn.Buffer(linears.constant(gain_of(trunk.norm)))
         self._run, self._run_last = wrap(run_layer), wrap(run_last_layer)
         self._rotary: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -142,8 +140,7 @@ class FastTrunk(nn.Module):
         *layers, last = self.layers
         for layer in layers:
             x = self._run(layer, x, cos, sin, bias)
-        feature: Tensor = self.norm(self._run_last(last, x, cos, sin, bias, row))
-        return feature[None]
+        return (unit_rms(self._run_last(last, x, cos, sin, bias, row), self.config.norm_eps) * self.gain)[None]
 
     def rotary(self, length: int) -> tuple[Tensor, Tensor]:
         """Tables (length, 1, head_dim), remembered."""
