@@ -80,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; errors that a user can fix are one line, without a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Before torch is loaded: threads that spin while they wait cost several times the work itself where loader workers
+    # or other programs want the same cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         command = tyro.cli(_commands(given), args=given, description=__doc__, config=(tyro.conf.EnumChoicesFromValues,))
         if isinstance(command, (Evaluate, Check)):
