@@ -19,6 +19,7 @@ CODE = textwrap.dedent(
     @dataclass(frozen=True, slots=True)
     class Parameters:
         fail_times: int = param(0, "Refuse this often", bounds=(0, 5))
+        bug: bool = param(False, "Whether setup has one")
 
     class Toy(StackNode[Parameters]):
         def __init__(self):
@@ -26,6 +27,8 @@ CODE = textwrap.dedent(
             self.refused = 0
 
         def setup(self):
+            if self.params.bug:
+                self.no_such_thing
             if self.refused < self.params.fail_times:
                 self.refused += 1
                 raise VitraError(f"no device, try {self.refused}")
@@ -87,6 +90,18 @@ def test_a_node_that_cannot_start_says_why_and_tries_again(toy) -> None:
     lines = read_until(process, "START")
     assert any("no device, try 1" in line for line in lines)
     assert "SETUP" in lines
+
+
+def test_a_bug_in_setup_is_shown_with_its_place(toy) -> None:
+    process = toy("-p", "bug:=true")
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if "AttributeError" in line:
+            break
+    text = "".join(lines)
+    assert "cannot start" in text
+    assert "self.no_such_thing" in text
 
 
 def test_a_parameter_out_of_bounds_ends_the_process_with_a_clear_message(toy) -> None:

@@ -8,6 +8,7 @@ import platform
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -87,8 +88,8 @@ class StackNode(LifecycleNode, Generic[P]):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: D102
         try:
             self.setup()
-        except VitraError as error:
-            self._refuse(str(error))
+        except Exception as error:  # rclpy would swallow any without a word
+            self._refuse(_words(error))
             self.teardown()
             return TransitionCallbackReturn.FAILURE
         self._set_up, self._detail = True, "configured"
@@ -97,8 +98,8 @@ class StackNode(LifecycleNode, Generic[P]):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: D102
         try:
             self.start()
-        except VitraError as error:
-            self._refuse(str(error))
+        except Exception as error:
+            self._refuse(_words(error))
             return TransitionCallbackReturn.FAILURE
         self._state, self._detail, self._last_refusal = Heartbeat.ACTIVE, "", ""
         self.get_logger().info("active")
@@ -164,6 +165,11 @@ class StackNode(LifecycleNode, Generic[P]):
             ticker.wait()
 
 
+def _words(error: Exception) -> str:
+    """Of an error that was foreseen, what it says; of a bug, where it is."""
+    return str(error) if isinstance(error, VitraError) else "".join(traceback.format_exception(error))
+
+
 def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) -> int:
     """Spin one node until SIGINT or SIGTERM, then take it down once; returns the exit code.
 
@@ -194,9 +200,7 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
                 gc.collect()
                 gc.freeze()
     except Exception as error:
-        import traceback
-
-        node.get_logger().fatal(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+        node.get_logger().fatal(_words(error))
         code = 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
