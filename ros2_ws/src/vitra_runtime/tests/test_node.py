@@ -94,12 +94,7 @@ def test_a_node_that_cannot_start_says_why_and_tries_again(toy) -> None:
 
 def test_a_bug_in_setup_is_shown_with_its_place(toy) -> None:
     process = toy("-p", "bug:=true")
-    lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line)
-        if "AttributeError" in line:
-            break
-    text = "".join(lines)
+    text = "\n".join(read_until(process, "AttributeError"))
     assert "cannot start" in text
     assert "self.no_such_thing" in text
 
