@@ -37,7 +37,7 @@ class Options:
     samples: int = 100
     """Samples per round and loader."""
     rounds: int = 5
-    """Rounds; the loaders take turns and the median of the CPU-time ratios counts."""
+    """Rounds; the loaders take turns and the median of the ratios counts. Below a whole core, trust those of CPU time."""
 
 
 def main(options: Options) -> None:
@@ -104,6 +104,7 @@ def _summary(rounds: list[dict[str, tuple[float, float]]], origin: str) -> dict[
         "data": origin,
         "samples_per_s_per_worker": {name: round(1 / median(name, 1), 1) for name in rounds[0]},
         "samples_per_cpu_s": {name: round(1 / median(name, 0), 1) for name in rounds[0]},
+        "share_of_a_core": {name: round(median(name, 0) / median(name, 1), 2) for name in rounds[0]},
         "speedup": round(ratio(1), 2),
         "speedup_cpu_time": round(ratio(0), 2),
         "target_speedup": 4.0,
