@@ -166,12 +166,9 @@ class Demonstrations:
                 time.sleep(1.0)
 
     def _clear_arm_errors(self) -> None:
-        """What an operator does when an arm's controller has stopped it."""
-        faults = self._client.safety.not_ready if self._client.safety else []
-        for node in {fault.split(":")[0] for fault in faults}:
-            if node.endswith("arm_driver"):
-                console.print(f"[yellow]{node}[/yellow]: errors of the controller cleared")
-                self._client.trigger(f"{node}/clear_errors")
+        """What an operator does when an arm's controller may have stopped it."""
+        if self._client.stops:
+            self._client.trigger("right_arm_driver/clear_errors")
 
     def _watch(self, limit_s: float) -> tuple[bool, str]:
         """Wait for the judge, a stop, or the time."""

@@ -36,3 +36,15 @@ def test_the_benchmark_runs_with_torch_numpy_and_safetensors_alone(tmp_path: Pat
     result = json.loads(out.read_text())
     assert result["best"]["samples_per_s"] > 0
     assert not any("error" in variant for variant in result["variants"])
+
+
+def test_the_data_benchmark_times_both_loaders_in_one_run(tmp_path: Path) -> None:
+    out = tmp_path / "data.json"
+    small = ["--data", str(tmp_path / "absent"), "--samples", "2", "--rounds", "1", "--out", str(out)]
+    program = [sys.executable, "-m", "vitra_training.benchmarks.bench_data", *small]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(out.read_text())
+    assert result["data"] == "synthetic episode"
+    assert result["samples_per_cpu_s"].keys() == {"ours", "ours_from_original_files", "reference_manner"}
+    assert result["speedup_cpu_time"] > 0

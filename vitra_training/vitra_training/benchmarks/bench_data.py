@@ -37,7 +37,7 @@ class Options:
     samples: int = 100
     """Samples per round and loader."""
     rounds: int = 5
-    """Rounds; the loaders take turns and the median of the ratios counts. Below a whole core, trust those of CPU time."""
+    """Rounds; the loaders take turns and the median of the ratios counts (of CPU time, where a core was shared)."""
 
 
 def main(options: Options) -> None:

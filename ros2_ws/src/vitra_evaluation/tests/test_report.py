@@ -16,6 +16,7 @@ from vitra_evaluation.seal import open_seal
 from vitra_evaluation.session import Session
 from vitra_evaluation.stats.intervals import wilson
 from vitra_evaluation.store import Outcome
+from vitra_evaluation.switchboard import LATENCY_NAME
 
 
 def finished(plan: Plan, folder: Path, port) -> Session:
@@ -91,6 +92,28 @@ def test_voided_trials_and_second_judges_are_reported(small_plan: Plan, tmp_path
     assert figures["session"]["done"] == 6
     assert [d["detail"] for d in figures["deviations"] if d["kind"] == "void"] == ["bumped the table"]
     assert figures["agreement"][0]["kappa"] == 1.0
+    session.close()
+
+
+def test_letters_are_shared_by_policies_that_do_not_differ(small_plan: Plan, tmp_path: Path, fake_port) -> None:
+    session = finished(small_plan, tmp_path, fake_port)
+    path = write_report(session)
+    figures = json.loads((path.parent / "report.json").read_text())
+    # Three pairs, all won by "one": p = 0.25, which is no difference yet.
+    assert [(e["policy"], e["letters"]) for e in figures["letters"]] == [("one", "a"), ("two", "a")]
+    assert "Which policies differ" in (path.parent / "report.md").read_text()
+    session.close()
+
+
+def test_chunks_of_different_length_are_a_warning(small_plan: Plan, tmp_path: Path, fake_port) -> None:
+    session = finished(small_plan, tmp_path, fake_port)
+    aliases = {name: alias for alias, name in open_seal(tmp_path).names.items()}
+    rows = [
+        {"alias": aliases[n], "answer_s": [0.1], "chunk": c} for n, c in (("one", "16 x 33 ms"), ("two", "50 x 20 ms"))
+    ]
+    (tmp_path / LATENCY_NAME).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = (write_report(session).parent / "report.md").read_text()
+    assert "Chunks differ in length (one: 16 x 33 ms; two: 50 x 20 ms)" in text
     session.close()
 
 

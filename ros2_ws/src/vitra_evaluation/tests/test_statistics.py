@@ -19,6 +19,7 @@ from vitra_evaluation.stats.comparison import (
     mcnemar_exact,
 )
 from vitra_evaluation.stats.intervals import CountError, clopper_pearson, posterior, wilson
+from vitra_evaluation.stats.letters import compact_letters
 from vitra_evaluation.stats.sequential import (
     Decision,
     SequentialPlan,
@@ -202,3 +203,29 @@ def test_kappa_has_the_textbook_value() -> None:
     assert cohens_kappa(["y"] * 4, ["y"] * 4).kappa == 1.0
     with pytest.raises(CountError):
         cohens_kappa([], [])
+
+
+def pairs(*names: str) -> set[frozenset[str]]:
+    return {frozenset(name) for name in names}
+
+
+def test_letters_of_known_cases() -> None:
+    assert compact_letters("AB", set()) == {"A": "a", "B": "a"}
+    assert compact_letters("AB", pairs("AB")) == {"A": "a", "B": "b"}
+    assert compact_letters("ABC", pairs("AC")) == {"A": "a", "B": "ab", "C": "b"}
+    # Of four, only neighbours in the order do not differ.
+    far = {frozenset((a, b)) for i, a in enumerate("ABCD") for b in "ABCD"[i + 2 :]}
+    assert compact_letters("ABCD", far) == {"A": "a", "B": "ab", "C": "bc", "D": "c"}
+
+
+def test_two_policies_share_a_letter_exactly_when_they_do_not_differ() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        names = [f"p{i}" for i in range(int(rng.integers(2, 8)))]
+        every = [frozenset(p) for p in itertools.combinations(names, 2)]
+        different = {p for p in every if rng.random() < 0.5}
+        letters = compact_letters(names, different)
+        for pair in every:
+            a, b = (set(letters[name]) for name in pair)
+            assert bool(a & b) is (pair not in different)
+        assert "a" in letters[names[0]]

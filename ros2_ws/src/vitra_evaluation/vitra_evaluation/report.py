@@ -126,6 +126,9 @@ def _warnings(figures: Figures) -> list[str]:
         c.get("sequential") == "different" for c in figures["comparisons"]
     ):
         found.append(f"The session was ended early, after {session['done']} of {session['total']} trials.")
+    if session["blind"] and len({str(lengths) for lengths in figures["chunks"].values()}) > 1:
+        lengths = "; ".join(f"{policy}: {', '.join(found)}" for policy, found in figures["chunks"].items())
+        found.append(f"Chunks differ in length ({lengths}): whoever opened a bag could tell the policies apart.")
     if session["robot"] == "sim":
         found.append("Simulated robot: these rates say nothing about the real one.")
     return found

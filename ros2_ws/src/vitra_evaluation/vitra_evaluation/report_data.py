@@ -26,6 +26,7 @@ from vitra_evaluation.stats.comparison import (
     mcnemar_exact,
 )
 from vitra_evaluation.stats.intervals import Interval, clopper_pearson, posterior, wilson
+from vitra_evaluation.stats.letters import compact_letters
 from vitra_evaluation.stats.sequential import SequentialPlan, anytime_p
 from vitra_evaluation.stopping import paired_outcomes, session_decision
 from vitra_evaluation.store import Attempt, Outcome, TrialResult
@@ -38,6 +39,8 @@ GROUPS = {
     "unseen": (Condition.UNSEEN_OBJECT_BACKGROUND, Condition.UNSEEN_CATEGORY),
 }
 """Groups of cells that are averaged, as in the paper's Table II."""
+
+_ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +90,18 @@ def collect(session: Session) -> Figures:
         if (attempt := counted.get(slot.index)) is not None and attempt.result is not None
     ]
     policies = [policy.name for policy in session.plan.policies]
+    comparisons = _comparisons(session, policies, rows)
     return {
         "session": _session(session, len(rows)),
         "cells": _cells(session, rows, policies),
         "averages": _averages(session, rows, policies),
-        "comparisons": _comparisons(session, policies, rows),
+        "comparisons": comparisons,
+        "letters": _letters(session, policies, rows, comparisons),
         "failures": {p: _codes(r for r in rows if r.policy == p) for p in policies},
         "progress": {p: _progress(session, [r for r in rows if r.policy == p]) for p in policies},
         "measures": {p: _measures([r for r in rows if r.policy == p]) for p in policies},
         "answers": _answers(session, names, policies),
+        "chunks": _chunks(session, names, policies),
         "agreement": _agreement(session, rows),
         "order": swapped(session.schedule, names),
         "deviations": _deviations(session),
@@ -206,6 +212,20 @@ def _comparisons(session: Session, policies: list[str], rows: list[_Row]) -> lis
     return found
 
 
+def _letters(session: Session, policies: list[str], rows: list[_Row], comparisons: list[Figures]) -> list[Figures]:
+    """Compact letter display over all trials; a declared sequential comparison uses its own p, valid under peeking."""
+    spec = session.plan.sequential
+    alpha = spec.alpha if spec is not None else _ALPHA
+    p_values = holm([c["p_paired" if spec is None else "p_anytime"] for c in comparisons])
+    different = {frozenset((c["first"], c["second"])) for c, p in zip(comparisons, p_values, strict=True) if p <= alpha}
+    counts = {policy: _counts([r for r in rows if r.policy == policy]) for policy in policies}
+    best_first = sorted(policies, key=lambda p: (-counts[p][0] / max(counts[p][1], 1), policies.index(p)))
+    letters = compact_letters(best_first, different)
+    return [
+        {"policy": p, "k": counts[p][0], "n": counts[p][1], "letters": letters[p], "alpha": alpha} for p in best_first
+    ]
+
+
 def _codes(rows: Any) -> dict[str, int]:
     return dict(sorted(Counter(r.result.failure_code or "unlabelled" for r in rows if not r.success).items()))
 
@@ -237,12 +257,22 @@ def _measures(rows: list[_Row]) -> Figures:
 def _answers(session: Session, names: dict[str, str], policies: list[str]) -> Figures:
     """True answer times of the policies, as the sealed log has them [ms]."""
     times: dict[str, list[float]] = {}
-    path = session.folder / LATENCY_NAME
-    if path.is_file():
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
-            times.setdefault(names[row["alias"]], []).extend(1e3 * t for t in row["answer_s"])
+    for row in _sealed_rows(session):
+        times.setdefault(names[row["alias"]], []).extend(1e3 * t for t in row["answer_s"])
     return {policy: _quartiles(times[policy]) for policy in policies if times.get(policy)}
+
+
+def _chunks(session: Session, names: dict[str, str], policies: list[str]) -> dict[str, list[str]]:
+    """Lengths of the policies' chunks: where they differ, whoever opened a bag could tell the policies apart."""
+    found: dict[str, set[str]] = {}
+    for row in _sealed_rows(session):
+        found.setdefault(names[row["alias"]], set()).add(row.get("chunk", ""))
+    return {policy: sorted(found[policy]) for policy in policies if policy in found}
+
+
+def _sealed_rows(session: Session) -> list[Figures]:
+    path = session.folder / LATENCY_NAME
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def _quartiles(values: list[float]) -> Figures:

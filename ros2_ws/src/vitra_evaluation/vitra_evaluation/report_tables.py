@@ -26,6 +26,13 @@ def tables(figures: Figures) -> list[Table]:
         _averages(figures),
         _comparisons(figures),
         Table(
+            "Which policies differ",
+            ("policy", "success", "letters"),
+            [(e["policy"], f"{e['k']}/{e['n']}", e["letters"]) for e in figures["letters"]],
+            "Policies that share a letter do not differ at the level of "
+            f"{figures['letters'][0]['alpha']:g} (paired test over all trials, Holm's adjustment).",
+        ),
+        Table(
             "Why trials failed",
             ("failure", *policies),
             [

@@ -3,15 +3,14 @@
 policy_node --ros-args -p policy:=switchboard -p policy_options:="[session=runs/eval/demo]"
 
 The session's runner writes which alias is next; only this process opens the seal and knows who that is. Answers carry
-the alias, no stage timings, and (latency: equal) come at the pace of the slowest policy, so that neither topics, bags
-nor logs tell the policies apart.
+the alias, no stage timings, and (latency: equal) come at the pace of the slowest policy; what a policy prints or logs
+goes to a sealed file. So neither topics, bags nor logs tell the policies apart.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 import traceback
 from collections import deque
@@ -21,6 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from vitra_evaluation.hush import append_sealed, hushed
 from vitra_evaluation.plan import Latency
 from vitra_evaluation.seal import open_seal
 from vitra_evaluation.session import ACTIVE_NAME
@@ -40,15 +40,21 @@ T = TypeVar("T")
 LATENCY_NAME = "sealed_latency.jsonl"
 LOG_NAME = "sealed.log"
 _WARM_ANSWERS = 3
+_PACE_ANSWERS = 200
+_USUAL = 0.9
 
 
 class Pace:
-    """Answers no faster than the slowest policy's usual answer.
+    """Answers as the slowest policy does: no faster than its usual answer, and as often late as it is.
+
+    A faster policy's answer is held back to a duration drawn from the slowest one's, so that not even the spread of the
+    answer times tells who answers.
 
     Args:
         enabled: off, policies answer at their own pace.
         clock: monotonic seconds.
         sleep: waits.
+        seed: of the draws.
     """
 
     def __init__(
@@ -56,24 +62,30 @@ class Pace:
         enabled: bool,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], None] = time.sleep,
+        seed: int | None = None,
     ) -> None:
         self._enabled, self._clock, self._sleep = enabled, clock, sleep
+        self._rng = np.random.default_rng(seed)
         self._times_s: dict[str, deque[float]] = {}
-
-    @property
-    def target_s(self) -> float:
-        """Duration of every answer: the slowest policy's 90th percentile so far."""
-        return max((float(np.quantile(times, 0.9)) for times in self._times_s.values()), default=0.0)
 
     def note(self, name: str, duration_s: float) -> None:
         """Learn from an answer of a policy."""
-        self._times_s.setdefault(name, deque(maxlen=200)).append(duration_s)
+        self._times_s.setdefault(name, deque(maxlen=_PACE_ANSWERS)).append(duration_s)
 
-    def wait(self, begun_s: float) -> None:
-        """Wait until an answer that was begun then may go out."""
-        left_s = begun_s + self.target_s - self._clock()
+    def wait(self, name: str, begun_s: float) -> None:
+        """Wait until an answer of a policy that was begun then may go out."""
+        left_s = begun_s + self._duration_s(name) - self._clock()
         if self._enabled and left_s > 0:
             self._sleep(left_s)
+
+    def _duration_s(self, name: str) -> float:
+        """Of an answer: the slowest policy's 90th percentile so far, or later, as often as that policy is."""
+        usual_s = {other: float(np.quantile(times, _USUAL)) for other, times in self._times_s.items()}
+        if not usual_s:
+            return 0.0
+        slowest = max(usual_s, key=lambda other: usual_s[other])
+        drawn_s = 0.0 if name == slowest else float(self._rng.choice(self._times_s[slowest]))
+        return max(usual_s[slowest], drawn_s)
 
 
 class Switchboard:
@@ -92,6 +104,7 @@ class Switchboard:
         self._pace = Pace(seal.latency is Latency.EQUAL)
         self._alias, self._active = "", ""
         self._times_s: list[float] = []
+        self._chunk = ""
         each = [policy.metadata for policy in self._policies.values()]
         self._metadata = PolicyMetadata(
             "session",
@@ -142,8 +155,9 @@ class Switchboard:
         chunk = self._shielded(lambda: policy.infer(_visible(observation, policy.metadata)))
         duration_s = time.perf_counter() - begun_s
         self._times_s.append(duration_s)
+        self._chunk = f"{chunk.steps} x {1e3 * chunk.step_s:.0f} ms"
         self._pace.note(self._active, duration_s)
-        self._pace.wait(begun_s)
+        self._pace.wait(self._active, begun_s)
         return dataclasses.replace(chunk, policy_id=self._alias, timing={})
 
     def close(self) -> None:
@@ -153,17 +167,18 @@ class Switchboard:
             policy.close()
 
     def _shielded(self, call: Callable[[], T]) -> T:
-        """Errors go to the sealed log; outside they only carry the alias."""
+        """Errors, and whatever is printed, go to the sealed log; outside they only carry the alias."""
         try:
-            return call()
+            with hushed(self._folder / LOG_NAME):
+                return call()
         except Exception as error:
-            _append(self._folder / LOG_NAME, f"{self._alias} {traceback.format_exc()}\n")
+            append_sealed(self._folder / LOG_NAME, f"{self._alias} {traceback.format_exc()}\n")
             raise PolicyError(f"The policy of trial {self._alias} could not answer; see {LOG_NAME} later.") from error
 
     def _write_times(self) -> None:
         if self._times_s and self._alias:
-            row = {"alias": self._alias, "answer_s": [round(t, 5) for t in self._times_s]}
-            _append(self._folder / LATENCY_NAME, json.dumps(row) + "\n")
+            row = {"alias": self._alias, "answer_s": [round(t, 5) for t in self._times_s], "chunk": self._chunk}
+            append_sealed(self._folder / LATENCY_NAME, json.dumps(row) + "\n")
         self._times_s = []
 
 
@@ -178,12 +193,6 @@ def _visible(observation: Observation, metadata: PolicyMetadata) -> Observation:
         committed=observation.committed if metadata.uses_committed else None,
         extras={name: value for name, value in observation.extras.items() if name not in hidden},
     )
-
-
-def _append(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "a") as file:
-        file.write(text)
 
 
 def make_switchboard(session: str) -> Switchboard:

@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from vitra_runtime.scheduling import PRIORITY_VARIABLE
+
 
 @dataclass(frozen=True)
 class Args:
@@ -32,6 +34,8 @@ class Args:
     """Publish aligned depth too."""
     color_format: str = "compressed"
     """compressed or raw."""
+    realtime: bool = True
+    """Ask for real-time scheduling of the recorder's receiving side, as the launch files do."""
     out: Path | None = None
     """JSON file; default standard output."""
 
@@ -94,7 +98,8 @@ def main(args: Args) -> None:
     command = [sys.executable, "-m", "vitra_recorder.recorder_node", "--ros-args"]
     for value in (f"output:={folder / 'bag'}", "record_at_start:=true", f"color_format:={args.color_format}"):
         command += ["-p", value]
-    recorder = subprocess.Popen(command)
+    environment = os.environ | {PRIORITY_VARIABLE: "10" if args.realtime else "0"}
+    recorder = subprocess.Popen(command, env=environment)
     with multiprocessing.get_context("spawn").Manager() as manager:
         counts = manager.dict()
         camera = [("head_camera/color/image_raw", "image", 30.0)]

@@ -82,6 +82,16 @@ def test_a_step_above_10_degrees_does_not_move_the_arm(bench: Bench) -> None:
     assert bench.arm.targets == 0
 
 
+def test_an_arm_that_was_held_back_from_its_target_may_begin_where_it_is(bench: Bench) -> None:
+    bench.arm.blocked = True
+    bench.stream(0, 90.0, 60)
+    bench.step(20)
+    assert bench.motion.status is Status.IDLE
+    assert degrees(bench)[0] == pytest.approx(27.0)
+    assert bench.motion.pass_through(target(j1=0.1), bench.now_s)
+    assert degrees(bench)[0] == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("bad_deg", [178.1, -178.1, -2147483.648, math.nan, math.inf])
 def test_a_target_beyond_a_limit_is_error_1002_and_does_not_move_the_arm(bench: Bench, bad_deg: float) -> None:
     assert not bench.motion.pass_through(target(j1=bad_deg), 0.0)

@@ -8,27 +8,30 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import rclpy
 import tyro
-from sensor_msgs.msg import JointState
 
-from vitra_description.calibration import calibration_path, load_calibration
+from vitra_description.calibration import Calibration, calibration_path, load_calibration
 from vitra_msgs.msg import HandActionChunk, SafetyState
+from vitra_policy.action_space import Side
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
-from vitra_runtime.timing import stamp_to_s
+from vitra_runtime.polling import PolledTopic, PolledTopics
+from vitra_runtime.timing import Ticker
 from vitra_teleop.chunk_message import fill_chunk
 from vitra_teleop.follower import SpeedLimits
 from vitra_teleop.hands import TeleopError
+from vitra_teleop.joint_topics import JointTopics
 from vitra_teleop.player import PathPlayer, PlayerSettings, Stage
 from vitra_teleop.recorded_path import read_path
 from vitra_teleop.robot_state import RobotState
 
 _WAIT_S = 10.0
+_LOOK_S = 0.05
+_SILENCE_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -66,37 +69,18 @@ def _replay(args: Args) -> int:
     calibration = load_calibration(Path(name) if name.endswith((".yaml", ".yml")) else calibration_path(name))
     path = read_path(args.bag, calibration)
     sides = tuple(path.wrists)
-    robot, safety = RobotState(sides, calibration), {"state": -1}
     rclpy.init()
     node = rclpy.create_node("replay_episode")
-    chunks = node.create_publisher(HandActionChunk, "hand_action_chunk", qos.CHUNK)
-
-    def on_joints(stream: str, message: JointState) -> None:
-        robot.add(stream, stamp_to_s(message.header.stamp), message.name, message.position)
-
-    def on_safety(message: SafetyState) -> None:
-        safety["state"] = message.state
-
-    for side in sides:
-        for part in ("arm", "hand"):
-            stream = f"{side}_{part}"
-            node.create_subscription(JointState, f"{stream}/joint_states", partial(on_joints, stream), qos.SENSOR)
-    node.create_subscription(SafetyState, "safety_state", on_safety, qos.LATCHED)
-    _wait(node, robot, safety)
+    robot = Robot(node, sides, calibration)
+    robot.wait()
     settings = PlayerSettings(speed=args.speed, approach=SpeedLimits(args.approach_m_s, 4 * args.approach_m_s, 1.5))
     player = PathPlayer(path, settings)
-    sequence, stage = 0, ""
-    next_s = time.monotonic()
+    chunks = node.create_publisher(HandActionChunk, "hand_action_chunk", qos.CHUNK)
+    ticker, sequence, stage = Ticker(settings.step_s), 0, ""
     while player.stage not in (Stage.DONE, Stage.FAILED):
-        next_s += settings.step_s
-        while time.monotonic() < next_s:
-            rclpy.spin_once(node, timeout_sec=max(0.0, next_s - time.monotonic()))
-        stamp_s = robot.newest_common_s
-        assert stamp_s is not None
-        refused = "" if safety["state"] == SafetyState.ARMED else "the robot was stopped"
-        if node.get_clock().now().nanoseconds * 1e-9 - stamp_s > 0.2:
-            refused = refused or "the robot's joints are not heard any more"
-        chunk = player.tick(stamp_s, robot.at(stamp_s), refused)
+        ticker.wait()
+        stamp_s, refused = robot.look()
+        chunk = player.tick(stamp_s, robot.state.at(stamp_s), refused)
         if player.stage != stage:
             stage = player.stage
             node.get_logger().info(f"{stage} {player.detail}".strip())
@@ -113,18 +97,61 @@ def _replay(args: Args) -> int:
                     instruction=path.instruction,
                 )  # fmt: skip
             )
+    robot.close()
     node.destroy_node()
     return 0 if player.stage is Stage.DONE else 1
 
 
-def _wait(node: Any, robot: RobotState, safety: dict[str, int]) -> None:
-    deadline_s = time.monotonic() + _WAIT_S
-    while time.monotonic() < deadline_s:
-        rclpy.spin_once(node, timeout_sec=0.05)
-        if robot.newest_common_s is not None and safety["state"] == SafetyState.ARMED:
-            return
-    lacking = "the robot is not armed (safety_supervisor/rearm)" if robot.newest_common_s else "no joint states"
-    raise TeleopError(f"Cannot replay: {lacking}.")
+class Robot:
+    """What a replay must know of the robot.
+
+    Args:
+        node: whose names are used.
+        sides: arms that replay.
+        calibration: of the robot.
+    """
+
+    def __init__(self, node: Any, sides: tuple[Side, ...], calibration: Calibration) -> None:
+        self.state = RobotState(sides, calibration)
+        self._clock, self._armed = node.get_clock(), False
+        self._polled = PolledTopics(node, "robot")
+        self._joints = JointTopics(self._polled, sides)
+        self._safety: PolledTopic = self._polled.subscribe(SafetyState, "safety_state", qos.LATCHED)
+
+    def look(self) -> tuple[float, str]:
+        """Time up to which all joints are known, and why the robot must not move (empty if it may)."""
+        self._read()
+        stamp_s = self.state.newest_common_s
+        assert stamp_s is not None
+        if not self._armed:
+            return stamp_s, "the robot was stopped"
+        silent = self._clock.now().nanoseconds * 1e-9 - stamp_s > _SILENCE_S
+        return stamp_s, "the robot's joints are not heard any more" if silent else ""
+
+    def wait(self) -> None:
+        """Until the robot is armed and its joints are heard.
+
+        Raises:
+            TeleopError: not within some seconds.
+        """
+        deadline_s = time.monotonic() + _WAIT_S
+        while time.monotonic() < deadline_s:
+            self._read()
+            if self.state.newest_common_s is not None and self._armed:
+                return
+            time.sleep(_LOOK_S)
+        heard = self.state.newest_common_s is not None
+        lacking = "the robot is not armed (safety_supervisor/rearm)" if heard else "no joint states"
+        raise TeleopError(f"Cannot replay: {lacking}.")
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        self._polled.close()
+
+    def _read(self) -> None:
+        self._joints.fetch(self.state)
+        for message, _ in self._safety.take():
+            self._armed = message.state == SafetyState.ARMED
 
 
 if __name__ == "__main__":

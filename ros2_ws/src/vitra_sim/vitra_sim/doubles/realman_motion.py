@@ -72,7 +72,7 @@ class Motion:
         if not self._may_move(position_rad):
             return False
         if self.status is not Status.THROUGH_JOINT:
-            self._reseed()
+            self._reseed(position_rad)
             self._budget = np.full(DOF, MAX_STEP_RAD)
             period_s = 0.005
         else:
@@ -184,8 +184,13 @@ class Motion:
         self.raise_error(code)
         return False
 
-    def _reseed(self) -> None:
+    def _reseed(self, first_rad: Array | None = None) -> None:
+        """Start where the arm was told to be, or where it is if the setpoint is nearer to that: contact parts the two."""
         self._q, self._v = self.port.target(), np.zeros(DOF)
+        if first_rad is not None:
+            measured = self.port.joint_state().position_rad
+            if np.abs(first_rad - measured).max() < np.abs(first_rad - self._q).max():
+                self._q = measured
 
     def _begin(self, status: Status) -> None:
         self.status = status
