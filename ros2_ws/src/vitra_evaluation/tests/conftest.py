@@ -168,7 +168,7 @@ class ConsoleUnderTest:
     outcome: list[object]
     thread: threading.Thread
 
-    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
         deadline_s = time.monotonic() + timeout_s
         tick = threading.Event()
         while not condition():

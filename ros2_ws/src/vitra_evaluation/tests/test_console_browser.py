@@ -81,12 +81,15 @@ def test_void_needs_a_reason_and_the_trial_comes_again(page, console) -> None:
     assert console.session.next_slot().index == 0
 
 
-def test_stop_reaches_the_robot_within_200_ms_of_the_click_and_rearming_is_explicit(page, console) -> None:
+def test_stop_acts_on_press_and_rearming_is_explicit(page, console, record_property) -> None:
+    """The 200 ms from click to hold are asserted on the graph (test_console_graph); here they are only noted."""
     to_running(page)
     page.evaluate("$('stop').addEventListener('pointerdown', () => window.clicked = Date.now(), {capture: true})")
-    page.click("#stop")
+    page.hover("#stop")
+    page.mouse.down()  # no release: a press is enough
     console.wait_for(lambda: console.port.stops > 0)
-    assert console.port.stopped_at_s - page.evaluate("window.clicked") / 1e3 < 0.2
+    record_property("click_to_stop_s", console.port.stopped_at_s - page.evaluate("window.clicked") / 1e3)
+    page.mouse.up()
     page.wait_for_selector("#safety[data-state=stopped]")
     page.wait_for_selector("body[data-phase=label]")
     page.click("[data-do=safety_stop]")
@@ -97,6 +100,7 @@ def test_stop_reaches_the_robot_within_200_ms_of_the_click_and_rearming_is_expli
     page.click("#rearm.sure")
     page.wait_for_selector("#safety[data-state=armed]")
     assert console.port.told.count("arm") == 1
+    assert console.port.stops == 1
 
 
 def test_pause_holds_the_next_trial_back_until_it_is_lifted(page, console) -> None:

@@ -22,13 +22,13 @@ def talk(address: str, story: Callable[[aiohttp.ClientSession, str], Awaitable[A
         async with aiohttp.ClientSession() as http:
             return await story(http, address.replace("http", "ws") + "/ws")
 
-    return asyncio.run(asyncio.wait_for(run(), 20))
+    return asyncio.run(asyncio.wait_for(run(), 120))
 
 
 async def state(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
     """The next state; pictures and answers are passed over."""
     while True:
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=30)
         assert message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY), message
         if message.type is aiohttp.WSMsgType.TEXT and json.loads(message.data)["type"] == "state":
             return dict(json.loads(message.data))
@@ -51,7 +51,7 @@ def test_a_wrong_token_learns_and_moves_nothing(console, first: str) -> None:
     async def story(http: aiohttp.ClientSession, url: str) -> None:
         socket = await http.ws_connect(url)
         await socket.send_str(first)
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=30)
         assert message.type is aiohttp.WSMsgType.CLOSE
         assert message.data == 4401
 
@@ -89,7 +89,7 @@ def test_two_evaluators_one_has_control_and_both_can_stop(console) -> None:
         assert not seen["control"]
         await second.send_json({"do": "confirm_reset"})
         while True:
-            message = await second.receive(timeout=5)
+            message = await second.receive(timeout=30)
             if message.type is aiohttp.WSMsgType.TEXT and json.loads(message.data)["type"] == "answer":
                 assert "Another console has control" in json.loads(message.data)["message"]
                 break

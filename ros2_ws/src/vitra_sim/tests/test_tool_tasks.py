@@ -141,7 +141,7 @@ def test_the_expert_does_it(task, seed):
 
 
 def test_an_expert_that_is_misled_fails():
-    """The verdicts are not given away: the same tool grasped two fingers' breadth beside its handle is not lifted."""
+    """The verdicts are not given away: a hand that closes nine centimetres beside the brush sweeps nothing."""
     from vitra_policy.inference.policy import SIM_OBJECT_POSES
 
     env, policy = VitraSimEnv(SWEEP.name, time_limit_s=12.0), create_policy("expert")
