@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,8 @@ def test_the_3b_network_needs_what_the_cost_model_says() -> None:
 def test_the_benchmark_runs_with_torch_numpy_and_safetensors_alone(tmp_path: Path) -> None:
     out = tmp_path / "train.json"
     small = ["--tiny", "--device", "cpu", "--samples-per-step", "2", "--warmup", "0", "--steps", "1", "--repeats", "1"]
-    done = subprocess.run([sys.executable, "-c", _PROGRAM, *small, "--out", str(out)], capture_output=True, text=True)
+    program = [sys.executable, "-c", _PROGRAM, *small, "--out", str(out)]
+    done = subprocess.run(program, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     result = json.loads(out.read_text())
     assert result["best"]["samples_per_s"] > 0
