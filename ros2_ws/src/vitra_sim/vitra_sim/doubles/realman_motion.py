@@ -185,7 +185,7 @@ class Motion:
         return False
 
     def _reseed(self, first_rad: Array | None = None) -> None:
-        """Start where the arm was told to be, or where it is if the setpoint is nearer to that: contact parts the two."""
+        """Start where the arm was told to be, or where it is if the setpoint is nearer to that: contact parts them."""
         self._q, self._v = self.port.target(), np.zeros(DOF)
         if first_rad is not None:
             measured = self.port.joint_state().position_rad

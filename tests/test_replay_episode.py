@@ -1,0 +1,97 @@
+"""An episode that was demonstrated in simulation is replayed there, through the guard, and does the task again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vitra_bringup.bag_report import messages, open_bag
+from vitra_bringup.graph_client import GraphClient
+from vitra_bringup.graph_run import GraphRun
+from vitra_bringup.teleop_demo import Args, Demonstrations
+from vitra_description.kinematics import ArmModel
+from vitra_msgs.msg import ArmCommand
+from vitra_runtime import qos
+
+pytestmark = [pytest.mark.graph, pytest.mark.timeout(400)]
+
+COMMAND = "right_arm/command"
+NEAR_M = 0.02
+
+
+@dataclass
+class Replayed:
+    """What a replay did."""
+
+    code: int
+    words: str
+    success: bool
+    stops: int
+    recorded_m: NDArray[np.float64]
+    """(N, 3) where the episode's commands put the wrist."""
+    commanded_m: NDArray[np.float64]
+    """(M, 3) where the replay's did."""
+
+
+def wrist_positions_m(commands: list[list[float]]) -> NDArray[np.float64]:
+    """(N, 3) in the arm's base, thinned out to 20 Hz."""
+    model = ArmModel()
+    return np.stack([model.fk(np.asarray(q))[:3, 3] for q in commands[::10]])
+
+
+def recorded_commands(bag: Path) -> list[list[float]]:
+    with open_bag(bag) as reader:
+        return [list(message.position_rad) for _, _, message in messages(reader, (COMMAND,))]
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
+    folder, domain = tmp_path_factory.mktemp("replay"), 30 + os.getpid() % 60
+    args = Args(out=folder, episodes=1, discard=False, domain_id=domain)
+    arguments = args.launch_arguments(folder / "episodes")
+    with GraphRun("teleop.launch.xml", arguments, folder / "launch.log", domain) as run:
+        run.wait_ready()
+        demonstrations = Demonstrations(run.client, args)
+        demonstrations.record()
+        assert demonstrations.saved == 1, (folder / "launch.log").read_text()[-3000:]
+        (bag,) = (path for path in (folder / "episodes").glob("episode_*") if path.is_dir())
+        demonstrations.go_home()
+        run.client.reset_sim(args.task, args.seed + demonstrations.discarded)
+        yield replay(run.client, bag, domain)
+
+
+def replay(client: GraphClient, bag: Path, domain: int) -> Replayed:
+    commands: list[list[float]] = []
+    client.watch(ArmCommand, COMMAND, qos.SETPOINT, lambda message: commands.append(list(message.position_rad)))
+    stops = len(client.stops)
+    run = subprocess.run(
+        [sys.executable, "-m", "vitra_teleop.replay_episode_node", str(bag), "--speed", "0.8"],
+        env={**os.environ, "ROS_DOMAIN_ID": str(domain)}, capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+    success = bool(client.sim and client.sim.success)
+    return Replayed(
+        run.returncode, run.stderr + run.stdout, success, len(client.stops) - stops,
+        wrist_positions_m(recorded_commands(bag)), wrist_positions_m(commands),
+    )  # fmt: skip
+
+
+def test_it_reaches_its_end_without_a_stop(replayed: Replayed) -> None:
+    assert (replayed.code, replayed.stops) == (0, 0), replayed.words
+
+
+def test_the_arm_is_led_along_the_recorded_path(replayed: Replayed) -> None:
+    apart = np.linalg.norm(replayed.recorded_m[:, None] - replayed.commanded_m[None], axis=2).min(axis=1)
+    assert apart.max() < NEAR_M, f"{apart.max() * 100:.1f} cm off"
+    assert np.ptp(replayed.recorded_m, axis=0).max() > 5 * NEAR_M, "the path is more than a point"
+
+
+def test_the_cube_is_in_the_box_again(replayed: Replayed) -> None:
+    assert replayed.success
