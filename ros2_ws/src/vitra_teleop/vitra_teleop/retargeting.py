@@ -37,7 +37,7 @@ class JointMap:
 
 
 class DexRetargeting:
-    """Fingertip vectors matched by optimisation (`pip install dex-retargeting==0.5.0 six`): for pinches.
+    """Fingertip vectors matched by optimisation (`dex-retargeting`): for pinches.
 
     Args:
         method: `vector` or `dexpilot`.
