@@ -9,12 +9,10 @@ import socket
 import sys
 import threading
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from vitra_description.calibration import calibration_path, load_calibration
@@ -28,8 +26,10 @@ from vitra_policy.transforms import make_pose, matrix_from_quaternion
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
-from vitra_runtime.timing import Ticker, stamp_to_s
+from vitra_runtime.polling import PolledTopics
+from vitra_runtime.timing import Ticker
 from vitra_teleop.human_like import HumanLikeHands
+from vitra_teleop.joint_topics import JointTopics
 from vitra_teleop.robot_state import RobotState
 from vitra_teleop.wire import DEFAULT_PORT, encode
 
@@ -72,12 +72,8 @@ class OperatorDoubleNode(StackNode[Parameters]):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.create_subscription(SimState, "sim/state", self._on_sim, qos.SENSOR)
         self.create_subscription(HandActionChunk, "hand_action_chunk", self._on_chunk, qos.CHUNK)
-        for side in self.params.sides:
-            for part in ("arm", "hand"):
-                stream = f"{side}_{part}"
-                self.create_subscription(
-                    JointState, f"{stream}/joint_states", partial(self._on_joints, stream), qos.SENSOR
-                )
+        self._polled = PolledTopics(self, "robot")
+        self._joints = JointTopics(self._polled, self.params.sides)
         for name, callback in {"begin": self._on_begin, "end": self._on_end, "hide": self._on_hide}.items():
             self.create_service(Trigger, f"~/{name}", callback)
         self.create_timer(_LOOK_PERIOD_S, self._look)
@@ -115,9 +111,6 @@ class OperatorDoubleNode(StackNode[Parameters]):
     def _now_s(self) -> float:
         return float(self.get_clock().now().nanoseconds * 1e-9)
 
-    def _on_joints(self, stream: str, message: JointState) -> None:
-        self._robot.add(stream, stamp_to_s(message.header.stamp), message.name, message.position)
-
     def _on_begin(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._policy is not None:
             self._policy.reset()
@@ -138,6 +131,7 @@ class OperatorDoubleNode(StackNode[Parameters]):
         return response
 
     def _look(self) -> None:
+        self._joints.fetch(self._robot)
         stamp_s = self._robot.newest_common_s
         if self._policy is None or self._sim is None or stamp_s is None or not self._demonstrating:
             return

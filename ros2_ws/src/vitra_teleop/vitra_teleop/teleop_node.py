@@ -6,12 +6,10 @@ ros2 run vitra_teleop teleop --ros-args -p input:=udp -p tracker_axes:=openxr -p
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -21,12 +19,13 @@ from vitra_msgs.srv import SetInstruction
 from vitra_policy.inference.registry import parse_options
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
-from vitra_runtime.timing import stamp_to_s
+from vitra_runtime.polling import PolledTopics
 from vitra_teleop.chunk_message import fill_chunk
 from vitra_teleop.clutch import ClutchState
 from vitra_teleop.frames import camera_from_tracker
 from vitra_teleop.hands import Action, TeleopInput
 from vitra_teleop.inputs import create_input
+from vitra_teleop.joint_topics import JointTopics
 from vitra_teleop.retargeting import create_retargeter
 from vitra_teleop.robot_state import RobotState
 from vitra_teleop.session import TeleopSession
@@ -49,6 +48,8 @@ class TeleopNode(StackNode[Parameters]):
         self._input: TeleopInput | None = None
         self._robot: RobotState | None = None
         self._session: TeleopSession | None = None
+        self._polled: PolledTopics | None = None
+        self._joints: JointTopics | None = None
         self._safety: SafetyState | None = None
         self._instruction, self._sequence, self._frames = self.params.instruction, 0, 0
         self._announced: dict[str, ClutchState] = {}
@@ -56,12 +57,6 @@ class TeleopNode(StackNode[Parameters]):
         self._instructions = self.stream_publisher(String, "instruction", qos.LATCHED)
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_subscription(SafetyState, "safety_state", self._on_safety, qos.LATCHED)
-        for side in self.params.sides:
-            for part in ("arm", "hand"):
-                stream = f"{side}_{part}"
-                self.create_subscription(
-                    JointState, f"{stream}/joint_states", partial(self._on_joints, stream), qos.SENSOR
-                )
         self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction)
         self._asked = {action: self.create_client(Trigger, name) for action, name in _SERVICES.items()}
         self.create_timer(1.0 / self.params.rate, self._tick)
@@ -80,21 +75,22 @@ class TeleopNode(StackNode[Parameters]):
         )
         source = create_input(self.params.input, parse_options(self.params.input_options), self._now_s)
         source.open()
+        self._polled = PolledTopics(self, "robot")
+        self._joints = JointTopics(self._polled, self.params.sides)
         self._input = source
         self._instructions.publish(String(data=self._instruction))
 
     def teardown(self) -> None:
-        """Close the input."""
+        """Close the input, hear nothing more."""
         source, self._input, self._session = self._input, None, None
         if source is not None:
             source.close()
+        polled, self._polled, self._joints = self._polled, None, None
+        if polled is not None:
+            polled.close()
 
     def _now_s(self) -> float:
         return float(self.get_clock().now().nanoseconds * 1e-9)
-
-    def _on_joints(self, stream: str, message: JointState) -> None:
-        if self._robot is not None:
-            self._robot.add(stream, stamp_to_s(message.header.stamp), message.name, message.position)
 
     def _on_safety(self, message: SafetyState) -> None:
         self._safety = message
@@ -107,6 +103,8 @@ class TeleopNode(StackNode[Parameters]):
     def _tick(self) -> None:
         if self._session is None or self._input is None or self._robot is None or not self.is_active:
             return
+        assert self._joints is not None
+        self._joints.fetch(self._robot)
         frame = self._input.poll()
         if frame is not None:
             self._frames += 1
