@@ -57,7 +57,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
     table.add_column("")
     for outcome in outcomes:
         table.add_column(outcome.name, justify="right", no_wrap=True)
-    rows = {
+    rows: dict[str, Callable[[Outcome], str]] = {
         "steps": lambda o: str(o.steps),
         "training loss, first to last 20 steps": lambda o: f"{o.loss_first:.3f} -> {o.loss_last:.3f}",
         "held-out loss": lambda o: _course(o.held_out, lambda e: e.loss, 3),
