@@ -1,4 +1,8 @@
-"""Chunk time on a CPU: the fast engine against the eager reference structure, in one run, taking turns."""
+"""Chunk time on a CPU: the fast engine against the eager reference structure, in one run, taking turns.
+
+One thread by default: on the robot's computer the other cores are busy. ``p50`` is wall time; on a machine that others
+use too, ``cpu_p50`` is the honest figure.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vitra_policy.benchmarks.bench_gpu import action_error
 from vitra_policy.benchmarks.eager_reference import EagerReference
 from vitra_policy.benchmarks.random_network import random_network
 from vitra_policy.benchmarks.scene import Scene, time_in_turns, tokenizer_for, write_report
@@ -20,7 +25,7 @@ from vitra_policy.model.config import preset
 _WARM_UP = 2
 
 
-def bench(name: str, rounds: int) -> dict[str, Any]:
+def bench(name: str, rounds: int, limit_s: float = float("inf")) -> dict[str, Any]:
     """Times in ms, ratios and errors of one preset."""
     config = preset(name)
     model, scene = random_network(config), Scene.of(config)
@@ -37,7 +42,7 @@ def bench(name: str, rounds: int) -> dict[str, Any]:
         "eager_reference": lambda: reference.predict(**scene.reference_arguments(config))
     }
     rivals |= {key: partial(engine.predict, **arguments) for key, engine in engines.items()}
-    times = {key: value.summary_ms() for key, value in time_in_turns(rivals, rounds, _WARM_UP).items()}
+    times = {key: value.summary_ms() for key, value in time_in_turns(rivals, rounds, _WARM_UP, limit_s).items()}
     eager = times["eager_reference"]
     return {
         "fast_products_in": str(engines["fast"].dtype),
@@ -52,6 +57,7 @@ def bench(name: str, rounds: int) -> dict[str, Any]:
         "relative_error": {
             key: float(np.abs(answer - exact).max() / np.abs(exact).max()) for key, answer in answers.items()
         },
+        "action_error": {key: action_error([exact], [answer]) for key, answer in answers.items()},
     }
 
 
@@ -61,11 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/bench/policy.json"), help="JSON to write")
     parser.add_argument("--presets", nargs="+", default=["mini", "reduced"], help="networks to measure")
     parser.add_argument("--rounds", type=int, default=20, help="turns per rival")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves PyTorch's choice")
+    parser.add_argument("--limit", type=float, default=40.0, help="seconds after which a preset's turns end")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; 0 leaves PyTorch's choice")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    write_report(options.out, {"presets": {name: bench(name, options.rounds) for name in options.presets}})
+    presets = {name: bench(name, options.rounds, options.limit) for name in options.presets}
+    write_report(options.out, {"presets": presets})
 
 
 if __name__ == "__main__":

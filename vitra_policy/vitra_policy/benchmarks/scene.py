@@ -113,13 +113,25 @@ class Times:
         return {name: round(float(value), 3) for name, value in values.items()}
 
 
-def time_in_turns(rivals: Mapping[str, Callable[[], object]], rounds: int, warm_up: int) -> dict[str, Times]:
-    """Times of every rival; they take turns, so that a busy machine is unfair to nobody."""
+def time_in_turns(
+    rivals: Mapping[str, Callable[[], object]], rounds: int, warm_up: int, limit_s: float = float("inf")
+) -> dict[str, Times]:
+    """Times of every rival; they take turns, so that a busy machine is unfair to nobody.
+
+    Args:
+        rivals: What to run, by name.
+        rounds: Turns of everyone.
+        warm_up: Turns before, not counted.
+        limit_s: No new round begins after so long.
+    """
     for run in rivals.values():
         for _ in range(warm_up):
             run()
     times = {name: Times([], []) for name in rivals}
-    for _ in range(rounds):
+    end_s = time.monotonic() + limit_s
+    for turn in range(rounds):
+        if turn and time.monotonic() > end_s:
+            break
         for name, run in rivals.items():
             started_s, cpu_s = time.perf_counter(), time.process_time()
             run()

@@ -1,0 +1,164 @@
+"""Pace of the VITRA policy in the running graph: chunk rate, inference time, real-time chunking, CPU; JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+from vitra_bringup import demo
+from vitra_bringup.bench_control import CpuMeter
+from vitra_bringup.graph_client import GraphClient, GraphError
+from vitra_bringup.graph_run import GraphRun
+from vitra_msgs.msg import HandActionChunk
+from vitra_policy.errors import VitraError
+from vitra_runtime import qos
+
+
+@dataclass(frozen=True)
+class Args:
+    """Benchmark of `policy:=vitra` in the simulated robot's graph."""
+
+    out: Path = Path("runs/bench/policy_graph.json")
+    """Where the figures go."""
+    checkpoint: Path | None = None
+    """Checkpoint to run; default: a mini one with random weights, made beside the figures (the task will fail)."""
+    rate_hz: float = 12.0
+    """Most chunks per second that the policy is asked for."""
+    duration_s: float = 20.0
+    """Length of the run."""
+    options: str = "threads=1"
+    """One option of the policy, key=value, e.g. steps=5 or mode=onnx."""
+    arms: str = "right"
+    """right, left or both."""
+    domain_id: int | None = None
+    """ROS domain; default: ROS_DOMAIN_ID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A chunk and when it came."""
+
+    at_s: float
+    """Monotonic."""
+    chunk: HandActionChunk
+
+
+def chunk_figures(arrivals: Sequence[Arrival]) -> dict[str, Any]:
+    """Rates [Hz], times [ms] and committed steps of the chunks of one run.
+
+    Raises:
+        GraphError: fewer than two chunks came.
+    """
+    if len(arrivals) < 2:
+        raise GraphError(f"The policy sent {len(arrivals)} chunks; see the launch log beside the figures.")
+    periods_s = np.diff([arrival.at_s for arrival in arrivals])
+    chunks = [arrival.chunk for arrival in arrivals]
+    committed = np.array([chunk.committed_steps for chunk in chunks])
+    stages: dict[str, list[float]] = {}
+    for chunk in chunks:
+        for name, seconds in zip(chunk.stage_names, chunk.stage_s, strict=True):
+            stages.setdefault(name, []).append(1e3 * float(seconds))
+    inference_ms = [1e3 * chunk.inference_s for chunk in chunks]
+    return {
+        "policy_id": chunks[-1].policy_id,
+        "chunks": len(chunks),
+        "lost_on_the_way": int(chunks[-1].sequence - chunks[0].sequence) + 1 - len(chunks),
+        "chunk_hz": round(float(1 / periods_s.mean()), 2),
+        "chunk_period_ms_p99": round(1e3 * float(np.quantile(periods_s, 0.99)), 1),
+        "inference_ms_p50": round(float(np.median(inference_ms)), 1),
+        "inference_ms_p99": round(float(np.quantile(inference_ms, 0.99)), 1),
+        "stages_ms_p50": {name: round(float(np.median(values)), 1) for name, values in stages.items()},
+        "chunks_with_committed_steps": int((committed > 0).sum()),
+        "committed_steps_p50": float(np.median(committed)),
+        "committed_steps_max": int(committed.max()),
+    }
+
+
+def measure(args: Args) -> dict[str, Any]:
+    """One run of the policy for so long, or until a stop."""
+    folder = args.out.resolve().parent / "policy_graph_run"
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = args.checkpoint or make_mini(folder / "mini")
+    arguments = {
+        "robot": "sim", "arms": args.arms, "policy": "vitra", "checkpoint": str(checkpoint.resolve()),
+        "policy_options": args.options, "policy_rate": str(args.rate_hz),
+    }  # fmt: skip
+    with GraphRun("deploy.launch.xml", arguments, folder / "launch.log", args.domain_id) as graph:
+        arrivals: list[Arrival] = []
+        client = graph.client
+        client.watch(
+            HandActionChunk, "hand_action_chunk", qos.CHUNK, lambda m: arrivals.append(Arrival(time.monotonic(), m))
+        )
+        graph.wait_ready()
+        client.rearm()
+        client.home()
+        instruction = client.reset_sim("place_cube_in_box", 0)
+        meter = CpuMeter(graph.pids)
+        meter.begin()
+        sim_s, real_s = _sim_time_s(client), time.monotonic()
+        success, reason = client.run_until_success(instruction, args.duration_s)
+        real_time_factor = (_sim_time_s(client) - sim_s) / (time.monotonic() - real_s)
+        cpu = meter.end()
+        state = client.executor_state
+        stops = [f"{stop.stop_cause}: {stop.stop_detail}" for stop in client.stops]
+    return chunk_figures(arrivals) | {
+        "asked_hz": args.rate_hz,
+        "options": args.options,
+        "success": success,
+        "ended": reason,
+        "stops": stops,
+        "executor_delay_steps": None if state is None else int(state.first_step),
+        "executor_late_chunks": None if state is None else int(state.late_chunks),
+        "executor_starved": None if state is None else int(state.starved),
+        "real_time_factor": round(real_time_factor, 3),
+        "cpu_cores_per_node": cpu,
+        "cpu_cores_total": round(sum(cpu.values()), 2),
+    }
+
+
+def make_mini(path: Path) -> Path:
+    """A small checkpoint with random weights; one from an earlier run is used again."""
+    from vitra_policy.checkpoint.store import is_checkpoint
+    from vitra_policy.cli_checkpoints import NewMini
+
+    if not is_checkpoint(path):
+        NewMini(path, overwrite=True).run()
+    return path
+
+
+def _sim_time_s(client: GraphClient) -> float:
+    assert client.sim is not None
+    return float(client.sim.sim_time_s)
+
+
+def main() -> int:
+    """Entry point."""
+    args = tyro.cli(Args, description=__doc__)
+    machine = {
+        "cpu": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "load_1min": os.getloadavg()[0],
+    }
+    try:
+        figures = {"machine": machine, **measure(args)}
+    except VitraError as error:
+        demo.console.print(f"[red]bench_policy_graph:[/red] {error}")
+        return 2
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(figures, indent=2) + "\n")
+    demo.console.print_json(json.dumps(figures))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
