@@ -1,6 +1,6 @@
 """`replay_episode`: an episode's commands on the robot again, through retargeting, executor and guard.
 
-ros2 run vitra_teleop replay_episode --bag runs/episodes/episode_000001__wave --speed 0.5      (arm the robot first)
+ros2 run vitra_teleop replay_episode runs/episodes/episode_000001__wave --speed 0.5      (arm the robot first)
 """
 
 from __future__ import annotations
