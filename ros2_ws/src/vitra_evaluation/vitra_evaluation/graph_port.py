@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import time
@@ -28,6 +29,7 @@ _MIN_RATE_SHARE = 0.5
 _MIN_FREE_GB = 2.0
 _PATH_AGE_S = 1.0
 _STEP_S = 0.05
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 class GraphPort:
@@ -51,7 +53,8 @@ class GraphPort:
         self._handle: Any = None
         self._result: Any = None
         self._stops_seen = self._stops_at_start = len(client.stops)
-        self._starved, self._limit = 0, ""
+        self._starved = 0
+        self._limits: set[str] = set()
         self._stop_client = client.node.create_client(Trigger, "safety_supervisor/stop")
         client.watch(Image, "head_camera/color/image_raw", qos.SENSOR, self._on_frame)
         client.watch(CameraInfo, "head_camera/color/camera_info", qos.SENSOR, self._on_info)
@@ -121,6 +124,7 @@ class GraphPort:
     def start(self, slot: Slot, plan: Plan, folder: Path) -> None:
         """Begin to record, then let the policy run."""
         self._stops_at_start = len(self._client.stops)
+        self._limits.clear()
         self._recording = Path(self._client.trigger("recorder/start", 10.0))
         self._result = None
         self._handle = self._client.start_policy(plan.instruction(slot.task, slot.thing), plan.time_limit_s + 5.0)
@@ -149,7 +153,7 @@ class GraphPort:
         return time.monotonic()
 
     def events(self) -> list[Event]:
-        """Stops, starvation and limits since the last call."""
+        """Stops, starvation, and limits met for the first time in this trial, since the last call."""
         found = []
         for stop in self._client.stops[self._stops_seen :]:
             found.append(Event("stop", f"{stop.stop_cause} ({stop.stop_source}) {stop.stop_detail}".strip()))
@@ -159,10 +163,10 @@ class GraphPort:
             if self._starved and state.starved > self._starved:
                 found.append(Event("starved", f"{state.starved - self._starved} times out of steps"))
             self._starved = int(state.starved)
-            limit = state.limit if state.in_limit else ""
-            if limit and limit != self._limit:
-                found.append(Event("limit", limit))
-            self._limit = limit
+            kind = _NUMBER.sub("#", state.limit) if state.in_limit else ""
+            if kind and kind not in self._limits:  # each kind once a trial; how long is in the bag and its measures
+                self._limits.add(kind)
+                found.append(Event("limit", state.limit))
         return found
 
     def finish(self, folder: Path) -> Path | None:
