@@ -13,7 +13,8 @@ from rosbags.typesys import get_types_from_msg
 
 from vitra_training.datasets.bag_check import check_bag
 from vitra_training.datasets.bag_observations import observations
-from vitra_training.datasets.bag_pictures import VIDEO_TYPE, VideoDecoder, is_key_frame
+from vitra_training.datasets.bag_pictures import VIDEO_TYPE, VideoDecoder, decoded, is_key_frame
+from vitra_training.datasets.bag_repair import repair_bag
 from vitra_training.datasets.bag_trim import trim_bag
 from vitra_training.datasets.bags import BagEpisodes, read_bag
 from vitra_training.datasets.episode import RobotEpisode
@@ -142,3 +143,17 @@ def test_the_order_of_pictures_is_told_over_the_wrap_of_their_numbers() -> None:
 def test_cut_off_and_senseless_data_are_no_picture(data: bytes) -> None:
     assert not Order().follows(data)
     assert VideoDecoder()(data) is None
+
+
+def test_a_video_that_was_cut_off_by_a_crash_is_repaired(episodes: Any, videos: VideoEpisodes, tmp_path: Path) -> None:
+    partial = tmp_path / "episode_000001.partial"
+    writer = episodes.begin(partial / "episode_000001")
+    episodes.add(writer, videos.messages(), every=100)
+    file = partial / "episode_000001/episode_000001.mcap"
+    flushed = file.read_bytes()
+    writer.storage.abort()
+    file.write_bytes(flushed[: len(flushed) * 3 // 4])  # as kill -9 leaves it
+    result = repair_bag(partial).result
+    pictures = read_bag(result).pictures
+    assert len(pictures) > 60
+    assert len(list(decoded(pictures))) == len(pictures)

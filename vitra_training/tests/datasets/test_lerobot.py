@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +107,19 @@ def test_kinds_cannot_be_mixed(robot: EpisodeSource, human: EpisodeSource, tmp_p
 def test_an_empty_data_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EmptyDatasetError):
         LeRobotWriter(tmp_path / "lr").close()
+
+
+@pytest.mark.slow
+def test_the_real_lerobot_reads_what_we_wrote(robot: EpisodeSource, repo_root: Path, tmp_path: Path) -> None:
+    environment = Path(os.environ.get("LEROBOT_ENV", repo_root / ".venv-lerobot"))
+    if not (environment / "bin/python").exists():
+        pytest.skip("run requirements/open-lerobot.sh once: it makes the environment of lerobot")
+    for form in (Format.LEROBOT, Format.TELEDATA):
+        convert(robot, tmp_path / form.value, form)
+    run = subprocess.run(
+        [repo_root / "requirements/open-lerobot.sh", tmp_path / "lerobot"], capture_output=True, text=True, timeout=250
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "2 episodes, 41 frames at 30 Hz" in run.stdout
+    assert "pixels and times of all frames equal" in run.stdout
+    assert "state, action, words equal TeleData's" in run.stdout
