@@ -19,6 +19,7 @@ CUBES, CUBE_HALF_M = 4, 0.012
 
 _POUR_BOX = Zone((0.44, 0.46), (-0.06, -0.04))
 _POUR_CUP = Zone((0.41, 0.46), (-0.33, -0.25))
+_ASIDE_BOX = Zone((0.55, 0.57), (0.11, 0.13))  # clear of a hammer that lies anywhere in its zone
 _MAT = Zone((0.44, 0.46), (-0.05, -0.03))
 _MAT_HALF_M = (0.10, 0.08)
 _BRUSH = Zone((0.43, 0.46), (-0.33, -0.30))
@@ -95,7 +96,8 @@ def arrange_pick_up(rng: np.random.Generator, task: Task) -> Arrangement:
     x, y = task_zone(task.side).sample(rng)
     across = preferred_yaw_rad(task.side, y) + np.pi / 2 + float(rng.uniform(-_TURN_RAD, _TURN_RAD))
     hammer = _tool(rng, task, (x, y), across + np.pi * int(rng.integers(2)))
-    box = Box((0.56, 0.0, TABLE_HEIGHT_M), (0.085, 0.085), 0.06, 0.005, (0.5, 0.42, 0.3, 1.0))
+    box_x, box_y = for_side(_ASIDE_BOX, task.side).sample(rng)
+    box = Box((box_x, box_y, TABLE_HEIGHT_M), (0.085, 0.085), 0.06, 0.005, (0.5, 0.42, 0.3, 1.0))
     return Arrangement(hammer, (), box)
 
 
