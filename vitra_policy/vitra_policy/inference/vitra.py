@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,8 @@ class VitraPolicy:
         device: ``auto``, ``cpu``, ``cuda``.
         steps: DDIM steps.
         guidance: Classifier-free guidance scale; 1 switches it off and halves the denoising.
-        threads: CPU threads of PyTorch; 0 leaves them alone.
+        threads: CPU threads of PyTorch; 0 takes half of the processor, since threads that wait for each other while
+            the robot's nodes hold the cores cost ten times what they save.
         seed: Start every chunk from the same noise; None draws it anew.
         step_s: Duration of one step of the chunks.
         policy_id: Name in chunks and reports.
@@ -97,10 +99,9 @@ class VitraPolicy:
         Raises:
             VitraError: The checkpoint cannot be loaded.
         """
-        if self._threads:
-            import torch
+        import torch
 
-            torch.set_num_threads(self._threads)
+        torch.set_num_threads(self._threads or max((os.cpu_count() or 1) // 2, 1))
         if self._engine is None:
             self._engine = self._load()
         present = self._statistics.present
