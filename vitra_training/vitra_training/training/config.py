@@ -176,6 +176,8 @@ class RunConfig:
     """Evaluate before the first step too, so that one sees what training has changed."""
     evaluate_samples: int = 256
     """Held-out samples per evaluation; 0 switches evaluation off."""
+    evaluate_guidance: float = 5.0
+    """Classifier-free guidance scale in these evaluations; 1 is none, which suits a network that has learned little."""
     tensorboard: bool = True
     """Write TensorBoard events."""
     wandb: str | None = None
@@ -241,7 +243,8 @@ _MAY_CHANGE = {
     "loss": set[str](),
     "run": {
         *("name", "out", "steps", "micro_batch", "device", "sharding", "resume", "save_every", "keep", "log_every"),
-        *("evaluate_every", "evaluate_first", "evaluate_samples", "tensorboard", "wandb", "precision"),
+        *("evaluate_every", "evaluate_first", "evaluate_samples", "evaluate_guidance"),
+        *("tensorboard", "wandb", "precision"),
     },
 }
 """Settings that may differ when a run is resumed; what the data are is compared by their content."""

@@ -32,7 +32,14 @@ _PAPER_FINETUNE = TrainConfig(
 )
 
 _MINI_RUN = RunConfig(
-    batch_size=16, precision="fp32", save_every=100, log_every=1, evaluate_first=True, evaluate_samples=64, keep=2
+    batch_size=16,
+    precision="fp32",
+    save_every=100,
+    log_every=1,
+    evaluate_first=True,
+    evaluate_samples=64,
+    evaluate_guidance=1.0,
+    keep=2,
 )
 _MINI_SYNTHETIC = TrainConfig(
     config="mini-synthetic",

@@ -25,7 +25,7 @@ from vitra_training.training.evaluation import evaluate, write_evaluation
 from vitra_training.training.examples import Examples, collate_examples
 from vitra_training.training.feed import feed
 from vitra_training.training.journal import Journal
-from vitra_training.training.network import TrainingNetwork, valid_components
+from vitra_training.training.network import Sampling, TrainingNetwork, valid_components
 from vitra_training.training.optimizer import apply_rates, make_optimizer, named_states
 from vitra_training.training.schedule import rates_at
 from vitra_training.training.stopping import StopRequest
@@ -158,7 +158,8 @@ class Trainer:
         if self.average:
             self.average.swap()
         loader = self._loader(self._data.held_out, 0, self.config.run.seed + 1)
-        result = evaluate(self.model, feed(loader), batches, self._data.by_set, self.team)
+        sampling = Sampling(guidance=self.config.run.evaluate_guidance)
+        result = evaluate(self.model, feed(loader), batches, self._data.by_set, self.team, sampling)
         if self.average:
             self.average.swap()
         if self.team.leads:
