@@ -103,20 +103,32 @@ def test_stop_acts_on_press_and_rearming_is_explicit(page, console, record_prope
     assert console.port.stops == 1
 
 
+def test_the_run_ends_when_a_failure_is_chosen_not_when_its_note_is_typed(page, console) -> None:
+    to_running(page)
+    page.click("[data-do=fail]")
+    page.wait_for_selector("body[data-phase=label]")
+    console.wait_for(lambda: not console.port.running)
+    assert page.is_visible("#ask")
+    page.fill("#text", "it took a while to write this down")
+    page.click("#send")
+    console.wait_for(lambda: bool(console.session.store.counted()))
+    assert console.session.store.attempts()[0].result.reason == "ended by the evaluator"
+
+
 def test_pause_holds_the_next_trial_back_until_it_is_lifted(page, console) -> None:
     to_running(page)
     page.click("[data-do=pause]")
-    page.wait_for_selector("text=Go on")
+    page.wait_for_selector("[data-do=pause]:text-is('Go on')")
     page.click("[data-do=success]")
     console.wait_for(lambda: len(console.session.store.counted()) == 1)
     console.wait_for(lambda: "(paused)" in page.inner_text("#progress"))
     page.click("[data-do=home]")  # obeyed in the pause, so the pause has been looked at
     console.wait_for(lambda: console.port.told.count("home") == 2)
-    assert page.evaluate("document.body.dataset.phase") == "finished"
+    assert console.port.started == 1
     page.keyboard.press("p")
     page.wait_for_selector("body[data-phase=reset]")
-    page.wait_for_selector("text=Pause after trial")
-    assert "(paused)" not in page.inner_text("#progress")
+    page.wait_for_selector("[data-do=pause]:text-is('Pause after trial')")
+    console.wait_for(lambda: "(paused)" not in page.inner_text("#progress"))
 
 
 def test_quitting_from_the_page_ends_the_sitting_and_keeps_what_was_done(page, console) -> None:

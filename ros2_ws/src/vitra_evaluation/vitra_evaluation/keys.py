@@ -12,7 +12,7 @@ ASKS = {
     Command.VOID: "reason",
     Command.SAFETY_STOP: "note",
 }
-"""Orders that want a line of text."""
+"""Orders that want a line of text. The run ends when they are chosen: nobody types while the robot moves."""
 
 _ESCAPE, _ENTER, _BACKSPACE = "\x1b", "\r\n", "\x7f\b"
 
@@ -63,10 +63,10 @@ class KeyReader:
         command = KEYS.get(key.lower())
         if command is Command.REARM:
             self._ask(command, "everybody clear? [y] re-arms")
-        elif command is Command.FAIL and self._codes:
-            self._ask(command, f"{ASKS[command]}, one of {', '.join(self._codes)}")
         elif command in ASKS:
-            self._ask(command, ASKS[command])
+            self._give(Order(Command.END))
+            codes = f", one of {', '.join(self._codes)}" if command is Command.FAIL and self._codes else ""
+            self._ask(command, ASKS[command] + codes)
         elif command is not None:
             self._give(Order(command))
 

@@ -27,6 +27,7 @@ class Command(StrEnum):
 
     CONFIRM_RESET = "confirm_reset"
     START = "start"
+    END = "end"
     SUCCESS = "success"
     FAIL = "fail"
     SAFETY_STOP = "safety_stop"
@@ -41,7 +42,7 @@ class Command(StrEnum):
 
 
 KEYS: dict[str, Command] = {
-    "c": Command.CONFIRM_RESET, "g": Command.START, "s": Command.SUCCESS, "f": Command.FAIL,
+    "c": Command.CONFIRM_RESET, "g": Command.START, "e": Command.END, "s": Command.SUCCESS, "f": Command.FAIL,
     "x": Command.SAFETY_STOP, "v": Command.VOID, "m": Command.MILESTONE, "i": Command.INTERVENTION,
     " ": Command.STOP, "r": Command.REARM, "h": Command.HOME, "p": Command.PAUSE, "q": Command.QUIT,
 }  # fmt: skip
@@ -150,6 +151,9 @@ class Trial:
             case Command.INTERVENTION:
                 self._expect(command, Phase.RUNNING)
                 self.interventions += 1
+            case Command.END:
+                if self.phase is Phase.RUNNING:  # comes before every label with a text, in whatever phase
+                    self._end(now_s, "ended by the evaluator", None)
             case Command.SUCCESS:
                 self._label(command, now_s, Outcome.SUCCESS)
             case Command.FAIL:

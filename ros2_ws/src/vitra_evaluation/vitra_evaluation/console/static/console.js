@@ -6,7 +6,7 @@ const SILENT_MS = 2500;
 const ORDERS = {
   reset: [["confirm_reset", "Reset is done"]],
   ready: [["start", "Start"]],
-  running: [["success", "Success"], ["fail", "Fail"], ["safety_stop", "Safety stop"], ["void", "Void"], ["intervention", "Intervention"]],
+  running: [["success", "Success"], ["fail", "Fail"], ["safety_stop", "Safety stop"], ["void", "Void"], ["intervention", "Intervention"], ["end", "End, label after"]],
   label: [["success", "Success"], ["fail", "Fail"], ["safety_stop", "Safety stop"], ["void", "Void"]],
 };
 const ALWAYS = [["home", "Home"], ["pause", "Pause after trial"], ["quit", "Quit"]];
@@ -109,6 +109,7 @@ function milestones(said) {
 
 function act(order) {
   if (!(order in state.asks)) { send(order); return; }
+  if (state.phase === "running") send("end");  // nobody types while the robot moves
   asking = order;
   $("ask").hidden = false;
   $("question").textContent = order === "fail" ? "fail: code, and a note" : `${order}: ${state.asks[order]}`;
