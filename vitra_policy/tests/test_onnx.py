@@ -12,9 +12,12 @@ import pytest
 
 from vitra_policy.action_space import Hands, action_mask, state_mask
 from vitra_policy.benchmarks.bench_gpu import TINY
-from vitra_policy.benchmarks.random_network import random_network
+from vitra_policy.benchmarks.random_network import example_statistics, random_network
+from vitra_policy.checkpoint.store import save_model
 from vitra_policy.inference.onnx_engine import OnnxEngine, OnnxRuntimeError
 from vitra_policy.inference.onnx_graphs import OnnxExportError, export_onnx
+from vitra_policy.inference.policy import make_example_observation
+from vitra_policy.inference.registry import PolicyOptionError, create_policy
 from vitra_policy.model.reference_policy import ReferencePolicy
 from vitra_policy.model.vla import Vitra
 from vitra_policy.tokenizer import ByteTokenizer
@@ -76,9 +79,22 @@ def test_graphs_of_another_network_are_refused(exported: tuple[Vitra, Path], tmp
     _, graphs = exported
     with pytest.raises(OnnxRuntimeError, match="another network"):
         OnnxEngine(random_network(TINY), ByteTokenizer(), None, graphs=graphs)
+    with pytest.raises(OnnxRuntimeError, match="other weights"):
+        OnnxEngine(random_network(CONFIG, seed=1), ByteTokenizer(), None, graphs=graphs)
     with pytest.raises(OnnxRuntimeError, match="export-onnx"):
         OnnxEngine(random_network(TINY), ByteTokenizer(), None, graphs=tmp_path)
     assert json.loads((graphs / "network.json").read_text())["opset"] == 20
+
+
+def test_the_policy_takes_exported_graphs_by_option(exported: tuple[Vitra, Path], tmp_path: Path) -> None:
+    model, graphs = exported
+    path = save_model(tmp_path / "net", model, statistics=example_statistics(motion=0.1))
+    options = {"checkpoint": str(path), "mode": "onnx", "device": "cpu", "graphs": str(graphs), "seed": "1"}
+    policy = create_policy("vitra", options)
+    policy.warm_up()
+    assert policy.infer(make_example_observation()).actions.shape == (16, 102)
+    with pytest.raises(PolicyOptionError, match="mode=onnx"):
+        create_policy("vitra", options | {"mode": "fast"})
 
 
 def test_the_bidirectional_ablation_is_not_exported(tmp_path: Path) -> None:

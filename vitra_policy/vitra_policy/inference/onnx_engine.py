@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_policy.action_space import ShapeMismatchError
 from vitra_policy.errors import VitraError
-from vitra_policy.inference.onnx_graphs import GRAPHS, NETWORK_FILE, export_onnx
+from vitra_policy.inference.onnx_graphs import GRAPHS, NETWORK_FILE, export_onnx, fingerprint
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.inputs import chunk_inputs, prefix_inputs
 from vitra_policy.model.vla import Vitra
@@ -58,7 +58,7 @@ class OnnxEngine:
         self.config, self.statistics, self.tokenizer = model.config, statistics, tokenizer
         self._diffusion, self._device = model.diffusion, torch.device(device).type
         if graphs is not None:
-            _check_network(Path(graphs), self.config)
+            _check_network(Path(graphs), model)
             self._open(Path(graphs), threads)
         else:
             with tempfile.TemporaryDirectory(prefix="vitra-onnx-") as folder:
@@ -199,12 +199,17 @@ class OnnxEngine:
         return outputs
 
 
-def _check_network(folder: Path, config: VitraConfig) -> None:
+def _check_network(folder: Path, model: Vitra) -> None:
     try:
-        exported = json.loads((folder / NETWORK_FILE).read_text())["model"]
+        described = json.loads((folder / NETWORK_FILE).read_text())
+        exported = described["model"]
     except (OSError, ValueError, KeyError) as error:
         raise OnnxRuntimeError(
             f"{folder} holds no exported graphs ({error}). Make them: vitra-policy export-onnx."
         ) from error
-    if VitraConfig.from_dict(exported) != config:
+    if VitraConfig.from_dict(exported) != model.config:
         raise OnnxRuntimeError(f"The graphs in {folder} were exported from another network than the checkpoint's.")
+    if described.get("weights") != fingerprint(model):
+        raise OnnxRuntimeError(
+            f"The graphs in {folder} hold other weights than the checkpoint. Run vitra-policy export-onnx."
+        )

@@ -194,10 +194,11 @@ def make_vitra_policy(
     rate_hz: str = "30",
     fp8: str = "false",
     dtype: str = "auto",
+    graphs: str = "",
     policy_id: str = "",
     tokenizer: str = "",
 ) -> VitraPolicy:
-    """Factory of `vitra`.
+    """Factory of `vitra`; `graphs` is a folder that `vitra-policy export-onnx` wrote, for mode=onnx.
 
     Raises:
         PolicyOptionError: An option is malformed.
@@ -208,6 +209,10 @@ def make_vitra_policy(
     if fp8 not in ("true", "false") or (fp8 == "true" and mode != "fast"):
         raise PolicyOptionError("Policy 'vitra': fp8 must be true or false, and is for mode=fast.")
     options: dict[str, Any] = {"fp8": True} if fp8 == "true" else {}
+    if graphs and mode != "onnx":
+        raise PolicyOptionError("Policy 'vitra': graphs (a folder of vitra-policy export-onnx) is for mode=onnx.")
+    if graphs:
+        options["graphs"] = graphs
     if dtype != "auto":
         options["dtype"] = _dtype(dtype, mode)
     try:
