@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -37,6 +36,7 @@ from vitra_policy.inference.policy import Policy, hands_array
 from vitra_policy.inference.registry import create_policy, parse_options, policy_names
 from vitra_policy.inference.rtc import DelayMeter
 from vitra_runtime import qos
+from vitra_runtime.actions import long_action_server
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopic, PolledTopics
 
@@ -63,17 +63,14 @@ class PolicyNode(StackNode[Parameters]):
         self._chunks: Any = None
         self._safety: SafetyState | None = None
         self._instruction, self._hands = "", np.zeros(2, dtype=bool)
-        self._goals: list[tuple[ServerGoalHandle, Run, Future]] = []
-        self._waiting_for_arming: list[tuple[float, Future]] = []
+        self._goals: list[tuple[ServerGoalHandle, Run]] = []
+        self._waiting_for_arming: list[tuple[float, ServerGoalHandle]] = []
         self._silence = ""
         self._instructions = self.stream_publisher(String, "instruction", qos.LATCHED)
         self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction)
         self.create_service(Trigger, "~/start", self._on_start)
         self.create_service(Trigger, "~/stop", self._on_stop)
-        self._action = ActionServer(
-            self, RunPolicy, "~/run_policy", self._on_goal,
-            goal_callback=lambda _: GoalResponse.ACCEPT, cancel_callback=lambda _: CancelResponse.ACCEPT,
-        )  # fmt: skip
+        self._action = long_action_server(self, RunPolicy, "~/run_policy", self._on_goal)
         self.create_subscription(SafetyState, "safety_state", self._on_safety, qos.LATCHED)
         self.create_timer(_WATCH_PERIOD_S, self._watch)
         if self.params.instruction:
@@ -219,24 +216,24 @@ class PolicyNode(StackNode[Parameters]):
         response.success, response.message = True, "stopped" if ended else "no run was under way"
         return response
 
-    async def _on_goal(self, goal: ServerGoalHandle) -> RunPolicy.Result:
-        if not self._may_move:
-            armed: Future = Future()
-            self._waiting_for_arming.append((time.monotonic() + _ARMED_PATIENCE_S, armed))
-            await armed
+    def _on_goal(self, goal: ServerGoalHandle) -> None:
+        if self._may_move:
+            self._begin_goal(goal)
+        else:
+            self._waiting_for_arming.append((time.monotonic() + _ARMED_PATIENCE_S, goal))
+
+    def _begin_goal(self, goal: ServerGoalHandle) -> None:
         try:
             self._set_instruction(goal.request.instruction or self._instruction)
-            current = self._start_run(float(goal.request.time_limit_s))
+            self._goals.append((goal, self._start_run(float(goal.request.time_limit_s))))
         except VitraError as error:
-            goal.abort()
-            return RunPolicy.Result(termination_reason="refused", detail=str(error))
-        ended: Future = Future()
-        self._goals.append((goal, current, ended))
-        await ended
-        succeeded = current.reason in (TerminationReason.POLICY_DONE, TerminationReason.TIME_LIMIT)
+            refusal = RunPolicy.Result(termination_reason="refused", detail=str(error))
+            goal.execute(lambda handle: handle.abort() or refusal)
+
+    def _end_goal(self, goal: ServerGoalHandle, current: Run) -> RunPolicy.Result:
         if current.reason == TerminationReason.CANCELED:
             goal.canceled()
-        elif succeeded:
+        elif current.reason in (TerminationReason.POLICY_DONE, TerminationReason.TIME_LIMIT):
             goal.succeed()
         else:
             goal.abort()
@@ -253,14 +250,14 @@ class PolicyNode(StackNode[Parameters]):
         for waiting in list(self._waiting_for_arming):
             if self._may_move or time.monotonic() >= waiting[0]:
                 self._waiting_for_arming.remove(waiting)
-                waiting[1].set_result(None)
+                self._begin_goal(waiting[1])
         for entry in list(self._goals):
-            goal, current, ended = entry
+            goal, current = entry
             if goal.is_cancel_requested:
                 self._session.end(TerminationReason.CANCELED, "the client canceled the goal", current)
             if current.reason is not None:
                 self._goals.remove(entry)
-                ended.set_result(None)
+                goal.execute(partial(self._end_goal, current=current))
                 continue
             elapsed_s = self._session.elapsed_s(current)
             goal.publish_feedback(

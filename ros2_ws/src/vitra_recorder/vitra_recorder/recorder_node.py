@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import importlib
 import sys
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
-from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -35,6 +34,7 @@ from vitra_recorder.software import calibration_texts, software_versions
 from vitra_recorder.topics import TOPICS, Delivery, Topic
 from vitra_recorder.typestore import stack_typestore
 from vitra_runtime import qos
+from vitra_runtime.actions import long_action_server
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopic, PolledTopics
@@ -54,7 +54,7 @@ class RecorderNode(StackNode[Parameters]):
         super().__init__("recorder", Parameters)
         self._session: RecordingSession | None = None
         self._lock: DeviceLock | None = None
-        self._goal: tuple[ServerGoalHandle, Recording, Future] | None = None
+        self._goal: tuple[ServerGoalHandle, Recording] | None = None
         self._warned: set[str] = set()
         self._polled: PolledTopics | None = None
         self._sources: list[tuple[Topic, str, PolledTopic]] = []
@@ -68,11 +68,9 @@ class RecorderNode(StackNode[Parameters]):
         self.create_service(
             DiscardEpisode, "~/discard_because", lambda request, response: self._discard(request.reason, response)
         )
-        self._server = ActionServer(
-            self, RecordEpisode, "~/record_episode", self._on_goal,
-            goal_callback=lambda _: GoalResponse.ACCEPT if self._session else GoalResponse.REJECT,
-            cancel_callback=lambda _: CancelResponse.ACCEPT,
-        )  # fmt: skip
+        self._server = long_action_server(
+            self, RecordEpisode, "~/record_episode", self._on_goal, lambda: self._session is not None
+        )
         self.create_timer(_TAKE_PERIOD_S, self._take)
         self.create_timer(_REPORT_PERIOD_S, self._report)
         self.create_timer(_WATCH_PERIOD_S, self._watch_goal)
@@ -198,33 +196,33 @@ class RecorderNode(StackNode[Parameters]):
             response.success, response.message = False, str(error)
         return response
 
-    async def _on_goal(self, goal: ServerGoalHandle) -> RecordEpisode.Result:
+    def _on_goal(self, goal: ServerGoalHandle) -> None:
         request = goal.request
         try:
             recording = self._begin(EpisodeRequest(request.instruction, request.operator_name, request.source))
         except VitraError as error:
-            goal.abort()
-            return RecordEpisode.Result(outcome="refused", detail=str(error))
-        ended: Future = Future()
-        self._goal = (goal, recording, ended)
-        await ended
-        result = RecordEpisode.Result(
-            outcome=recording.outcome, path=str(recording.path), detail=recording.detail,
-            duration_s=recording.duration_s, messages=recording.written, dropped=recording.dropped,
-        )  # fmt: skip
+            refusal = RecordEpisode.Result(outcome="refused", detail=str(error))
+            goal.execute(lambda handle: handle.abort() or refusal)
+            return
+        self._goal = (goal, recording)
+
+    def _end_goal(self, goal: ServerGoalHandle, recording: Recording) -> RecordEpisode.Result:
         if goal.is_cancel_requested:
             goal.canceled()
         elif recording.outcome == "failed":
             goal.abort()
         else:
             goal.succeed()
-        return result
+        return RecordEpisode.Result(
+            outcome=recording.outcome, path=str(recording.path), detail=recording.detail,
+            duration_s=recording.duration_s, messages=recording.written, dropped=recording.dropped,
+        )  # fmt: skip
 
     def _watch_goal(self) -> None:
         """Time limit and cancel requests of the episode that an action goal asked for."""
         if self._goal is None:
             return
-        goal, recording, ended = self._goal
+        goal, recording = self._goal
         limit_s = goal.request.time_limit_s
         if self.recording is recording:
             try:
@@ -237,7 +235,7 @@ class RecorderNode(StackNode[Parameters]):
             except VitraError as error:
                 recording.detail = str(error)
         self._goal = None
-        ended.set_result(None)
+        goal.execute(partial(self._end_goal, recording=recording))
 
     def _report(self) -> None:
         """Rates, gaps and drops for people, once a second; each new warning is also spoken on the terminal."""
