@@ -36,7 +36,7 @@ class Args:
     """Most chunks per second that the policy is asked for."""
     duration_s: float = 20.0
     """Length of the run."""
-    options: str = "threads=1"
+    options: str = "steps=5"
     """One option of the policy, key=value, e.g. steps=5 or mode=onnx."""
     arms: str = "right"
     """right, left or both."""
@@ -91,7 +91,7 @@ def measure(args: Args) -> dict[str, Any]:
     checkpoint = args.checkpoint or make_mini(folder / "mini")
     arguments = {
         "robot": "sim", "arms": args.arms, "policy": "vitra", "checkpoint": str(checkpoint.resolve()),
-        "policy_options": args.options, "policy_rate": str(args.rate_hz),
+        "policy_options": args.options, "policy_rate": str(args.rate_hz), "record": "false",
     }  # fmt: skip
     with GraphRun("deploy.launch.xml", arguments, folder / "launch.log", args.domain_id) as graph:
         arrivals: list[Arrival] = []
