@@ -35,12 +35,12 @@ class Args:
     checkpoint: Path | None = None
     """Checkpoint to run; default: what `make train-mini` left, else a mini one with random weights, whose wild motion the
     guards soon stop."""
-    rate_hz: float = 12.0
+    rate_hz: float = 15.0
     """Most chunks per second that the policy is asked for."""
     duration_s: float = 20.0
     """Length of the run."""
-    options: str = "steps=5"
-    """One option of the policy, key=value, e.g. steps=5 or mode=onnx."""
+    options: str = "steps=5,guidance=1.0"
+    """Options of the policy, key=value,key=value."""
     arms: str = "right"
     """right, left or both."""
     domain_id: int | None = None

@@ -134,6 +134,8 @@ def test_a_policy_that_cannot_be_imported_says_how_to_install_it(monkeypatch):
 
 def test_options_are_key_value_pairs():
     assert parse_options(["", "a=1", "b = x=y "]) == {"a": "1", "b": "x=y"}
+    several = parse_options(["steps=5, guidance=1.0", "path=/a,b/c"])
+    assert several == {"steps": "5", "guidance": "1.0", "path": "/a,b/c"}
     with pytest.raises(PolicyOptionError, match="key=value"):
         parse_options(["a"])
     with pytest.raises(PolicyOptionError, match="twice"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 
@@ -69,16 +70,20 @@ def create_policy(name: str, options: Mapping[str, str] | None = None) -> Policy
     return factory(**given)
 
 
+_NEXT_OPTION = re.compile(r",(?=\s*\w+\s*=)")
+
+
 def parse_options(pairs: Iterable[str]) -> dict[str, str]:
-    """Options of "key=value" strings; empty strings are skipped (ROS has no empty string list in YAML).
+    """Options of "key=value" strings, or several of them in one, as in "steps=5,guidance=1.0".
+
+    Empty strings are skipped (ROS has no empty string list in YAML). A comma without a "key=" behind it is part of the
+    value.
 
     Raises:
         PolicyOptionError: a string without "=", or a key given twice.
     """
     options: dict[str, str] = {}
-    for pair in pairs:
-        if not pair:
-            continue
+    for pair in (part for text in pairs if text for part in _NEXT_OPTION.split(text)):
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
             raise PolicyOptionError(f"Policy option '{pair}' must look like key=value.")
