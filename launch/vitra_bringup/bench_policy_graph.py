@@ -33,7 +33,7 @@ class Args:
     out: Path = Path("runs/bench/policy_graph.json")
     """Where the figures go."""
     checkpoint: Path | None = None
-    """Checkpoint to run; default: what `make train-mini` left, else a mini one with random weights, whose wild motion the
+    """Checkpoint to run; default: what `make train-mini` left, else a mini one with random weights, whose motion the
     guards soon stop."""
     rate_hz: float = 15.0
     """Most chunks per second that the policy is asked for."""
