@@ -14,6 +14,7 @@ from vitra_bringup.bag_report import messages, open_bag
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION
 
 Image = NDArray[np.uint8]
+_CAPTION_PX = 20
 COLOURS = {"left": (255, 140, 0), "right": (0, 200, 255)}
 
 
@@ -111,7 +112,7 @@ def write_demo_video(
             if i % every:
                 continue
             if caption:
-                cv2.putText(image, caption, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
+                image[:_CAPTION_PX] //= 2
                 cv2.putText(image, caption, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
             if third_person is None:
                 yield image
