@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import sys
 import time
 from dataclasses import dataclass, field
@@ -16,13 +13,13 @@ import psutil
 import tyro
 
 from vitra_bringup import bag_report, demo
+from vitra_bringup.benchmark import report
 from vitra_bringup.graph_run import GraphRun
 from vitra_description.calibration import default_calibration
 from vitra_description.description import ArmVariant
 from vitra_description.ik import DifferentialIk
 from vitra_description.kinematics import ArmModel
 from vitra_description.postures import home
-from vitra_policy.errors import VitraError
 
 
 @dataclass(frozen=True)
@@ -140,20 +137,9 @@ def _transport_s(chunk: Any) -> float:
 def main() -> int:
     """Entry point."""
     args = tyro.cli(Args, description=__doc__)
-    machine = {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load_1min": os.getloadavg()[0],
-    }
-    try:
-        figures = {"machine": machine, "arms": args.arms, **time_ik(args.ik_ticks), **measure_graph(args)}
-    except VitraError as error:
-        demo.console.print(f"[red]bench_control:[/red] {error}")
-        return 2
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(figures, indent=2) + "\n")
-    demo.console.print_json(json.dumps(figures))
-    return 0
+    return report(
+        "bench_control", args.out, lambda: {"arms": args.arms, **time_ik(args.ik_ticks), **measure_graph(args)}
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -15,12 +12,11 @@ from typing import Any
 import numpy as np
 import tyro
 
-from vitra_bringup import demo
 from vitra_bringup.bench_control import CpuMeter
+from vitra_bringup.benchmark import report
 from vitra_bringup.graph_client import GraphClient, GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_msgs.msg import HandActionChunk
-from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 
 _TRAINED = Path("runs/train/mini-finetune/checkpoints/latest")
@@ -148,20 +144,7 @@ def _sim_time_s(client: GraphClient) -> float:
 def main() -> int:
     """Entry point."""
     args = tyro.cli(Args, description=__doc__)
-    machine = {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load_1min": os.getloadavg()[0],
-    }
-    try:
-        figures = {"machine": machine, **measure(args)}
-    except VitraError as error:
-        demo.console.print(f"[red]bench_policy_graph:[/red] {error}")
-        return 2
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(figures, indent=2) + "\n")
-    demo.console.print_json(json.dumps(figures))
-    return 0
+    return report("bench_policy_graph", args.out, lambda: measure(args))
 
 
 if __name__ == "__main__":

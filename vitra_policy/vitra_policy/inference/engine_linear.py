@@ -76,7 +76,7 @@ class PackedLinear(nn.Module):
         y: Tensor = self._product(x.to(self._dtype), self._weight, self._bias, *self._activation)
         return y
 
-    # Two hundred calls a chunk: the hooks of nn.Module, which nobody uses here, would cost a twentieth of it.
+    # Called hundreds of times a chunk: without the hooks of nn.Module, which nobody uses here.
     __call__ = forward
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from pathlib import Path
@@ -16,20 +15,12 @@ from vitra_evaluation.sitting import Sitting, SittingSettings
 from vitra_msgs.msg import DriverState, Permit
 from vitra_runtime import qos
 
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.graph,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)"),
-]
+pytestmark = [pytest.mark.graph, pytest.mark.slow]
 PORT, TOKEN = 8791, "tok"
 
 
 def test_stop_holds_the_arm_and_a_lost_console_stops_it_too(
-    small_plan: Plan, tmp_path: Path, ros_domain: int, record_property
+    small_plan: Plan, tmp_path: Path, ros_domain: int, chromium, record_property
 ) -> None:
     session = Session.create(tmp_path / "s", small_plan)
     settings = SittingSettings(
@@ -48,14 +39,14 @@ def test_stop_holds_the_arm_and_a_lost_console_stops_it_too(
     thread.start()
     driver: list[tuple[float, str]] = []
     permits: list[tuple[float, bool]] = []
-    with GraphClient("watcher", ros_domain) as client, playwright_api.sync_playwright() as play:
+    with GraphClient("watcher", ros_domain) as client:
         client.watch(
             DriverState, "right_arm/driver_state", qos.SETPOINT, lambda m: driver.append((time.time(), m.state))
         )
         client.watch(Permit, "permit", qos.SETPOINT, lambda m: permits.append((time.time(), m.motion_allowed)))
         client.wait_for(lambda: client.safety is not None or bool(ended), 60, "the graph")
         assert not ended, ended
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium()
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{PORT}/#token={TOKEN}")
         page.wait_for_selector("body[data-phase=preflight]", timeout=60_000)
@@ -88,7 +79,7 @@ def test_stop_holds_the_arm_and_a_lost_console_stops_it_too(
         assert "operator" in f"{client.stops[-1].stop_source} {client.stops[-1].stop_detail}"
 
         # A new console has the last word: it quits the sitting.
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium()
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{PORT}/#token={TOKEN}")
         page.wait_for_selector("body[data-phase=preflight]", timeout=60_000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +18,6 @@ from vitra_evaluation.study.material import Study
 from vitra_evaluation.study.server import make_app
 from vitra_evaluation.study.votes import VoteBook
 from vitra_evaluation.study_cli import Export, export, open_study
-
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)")
 
 GREY = {"ours": 40, "base": 100, "human": 160, "noise": 220}  # each model's videos are of one shade
 TOKEN = "tok"
@@ -102,14 +95,6 @@ def served(tmp_path: Path) -> Iterator[Served]:
     thread.join(5.0)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    with playwright_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser, served: Served) -> Iterator:
     context = browser.new_context()
@@ -152,7 +137,9 @@ def rank(page, *models: str) -> None:
 
 
 def progress(page, text: str) -> None:
-    playwright_api.expect(page.locator("#progress")).to_have_text(text, timeout=20_000)
+    from playwright.sync_api import expect  # only where there is a page
+
+    expect(page.locator("#progress")).to_have_text(text, timeout=20_000)
     if "3 of 3" not in text:
         page.wait_for_selector("figure video")
 

@@ -20,7 +20,7 @@ def long_action_server(
     """An action server whose goals last until the node calls `goal.execute(finish)`.
 
     `finish(goal)` gives the goal its final state and returns the result. Until then the goal is ACCEPTED, may publish
-    feedback and may be canceled. (rclpy polls a coroutine that awaits without a pause: a whole core for nothing.)
+    feedback and may be canceled. (rclpy polls a coroutine that awaits, without a pause.)
 
     Args:
         node: Owner.

@@ -196,7 +196,7 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
             executor.spin_once(timeout_sec=0.1)
             if not settled and node.is_active:
                 settled = True
-                # A collection that walks through every module of a node takes a tenth of a second from its loops.
+                # A collection that walks through every module of a node stops its loops meanwhile.
                 gc.collect()
                 gc.freeze()
     except Exception as error:
