@@ -21,8 +21,9 @@ from vitra_policy.inference.engine_expert import Committed, FastExpert
 from vitra_policy.inference.engine_gate import FP8_LIMIT, gated_prefix
 from vitra_policy.inference.engine_graph import GraphCache
 from vitra_policy.inference.engine_image import choose_resizer
-from vitra_policy.inference.engine_linear import Linears, Precision, Wrap, has_fast_bf16, unwrapped
+from vitra_policy.inference.engine_linear import Linears, Precision, Wrap, unwrapped
 from vitra_policy.inference.engine_prefix import FastPrefix
+from vitra_policy.inference.engine_stage import OpenVinoStage, Stage, has_fast_bf16, has_openvino, plain_stage
 from vitra_policy.inference.engine_timing import StageClock
 from vitra_policy.inference.engine_upload import Upload
 from vitra_policy.model.inputs import ChunkInputs, chunk_inputs
@@ -81,12 +82,13 @@ class FastEngine:
         on_gpu = self.device.type == "cuda"
         fused = (on_gpu and _can_fuse()) if fuse is None else fuse
         wrap: Wrap = _compiled if fused else unwrapped
-        self.dtype = dtype or (torch.bfloat16 if on_gpu or has_fast_bf16(self.device) else torch.float32)
-        linears = Linears(self.device, self.dtype, packed=not fused)
+        self.dtype = dtype or (torch.bfloat16 if on_gpu or has_fast_bf16() else torch.float32)
+        linears = Linears(self.device, self.dtype)
         if not on_gpu and self.dtype == torch.bfloat16:
-            linears = Linears(self.device, torch.float32, Precision.BF16, packed=not fused)
-        self.expert = FastExpert(model.expert, linears, wrap)
-        make_prefix = partial(FastPrefix, model, wrap=wrap, bucket=_BUCKET if on_gpu else 1)
+            linears = Linears(self.device, torch.float32, Precision.BF16)
+        stage: Stage = OpenVinoStage if self.device.type == "cpu" and has_openvino() else plain_stage
+        self.expert = FastExpert(model.expert, linears, wrap, stage)
+        make_prefix = partial(FastPrefix, model, wrap=wrap, stage=stage, bucket=_BUCKET if on_gpu else 1)
         if fp8:
             self.prefix = gated_prefix(make_prefix, linears, self.expert, model, fp8_limit)
         else:

@@ -8,7 +8,6 @@ guidance share the action embedding and, being linear, the output layer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitra_policy.inference.engine_linear import Linears, Wrap
+from vitra_policy.inference.engine_stage import Stage, plain_stage
 from vitra_policy.model.diffusion import DdimStep
 from vitra_policy.model.dit import Dit, DitBlock
 
@@ -38,8 +38,8 @@ class ChunkPlan:
     """(K, B, 1, 6 * layers + 2, width); with a clean prefix one more row, which belongs to the prefix."""
     tokens: Tensor
     """(B, C, width) context tokens with their positions."""
-    context: tuple[Tensor, ...] | None
-    """Per block (K, B, C, 2, heads, head_dim): keys and values of the context tokens; None without causality."""
+    context: Tensor | None
+    """(K, layers, B, C, 2, heads, head_dim) keys and values of the context tokens; None without causality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +60,18 @@ class ExpertBlock(nn.Module):
     def __init__(self, block: DitBlock, linears: Linears) -> None:
         super().__init__()
         self.heads, self.dtype = block.heads, linears.dtype
+        self.eps = block.query_norm.eps
         gains = torch.stack([block.query_norm.weight, block.key_norm.weight])[:, None]
-        # A layer norm's kernel gives the biased variance fast: rsqrt(unbiased + eps) = spread * rsqrt(biased + eps').
-        size = gains.shape[-1]
-        self.eps, spread = block.query_norm.eps * (size - 1) / size, ((size - 1) / size) ** 0.5
         self.qkv, self.out = linears.of(block.qkv), linears.of(block.out)
         self.fc1, self.fc2 = linears.of(block.fc1, gelu=True), linears.of(block.fc2)
-        self.gains = nn.Buffer(linears.constant(gains * spread))
+        self.gains = nn.Buffer(linears.constant(gains))
 
     def heads_of(self, x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (B, T, heads, head_dim), norms applied."""
         qkv = self.qkv(modulate(x, shift, scale).to(self.dtype))
         qkv = qkv.view(*qkv.shape[:-1], 3, self.heads, -1)
         qk = qkv[..., :2, :, :].float()
-        _, _, inverse = torch.native_layer_norm(qk, qk.shape[-1:], None, None, self.eps)
+        inverse = torch.rsqrt(qk.var(-1, keepdim=True) + self.eps)
         query, key = (qk * inverse * self.gains).to(self.dtype).unbind(-3)
         return query, key, qkv.select(-3, 2).to(self.dtype)
 
@@ -112,12 +110,14 @@ class FastExpert(nn.Module):
         expert: The network's expert, fp32, on any device; it may be dropped afterwards.
         linears: Makes the linear layers; the residual stream, norms and the sample stay in fp32.
         wrap: Applied to the block function, e.g. ``torch.compile``.
+        stage: Applied to what runs once per chunk and once per step, e.g. :class:`OpenVinoStage`.
     """
 
-    def __init__(self, expert: Dit, linears: Linears, wrap: Wrap) -> None:
+    def __init__(self, expert: Dit, linears: Linears, wrap: Wrap, stage: Stage = plain_stage) -> None:
         super().__init__()
         cfg = self.config = expert.config
         self.dtype, self._run_block = linears.dtype, wrap(run_block)
+        self._prepare, self._predict_noise = stage(self.prepare), stage(self.predict_noise)
         self.stem = _stem(expert).to(linears.device, torch.float32)
         self.blocks = nn.ModuleList(ExpertBlock(block, linears) for block in expert.blocks)  # type: ignore[arg-type]
         self.modulation = linears(*_modulation(expert))
@@ -148,25 +148,40 @@ class FastExpert(nn.Module):
         ``clean`` adds the modulation of a clean prefix.
         """
         levels = (*(update.timestep for update in updates), *([0] if clean else []))
-        tokens, modulation = self.conditions(
-            cognition, state, state_mask, self.embedded_times(levels), guided=guidance != 1.0
-        )
         mask = action_mask.float()
-        return ChunkPlan(
-            updates=updates,
-            guidance=guidance,
-            mask=mask,
-            offset=self.mask_in(mask.to(self.dtype)).to(self.dtype),
-            modulation=modulation,
-            tokens=tokens,
-            context=self.context(tokens, modulation[: len(updates)]) if self.config.causal else None,
+        offset, modulation, tokens, *context = self._prepare(
+            cognition=cognition.float(),
+            state=state,
+            state_mask=state_mask,
+            action_mask=mask,
+            times=self.embedded_times(levels),
+            guided=guidance != 1.0,
         )
+        return ChunkPlan(updates, guidance, mask, offset, modulation, tokens, *(context or [None]))
+
+    def prepare(
+        self, cognition: Tensor, state: Tensor, state_mask: Tensor, action_mask: Tensor, times: Tensor, *, guided: bool
+    ) -> tuple[Tensor, ...]:
+        """Offset, modulation, tokens and, with causality, context of a :class:`ChunkPlan`.
+
+        Args:
+            cognition: (S, 1, cognition_width).
+            state: (S, state_dim).
+            state_mask: (S, state_dim) as numbers.
+            action_mask: (S, T, action_dim) as numbers.
+            times: What :meth:`embedded_times` gives, (K, 1, 1, width).
+            guided: Both halves of the guidance or only the conditional one.
+        """
+        tokens, modulation = self.conditions(cognition, state, state_mask, times, guided=guided)
+        offset = self.mask_in(action_mask.to(self.dtype))
+        context = (self.context(tokens, modulation),) if self.config.causal else ()
+        return offset, modulation, tokens, *context
 
     def conditions(
         self, cognition: Tensor, state: Tensor, state_mask: Tensor, times: Tensor, *, guided: bool
     ) -> tuple[Tensor, Tensor]:
         """Context tokens (B, C, width) and modulation (K, B, 1, parts, width) for embedded times (K, 1, 1, width)."""
-        cognition_token = self.stem.embed_cognition(cognition.float())
+        cognition_token = self.stem.embed_cognition(cognition)
         tokens = self.stem.context(cognition_token, state, state_mask)
         if guided:
             null = self.null_token.expand_as(cognition_token)
@@ -202,16 +217,24 @@ class FastExpert(nn.Module):
         return x * plan.mask
 
     def _noise(self, plan: ChunkPlan, x: Tensor, k: int, modulation: Tensor) -> Tensor:
-        context = None if plan.context is None else [keys_values[k] for keys_values in plan.context]
-        guidance = None if plan.guidance == 1.0 else plan.guidance
-        return self.predict_noise(x * plan.mask, plan.offset, modulation, context, plan.tokens, guidance)
+        return cast(
+            Tensor,
+            self._predict_noise(
+                masked=x * plan.mask,
+                offset=plan.offset,
+                modulation=modulation,
+                context=None if plan.context is None else plan.context[k],
+                tokens=None if plan.context is not None else plan.tokens,
+                guidance=None if plan.guidance == 1.0 else plan.guidance,
+            ),
+        )
 
     def predict_noise(
         self,
         masked: Tensor,
         offset: Tensor,
         modulation: Tensor,
-        context: Sequence[Tensor] | None,
+        context: Tensor | None,
         tokens: Tensor | None,
         guidance: float | Tensor | None,
     ) -> Tensor:
@@ -221,15 +244,15 @@ class FastExpert(nn.Module):
             masked: (S, T, action_dim) sample, 0 where masked.
             offset: :attr:`ChunkPlan.offset`.
             modulation: (B, 1 or T, parts, width) of this step.
-            context: Per block (B, C, 2, heads, head_dim) of this step, or None without causality.
-            tokens: :attr:`ChunkPlan.tokens`, used when there is no ``context``.
+            context: (layers, B, C, 2, heads, head_dim) of this step, or None without causality.
+            tokens: :attr:`ChunkPlan.tokens`, needed when there is no ``context``.
             guidance: Scale; None when there is only the conditional half.
         """
         cfg = self.config
-        hidden = F.gelu(self.action_in(masked.to(self.dtype)).to(self.dtype) + offset)
+        hidden = F.gelu(self.action_in(masked.to(self.dtype)) + offset)
         y = self.action_mid(hidden).float() + self.stem.position_embedding[cfg.context_tokens :]
         y = y if guidance is None else torch.cat([y, y])
-        if context is None and tokens is not None:
+        if tokens is not None:
             y = torch.cat([tokens, y], dim=1)
         parts = modulation.unbind(-2)
         for index, block in enumerate(self.blocks):
@@ -245,8 +268,8 @@ class FastExpert(nn.Module):
         out: Tensor = self.action_out(y.to(self.dtype)).float()
         return out
 
-    def context(self, tokens: Tensor, modulation: Tensor) -> tuple[Tensor, ...]:
-        """Keys and values of the context tokens per block, for all steps in one pass."""
+    def context(self, tokens: Tensor, modulation: Tensor) -> Tensor:
+        """:attr:`ChunkPlan.context`: keys and values of the context tokens, for all steps in one pass."""
         steps, rows = modulation.shape[:2]
         x = tokens.expand(steps, -1, -1, -1).flatten(0, 1)
         parts = modulation.flatten(0, 1).unbind(-2)
@@ -258,7 +281,7 @@ class FastExpert(nn.Module):
             found.append(torch.stack([key, value], dim=2).view(steps, rows, x.shape[1], 2, block.heads, -1))
             if index + 1 < len(self.blocks):
                 x = block.mix(x, _attend(query, key, value, None, causal=True), own[2], own[3:])
-        return tuple(found)
+        return torch.stack(found, dim=1)
 
     def _prefix_tokens(self, committed: Committed, plan: ChunkPlan) -> Tensor:
         """(B, tokens, 1, 1) bool: action tokens that are given clean."""

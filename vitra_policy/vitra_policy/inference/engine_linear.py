@@ -1,11 +1,10 @@
-"""Linear layers of the fast engine: packed for the CPU, plain, or fp8 with per-row scales."""
+"""Linear layers of the fast engine: plain, bf16 products in an fp32 engine, or fp8 with per-row scales."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,6 @@ _FP8_MAX = 448.0
 _FP8_MULTIPLE = 16
 """Both sides of an fp8 weight must be multiples of this."""
 _TINY = 1e-12
-_TYPICAL_ROWS = 32
 
 
 class Fp8UnavailableError(VitraError):
@@ -46,38 +44,18 @@ class Precision(StrEnum):
 
 
 class PlainLinear(nn.Module):
-    """``x W^T + b``, then tanh-GELU if asked."""
+    """``x W^T + b``, then tanh-GELU if asked; the product in the weight's number format."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool, dtype: torch.dtype) -> None:
         super().__init__()
         self.weight = nn.Buffer(weight.contiguous())
         self.bias = None if bias is None else nn.Buffer(bias.contiguous())
-        self.gelu = gelu
+        self.gelu, self.dtype = gelu, dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) to (..., out)."""
-        y = F.linear(x, self.weight, self.bias)
+        """(..., in) to (..., out), in the engine's format."""
+        y = F.linear(x.to(self.weight.dtype), self.weight, self.bias).to(self.dtype)
         return F.gelu(y, approximate="tanh") if self.gelu else y
-
-
-class PackedLinear(nn.Module):
-    """The same with a weight in oneDNN's blocked layout, about 1.5 times faster on a few dozen rows of a CPU."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
-        super().__init__()
-        self._dtype = weight.dtype
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _TYPICAL_ROWS)
-        self._bias = None if bias is None else bias.contiguous()
-        self._activation: tuple[str, list[Any], str] = ("gelu", [], "tanh") if gelu else ("none", [], "")
-        self._product = torch.ops.mkldnn._linear_pointwise.default
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., in) to (..., out), in the type of the weight."""
-        y: Tensor = self._product(x.to(self._dtype), self._weight, self._bias, *self._activation)
-        return y
-
-    # Called hundreds of times a chunk: without the hooks of nn.Module, which nobody uses here.
-    __call__ = forward
 
 
 class Fp8Linear(nn.Module):
@@ -100,7 +78,7 @@ class Fp8Linear(nn.Module):
 
 
 class Gated(nn.Module):
-    """Gate and value from one product; best where launches cost most."""
+    """Gate and value from one product."""
 
     def __init__(self, both: nn.Module) -> None:
         super().__init__()
@@ -111,19 +89,6 @@ class Gated(nn.Module):
         both: Tensor = self.both(x)
         gate, up = both.chunk(2, dim=-1)
         return F.gelu(gate, approximate="tanh") * up
-
-
-class GatedPair(nn.Module):
-    """Gate and value from two products; best where a product can apply GELU to what it still has at hand."""
-
-    def __init__(self, gate: nn.Module, up: nn.Module) -> None:
-        super().__init__()
-        self.gate, self.up = gate, up
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., in) to (..., out)."""
-        out: Tensor = self.gate(x) * self.up(x)
-        return out
 
 
 def quantise_rows(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,23 +115,16 @@ def check_fp8(device: torch.device) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Linears:
-    """Makes the linear layers of one part of the engine, in the fastest form its device and number format allow."""
+    """Makes the linear layers of one part of the engine."""
 
     device: torch.device
     dtype: torch.dtype
     precision: Precision = Precision.FULL
-    packed: bool = True
-    """Pack weights where that helps; packed layers cannot be compiled."""
 
     @property
     def coarse(self) -> bool:
         """Whether products have fewer bits than fp32, so that a rounding of 1e-6 elsewhere is nothing."""
         return self.dtype != torch.float32 or self.precision is not Precision.FULL
-
-    @property
-    def packs(self) -> bool:
-        """Whether layers come packed."""
-        return self.packed and self.device.type == "cpu" and _can_pack()
 
     def __call__(
         self, weight: Tensor, bias: Tensor | None = None, *, gelu: bool = False, full: bool = False
@@ -184,14 +142,10 @@ class Linears:
         bias = None if bias is None else bias.detach().to(self.device, dtype)
         if self.precision is Precision.FP8 and not full and all(n % _FP8_MULTIPLE == 0 for n in weight.shape):
             return Fp8Linear(weight, bias, gelu)
-        if self.packs:
-            return PackedLinear(weight, bias, gelu)
-        return PlainLinear(weight.to(self.dtype), None if bias is None else bias.to(self.dtype), gelu)
+        return PlainLinear(weight, bias, gelu, self.dtype)
 
     def gated(self, gate: Tensor, up: Tensor) -> nn.Module:
         """``gelu(x gate^T) * (x up^T)`` with tanh-GELU."""
-        if self.packs:
-            return GatedPair(self(gate, gelu=True), self(up))
         return Gated(self(torch.cat([gate, up])))
 
     def of(self, layer: nn.Linear, gelu: bool = False) -> nn.Module:
@@ -207,16 +161,3 @@ class Linears:
     def constant(self, tensor: Tensor) -> Tensor:
         """A constant on the device, in fp32."""
         return tensor.detach().to(self.device, torch.float32)
-
-
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether a CPU multiplies bf16 numbers natively and PyTorch can use it."""
-    if device.type != "cpu" or not _can_pack():
-        return False
-    questions = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(question is not None and question() for question in questions)
-
-
-def _can_pack() -> bool:
-    pack: Callable[..., Tensor] | None = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
-    return pack is not None and bool(torch._C._has_mkldnn)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vitra_policy.inference.engine_linear import Linears, Wrap
+from vitra_policy.inference.engine_stage import Stage, plain_stage
 from vitra_policy.inference.engine_trunk import FastTrunk
 from vitra_policy.inference.engine_vision import FastVision
 from vitra_policy.model.vla import Vitra
@@ -22,15 +23,18 @@ class FastPrefix(nn.Module):
         model: The network, fp32; its word embedding stays where it is and is read there.
         linears: Makes the linear layers.
         wrap: Applied to layer functions, e.g. ``torch.compile``.
+        stage: Applied to the whole, e.g. :class:`OpenVinoStage`.
         bucket: The tokens behind the image are padded to a multiple of this, so that one recorded graph serves
             instructions of similar length; 1 pads nothing.
     """
 
-    def __init__(self, model: Vitra, linears: Linears, wrap: Wrap, bucket: int = 1) -> None:
+    def __init__(
+        self, model: Vitra, linears: Linears, wrap: Wrap, stage: Stage = plain_stage, bucket: int = 1
+    ) -> None:
         super().__init__()
         self.vision = FastVision(model.vision, model.projector, linears, wrap)
         self.trunk = FastTrunk(model.language, linears, wrap)
-        self.precision = linears.precision
+        self.precision, self._see = linears.precision, stage(self.see)
         self._words, self._fov, self._cognition = model.language.embedding, model.fov_encoder, model.cognition_token
         self._device, self._bucket = linears.device, bucket
         self._tails: dict[tuple[tuple[int, ...], bytes], tuple[Tensor, Tensor, Tensor | None]] = {}
@@ -55,6 +59,11 @@ class FastPrefix(nn.Module):
 
     def forward(self, pixel_values: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
         """Cognition feature (1, 1, width) of (1, 3, size, size) and what :meth:`tail` returned."""
+        feature: Tensor = self._see(pixel_values=pixel_values, tail=tail, row=row, bias=bias)
+        return feature
+
+    def see(self, pixel_values: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None) -> Tensor:
+        """The same, always by PyTorch."""
         feature: Tensor = self.trunk(torch.cat([self.vision(pixel_values), tail]), row, bias)
         return feature
 

@@ -74,9 +74,10 @@ class CondGraph(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """``offset`` (1, T, width), ``modulation`` (K, 2, 1, parts, width), ``context`` (K, layers, 2, C, 2, H, D)."""
         times = self.expert.stem.embed_time(timesteps)[:, None]
-        tokens, modulation = self.expert.conditions(cognition, state, state_mask, times, guided=True)
-        context = torch.stack(self.expert.context(tokens, modulation), dim=1)
-        return self.expert.mask_in(action_mask), modulation, context
+        offset, modulation, _, context = self.expert.prepare(
+            cognition, state, state_mask, action_mask, times, guided=True
+        )
+        return offset, modulation, context
 
 
 class StepGraph(nn.Module):
@@ -105,7 +106,7 @@ class StepGraph(nn.Module):
         own = modulation.index_select(0, index)[0]
         if self.clean:
             own = torch.where((where * clean > 0.5).any(-1)[..., None, None], modulation[-1], own)
-        blocks = context.index_select(0, index)[0].unbind(0)
+        blocks = context.index_select(0, index)[0]
         return keep * x + add * self.expert.predict_noise(x * action_mask, offset, own, blocks, None, guidance)
 
 
@@ -157,7 +158,7 @@ def fingerprint(model: Vitra) -> str:
 
 def _graphs(model: Vitra) -> dict[str, _Graph]:
     cfg = model.config
-    linears = Linears(torch.device("cpu"), torch.float32, packed=False)
+    linears = Linears(torch.device("cpu"), torch.float32)
     expert = FastExpert(model.expert, linears, unwrapped)
     text, steps = torch.export.Dim("text", min=2, max=_MAX_TEXT - 2), torch.export.Dim("steps", min=1, max=101)
     size, chunk = cfg.vision.image_size, (1, cfg.expert.steps, cfg.expert.action_dim)
