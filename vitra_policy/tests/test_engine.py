@@ -145,7 +145,7 @@ def test_every_answer_says_where_the_time_went() -> None:
 def test_padding_to_a_bucket_does_not_change_the_feature() -> None:
     model = random_network(TINY)
     linears = Linears(CPU, torch.float32)
-    exact, padded = (FastPrefix(model, linears, lambda function: function, bucket) for bucket in (1, 16))
+    exact, padded = (FastPrefix(model, linears, lambda function: function, bucket=bucket) for bucket in (1, 16))
     pixels = torch.rand(1, 3, 28, 28) * 2 - 1
     for words in ([2, 7, 9], list(range(5, 40))):
         tails = [prefix.tail(words, torch.tensor([[1.0, 0.7]])) for prefix in (exact, padded)]

@@ -55,7 +55,7 @@ def test_fast_and_parity_agree_in_metres(checkpoint: str) -> None:
     seen = make_example_observation(hands=BOTH)
     fast = warm(checkpoint, dtype="float32").infer(seen).actions
     parity = warm(checkpoint, mode="parity").infer(seen).actions
-    np.testing.assert_allclose(fast, parity, atol=1e-5)
+    np.testing.assert_allclose(fast, parity, rtol=1e-5, atol=1e-5)
 
 
 def test_the_committed_prefix_comes_back_bit_for_bit(checkpoint: str) -> None:

@@ -54,8 +54,8 @@ class PlainLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) to (..., out), in the engine's format."""
-        y = F.linear(x.to(self.weight.dtype), self.weight, self.bias).to(self.dtype)
-        return F.gelu(y, approximate="tanh") if self.gelu else y
+        y = F.linear(x.to(self.weight.dtype), self.weight, self.bias)
+        return F.gelu(y, approximate="tanh") if self.gelu else y.to(self.dtype)
 
 
 class Fp8Linear(nn.Module):

@@ -28,13 +28,11 @@ class FastPrefix(nn.Module):
             instructions of similar length; 1 pads nothing.
     """
 
-    def __init__(
-        self, model: Vitra, linears: Linears, wrap: Wrap, stage: Stage = plain_stage, bucket: int = 1
-    ) -> None:
+    def __init__(self, model: Vitra, linears: Linears, wrap: Wrap, stage: Stage = plain_stage, bucket: int = 1) -> None:
         super().__init__()
         self.vision = FastVision(model.vision, model.projector, linears, wrap)
         self.trunk = FastTrunk(model.language, linears, wrap)
-        self.precision, self._see = linears.precision, stage(self.see)
+        self.precision, self._see = linears.precision, stage(self.see, varying=("tail", "cos", "sin"))
         self._words, self._fov, self._cognition = model.language.embedding, model.fov_encoder, model.cognition_token
         self._device, self._bucket = linears.device, bucket
         self._tails: dict[tuple[tuple[int, ...], bytes], tuple[Tensor, Tensor, Tensor | None]] = {}
@@ -59,12 +57,15 @@ class FastPrefix(nn.Module):
 
     def forward(self, pixel_values: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
         """Cognition feature (1, 1, width) of (1, 3, size, size) and what :meth:`tail` returned."""
-        feature: Tensor = self._see(pixel_values=pixel_values, tail=tail, row=row, bias=bias)
+        cos, sin = self.trunk.rotary(len(self.vision.offset) + len(tail))
+        feature: Tensor = self._see(pixel_values=pixel_values, tail=tail, row=row, cos=cos, sin=sin, bias=bias)
         return feature
 
-    def see(self, pixel_values: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None) -> Tensor:
-        """The same, always by PyTorch."""
-        feature: Tensor = self.trunk(torch.cat([self.vision(pixel_values), tail]), row, bias)
+    def see(
+        self, pixel_values: Tensor, tail: Tensor, row: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """The same with the trunk's rotary tables, by PyTorch."""
+        feature: Tensor = self.trunk(torch.cat([self.vision(pixel_values), tail]), row, bias, (cos, sin))
         return feature
 
     def _make_tail(self, text_ids: Sequence[int], fov_rad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:

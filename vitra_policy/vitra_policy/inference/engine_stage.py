@@ -1,6 +1,6 @@
 """Stages of the fast engine on a CPU: each compiled once per shape by OpenVINO and then run without PyTorch.
 
-A stage is a method of the engine's network that takes and gives tensors of fixed shapes. PyTorch spends more time
+A stage is a method of the engine's network that takes and gives tensors. PyTorch spends more time
 between the many small operations of a chunk than inside them; a compiled stage fuses and calls them itself.
 """
 
@@ -13,18 +13,24 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-Stage = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""Prepares a method that takes tensors (and settings) and gives one tensor or a tuple of tensors."""
+
+class Stage(Protocol):
+    """Prepares a method that takes tensors (and settings) and gives one tensor or a tuple of tensors."""
+
+    def __call__(self, function: Callable[..., Any], /, varying: tuple[str, ...] = ()) -> Callable[..., Any]:
+        """The method, prepared; arguments named in ``varying`` come in changing lengths (their first dimension)."""
+        ...
+
 
 _logger = logging.getLogger(__name__)
 
 
-def plain_stage(function: Callable[..., Any]) -> Callable[..., Any]:
+def plain_stage(function: Callable[..., Any], /, varying: tuple[str, ...] = ()) -> Callable[..., Any]:
     """The :data:`Stage` that does nothing."""
     return function
 
@@ -45,33 +51,38 @@ def has_fast_bf16() -> bool:
 
 
 class OpenVinoStage:
-    """The :data:`Stage` that compiles; results live until the next call with the same shapes and settings.
+    """The :data:`Stage` that compiles; results live until its next call.
 
     Arguments that are no tensors are settings, fixed while compiling. Number formats are those the method asks for:
     OpenVINO is told to change none.
 
     Args:
         function: The method.
+        varying: Arguments whose length changes without compiling anew.
         capacity: Compiled variants kept, the least recently used one forgotten first.
     """
 
-    def __init__(self, function: Callable[..., Any], capacity: int = 16) -> None:
-        self._function, self._capacity = function, capacity
+    def __init__(self, function: Callable[..., Any], /, varying: tuple[str, ...] = (), *, capacity: int = 16) -> None:
+        self._function, self._varying, self._capacity = function, varying, capacity
         self._compiled: OrderedDict[Hashable, _Compiled] = OrderedDict()
 
     def __call__(self, **arguments: Any) -> Any:
         """What the method gives."""
         tensors = {name: value for name, value in arguments.items() if isinstance(value, Tensor)}
         settings = {name: value for name, value in arguments.items() if name not in tensors}
-        shapes = tuple((name, value.shape, value.dtype) for name, value in tensors.items())
-        key = (shapes, tuple(settings.items()), torch.get_num_threads())
+        shapes = {name: self._shape(name, tensor) for name, tensor in tensors.items()}
+        key = (tuple(shapes.items()), tuple(settings.items()), torch.get_num_threads())
         compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = self._compiled[key] = _compile(self._function, tensors, settings)
+            compiled = self._compiled[key] = _compile(self._function, tensors, settings, [*shapes.values()])
             if len(self._compiled) > self._capacity:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(key)
         return compiled(tuple(tensors.values()))
+
+    def _shape(self, name: str, tensor: Tensor) -> tuple[int, ...]:
+        """Sizes, -1 for any."""
+        return (-1, *tensor.shape[1:]) if name in self._varying else tuple(tensor.shape)
 
 
 class _Traceable(nn.Module):
@@ -95,16 +106,17 @@ class _Compiled:
     def __call__(self, tensors: tuple[Tensor, ...]) -> Any:
         import openvino
 
-        for index, tensor in enumerate(tensors):
-            self.request.set_input_tensor(
-                index, openvino.Tensor(tensor.detach().contiguous().numpy(), shared_memory=True)
-            )
+        arrays = [tensor.contiguous().numpy() for tensor in tensors]  # lent, so they must live until the end
+        for index, array in enumerate(arrays):
+            self.request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
         self.request.infer()
         outputs = tuple(torch.from_numpy(output.data) for output in self.request.output_tensors)
         return outputs if self.several else outputs[0]
 
 
-def _compile(function: Callable[..., Any], tensors: dict[str, Tensor], settings: dict[str, Any]) -> _Compiled:
+def _compile(
+    function: Callable[..., Any], tensors: dict[str, Tensor], settings: dict[str, Any], shapes: list[tuple[int, ...]]
+) -> _Compiled:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -113,13 +125,13 @@ def _compile(function: Callable[..., Any], tensors: dict[str, Tensor], settings:
         module = _Traceable(function, tuple(tensors), settings).eval()
         several = isinstance(module(*examples), tuple)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)  # sizes are fixed: that is the point
+            warnings.simplefilter("ignore")
             traced = torch.jit.trace(module, examples, check_trace=False)  # type: ignore[no-untyped-call]
     # The front end by itself: openvino.convert_model reports each conversion to a statistics server.
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced)  # must outlive the conversion
     network = frontend.convert(frontend.load(decoder))
-    network.reshape({index: list(example.shape) for index, example in enumerate(examples)})
+    network.reshape({index: list(shape) for index, shape in enumerate(shapes)})
     options = {
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
