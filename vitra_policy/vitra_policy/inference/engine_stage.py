@@ -10,7 +10,6 @@ import logging
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -97,21 +96,32 @@ class _Traceable(nn.Module):
         return self._function(**dict(zip(self._names, tensors, strict=True)), **self._settings)
 
 
-@dataclass(frozen=True, slots=True)
 class _Compiled:
-    request: Any
-    several: bool
-    """Whether the method gives a tuple."""
+    """A compiled method: arguments of fixed size are copied into its own memory, the others are lent."""
+
+    def __init__(self, request: Any, shapes: list[tuple[int, ...]], several: bool) -> None:
+        self._request, self._several = request, several
+        self._own = [
+            None if -1 in shape else torch.from_numpy(request.get_input_tensor(index).data)
+            for index, shape in enumerate(shapes)
+        ]
+        self._outputs: tuple[Tensor, ...] | None = None
 
     def __call__(self, tensors: tuple[Tensor, ...]) -> Any:
+        """What the method gives: one tensor or, if ``several``, a tuple."""
         import openvino
 
-        arrays = [tensor.contiguous().numpy() for tensor in tensors]  # lent, so they must live until the end
-        for index, array in enumerate(arrays):
-            self.request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
-        self.request.infer()
-        outputs = tuple(torch.from_numpy(output.data) for output in self.request.output_tensors)
-        return outputs if self.several else outputs[0]
+        lent = []  # must live until the end
+        for index, (own, tensor) in enumerate(zip(self._own, tensors, strict=True)):
+            if own is not None:
+                own.copy_(tensor)
+            else:
+                lent.append(openvino.Tensor(tensor.contiguous().numpy(), shared_memory=True))
+                self._request.set_input_tensor(index, lent[-1])
+        self._request.infer()
+        if self._outputs is None or lent:
+            self._outputs = tuple(torch.from_numpy(output.data) for output in self._request.output_tensors)
+        return self._outputs if self._several else self._outputs[0]
 
 
 def _compile(
@@ -138,7 +148,7 @@ def _compile(
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "ENABLE_CPU_PINNING": False,
     }
-    return _Compiled(_core().compile_model(network, "CPU", options).create_infer_request(), several)
+    return _Compiled(_core().compile_model(network, "CPU", options).create_infer_request(), shapes, several)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ from vitra_policy.statistics import AbsentHandError, Statistics
 if TYPE_CHECKING:
     from vitra_policy.model.reference_policy import VitraEngine
 
-_WARM_UP_RUNS = 3
+_WARM_UP_RUNS = 2
 
 
 class VitraPolicy:
@@ -105,9 +106,13 @@ class VitraPolicy:
         if self._engine is None:
             self._engine = self._load()
         present = self._statistics.present
-        hands = Hands("left" in present, "right" in present)
-        for _ in range(_WARM_UP_RUNS if present else 0):
-            self.infer(make_example_observation(hands=hands))
+        if not present:
+            return
+        seen = make_example_observation(hands=Hands("left" in present, "right" in present))
+        kept = replace(seen, committed=CommittedPrefix(np.zeros((1, ACTION_DIM)), seen.hands))
+        for _ in range(_WARM_UP_RUNS):
+            self.infer(seen)
+            self.infer(kept)
 
     def reset(self) -> None:
         """Nothing to forget: every chunk depends on its observation alone."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -42,6 +43,8 @@ from vitra_runtime.polling import PolledTopic, PolledTopics
 _QUEUED_S = 2.0
 _LEAST_QUEUED = 100
 _TAKE_PERIOD_S = 0.02
+_IDLE_TAKE_PERIOD_S = 0.4
+"""While nothing is recorded; well within what the queues hold."""
 _REPORT_PERIOD_S = 1.0
 _WATCH_PERIOD_S = 0.05
 _NOTHING = "No recording is under way."
@@ -56,6 +59,7 @@ class RecorderNode(StackNode[Parameters]):
         self._lock: DeviceLock | None = None
         self._goal: tuple[ServerGoalHandle, Recording] | None = None
         self._warned: set[str] = set()
+        self._next_take_s = 0.0
         self._polled: PolledTopics | None = None
         self._sources: list[tuple[Topic, str, PolledTopic]] = []
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -71,7 +75,7 @@ class RecorderNode(StackNode[Parameters]):
         self._server = long_action_server(
             self, RecordEpisode, "~/record_episode", self._on_goal, lambda: self._session is not None
         )
-        self.create_timer(_TAKE_PERIOD_S, self._take)
+        self.create_timer(_TAKE_PERIOD_S, self._take_in_time)
         self.create_timer(_REPORT_PERIOD_S, self._report)
         self.create_timer(_WATCH_PERIOD_S, self._watch_goal)
 
@@ -121,6 +125,12 @@ class RecorderNode(StackNode[Parameters]):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def _take_in_time(self) -> None:
+        """Rarely while nothing is recorded: reading costs as much as recording."""
+        if self.recording is not None or time.monotonic() >= self._next_take_s:
+            self._take()
+            self._next_take_s = time.monotonic() + _IDLE_TAKE_PERIOD_S
 
     def _take(self) -> None:
         """Everything that has come since the last time, in the order of arrival."""
