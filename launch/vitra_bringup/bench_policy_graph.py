@@ -17,8 +17,11 @@ from vitra_bringup.benchmark import report
 from vitra_bringup.graph_client import GraphClient, GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_msgs.msg import HandActionChunk
+from vitra_policy.inference.policy import make_example_observation
+from vitra_policy.inference.registry import create_policy, parse_options
 from vitra_runtime import qos
 
+_RUNS_ALONE = 30
 _TRAINED = Path("runs/train/mini-finetune/checkpoints/latest")
 
 
@@ -88,6 +91,7 @@ def measure(args: Args) -> dict[str, Any]:
     folder = args.out.resolve().parent / "policy_graph_run"
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = args.checkpoint or (_TRAINED if _TRAINED.exists() else make_mini(folder / "mini"))
+    alone_ms = inference_alone_ms(str(checkpoint), args.options)
     arguments = {
         "robot": "sim", "arms": args.arms, "policy": "vitra", "checkpoint": str(checkpoint.resolve()),
         "policy_options": args.options, "policy_rate": str(args.rate_hz), "record": "false",
@@ -111,6 +115,7 @@ def measure(args: Args) -> dict[str, Any]:
         state = client.executor_state
         stops = [f"{stop.stop_cause}: {stop.stop_detail}" for stop in client.stops]
     return chunk_figures(arrivals) | {
+        "inference_alone_ms_p50": alone_ms,
         "checkpoint": str(checkpoint),
         "asked_hz": args.rate_hz,
         "options": args.options,
@@ -124,6 +129,20 @@ def measure(args: Args) -> dict[str, Any]:
         "cpu_cores_per_node": cpu,
         "cpu_cores_total": round(sum(cpu.values()), 2),
     }
+
+
+def inference_alone_ms(checkpoint: str, options: str) -> float:
+    """Median time of a chunk in this process before the graph runs: says how fast the machine is just now."""
+    policy = create_policy("vitra", parse_options(options.split(",")) | {"checkpoint": checkpoint})
+    policy.warm_up()
+    seen = make_example_observation(height=240, width=424)
+    times_s = []
+    for _ in range(_RUNS_ALONE):
+        started_s = time.perf_counter()
+        policy.infer(seen)
+        times_s.append(time.perf_counter() - started_s)
+    policy.close()
+    return round(1e3 * float(np.median(times_s)), 1)
 
 
 def make_mini(path: Path) -> Path:

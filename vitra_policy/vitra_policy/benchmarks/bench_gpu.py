@@ -48,9 +48,9 @@ def bench(config: VitraConfig, device: torch.device, rounds: int, fp8: bool) -> 
     """Times, ratio to the roofline, and errors of all rivals."""
     model, tokenizer = random_network(config, device=device), tokenizer_for(config)
     reference = EagerReference(model)
-    engines = {"fast": FastEngine(model, tokenizer, None, device)}
+    engines = {"fast": FastEngine(model, tokenizer, None, device, lengths=())}
     if fp8:
-        engines["fast_fp8"] = FastEngine(model, tokenizer, None, device, fp8=True, fp8_limit=float("inf"))
+        engines["fast_fp8"] = FastEngine(model, tokenizer, None, device, fp8=True, fp8_limit=float("inf"), lengths=())
         if engines["fast_fp8"].prefix.precision is not Precision.FP8:
             del engines["fast_fp8"]
     scenes = [Scene.of(config, seed, CAMERA_SIZE) for seed in range(_SCENES)]

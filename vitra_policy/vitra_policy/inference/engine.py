@@ -1,10 +1,10 @@
-"""The fast engine: the policy's methods on bf16 weights and recorded graphs (GPU) or packed weights (CPU)."""
+"""The fast engine: bf16 weights and recorded graphs on a GPU, stages compiled by OpenVINO on a CPU."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -35,6 +35,8 @@ Float32Array = NDArray[np.float32]
 
 _logger = logging.getLogger(__name__)
 _BUCKET = 16
+USUAL_LENGTHS = (32, 48, 64)
+"""Tokens behind the image, padded: up to some 60 words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class FastEngine:
 
     On a GPU: bf16 weights (residual stream, norms, softmax and the sample in fp32), layers fused by ``torch.compile``
     where its tools are there, everything recorded as two CUDA graphs, text lengths in buckets, image resized on the
-    device. On a CPU: packed weights, products in bf16 where the processor has them and else in fp32, all else in fp32;
-    with ``dtype=torch.float32`` it agrees with the parity policy within rounding.
+    device. On a CPU: three stages compiled by OpenVINO, products in bf16 where the processor has them and else in
+    fp32, all else in fp32; with ``dtype=torch.float32`` it agrees with the parity policy within rounding.
 
     Args:
         model: The network in fp32; weights are converted, so it may be dropped afterwards except its word embedding.
@@ -63,6 +65,8 @@ class FastEngine:
         fp8: Run vision and trunk in fp8 if the actions stay within ``fp8_limit``.
         fp8_limit: Largest root-mean-square error of normalised actions that fp8 may cause.
         fuse: Use ``torch.compile`` for the layers; default on a GPU where Triton and a C compiler are there.
+        lengths: Padded text lengths that a GPU records when it sees the first image, so that a new instruction does
+            not stop a running robot.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class FastEngine:
         fp8: bool = False,
         fp8_limit: float = FP8_LIMIT,
         fuse: bool | None = None,
+        lengths: Sequence[int] = USUAL_LENGTHS,
     ) -> None:
         self.config, self.statistics, self.tokenizer = model.config, statistics, tokenizer
         self.device = torch.device(device)
@@ -86,7 +91,8 @@ class FastEngine:
         linears = Linears(self.device, self.dtype)
         if not on_gpu and self.dtype == torch.bfloat16:
             linears = Linears(self.device, torch.float32, Precision.BF16)
-        stage: Stage = OpenVinoStage if self.device.type == "cpu" and has_openvino() else plain_stage
+        # OpenVINO does not know PyTorch's fp8 product, which is there on a CPU for tests only.
+        stage: Stage = OpenVinoStage if self.device.type == "cpu" and not fp8 and has_openvino() else plain_stage
         self.expert = FastExpert(model.expert, linears, wrap, stage)
         make_prefix = partial(FastPrefix, model, wrap=wrap, stage=stage, bucket=_BUCKET if on_gpu else 1)
         if fp8:
@@ -96,6 +102,7 @@ class FastEngine:
         self._diffusion, self._clean = model.diffusion, model.config.clean_prefix
         self._graphs, self._upload = GraphCache(self.device), Upload(self.device)
         self._resize = choose_resizer(self.config.vision.image_size, self.device, exact=self.dtype == torch.float32)
+        self._lengths, self._recorded_for = tuple(lengths), set[torch.Size]()
         self._timing: dict[str, float] = {}
 
     @property
@@ -153,6 +160,7 @@ class FastEngine:
         padding = {} if bias is None else {"bias": bias}
         if self.device.type == "cuda":
             clock.end("upload")
+            self._record_lengths(uploaded)
             feature = self._graphs("prefix", self._see, image=uploaded, tail=tail, row=row, **padding)
         else:
             pixels = self._resize(uploaded)
@@ -160,6 +168,18 @@ class FastEngine:
             feature = self.prefix(pixels, tail, row, **padding)
         clock.end("prefix")
         return feature
+
+    def _record_lengths(self, image: Tensor) -> None:
+        """Record everything up to the cognition feature for all usual text lengths; once per image size."""
+        if image.shape in self._recorded_for:
+            return
+        self._recorded_for.add(image.shape)
+        made_up = self.config.tokenizer.bos_id
+        behind = 1 + self.config.use_fov
+        for length in self._lengths:
+            tail, row, bias = self.prefix.tail([made_up] * (length - behind), torch.ones(1, 2))
+            padding = {} if bias is None else {"bias": bias}
+            self._graphs("prefix", self._see, image=image, tail=tail, row=row, **padding)
 
     def _see(self, image: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
         feature: Tensor = self.prefix(self._resize(image), tail, row, bias)
