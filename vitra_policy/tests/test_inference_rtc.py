@@ -4,7 +4,15 @@ from hypothesis import strategies as st
 
 from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, SIDES, WRIST
 from vitra_policy.inference.policy import ActionChunk
-from vitra_policy.inference.rtc import AnchoredChunk, DelayMeter, committed_prefix, continue_chunk, wrist_pose
+from vitra_policy.inference.rtc import (
+    MAX_LAG_M,
+    MAX_LAG_RAD,
+    AnchoredChunk,
+    DelayMeter,
+    committed_prefix,
+    continue_chunk,
+    wrist_pose,
+)
 from vitra_policy.transforms import euler_xyz_from_matrix, integrate_wrist, make_pose, matrix_from_rotvec
 
 STEP_S = 1 / 30
@@ -94,7 +102,33 @@ def test_nothing_is_committed_without_a_plan_that_reaches_the_new_steps():
     assert committed_prefix(previous, 99.9, state, BOTH, 2) is None, "an observation older than the plan"
     assert committed_prefix(previous, 100.0 + 16 * STEP_S, state, BOTH, 2) is None, "the plan has run out"
     assert committed_prefix(previous, 100.0, state, np.array([False, False]), 2) is None
-    assert committed_prefix(previous, 100.0 + 14.5 * STEP_S, state, BOTH, 8).steps == 1
+    assert committed_prefix(previous, 100.0 + 14.5 * STEP_S, planned_state(previous, 14), BOTH, 8).steps == 1
+
+
+def test_a_hand_that_does_not_follow_its_plan_is_not_held_to_it():
+    previous = random_chunk(3)
+    state = planned_state(previous, 5)
+    stamp_s = 100.0 + 5 * STEP_S
+    state[HAND["left"]][0] += MAX_LAG_M + 0.01
+    prefix = committed_prefix(previous, stamp_s, state, BOTH, 3)
+    assert prefix.valid.tolist() == [False, True]
+    assert not prefix.actions[:, HAND["left"]].any()
+    right = state[HAND["right"]]
+    turned = wrist_pose(state, "right")[:3, :3] @ matrix_from_rotvec([0, 0, MAX_LAG_RAD + 0.05])
+    right[3:6] = euler_xyz_from_matrix(turned)
+    assert committed_prefix(previous, stamp_s, state, BOTH, 3) is None
+
+
+def test_whether_a_hand_follows_its_plan_does_not_depend_on_where_the_camera_went():
+    previous = random_chunk(4)
+    new_from_old = make_pose([0.5, 0, 0], matrix_from_rotvec([0, 0, 0.4]))
+    moved = planned_state(previous, 5)
+    for side in SIDES:
+        pose = new_from_old @ wrist_pose(moved, side)
+        moved[HAND[side]][:3], moved[HAND[side]][3:6] = pose[:3, 3], euler_xyz_from_matrix(pose[:3, :3])
+    stamp_s = 100.0 + 5 * STEP_S
+    assert committed_prefix(previous, stamp_s, moved, BOTH, 3, new_from_old).valid.all()
+    assert committed_prefix(previous, stamp_s, moved, BOTH, 3) is None
 
 
 def test_the_delay_is_what_was_measured_and_one_hiccup_does_not_stay():

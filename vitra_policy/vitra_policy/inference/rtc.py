@@ -16,11 +16,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, ROTATION, SIDES, TRANSLATION, WRIST, Side
 from vitra_policy.inference.policy import ActionChunk, CommittedPrefix
-from vitra_policy.transforms import delta_wrist, integrate_wrist, interpolate_pose, make_pose, matrix_from_euler_xyz
+from vitra_policy.transforms import (
+    delta_wrist,
+    integrate_wrist,
+    interpolate_pose,
+    invert_pose,
+    make_pose,
+    matrix_from_euler_xyz,
+    rotation_angle,
+)
 
 FloatArray = NDArray[np.float64]
 
 _WHOLE_STEP = 1e-6  # steps; clock rounding must not cost a step
+
+MAX_LAG_M = 0.1
+MAX_LAG_RAD = 0.6
+"""A hand farther than this from its plan does not follow it: a guard holds it, or the plan is too fast."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +53,16 @@ class AnchoredChunk:
         """Planned camera_from_wrist (steps + 1, 4, 4), the observed pose first."""
         observed = wrist_pose(self.state, side)
         return np.concatenate([observed[None], integrate_wrist(observed, self.chunk.actions[:, HAND[side]][:, WRIST])])
+
+    def lag(self, side: Side, stamp_s: float, camera_from_wrist: ArrayLike) -> tuple[float, float]:
+        """How far a wrist (4, 4), seen by the chunk's camera, is from its plan at a time: metres, radians."""
+        observed = np.asarray(camera_from_wrist, dtype=np.float64)
+        position = float(np.clip(self.steps_at(stamp_s), 0, self.chunk.steps))
+        below = min(int(position), self.chunk.steps - 1)
+        poses = self.wrist_poses(side)
+        planned = interpolate_pose(poses[below], poses[below + 1], position - below)
+        angle_rad = float(rotation_angle(planned[:3, :3].T @ observed[:3, :3]))
+        return float(np.linalg.norm(planned[:3, 3] - observed[:3, 3])), angle_rad
 
     def fingers(self, side: Side) -> FloatArray:
         """Planned finger angles (steps + 1, 45), the observed ones first."""
@@ -104,7 +126,9 @@ def committed_prefix(
     delay_steps: int,
     new_camera_from_old: ArrayLike | None = None,
 ) -> CommittedPrefix | None:
-    """Committed prefix of the next chunk.
+    """Committed prefix of the next chunk, for hands that are where their plan has them.
+
+    A hand that does not follow its plan is not held to it: the prefix would begin with a leap back to the plan.
 
     Args:
         previous: the newest chunk sent to the robot, or None.
@@ -120,9 +144,16 @@ def committed_prefix(
     if previous is None or delay_steps <= 0 or stamp_s < previous.stamp_s:
         return None
     left = int(np.floor(previous.chunk.steps - previous.steps_at(stamp_s) + _WHOLE_STEP))
-    valid = np.asarray(state_valid, dtype=bool) & previous.chunk.valid
     steps = min(delay_steps, left)
-    if steps <= 0 or not valid.any():
+    if steps <= 0:
+        return None
+    old_from_new = np.eye(4) if new_camera_from_old is None else invert_pose(new_camera_from_old)
+    follows = []
+    for side in SIDES:
+        lag_m, lag_rad = previous.lag(side, stamp_s, old_from_new @ wrist_pose(state, side))
+        follows.append(lag_m <= MAX_LAG_M and lag_rad <= MAX_LAG_RAD)
+    valid = np.asarray(state_valid, dtype=bool) & previous.chunk.valid & follows
+    if not valid.any():
         return None
     return CommittedPrefix(continue_chunk(previous, stamp_s, state, steps, new_camera_from_old), valid)
 
