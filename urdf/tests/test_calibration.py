@@ -121,6 +121,11 @@ def test_files_of_the_users_own_folder_come_first(tmp_path: Path, monkeypatch: p
     assert calibration_path("sim") == tmp_path / "sim.yaml"
 
 
+def test_a_path_to_a_file_is_as_good_as_a_name() -> None:
+    assert calibration_path("/robots/lab.yaml") == Path("/robots/lab.yaml")
+    assert calibration_path("~/lab.yml") == Path.home() / "lab.yml"
+
+
 def test_an_unknown_calibration_is_answered_with_those_found() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'sim'"):
         calibration_path("sin")

@@ -90,13 +90,16 @@ class Calibration:
 
 
 def calibration_path(name: str = "sim") -> Path:
-    """The calibration file `<name>.yaml`.
+    """The calibration file of a name or, where the name ends in .yaml or .yml, of a path.
 
-    Searched in `$VITRA_CALIBRATION_DIR`, the installed `vitra_bringup` package, then the checkout.
+    `<name>.yaml` is searched in `$VITRA_CALIBRATION_DIR`, the installed `vitra_bringup` package, then the checkout.
+    Whether a path exists shows when it is read.
 
     Raises:
-        UnknownNameError: if no such file exists; the message lists those found.
+        UnknownNameError: if there is no such name; the message lists those found.
     """
+    if name.endswith((".yaml", ".yml")):
+        return Path(name).expanduser()
     folders = _calibration_folders()
     for folder in folders:
         path = folder / f"{name}.yaml"

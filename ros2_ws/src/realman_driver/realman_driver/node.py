@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import JointState
@@ -103,10 +102,9 @@ class RealmanDriverNode(StackNode[Parameters]):
         params = self.params
         if not params.calibration:
             return ()
-        path = Path(params.calibration)
         return arm_posture_checks(
             params.side,
-            load_calibration(path if path.suffix else calibration_path(params.calibration)),
+            load_calibration(calibration_path(params.calibration)),
             box=params.workspace,
             table_height_m=params.table_height if params.table_height >= 0.0 else None,
             min_distance_m=params.min_distance,

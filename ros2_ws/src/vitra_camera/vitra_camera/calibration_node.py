@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from geometry_msgs.msg import TransformStamped
 from tf2_msgs.msg import TFMessage
@@ -33,7 +32,7 @@ class CalibrationPublisher(StackNode[Parameters]):
     def setup(self) -> None:
         """Read the file and publish it once; the topic keeps it for late joiners."""
         name = self.params.calibration
-        path = Path(name) if name.endswith((".yaml", ".yml")) else calibration_path(name)
+        path = calibration_path(name)
         calibration = load_calibration(path)
         message = TFMessage(transforms=[self._transform(frame) for frame in calibration_frames(calibration)])
         self._publisher.publish(message)

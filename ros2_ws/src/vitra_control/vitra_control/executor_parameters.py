@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -72,7 +71,7 @@ class Parameters:
             ParameterError: for a ready posture that is not 7 joints within limits.
         """
         given = self.calibration
-        calibration = load_calibration(Path(given) if given.endswith((".yaml", ".yml")) else calibration_path(given))
+        calibration = load_calibration(calibration_path(given))
         return {
             side: SideExecutor(
                 side, calibration, self.settings, variant=self.arm_model, ready_rad=self._checked_ready(side)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import array
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Pose
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, Image, JointState
@@ -18,9 +16,8 @@ from vitra_inference.observations import Camera, Frame
 from vitra_inference.worker import Answer
 from vitra_msgs.msg import HandActionChunk, SimState
 from vitra_policy.errors import UnknownNameError, VitraError
-from vitra_policy.inference import policy as boundary
 from vitra_policy.inference.policy import Extra
-from vitra_policy.transforms import make_pose, matrix_from_quaternion
+from vitra_runtime.sim_state import extras_of
 
 FloatArray = NDArray[np.float64]
 
@@ -112,16 +109,7 @@ class JointDecoder:
 
 def decode_sim_state(raw: bytes) -> dict[str, Extra]:
     """Extras of a serialised SimState."""
-    message = deserialize_message(raw, SimState)
-    poses = [_pose_matrix(pose) for pose in message.object_poses]
-    return {
-        boundary.SIM_TIME_S: np.array(message.sim_time_s),
-        boundary.SIM_TASK: message.task,
-        boundary.SIM_SUCCESS: np.array(message.success),
-        boundary.SIM_OBJECT_NAMES: np.array(message.object_names, dtype=np.str_),
-        boundary.SIM_OBJECT_POSES: np.array(poses).reshape(-1, 4, 4),
-        boundary.SIM_OBJECT_SIZES: np.asarray(message.object_sizes, dtype=np.float64).reshape(-1, 3),
-    }
+    return extras_of(deserialize_message(raw, SimState))
 
 
 def chunk_message(answer: Answer) -> HandActionChunk:
@@ -146,8 +134,3 @@ def chunk_message(answer: Answer) -> HandActionChunk:
     message.header.frame_id = frame.frame_id
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(frame.stamp_ns, 1_000_000_000)
     return message
-
-
-def _pose_matrix(pose: Pose) -> Any:
-    position, q = pose.position, pose.orientation
-    return make_pose([position.x, position.y, position.z], matrix_from_quaternion([q.x, q.y, q.z, q.w]))

@@ -79,7 +79,7 @@ class PolicyNode(StackNode[Parameters]):
     def setup(self) -> None:
         """Load the policy and subscribe to what it needs."""
         sides, name = self.params.sides, self.params.calibration
-        calibration = load_calibration(name if name.endswith((".yaml", ".yml")) else calibration_path(name))
+        calibration = load_calibration(calibration_path(name))
         policy = self._loader.get(_LOAD_PATIENCE_S)
         buffer = ObservationBuffer(
             sides,

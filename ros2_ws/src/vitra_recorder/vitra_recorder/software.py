@@ -33,7 +33,7 @@ def calibration_texts(name: str) -> dict[str, str]:
     """
     if not name:
         return {}
-    path = Path(name) if name.endswith((".yaml", ".yml")) else calibration_path(name)
+    path = calibration_path(name)
     calibration = load_calibration(path)
     return {
         "calibration": path.stem,

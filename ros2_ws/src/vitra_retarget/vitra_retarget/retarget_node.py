@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ class RetargetNode(StackNode[Parameters]):
 
     def setup(self) -> None:  # noqa: D102
         name = self.params.calibration
-        path = Path(name) if name.endswith((".yaml", ".yml")) else calibration_path(name)
+        path = calibration_path(name)
         self._retarget = Retargeter(load_calibration(path), self.params.camera_frame)
 
     def teardown(self) -> None:  # noqa: D102

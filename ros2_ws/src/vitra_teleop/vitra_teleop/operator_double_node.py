@@ -9,8 +9,6 @@ import socket
 import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from std_srvs.srv import Trigger
@@ -22,11 +20,11 @@ from vitra_policy.errors import VitraError
 from vitra_policy.inference import policy as boundary
 from vitra_policy.inference.policy import Observation, Policy
 from vitra_policy.inference.registry import create_policy
-from vitra_policy.transforms import make_pose, matrix_from_quaternion
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
 from vitra_runtime.polling import PolledTopics
+from vitra_runtime.sim_state import extras_of
 from vitra_runtime.timing import Ticker
 from vitra_teleop.human_like import HumanLikeHands
 from vitra_teleop.joint_topics import JointTopics
@@ -62,7 +60,7 @@ class OperatorDoubleNode(StackNode[Parameters]):
     def __init__(self) -> None:
         super().__init__("operator_double", Parameters)
         name = self.params.calibration
-        self._calibration = load_calibration(Path(name) if name.endswith((".yaml", ".yml")) else calibration_path(name))
+        self._calibration = load_calibration(calibration_path(name))
         self._robot = RobotState(self.params.sides, self._calibration)
         self._hands, self._sim = HumanLikeHands(self.params.seed), None
         self._policy: Policy | None = None
@@ -157,22 +155,6 @@ class OperatorDoubleNode(StackNode[Parameters]):
             hands = {side: {"valid": False} for side in hands}
         self._sequence += 1
         self._socket.sendto(encode(self._sequence, now_s, hands), (self.params.host, self.params.port))
-
-
-def extras_of(message: SimState) -> dict[str, Any]:
-    """The simulator's truth as extras of an observation."""
-    poses = []
-    for pose in message.object_poses:
-        p, q = pose.position, pose.orientation
-        poses.append(make_pose([p.x, p.y, p.z], matrix_from_quaternion([q.x, q.y, q.z, q.w])))
-    return {
-        boundary.SIM_TIME_S: np.array(message.sim_time_s),
-        boundary.SIM_TASK: message.task,
-        boundary.SIM_SUCCESS: np.array(message.success),
-        boundary.SIM_OBJECT_NAMES: np.array(message.object_names, dtype=np.str_),
-        boundary.SIM_OBJECT_POSES: np.array(poses).reshape(-1, 4, 4),
-        boundary.SIM_OBJECT_SIZES: np.asarray(message.object_sizes, dtype=np.float64).reshape(-1, 3),
-    }
 
 
 def main(args: list[str] | None = None) -> int:

@@ -66,7 +66,7 @@ def _replay(args: Args) -> int:
     if not 0.0 < args.speed <= 1.5:
         raise TeleopError(f"speed is {args.speed:g}, allowed is above 0 up to 1.5.")
     name = args.calibration
-    calibration = load_calibration(Path(name) if name.endswith((".yaml", ".yml")) else calibration_path(name))
+    calibration = load_calibration(calibration_path(name))
     path = read_path(args.bag, calibration)
     sides = tuple(path.wrists)
     rclpy.init()

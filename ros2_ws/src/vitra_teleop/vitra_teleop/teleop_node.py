@@ -6,7 +6,6 @@ ros2 run vitra_teleop teleop --ros-args -p input:=udp -p tracker_axes:=openxr -p
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -65,7 +64,7 @@ class TeleopNode(StackNode[Parameters]):
     def setup(self) -> None:
         """Load calibration and retargeting, open the input."""
         name = self.params.calibration
-        calibration = load_calibration(Path(name) if name.endswith((".yaml", ".yml")) else calibration_path(name))
+        calibration = load_calibration(calibration_path(name))
         self._robot = RobotState(self.params.sides, calibration)
         self._session = TeleopSession(
             self.params.sides,
