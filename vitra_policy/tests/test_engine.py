@@ -207,6 +207,13 @@ def test_fp8_that_does_not_work_falls_back_with_a_message(
     assert "no such kernel" in caplog.text
 
 
+def test_an_image_may_be_read_only_memory(recwarn: pytest.WarningsRecorder) -> None:
+    _, fast = pair()
+    image = np.frombuffer(bytes(48 * 64 * 3), np.uint8).reshape(48, 64, 3)
+    fast.predict(**arguments(image=image))
+    assert not [warning for warning in recwarn if "writable" in str(warning.message)]
+
+
 def test_wrong_inputs_are_named() -> None:
     _, fast = pair()
     with pytest.raises(ShapeMismatchError, match="fov"):

@@ -23,7 +23,7 @@ class Upload:
 
     def image(self, image: NDArray[np.uint8]) -> Tensor:
         """An image (H, W, 3) uint8 on the device."""
-        host = torch.from_numpy(np.ascontiguousarray(image))
+        host = torch.from_numpy(np.require(image, requirements=["C", "W"]))  # PyTorch takes no read-only memory
         return self._send("image", host.flatten()).view(host.shape)
 
     def tensors(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
