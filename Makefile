@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam build demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-gpu lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam build demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -50,6 +50,9 @@ test-graph: setup ## Of these, only the ones that launch nodes: demo, kill -9 of
 
 test-slow: setup ## Tests that take minutes
 	@$(RUN) pytest -m slow $(ARGS)
+
+test-explore: setup ## Property tests with fresh random examples, ten times as many
+	@$(RUN) pytest --hypothesis-profile=explore $$(grep -rl "from hypothesis" --include="test_*.py" urdf vitra_policy vitra_training ros2_ws/src) $(ARGS)
 
 test-gpu: setup ## Tests that need a CUDA GPU
 	@$(RUN) pytest -m gpu $(ARGS)

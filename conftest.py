@@ -7,10 +7,16 @@ import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Imported first: pytest would otherwise take the folders of the same names for the packages.
 import vitra_policy  # noqa: F401
 import vitra_training  # noqa: F401
+
+# The same examples every time, however slow the machine; `make test-explore` looks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=1000, deadline=None)
+settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent
 _GRAPH_DOMAINS = 101  # ROS domain ids 0..101 are safe on every platform

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.checkpoint.store import save_model
 from vitra_policy.errors import UnknownNameError
+from vitra_policy.inference import engine
 from vitra_policy.inference.engine import FastEngine
 from vitra_policy.inference.engine_expert import FastExpert
 from vitra_policy.inference.engine_gate import action_error, gated_prefix
@@ -158,6 +160,32 @@ def test_bf16_stays_near_fp32() -> None:
     parity, fast = pair(dtype=torch.bfloat16)
     error = relative(fast.predict(**arguments()), parity.predict(**arguments()))
     assert 0 < error < 0.1
+
+
+@pytest.mark.parametrize("variant", ["published structure", "bidirectional"])
+def test_every_function_that_a_gpu_fuses_is_one_graph(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def whole(function: Callable[..., Any]) -> Callable[..., Any]:
+        return torch.compile(function, dynamic=False, backend="eager", fullgraph=True)
+
+    monkeypatch.setattr(engine, "_compiled", whole)
+    parity, fused = pair(VARIANTS[variant], fuse=True)
+    for changes in ({}, {"guidance": 1.0}, {"prefix": np.ones((3, 192)), "clean_prefix": True}):
+        assert relative(fused.predict(**arguments(**changes)), parity.predict(**arguments(**changes))) < 1e-5
+
+
+def test_a_function_that_cannot_be_fused_runs_unfused_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> Callable[..., Any]:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no compiler today")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", broken)
+    parity, fused = pair(fuse=True)
+    assert relative(fused.predict(**arguments()), parity.predict(**arguments())) < 1e-5
+    assert "run_block cannot be fused here (no compiler today)" in caplog.text
 
 
 def test_quantised_rows_keep_three_bits_of_mantissa() -> None:

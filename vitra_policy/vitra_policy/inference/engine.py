@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,8 +92,9 @@ class FastEngine:
         linears = Linears(self.device, self.dtype)
         if not on_gpu and self.dtype == torch.bfloat16:
             linears = Linears(self.device, torch.float32, Precision.BF16)
-        # OpenVINO does not know PyTorch's fp8 product, which is there on a CPU for tests only.
-        stage: Stage = OpenVinoStage if self.device.type == "cpu" and not fp8 and has_openvino() else plain_stage
+        # OpenVINO knows neither fused functions nor PyTorch's fp8 product; on a CPU both are there for tests only.
+        compiles = self.device.type == "cpu" and not (fp8 or fused) and has_openvino()
+        stage: Stage = OpenVinoStage if compiles else plain_stage
         self.expert = FastExpert(model.expert, linears, wrap, stage)
         make_prefix = partial(FastPrefix, model, wrap=wrap, stage=stage, bucket=_BUCKET if on_gpu else 1)
         if fp8:
@@ -234,9 +236,22 @@ class FastEngine:
         return head.expand(samples, -1, -1), where.expand(samples, -1, -1)
 
 
-def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    compiled: Callable[..., Tensor] = torch.compile(function, dynamic=False)
-    return compiled
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function fused; where that fails on this machine, the function itself and a warning."""
+    chosen: list[Callable[..., Any]] = [torch.compile(function, dynamic=False)]
+
+    def run(*arguments: Any) -> Any:
+        try:
+            return chosen[0](*arguments)
+        except Exception as error:
+            if chosen[0] is function:
+                raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            _logger.warning("%s cannot be fused here (%s): it runs unfused", function.__name__, reason)
+            chosen[0] = function
+            return function(*arguments)
+
+    return run
 
 
 def _can_fuse() -> bool:

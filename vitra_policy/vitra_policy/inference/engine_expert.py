@@ -98,6 +98,34 @@ def run_block(
     return block.mix(x, _attend(query, key, value, mask), parts[2], parts[3:])
 
 
+def run_context_block(block: ExpertBlock, x: Tensor, parts: tuple[Tensor, ...], last: bool) -> tuple[Tensor, Tensor]:
+    """One block over the context tokens (R, C, width): their keys and values (R, C, 2, heads, head_dim), and x behind.
+
+    Behind the last block nobody needs x.
+    """
+    query, key, value = block.heads_of(x, parts[0], parts[1])
+    if not last:
+        x = block.mix(x, _attend(query, key, value, None, causal=True), parts[2], parts[3:])
+    return torch.stack([key, value], dim=2), x
+
+
+def embed_sample(expert: FastExpert, masked: Tensor, offset: Tensor, guided: bool) -> Tensor:
+    """Action tokens (B, T, width) of a masked sample (S, T, action_dim), for both halves of the guidance if asked."""
+    hidden = F.gelu(expert.action_in(masked.to(expert.dtype)) + offset)
+    y = expert.action_mid(hidden).float() + expert.stem.position_embedding[expert.config.context_tokens :]
+    return torch.cat([y, y]) if guided else y
+
+
+def read_noise(expert: FastExpert, y: Tensor, shift: Tensor, scale: Tensor, guidance: float | Tensor | None) -> Tensor:
+    """Predicted noise (S, T, action_dim) of the tokens (B, tokens, width) behind the last block."""
+    y = modulate(y, shift, scale)[:, -expert.config.steps :]
+    if guidance is not None:
+        conditional, unconditional = y.chunk(2)
+        y = unconditional + guidance * (conditional - unconditional)
+    noise: Tensor = expert.action_out(y.to(expert.dtype)).float()
+    return noise
+
+
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
     q, k, v = (t.transpose(1, 2) for t in (query, key, value))
     return F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal).transpose(1, 2)
@@ -109,14 +137,16 @@ class FastExpert(nn.Module):
     Args:
         expert: The network's expert, fp32, on any device; it may be dropped afterwards.
         linears: Makes the linear layers; the residual stream, norms and the sample stay in fp32.
-        wrap: Applied to the block function, e.g. ``torch.compile``.
+        wrap: Applied to the functions of a block and of what is before and behind them, e.g. ``torch.compile``.
         stage: Applied to what runs once per chunk and once per step, e.g. :class:`OpenVinoStage`.
     """
 
     def __init__(self, expert: Dit, linears: Linears, wrap: Wrap, stage: Stage = plain_stage) -> None:
         super().__init__()
         cfg = self.config = expert.config
-        self.dtype, self._run_block = linears.dtype, wrap(run_block)
+        self.dtype = linears.dtype
+        self._run_block, self._run_context_block = wrap(run_block), wrap(run_context_block)
+        self._embed_sample, self._read_noise = wrap(embed_sample), wrap(read_noise)
         self._prepare, self._predict_noise = stage(self.prepare), stage(self.predict_noise)
         self.stem = _stem(expert).to(linears.device, torch.float32)
         self.blocks = nn.ModuleList(ExpertBlock(block, linears) for block in expert.blocks)  # type: ignore[arg-type]
@@ -126,10 +156,10 @@ class FastExpert(nn.Module):
         self.mask_in = linears(first.weight[:, cfg.action_dim :], first.bias)
         self.action_mid, self.action_out = linears.of(second), linears.of(last)
         self.null_token = nn.Buffer(linears.constant(expert.embed_cognition(expert.unconditional)[None]))
-        visible = torch.ones(cfg.steps, cfg.tokens, dtype=torch.bool).tril(cfg.context_tokens)
-        self.mask = nn.Buffer(
-            torch.zeros(visible.shape).masked_fill(~visible, -torch.inf).to(linears.device, self.dtype)
-        )
+        # Rows of a multiple of 8 numbers: GPU attention would copy the mask into such rows at every call.
+        visible = torch.ones(cfg.steps, -(-cfg.tokens // 8) * 8, dtype=torch.bool).tril(cfg.context_tokens)
+        mask = torch.zeros(visible.shape).masked_fill(~visible, -torch.inf).to(linears.device, self.dtype)
+        self.mask = nn.Buffer(mask[:, : cfg.tokens])
         self._times: dict[tuple[int, ...], Tensor] = {}
 
     def plan(
@@ -248,10 +278,7 @@ class FastExpert(nn.Module):
             tokens: :attr:`ChunkPlan.tokens`, needed when there is no ``context``.
             guidance: Scale; None when there is only the conditional half.
         """
-        cfg = self.config
-        hidden = F.gelu(self.action_in(masked.to(self.dtype)) + offset)
-        y = self.action_mid(hidden).float() + self.stem.position_embedding[cfg.context_tokens :]
-        y = y if guidance is None else torch.cat([y, y])
+        y = self._embed_sample(self, masked, offset, guidance is not None)
         if tokens is not None:
             y = torch.cat([tokens, y], dim=1)
         parts = modulation.unbind(-2)
@@ -261,12 +288,8 @@ class FastExpert(nn.Module):
                 y = self._run_block(block, y, own, None, None)
             else:
                 y = self._run_block(block, y, own, context[index], self.mask)
-        y = modulate(y, *parts[-2:])[:, -cfg.steps :]
-        if guidance is not None:
-            conditional, unconditional = y.chunk(2)
-            y = unconditional + guidance * (conditional - unconditional)
-        out: Tensor = self.action_out(y.to(self.dtype)).float()
-        return out
+        noise: Tensor = self._read_noise(self, y, *parts[-2:], guidance)
+        return noise
 
     def context(self, tokens: Tensor, modulation: Tensor) -> Tensor:
         """:attr:`ChunkPlan.context`: keys and values of the context tokens, for all steps in one pass."""
@@ -275,12 +298,9 @@ class FastExpert(nn.Module):
         parts = modulation.flatten(0, 1).unbind(-2)
         found: list[Tensor] = []
         for index, block in enumerate(self.blocks):
-            assert isinstance(block, ExpertBlock)
             own = parts[_PARTS * index : _PARTS * (index + 1)]
-            query, key, value = block.heads_of(x, own[0], own[1])
-            found.append(torch.stack([key, value], dim=2).view(steps, rows, x.shape[1], 2, block.heads, -1))
-            if index + 1 < len(self.blocks):
-                x = block.mix(x, _attend(query, key, value, None, causal=True), own[2], own[3:])
+            kept, x = self._run_context_block(block, x, own, index + 1 == len(self.blocks))
+            found.append(kept.unflatten(0, (steps, rows)))
         return torch.stack(found, dim=1)
 
     def _prefix_tokens(self, committed: Committed, plan: ChunkPlan) -> Tensor:

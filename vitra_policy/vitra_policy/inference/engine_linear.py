@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,11 @@ from torch.nn import functional as F
 from vitra_policy.errors import VitraError
 
 FP8 = torch.float8_e4m3fn
-Wrap = Callable[[Callable[..., Tensor]], Callable[..., Tensor]]
+Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Something like ``torch.compile`` that is applied to a function of tensors."""
 
 
-def unwrapped(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     """The :data:`Wrap` that does nothing."""
     return function
 
