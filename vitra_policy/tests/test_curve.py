@@ -72,7 +72,7 @@ def test_rotations_follow_slerp(step_rad: list[float], fraction: float) -> None:
     value = curve.value(10.0 + (2 + fraction) * STEP_S)
     R1, R2 = matrix_from_quaternion(quaternions[1]), matrix_from_quaternion(quaternions[2])
     expected = slerp_rotation(R1, R2, fraction)
-    assert rotation_angle(matrix_from_quaternion(value) @ expected.T) < 1.1e-3  # at 0.43 rad a step; it grows as its cube
+    assert rotation_angle(matrix_from_quaternion(value) @ expected.T) < 1.1e-3  # at 0.43 rad a step; grows as its cube
 
 
 def test_the_sign_of_a_quaternion_does_not_matter() -> None:
