@@ -51,7 +51,7 @@ test-graph: setup ## Of these, only the ones that launch nodes: demo, kill -9 of
 test-slow: setup ## Tests that take minutes
 	@$(RUN) pytest -m slow $(ARGS)
 
-test-explore: setup ## Property tests with fresh random examples, ten times as many
+test-explore: setup ## Property tests with fresh random examples, and more of them
 	@$(RUN) pytest --hypothesis-profile=explore $$(grep -rl "from hypothesis" --include="test_*.py" urdf vitra_policy vitra_training ros2_ws/src) $(ARGS)
 
 test-gpu: setup ## Tests that need a CUDA GPU

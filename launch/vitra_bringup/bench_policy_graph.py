@@ -133,7 +133,7 @@ def measure(args: Args) -> dict[str, Any]:
 
 def inference_alone_ms(checkpoint: str, options: str) -> float:
     """Median time of a chunk in this process before the graph runs: says how fast the machine is just now."""
-    policy = create_policy("vitra", parse_options(options.split(",")) | {"checkpoint": checkpoint})
+    policy = create_policy("vitra", parse_options([options]) | {"checkpoint": checkpoint})
     policy.warm_up()
     seen = make_example_observation(height=240, width=424)
     times_s = []

@@ -20,8 +20,6 @@ from vitra_policy.inference.engine_prefix import FastPrefix
 from vitra_policy.inference.engine_stage import OpenVinoStage, has_openvino
 from vitra_policy.tokenizer import ByteTokenizer
 
-needs_openvino = pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed")
-
 
 class Pair(nn.Module):
     """A little method: rows through a layer, and their sum."""
@@ -50,7 +48,6 @@ def check(pair: Pair, stage: OpenVinoStage, **arguments: Any) -> None:
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
-@needs_openvino
 def test_a_stage_answers_like_its_method_again_and_again(pair: Pair) -> None:
     stage = OpenVinoStage(pair.run)
     for seed in range(3):
@@ -58,13 +55,11 @@ def test_a_stage_answers_like_its_method_again_and_again(pair: Pair) -> None:
         check(pair, stage, x=x, y=y, scale=2.0)
 
 
-@needs_openvino
 def test_arguments_need_not_be_contiguous(pair: Pair) -> None:
     stage = OpenVinoStage(pair.run, varying=("x",))
     check(pair, stage, x=torch.randn(8, 4).T, y=torch.randn(1, 8).expand(4, 8), scale=1.0)
 
 
-@needs_openvino
 def test_a_varying_length_is_not_compiled_anew_but_another_setting_is(pair: Pair) -> None:
     stage = OpenVinoStage(pair.run, varying=("x", "y"))
     check(pair, stage, x=torch.randn(4, 8), y=torch.randn(4, 8), scale=1.0)
@@ -80,7 +75,6 @@ def test_a_varying_length_is_not_compiled_anew_but_another_setting_is(pair: Pair
     check(pair, stage, x=torch.randn(4, 8), y=torch.randn(4, 8), scale=3.0, extra=torch.ones(8))
 
 
-@needs_openvino
 def test_the_variant_used_longest_ago_is_forgotten_first(pair: Pair) -> None:
     stage = OpenVinoStage(pair.run, capacity=2)
     x = torch.randn(4, 8)
@@ -93,7 +87,6 @@ def test_the_variant_used_longest_ago_is_forgotten_first(pair: Pair) -> None:
     assert pair.traced > 0
 
 
-@needs_openvino
 def test_compiling_connects_to_nobody(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: socket.socket, address: object) -> None:
         raise AssertionError(f"a connection to {address}")

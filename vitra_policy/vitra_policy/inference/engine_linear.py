@@ -54,7 +54,7 @@ class PlainLinear(nn.Module):
         self.gelu, self.dtype = gelu, dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) to (..., out), in the engine's format."""
+        """(..., in) to (..., out), in the engine's format; after GELU in the weight's."""
         y = F.linear(x.to(self.weight.dtype), self.weight, self.bias)
         return F.gelu(y, approximate="tanh") if self.gelu else y.to(self.dtype)
 

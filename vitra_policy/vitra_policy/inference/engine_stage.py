@@ -1,7 +1,7 @@
 """Stages of the fast engine on a CPU: each compiled once per shape by OpenVINO and then run without PyTorch.
 
-A stage is a method of the engine's network that takes and gives tensors. PyTorch spends more time
-between the many small operations of a chunk than inside them; a compiled stage fuses and calls them itself.
+A stage is a method of the engine's network that takes and gives tensors. PyTorch spends more time between the many
+small operations of a chunk than inside them; a compiled stage fuses and calls them itself.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+_logger = logging.getLogger(__name__)
+
 
 class Stage(Protocol):
     """Prepares a method that takes tensors (and settings) and gives one tensor or a tuple of tensors."""
@@ -26,11 +28,8 @@ class Stage(Protocol):
         ...
 
 
-_logger = logging.getLogger(__name__)
-
-
 def plain_stage(function: Callable[..., Any], /, varying: tuple[str, ...] = ()) -> Callable[..., Any]:
-    """The :data:`Stage` that does nothing."""
+    """The :class:`Stage` that does nothing."""
     return function
 
 
@@ -39,7 +38,7 @@ def has_openvino() -> bool:
     """Whether OpenVINO is installed; says so once where it is not."""
     installed = find_spec("openvino") is not None
     if not installed:
-        _logger.warning("OpenVINO is not installed (pip install openvino): PyTorch runs the network, at half the speed")
+        _logger.warning("OpenVINO is not installed (pip install openvino): PyTorch runs the network, which is slower")
     return installed
 
 
@@ -50,7 +49,7 @@ def has_fast_bf16() -> bool:
 
 
 class OpenVinoStage:
-    """The :data:`Stage` that compiles; results live until its next call.
+    """The :class:`Stage` that compiles; results live until its next call.
 
     Arguments that are no tensors are settings, fixed while compiling. Number formats are those the method asks for:
     OpenVINO is told to change none.

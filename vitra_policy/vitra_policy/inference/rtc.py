@@ -49,6 +49,12 @@ class AnchoredChunk:
         """Steps (not whole) from the observation to a time."""
         return (stamp_s - self.stamp_s) / self.chunk.step_s
 
+    def between(self, position: ArrayLike) -> tuple[NDArray[np.int_], FloatArray]:
+        """The step before each position [steps], and how far beyond it (0..1); clipped to the plan."""
+        steps = np.asarray(position, dtype=np.float64)
+        below = np.clip(np.floor(steps + _WHOLE_STEP).astype(int), 0, self.chunk.steps - 1)
+        return below, np.clip(steps - below, 0.0, 1.0)
+
     def wrist_poses(self, side: Side) -> FloatArray:
         """Planned camera_from_wrist (steps + 1, 4, 4), the observed pose first."""
         observed = wrist_pose(self.state, side)
@@ -57,10 +63,9 @@ class AnchoredChunk:
     def lag(self, side: Side, stamp_s: float, camera_from_wrist: ArrayLike) -> tuple[float, float]:
         """How far a wrist (4, 4), seen by the chunk's camera, is from its plan at a time: metres, radians."""
         observed = np.asarray(camera_from_wrist, dtype=np.float64)
-        position = float(np.clip(self.steps_at(stamp_s), 0, self.chunk.steps))
-        below = min(int(position), self.chunk.steps - 1)
+        below, fraction = self.between(self.steps_at(stamp_s))
         poses = self.wrist_poses(side)
-        planned = interpolate_pose(poses[below], poses[below + 1], position - below)
+        planned = interpolate_pose(poses[below], poses[below + 1], fraction)
         angle_rad = float(rotation_angle(planned[:3, :3].T @ observed[:3, :3]))
         return float(np.linalg.norm(planned[:3, 3] - observed[:3, 3])), angle_rad
 
@@ -103,8 +108,7 @@ def continue_chunk(
     if not steps:
         return actions
     position = previous.steps_at(stamp_s) + np.arange(1, steps + 1)
-    below = np.clip(np.floor(position + _WHOLE_STEP).astype(int), 0, previous.chunk.steps - 1)
-    fraction = np.clip(position - below, 0.0, 1.0)
+    below, fraction = previous.between(position)
     for side, valid in zip(SIDES, previous.chunk.valid, strict=True):
         if not valid:
             continue

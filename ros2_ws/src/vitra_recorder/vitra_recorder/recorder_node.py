@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import time
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -43,8 +42,6 @@ from vitra_runtime.polling import PolledTopic, PolledTopics
 _QUEUED_S = 2.0
 _LEAST_QUEUED = 100
 _TAKE_PERIOD_S = 0.02
-_IDLE_TAKE_PERIOD_S = 0.4
-"""While nothing is recorded; well within what the queues hold."""
 _REPORT_PERIOD_S = 1.0
 _WATCH_PERIOD_S = 0.05
 _NOTHING = "No recording is under way."
@@ -59,7 +56,6 @@ class RecorderNode(StackNode[Parameters]):
         self._lock: DeviceLock | None = None
         self._goal: tuple[ServerGoalHandle, Recording] | None = None
         self._warned: set[str] = set()
-        self._next_take_s = 0.0
         self._polled: PolledTopics | None = None
         self._sources: list[tuple[Topic, str, PolledTopic]] = []
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -75,7 +71,7 @@ class RecorderNode(StackNode[Parameters]):
         self._server = long_action_server(
             self, RecordEpisode, "~/record_episode", self._on_goal, lambda: self._session is not None
         )
-        self.create_timer(_TAKE_PERIOD_S, self._take_in_time)
+        self.create_timer(_TAKE_PERIOD_S, self._take_if_recording)
         self.create_timer(_REPORT_PERIOD_S, self._report)
         self.create_timer(_WATCH_PERIOD_S, self._watch_goal)
 
@@ -126,11 +122,10 @@ class RecorderNode(StackNode[Parameters]):
             self._lock.release()
             self._lock = None
 
-    def _take_in_time(self) -> None:
-        """Rarely while nothing is recorded: reading costs as much as recording."""
-        if self.recording is not None or time.monotonic() >= self._next_take_s:
+    def _take_if_recording(self) -> None:
+        """Reading costs as much as recording; while idle, the report's turn is often enough for the queues."""
+        if self.recording is not None:
             self._take()
-            self._next_take_s = time.monotonic() + _IDLE_TAKE_PERIOD_S
 
     def _take(self) -> None:
         """Everything that has come since the last time, in the order of arrival."""
@@ -249,6 +244,7 @@ class RecorderNode(StackNode[Parameters]):
 
     def _report(self) -> None:
         """Rates, gaps and drops for people, once a second; each new warning is also spoken on the terminal."""
+        self._take()
         session = self._session
         if session is None:
             return

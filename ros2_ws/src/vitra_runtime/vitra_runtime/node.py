@@ -188,7 +188,7 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
         return 2
     if jitter:
         node.get_logger().warning(jitter)
-    node.context.on_shutdown(stop.set)  # asking the context after each event would cost a tenth of the loop
+    node.context.on_shutdown(stop.set)  # cheaper than asking the context after each event
     executor = EventsExecutor()
     executor.add_node(node)
     code, settled = 0, False
