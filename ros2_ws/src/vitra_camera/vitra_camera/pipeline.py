@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from vitra_camera.errors import CameraLostError, CameraNotFoundError, EndOfRecor
 from vitra_camera.settings import CameraSettings, VideoProfile
 
 _METRES_PER_MM = 0.001
+_PLAYBACK_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,13 @@ class CameraPipeline:
                 config.enable_device_from_file(settings.playback_file, repeat_playback=False)
                 self._playback = config.resolve(rs.pipeline_wrapper(pipeline)).get_device().as_playback()
                 self._playback.set_real_time(settings.playback_real_time)
+                self._playback.pause()  # what is played while streaming starts would be lost
             profile = pipeline.start(config)
         except RuntimeError as error:
             raise CameraNotFoundError(self._refusal(error)) from error
         self._pipeline = pipeline
+        if self._playback is not None:
+            self._playback.resume()
         device = profile.get_device()
         self._align = rs.align(rs.stream.color) if settings.enable_depth and settings.align_depth else None
         self._color_number, self._depth_done = -1, False
@@ -119,13 +124,7 @@ class CameraPipeline:
             EndOfRecordingError: the recorded file is over.
         """
         while True:
-            try:
-                arrived, frames = self._pipeline.try_wait_for_frames(int(self.settings.frame_timeout_s * 1000))
-            except RuntimeError as error:
-                raise CameraLostError(f"The camera stopped: {error}. Check the cable and the USB port.") from error
-            if not arrived:
-                self._raise_silence()
-            frame = self._take(frames)
+            frame = self._take(self._next_delivery())
             if frame is not None:
                 return frame
 
@@ -137,6 +136,31 @@ class CameraPipeline:
                 pipeline.stop()
             except RuntimeError:  # unplugged: there is nothing left to stop
                 return
+
+    def _next_delivery(self) -> Any:
+        give_up_s = time.monotonic() + self.settings.frame_timeout_s
+        was_over = False
+        while True:
+            left_s = give_up_s - time.monotonic()
+            if self._playback is not None:
+                left_s = min(left_s, _PLAYBACK_LOOK_S)  # the end of a recording is a status, not a frame
+            try:
+                arrived, frames = self._pipeline.try_wait_for_frames(max(int(left_s * 1000), 1))
+            except RuntimeError as error:
+                raise CameraLostError(f"The camera stopped: {error}. Check the cable and the USB port.") from error
+            if arrived:
+                return frames
+            is_over = self._is_over
+            if is_over and was_over:  # a whole look long: nothing is under way any more
+                raise EndOfRecordingError(f"Recording {self.settings.playback_file} is over.")
+            was_over = is_over
+            if time.monotonic() >= give_up_s and not is_over:
+                silent_s = self.settings.frame_timeout_s
+                raise CameraLostError(f"The camera sent no frame for {silent_s:g} s. Check the cable and the USB port.")
+
+    @property
+    def _is_over(self) -> bool:
+        return self._playback is not None and self._playback.current_status() == self._rs.playback_status.stopped
 
     def _take(self, frames: Any) -> CameraFrame | None:
         # Deliveries repeat a stream while they wait for the other one to catch up: nothing is handed out twice.
@@ -198,11 +222,4 @@ class CameraPipeline:
         return (
             f"Cannot stream {wanted} from {where}: {str(error).rstrip('.')}. Choose profiles that it has "
             "(`rs-enumerate-devices`; few over USB 2; `0x0x0` takes what is there) and close other programs."
-        )
-
-    def _raise_silence(self) -> None:
-        if self._playback is not None and self._playback.current_status() == self._rs.playback_status.stopped:
-            raise EndOfRecordingError(f"Recording {self.settings.playback_file} is over.")
-        raise CameraLostError(
-            f"The camera sent no frame for {self.settings.frame_timeout_s:g} s. Check the cable and the USB port."
         )

@@ -20,17 +20,25 @@ from rclpy.signals import SignalHandlerOptions
 from vitra_msgs.msg import Heartbeat
 from vitra_policy.errors import VitraError
 from vitra_runtime import parameters, qos
+from vitra_runtime.hearing import Hearing, Listener
 from vitra_runtime.scheduling import request_realtime
 from vitra_runtime.timing import Ticker
 
 HEARTBEAT_PERIOD_S = 0.1
 RETRY_PERIOD_S = 1.0
+LISTEN_PERIOD_S = 0.25
+LISTEN_S = 10.0  # a process that hears all others for so long after its start goes on doing so
+HEARD_WITHIN_S = 1.5
+DEAF_AFTER_S = 8.0
 
 P = TypeVar("P")
 
 
 class StackNode(LifecycleNode, Generic[P]):
     """A lifecycle node that configures and activates itself and beats from a thread of its own.
+
+    In its first seconds it must hear the heartbeat of every other node of its machine: until then it reports a fault,
+    and if that does not come about it ends with `DeafError`, to be started again (`vitra_runtime.hearing`).
 
     Subclasses fill `setup` (raise VitraError to refuse; it is tried again every second), `start`, `halt` and
     `teardown`. `teardown` is the only cleanup path: it also runs after an error and at the end of the process, and
@@ -45,7 +53,7 @@ class StackNode(LifecycleNode, Generic[P]):
     def __init__(self, name: str, parameter_type: type[P], *, autostart: bool = True) -> None:
         super().__init__(name)
         self.params: P = parameters.declare(self, parameter_type)
-        self._state, self._detail = Heartbeat.INACTIVE, "starting"
+        self._state, self._detail, self._unheard = Heartbeat.INACTIVE, "starting", ""
         self._beat_publisher = rclpy.node.Node.create_publisher(self, Heartbeat, "heartbeat", qos.HEARTBEAT)
         self._beating = threading.Event()
         self._beating.set()
@@ -54,6 +62,10 @@ class StackNode(LifecycleNode, Generic[P]):
         self._autostart_timer = self.create_timer(0.01, self._autostart) if autostart else None
         self._next_try_s, self._last_refusal = 0.0, ""
         self._set_up = False
+        self._hearing = Hearing(HEARD_WITHIN_S, DEAF_AFTER_S)
+        self._listener: Listener | None = Listener(self, self._hearing)
+        self._listen_until_s = time.monotonic() + LISTEN_S
+        self._listen_timer = self.create_timer(LISTEN_PERIOD_S, self._listen)
 
     def setup(self) -> None:
         """Open what the node needs; raise VitraError to refuse."""
@@ -152,12 +164,25 @@ class StackNode(LifecycleNode, Generic[P]):
             self._autostart_timer.cancel()
         self._next_try_s = time.monotonic() + RETRY_PERIOD_S
 
+    def _listen(self) -> None:
+        if self._listener is None:
+            return
+        now_s = time.monotonic()
+        missing = self._listener.missing(now_s)
+        self._unheard = f"does not hear {', '.join(missing)}" if missing else ""
+        if self._hearing.is_complete and now_s > self._listen_until_s:
+            self._listen_timer.cancel()
+            self._listener.close()
+            self._listener = None
+
     def _beat(self) -> None:
         ticker = Ticker(HEARTBEAT_PERIOD_S)
         message = Heartbeat(node=self.get_fully_qualified_name(), pid=os.getpid(), host=platform.node())
         while self._beating.is_set():
             message.header.stamp = self.get_clock().now().to_msg()
             message.state, message.detail = self._state, self._detail
+            if self._unheard and message.state == Heartbeat.ACTIVE:
+                message.state, message.detail = Heartbeat.FAULT, self._unheard
             try:
                 self._beat_publisher.publish(message)
             except Exception:  # the context is going down under us

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+
+from vitra_msgs.msg import Heartbeat
+from vitra_runtime import qos
+from vitra_runtime.hearing import DeafError, Hearing
+from vitra_runtime.polling import PolledTopics
+
+GRACE_S, PATIENCE_S = 1.5, 8.0
+
+
+def test_whoever_is_listed_is_missing_until_it_is_heard_once() -> None:
+    hearing = Hearing(GRACE_S, PATIENCE_S)
+    assert hearing.update(["/policy", "/executor"], ["/executor"], 0.0) == []
+    assert not hearing.is_complete
+    assert hearing.update(["/policy", "/executor"], [], GRACE_S + 0.1) == ["/policy"]
+    assert hearing.update(["/policy", "/executor"], ["/policy"], 2.0) == []
+    assert hearing.is_complete
+    assert hearing.update(["/policy", "/executor"], [], 100.0) == []
+
+
+def test_a_node_that_leaves_is_not_missed() -> None:
+    hearing = Hearing(GRACE_S, PATIENCE_S)
+    hearing.update(["/policy"], [], 0.0)
+    assert hearing.update([], [], PATIENCE_S) == []
+    assert hearing.update(["/policy"], [], PATIENCE_S + 5.0) == []
+
+
+def test_silence_beyond_the_patience_is_deafness() -> None:
+    hearing = Hearing(GRACE_S, PATIENCE_S)
+    hearing.update(["/policy", "/executor"], ["/executor"], 0.0)
+    hearing.update(["/policy", "/executor"], [], PATIENCE_S)
+    with pytest.raises(DeafError, match="Does not hear /policy: listed for 8 s"):
+        hearing.update(["/policy", "/executor"], [], PATIENCE_S + 0.1)
+
+
+CODE = """
+import sys
+from dataclasses import dataclass
+from vitra_runtime import node
+from vitra_runtime.parameters import param
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    unused: bool = param(False, "Nothing")
+
+class Toy(node.StackNode[Parameters]):
+    def __init__(self):
+        super().__init__("toy", Parameters)
+
+
+node.HEARD_WITHIN_S, node.DEAF_AFTER_S = 0.5, float(sys.argv[1])
+sys.exit(node.run(Toy))
+"""
+
+
+class Mute:
+    """A node that is listed as a source of heartbeats."""
+
+    def __init__(self) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = Node("mute", context=self.context)
+        self._publisher = self.node.create_publisher(Heartbeat, "heartbeat", qos.HEARTBEAT)
+        self._topics = PolledTopics(self.node, "ears")
+        self._heartbeats = self._topics.subscribe(Heartbeat, "heartbeat", qos.HEARTBEAT)
+        self._pause = threading.Event()
+
+    def speak(self) -> None:
+        self._publisher.publish(Heartbeat(node="/mute"))
+
+    def wait_for(self, state: int, detail: str = "") -> None:
+        """Until the toy's heartbeat says so; speaks meanwhile unless it waits for a fault."""
+        for _ in range(400):
+            if any((m.node, m.state) == ("/toy", state) and detail in m.detail for m, _ in self._heartbeats.take()):
+                return
+            if state != Heartbeat.FAULT:
+                self.speak()
+            self._pause.wait(0.05)
+        pytest.fail(f"the toy never said {state} '{detail}'")
+
+
+@pytest.fixture
+def mute(ros_domain: int) -> Iterator[Mute]:
+    mute = Mute()
+    yield mute
+    rclpy.shutdown(context=mute.context)
+
+
+def start(tmp_path: Path, patience_s: float) -> subprocess.Popen[str]:
+    script = tmp_path / "toy.py"
+    script.write_text(CODE)
+    command = [sys.executable, str(script), str(patience_s)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_a_node_reports_a_fault_until_it_hears_the_others(mute: Mute, tmp_path: Path) -> None:
+    process = start(tmp_path, 60.0)
+    try:
+        mute.wait_for(Heartbeat.FAULT, "does not hear /mute")
+        mute.wait_for(Heartbeat.ACTIVE)
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_a_process_that_stays_deaf_ends_and_says_why(mute: Mute, tmp_path: Path) -> None:
+    process = start(tmp_path, 2.0)
+    words, _ = process.communicate(timeout=30)
+    assert "Does not hear /mute: listed for 2 s" in words
+    assert process.returncode == 1
