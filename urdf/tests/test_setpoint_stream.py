@@ -170,7 +170,7 @@ def test_a_fault_of_the_device_while_moving_decelerates_within_limits_and_latche
 
 
 @pytest.mark.parametrize("begins_at", ["measured", "told"])
-def test_an_arm_pushed_aside_at_rest_begins_where_it_is_or_where_it_was_told(begins_at: str) -> None:
+def test_an_arm_that_sags_at_rest_begins_where_it_is_or_where_it_was_told(begins_at: str) -> None:
     rig = Rig()
     rig.run(60)
     rig.sending = False
@@ -186,3 +186,18 @@ def test_an_arm_pushed_aside_at_rest_begins_where_it_is_or_where_it_was_told(beg
         told + 0.05 * np.eye(7)[4], sequence=1000, epoch=rig.epoch, age_s=0.001, now_s=rig.now_s + TICK_S
     )
     assert between is not None
+
+
+def test_an_arm_held_far_from_its_setpoint_does_not_begin_where_it_is() -> None:
+    rig = Rig()
+    rig.stream = SetpointStream(ARM_GUARD, rest_error_rad=np.deg2rad(3.0))
+    rig.run(60)
+    rig.sending = False
+    rig.run(40)
+    told = rig.arm.copy()
+    held = told + np.deg2rad(4.0) * np.eye(7)[4]
+    rig.stream.on_feedback(held, rig.now_s)
+    refusal = rig.stream.on_command(held, sequence=999, epoch=rig.epoch, age_s=0.001, now_s=rig.now_s)
+    assert refusal is not None
+    assert refusal.reason is GuardReason.FIRST_COMMAND
+    assert rig.stream.on_command(told, sequence=1000, epoch=rig.epoch, age_s=0.001, now_s=rig.now_s) is None

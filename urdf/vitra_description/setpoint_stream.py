@@ -26,6 +26,8 @@ class SetpointStream:
         settings: What commands must keep to.
         posture_checks: Checks of the whole posture, after all others.
         freshness: How old permit, commands and feedback may be.
+        rest_error_rad: A device that rests farther from its last setpoint begins again there or not at all: its
+            controller still holds the setpoint, and one at the measured positions would be a leap.
     """
 
     def __init__(
@@ -33,7 +35,9 @@ class SetpointStream:
         settings: GuardSettings,
         posture_checks: Sequence[PostureCheck] = (),
         freshness: FreshnessLimits | None = None,
+        rest_error_rad: float = np.inf,
     ) -> None:
+        self.rest_error_rad = rest_error_rad
         self.guard = CommandGuard(settings, posture_checks)
         self.gate = MotionGate(freshness)
         self._period_s = settings.period_s
@@ -93,11 +97,13 @@ class SetpointStream:
     def _standing(self, position_rad: ArrayLike) -> Array:
         """Where a device at rest stands: as measured or as last told, whichever the command begins at.
 
-        Contact keeps the two apart: an arm that was pushed begins where it is, a hand that grasps where it was told.
+        Contact keeps the two apart: an arm that sags begins where it is, a hand that grasps where it was told.
         """
         assert self._setpoint is not None
         command = np.asarray(position_rad, dtype=np.float64)
         if self._measured is None or command.shape != self._measured.shape or not np.isfinite(command).all():
+            return self._setpoint
+        if np.abs(self._measured - self._setpoint).max() > self.rest_error_rad:
             return self._setpoint
         nearer = np.abs(command - self._measured).max() < np.abs(command - self._setpoint).max()
         return self._measured if nearer else self._setpoint

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -73,20 +73,31 @@ class _Statistics:
 
 @dataclass(slots=True)
 class _Tracking:
-    """Whether the arm goes where it is told."""
+    """Whether the arm is where it was told to be; more than a moment's error is a fault."""
 
-    limit_rad: float
+    moving_limit_rad: float
+    rest_limit_rad: float
     since_s: float | None = None
-    error_rad: float = field(default=0.0)
 
-    def update(self, setpoint_rad: np.ndarray | None, measured_rad: Sequence[float], now_s: float) -> bool:
-        """Whether the error has been too large for too long."""
-        self.error_rad = 0.0 if setpoint_rad is None else float(np.max(np.abs(setpoint_rad - np.array(measured_rad))))
-        if self.error_rad <= self.limit_rad:
+    def fault(self, stream: SetpointStream, measured_rad: Sequence[float], now_s: float) -> str:
+        """What is wrong, in words, or an empty text."""
+        setpoint_rad = stream.setpoint_rad
+        if setpoint_rad is None or stream.state is MotionState.LATCHED:  # it may be led by hand
             self.since_s = None
-            return False
+            return ""
+        at_rest = stream.state is MotionState.HOLDING
+        limit_rad = self.rest_limit_rad if at_rest else self.moving_limit_rad
+        error_rad = float(np.max(np.abs(setpoint_rad - np.array(measured_rad))))
+        if error_rad <= limit_rad:
+            self.since_s = None
+            return ""
         self.since_s = now_s if self.since_s is None else self.since_s
-        return now_s - self.since_s > _TRACKING_TIME_S
+        if now_s - self.since_s <= _TRACKING_TIME_S:
+            return ""
+        error = f"{np.rad2deg(error_rad):.1f} deg from its setpoint, allowed {np.rad2deg(limit_rad):.1f}"
+        if at_rest:
+            return f"something holds the arm: it rests {error}; free it, then re-arm"
+        return f"the arm does not follow: {error}"
 
 
 class ArmDriver:
@@ -94,8 +105,8 @@ class ArmDriver:
 
     Args:
         link: connection to the arm.
-        stream: guard, gate and stop profile.
-        tracking_limit_rad: a larger distance of measured from commanded positions is a fault.
+        stream: guard, gate and stop profile; resting farther than its `rest_error_rad` from the setpoint is a fault.
+        tracking_limit_rad: while it moves, a larger distance of measured from commanded positions is a fault.
         feedback_period_s: nominal period of the state push.
     """
 
@@ -106,7 +117,7 @@ class ArmDriver:
         period_s = stream.guard.settings.period_s
         self._lock = threading.Lock()
         self._velocity = VelocityEstimator(feedback_period_s)
-        self._tracking = _Tracking(tracking_limit_rad)
+        self._tracking = _Tracking(tracking_limit_rad, stream.rest_error_rad)
         self._statistics = _Statistics(Cadence(feedback_period_s), Cadence(period_s), Cadence(period_s))
         self._link_fault, self._arm_fault, self._tracking_fault = "no connection", "", ""
         self._gate_state = MotionState.HOLDING
@@ -144,14 +155,9 @@ class ArmDriver:
                 self._statistics.setpoints.tick(sent_s)
             self._speed_rad_s = max(map(abs, velocity_rad_s))
             self._arm_fault = _arm_fault(feedback)
-            moving = self._stream.state is MotionState.MOVING
-            setpoint_rad = self._stream.setpoint_rad if moving else None
-            if self._tracking.update(setpoint_rad, position_rad, feedback.time_s):
-                self._tracking_fault = (
-                    f"the arm does not follow: {np.rad2deg(self._tracking.error_rad):.1f} deg from its setpoint, "
-                    f"allowed {np.rad2deg(self._tracking.limit_rad):.1f}"
-                )
-            elif not moving and self._gate_state is MotionState.LATCHED:
+            if tracking_fault := self._tracking.fault(self._stream, position_rad, feedback.time_s):
+                self._tracking_fault = tracking_fault
+            elif self._gate_state is MotionState.LATCHED:
                 self._tracking_fault = ""
         return ArmState(feedback.stamp_ns, position_rad, velocity_rad_s, [c / 1000.0 for c in feedback.current_ma])
 

@@ -64,7 +64,7 @@ class RealmanDriverNode(StackNode[Parameters]):
         for device in (f"realman-{link.arm_ip}-{link.tcp_port}", f"realman-udp-{link.udp_port}"):
             self._locks.append(DeviceLock(device))
         self._link = SdkLink(link, retry_s=params.retry_period)
-        stream = SetpointStream(params.guard, checks, params.freshness)
+        stream = SetpointStream(params.guard, checks, params.freshness, params.rest_error)
         self._driver = ArmDriver(
             self._link, stream, tracking_limit_rad=params.tracking_error, feedback_period_s=params.udp_cycle / 1000.0
         )

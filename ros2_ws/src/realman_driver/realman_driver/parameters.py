@@ -43,7 +43,13 @@ class Parameters:
     )
     tracking_error: float = param(
         math.radians(10.0),
-        "Joints farther than this from their setpoint are a fault",
+        "Joints farther than this from their setpoint are a fault while the arm moves",
+        unit="rad",
+        bounds=(0.01, 1.0),
+    )
+    rest_error: float = param(
+        math.radians(3.0),
+        "The same while it rests under a permit: something holds it",
         unit="rad",
         bounds=(0.01, 1.0),
     )

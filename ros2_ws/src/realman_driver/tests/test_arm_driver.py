@@ -43,7 +43,7 @@ class Bench:
         self.now_s = 50.0
         self.link = RememberingLink()
         params = Parameters()
-        stream = SetpointStream(params.guard, (), params.freshness)
+        stream = SetpointStream(params.guard, (), params.freshness, params.rest_error)
         self.driver = ArmDriver(self.link, stream, tracking_limit_rad=params.tracking_error)
         self.measured_rad = HOME.copy()
         self.goal_rad = HOME.copy()
@@ -232,6 +232,36 @@ def test_an_arm_that_does_not_follow_is_stopped(moving: Bench) -> None:
     moving.run(1.0, 0.5)
     assert moving.driver.status is not DriverStatus.MOVING
     assert "does not follow" in moving.driver.stop_cause
+
+
+def test_an_arm_that_something_holds_away_from_its_setpoint_at_rest_latches_and_nothing_leaps(moving: Bench) -> None:
+    moving.commanding = False
+    moving.run(0.15)
+    assert moving.driver.status is DriverStatus.HOLDING
+    count = len(moving.link.streamed)
+    moving.follows = False
+    moving.measured_rad = moving.measured_rad + np.eye(7)[4] * np.deg2rad(8.0)
+    moving.run(PERIOD_S)
+    refusal = moving.command(moving.measured_rad)  # a commander begins again where the arm is
+    assert refusal is not None
+    assert refusal.reason is GuardReason.FIRST_COMMAND
+    moving.run(0.35)
+    assert moving.driver.status is DriverStatus.LATCHED
+    assert "something holds the arm: it rests 8.0 deg from its setpoint, allowed 3.0" in moving.driver.stop_cause
+    assert len(moving.link.streamed) == count
+
+
+def test_a_latched_arm_may_be_led_by_hand_and_begins_where_it_is(moving: Bench) -> None:
+    moving.commanding = False
+    moving.run(1.0)
+    moving.follows = False
+    moving.measured_rad = moving.measured_rad + np.eye(7)[4] * np.deg2rad(8.0)
+    moving.run(0.5)
+    assert moving.driver.fault == ""
+    moving.epoch, moving.sequence, moving.goal_rad, moving.commanding = 2, 0, moving.measured_rad, True
+    moving.run(PERIOD_S)
+    assert moving.driver.status is DriverStatus.MOVING
+    np.testing.assert_array_equal(moving.link.streamed[-1], moving.measured_rad)
 
 
 def test_a_lost_connection_is_a_fault_and_coming_back_does_not_move_the_arm(moving: Bench) -> None:
