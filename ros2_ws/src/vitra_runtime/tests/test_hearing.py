@@ -57,9 +57,10 @@ class Parameters:
 class Toy(node.StackNode[Parameters]):
     def __init__(self):
         super().__init__("toy", Parameters)
+        if sys.argv[2:] == ["hangs"]:
+            self.create_timer(0.5, sys.stdin.readline)
 
-
-node.HEARD_WITHIN_S, node.DEAF_AFTER_S = 0.5, float(sys.argv[1])
+node.HEARD_WITHIN_S, node.DEAF_AFTER_S, node.HANGS_AFTER_S = 0.5, float(sys.argv[1]), 1.0
 sys.exit(node.run(Toy))
 """
 
@@ -80,11 +81,11 @@ class Mute:
         self._publisher.publish(Heartbeat(node="/mute"))
 
     def wait_for(self, state: int, detail: str = "") -> None:
-        """Until the toy's heartbeat says so; speaks meanwhile unless it waits for a fault."""
+        """Until the toy's heartbeat says so; speaks meanwhile unless it waits to be missed."""
         for _ in range(400):
             if any((m.node, m.state) == ("/toy", state) and detail in m.detail for m, _ in self._heartbeats.take()):
                 return
-            if state != Heartbeat.FAULT:
+            if "does not hear" not in detail:
                 self.speak()
             self._pause.wait(0.05)
         pytest.fail(f"the toy never said {state} '{detail}'")
@@ -97,11 +98,13 @@ def mute(ros_domain: int) -> Iterator[Mute]:
     rclpy.shutdown(context=mute.context)
 
 
-def start(tmp_path: Path, patience_s: float) -> subprocess.Popen[str]:
+def start(tmp_path: Path, patience_s: float, *options: str) -> subprocess.Popen[str]:
     script = tmp_path / "toy.py"
     script.write_text(CODE)
-    command = [sys.executable, str(script), str(patience_s)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [sys.executable, str(script), str(patience_s), *options]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def test_a_node_reports_a_fault_until_it_hears_the_others(mute: Mute, tmp_path: Path) -> None:
@@ -120,3 +123,16 @@ def test_a_process_that_stays_deaf_ends_and_says_why(mute: Mute, tmp_path: Path)
     words, _ = process.communicate(timeout=30)
     assert "Does not hear /mute: listed for 2 s" in words
     assert process.returncode == 1
+
+
+def test_a_node_whose_callbacks_hang_is_a_fault_until_they_return(mute: Mute, tmp_path: Path) -> None:
+    process = start(tmp_path, 60.0, "hangs")
+    try:
+        assert process.stdin is not None
+        mute.wait_for(Heartbeat.ACTIVE)
+        mute.wait_for(Heartbeat.FAULT, "hangs: its callbacks have not returned")
+        process.stdin.close()  # every read returns at once from now on
+        mute.wait_for(Heartbeat.ACTIVE)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)

@@ -30,6 +30,7 @@ LISTEN_PERIOD_S = 0.25
 LISTEN_S = 10.0  # a process that hears all others for so long after its start goes on doing so
 HEARD_WITHIN_S = 1.5
 DEAF_AFTER_S = 8.0
+HANGS_AFTER_S = 5.0  # closing a recording may take a second or two
 
 P = TypeVar("P")
 
@@ -54,6 +55,7 @@ class StackNode(LifecycleNode, Generic[P]):
         super().__init__(name)
         self.params: P = parameters.declare(self, parameter_type)
         self._state, self._detail, self._unheard = Heartbeat.INACTIVE, "starting", ""
+        self._turned_s = float("inf")
         self._beat_publisher = rclpy.node.Node.create_publisher(self, Heartbeat, "heartbeat", qos.HEARTBEAT)
         self._beating = threading.Event()
         self._beating.set()
@@ -142,6 +144,10 @@ class StackNode(LifecycleNode, Generic[P]):
             self.halt()
             self.teardown()
 
+    def turned(self) -> None:
+        """The loop that spins the node came round; from the first call on, one that does not is a fault."""
+        self._turned_s = time.monotonic()
+
     def stop_beating(self) -> None:
         """End the heartbeat thread (end of the process)."""
         self._beating.clear()
@@ -175,14 +181,20 @@ class StackNode(LifecycleNode, Generic[P]):
             self._listener.close()
             self._listener = None
 
+    def _ailment(self) -> str:
+        """What keeps the node from working though it may not know."""
+        hangs_s = time.monotonic() - self._turned_s
+        return f"hangs: its callbacks have not returned for {hangs_s:.0f} s" if hangs_s > HANGS_AFTER_S else self._unheard
+
     def _beat(self) -> None:
         ticker = Ticker(HEARTBEAT_PERIOD_S)
         message = Heartbeat(node=self.get_fully_qualified_name(), pid=os.getpid(), host=platform.node())
         while self._beating.is_set():
             message.header.stamp = self.get_clock().now().to_msg()
             message.state, message.detail = self._state, self._detail
-            if self._unheard and message.state == Heartbeat.ACTIVE:
-                message.state, message.detail = Heartbeat.FAULT, self._unheard
+            ailment = self._ailment()
+            if ailment and message.state == Heartbeat.ACTIVE:
+                message.state, message.detail = Heartbeat.FAULT, ailment
             try:
                 self._beat_publisher.publish(message)
             except Exception:  # the context is going down under us
@@ -220,6 +232,7 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
     try:
         while not stop.is_set():
             executor.spin_once(timeout_sec=0.1)
+            node.turned()
             if not settled and node.is_active:
                 settled = True
                 # A collection that walks through every module of a node stops its loops meanwhile.
