@@ -127,12 +127,13 @@ def test_a_process_that_stays_deaf_ends_and_says_why(mute: Mute, tmp_path: Path)
 
 def test_a_node_whose_callbacks_hang_is_a_fault_until_they_return(mute: Mute, tmp_path: Path) -> None:
     process = start(tmp_path, 60.0, "hangs")
+    assert process.stdin is not None
     try:
-        assert process.stdin is not None
-        mute.wait_for(Heartbeat.ACTIVE)
         mute.wait_for(Heartbeat.FAULT, "hangs: its callbacks have not returned")
         process.stdin.close()  # every read returns at once from now on
         mute.wait_for(Heartbeat.ACTIVE)
     finally:
+        process.stdin.close()
         process.terminate()
         process.wait(timeout=20)
+    assert process.returncode == 0

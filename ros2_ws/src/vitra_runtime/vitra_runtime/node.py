@@ -184,7 +184,9 @@ class StackNode(LifecycleNode, Generic[P]):
     def _ailment(self) -> str:
         """What keeps the node from working though it may not know."""
         hangs_s = time.monotonic() - self._turned_s
-        return f"hangs: its callbacks have not returned for {hangs_s:.0f} s" if hangs_s > HANGS_AFTER_S else self._unheard
+        if hangs_s > HANGS_AFTER_S:
+            return f"hangs: its callbacks have not returned for {hangs_s:.0f} s"
+        return self._unheard
 
     def _beat(self) -> None:
         ticker = Ticker(HEARTBEAT_PERIOD_S)
