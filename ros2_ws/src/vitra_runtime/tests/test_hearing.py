@@ -102,9 +102,7 @@ def start(tmp_path: Path, patience_s: float, *options: str) -> subprocess.Popen[
     script = tmp_path / "toy.py"
     script.write_text(CODE)
     command = [sys.executable, str(script), str(patience_s), *options]
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def test_a_node_reports_a_fault_until_it_hears_the_others(mute: Mute, tmp_path: Path) -> None:
