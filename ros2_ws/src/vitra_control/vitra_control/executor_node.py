@@ -118,7 +118,7 @@ class ExecutorNode(StackNode[Parameters]):
         try:
             chunk = timed_steps(message, self._time_bridge.monotonic_s(stamp_to_s(message.header.stamp)))
         except StepsError as error:
-            self._refuse("malformed", str(error))
+            self._refuse_chunk("malformed", str(error))
             return
         self._chunks.append(chunk)
 
@@ -212,7 +212,7 @@ class ExecutorNode(StackNode[Parameters]):
             try:
                 verdicts = generator.offer(self._chunks.popleft(), now_s)
             except StepsError as error:
-                self._refuse("malformed", str(error))
+                self._refuse_chunk("malformed", str(error))
                 continue
             for side, verdict in verdicts.items():
                 if verdict is not Verdict.ACCEPTED:
@@ -252,7 +252,7 @@ class ExecutorNode(StackNode[Parameters]):
             self._hand_publishers[side].publish(command)
         self._cadence.tick(time.monotonic())
 
-    def _refuse(self, why: str, message: str) -> None:
+    def _refuse_chunk(self, why: str, message: str) -> None:
         self._refused[why] += 1
         self._warn(f"chunk refused: {message}")
 

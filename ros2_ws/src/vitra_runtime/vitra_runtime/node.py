@@ -55,7 +55,7 @@ class StackNode(LifecycleNode, Generic[P]):
         super().__init__(name)
         self.params: P = parameters.declare(self, parameter_type)
         self._state, self._detail, self._unheard = Heartbeat.INACTIVE, "starting", ""
-        self._turned_s = float("inf")
+        self._round_s = float("inf")
         self._beat_publisher = rclpy.node.Node.create_publisher(self, Heartbeat, "heartbeat", qos.HEARTBEAT)
         self._beating = threading.Event()
         self._beating.set()
@@ -144,9 +144,9 @@ class StackNode(LifecycleNode, Generic[P]):
             self.halt()
             self.teardown()
 
-    def turned(self) -> None:
+    def came_round(self) -> None:
         """The loop that spins the node came round; from the first call on, one that does not is a fault."""
-        self._turned_s = time.monotonic()
+        self._round_s = time.monotonic()
 
     def stop_beating(self) -> None:
         """End the heartbeat thread (end of the process)."""
@@ -183,7 +183,7 @@ class StackNode(LifecycleNode, Generic[P]):
 
     def _ailment(self) -> str:
         """What keeps the node from working though it may not know."""
-        hangs_s = time.monotonic() - self._turned_s
+        hangs_s = time.monotonic() - self._round_s
         if hangs_s > HANGS_AFTER_S:
             return f"hangs: its callbacks have not returned for {hangs_s:.0f} s"
         return self._unheard
@@ -234,7 +234,7 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
     try:
         while not stop.is_set():
             executor.spin_once(timeout_sec=0.1)
-            node.turned()
+            node.came_round()
             if not settled and node.is_active:
                 settled = True
                 # A collection that walks through every module of a node stops its loops meanwhile.
