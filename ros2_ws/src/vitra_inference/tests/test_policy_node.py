@@ -124,6 +124,18 @@ def test_a_stream_that_stops_is_named_and_the_run_goes_on_when_it_returns(graph,
     g.until(lambda: g.last_beat()[0] == Heartbeat.ACTIVE)
 
 
+def test_a_policy_is_not_ready_before_every_stream_has_come_in(graph):
+    g = graph()
+    g.muted.add("right_hand")
+    g.until(lambda: g.last_beat()[0] == Heartbeat.FAULT and "waits: right_hand/joint_states" in g.last_beat()[1])
+    g.muted.clear()
+    g.until(lambda: g.last_beat()[0] == Heartbeat.ACTIVE)
+    g.muted.add("right_hand")
+    count = len(g.beats)
+    g.until(lambda: len(g.beats) > count + 5)
+    assert g.last_beat()[0] == Heartbeat.ACTIVE, "a stream that stops later matters to runs only"
+
+
 def begin(g, **goal):
     g.until(lambda: g.node.is_active)
     return g.send_goal(**({"instruction": "Put the cube into the box"} | goal))

@@ -17,7 +17,7 @@ RIGHT = np.array([False, True])
 class Camera:
     """A buffer with a new frame every 10 ms of its own time, as often as it is asked."""
 
-    problem, newest = "", None
+    problem, newest, all_hands = "no camera image", None, RIGHT
 
     def __init__(self, frames):
         self.frames, self.given = frames, 0

@@ -101,6 +101,8 @@ class ObservationBuffer:
         self._base_from_camera = base_from_camera
         self._decode_image, self._decode_extras = decode_image, decode_extras
         self._needs_extras, self._fetch = needs_extras, fetch
+        self.all_hands: NDArray[np.bool_] = np.array([side in sides for side in SIDES])
+        """(2,) those the robot has."""
         self._changed = threading.Condition()
         self._frame: Frame | None = None
         self._camera: Camera | None = None

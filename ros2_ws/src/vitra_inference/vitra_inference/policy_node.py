@@ -96,8 +96,9 @@ class PolicyNode(StackNode[Parameters]):
         self._subscribe(buffer, policy)
         self._worker = PolicyWorker(
             policy, buffer, self._session, self._delay, self._publish, self.set_fault,
-            WorkerSettings(self.params.real_time_chunking, self.params.max_rate_hz, self.params.stall_s),
+            WorkerSettings(self.params.real_time_chunking, self.params.max_rate_hz, self.params.stall_s), self.waits_for,
         )  # fmt: skip
+        self.waits_for("no observation yet")
         self._worker.start()
         self.get_logger().info(f"policy '{policy.metadata.policy_id}' is warm; calibration {Path(name).stem}")
 

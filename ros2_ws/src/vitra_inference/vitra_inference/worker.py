@@ -15,6 +15,7 @@ from vitra_policy.inference.rtc import AnchoredChunk, DelayMeter, committed_pref
 
 _IDLE_POLL_S = 0.2
 _RECOVERY_PERIOD_S = 1.0
+_FIRST_LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,7 @@ class PolicyWorker:
         publish: takes every answer, in the worker's thread.
         report_fault: takes what is wrong; empty when it is over.
         settings: pace.
+        report_lack: takes what a first observation still lacks; empty once there is one.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class PolicyWorker:
         publish: Callable[[Answer], None],
         report_fault: Callable[[str], None],
         settings: WorkerSettings,
+        report_lack: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._report_lack, self._complete = report_lack, False
         self._policy, self._buffer, self._session, self._delay = policy, buffer, session, delay
         self._publish, self._report_fault, self._settings = publish, report_fault, settings
         self._metadata = policy.metadata
@@ -97,9 +101,23 @@ class PolicyWorker:
             if run is not None and not self._stopping.is_set():
                 self._serve(run)
                 next_recovery_s = time.monotonic() + _RECOVERY_PERIOD_S
+            elif not self._complete:
+                self._look_for_first()
             elif self._broken and time.monotonic() >= next_recovery_s:
                 self._recover()
                 next_recovery_s = time.monotonic() + _RECOVERY_PERIOD_S
+
+    def _look_for_first(self) -> None:
+        """Whether every stream comes in; a run that starts before would stop the robot."""
+        if self._buffer.next(None, self._buffer.all_hands, _FIRST_LOOK_S) is None:
+            self._report_lack(self._buffer.problem)
+        else:
+            self._have_first()
+
+    def _have_first(self) -> None:
+        if not self._complete:
+            self._complete = True
+            self._report_lack("")
 
     def _serve(self, run: Run) -> None:
         previous: AnchoredChunk | None = None
@@ -126,6 +144,7 @@ class PolicyWorker:
                 if stalled:
                     stalled = False
                     self._report_fault("")
+                self._have_first()
                 last, complete_s = sighting.frame, now_s
                 if self._settings.max_rate_hz > 0:
                     next_s = max(next_s + 1 / self._settings.max_rate_hz, now_s)

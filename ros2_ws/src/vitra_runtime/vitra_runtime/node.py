@@ -55,7 +55,7 @@ class StackNode(LifecycleNode, Generic[P]):
         super().__init__(name)
         self.params: P = parameters.declare(self, parameter_type)
         self._state, self._detail, self._unheard = Heartbeat.INACTIVE, "starting", ""
-        self._round_s = float("inf")
+        self._round_s, self._lack = float("inf"), ""
         self._beat_publisher = rclpy.node.Node.create_publisher(self, Heartbeat, "heartbeat", qos.HEARTBEAT)
         self._beating = threading.Event()
         self._beating.set()
@@ -94,6 +94,10 @@ class StackNode(LifecycleNode, Generic[P]):
         elif not detail and self._state == Heartbeat.FAULT:
             self.get_logger().info("fault cleared")
             self._state, self._detail = Heartbeat.ACTIVE, ""
+
+    def waits_for(self, lack: str) -> None:
+        """Say in the heartbeat that the node cannot do its work yet, and why; empty when it can. Not logged."""
+        self._lack = f"waits: {lack}" if lack else ""
 
     def stream_publisher(self, message_type: Any, topic: str, profile: Any) -> Any:
         """A plain publisher: it publishes in every lifecycle state (states and reports, not commands)."""
@@ -186,7 +190,7 @@ class StackNode(LifecycleNode, Generic[P]):
         hangs_s = time.monotonic() - self._round_s
         if hangs_s > HANGS_AFTER_S:
             return f"hangs: its callbacks have not returned for {hangs_s:.0f} s"
-        return self._unheard
+        return self._unheard or self._lack
 
     def _beat(self) -> None:
         ticker = Ticker(HEARTBEAT_PERIOD_S)
