@@ -67,6 +67,7 @@ format: setup ## Let ruff format and fix
 bench: setup ## Performance figures of this machine, as JSON in runs/bench
 	@$(RUN) python -m vitra_bringup.bench_control --out runs/bench/control.json
 	@$(RUN) python -m vitra_bringup.bench_policy_graph --out runs/bench/policy_graph.json
+	@$(RUN) python -m vitra_bringup.bench_restart --out runs/bench/restart.json
 	@$(RUN) python -m vitra_policy.benchmarks.bench_policy --out runs/bench/policy.json
 	@$(RUN) python -m vitra_training.benchmarks.bench_data --out runs/bench/data.json
 
