@@ -1,7 +1,7 @@
 """How long publishers stand still when a killed process comes back: with our Fast DDS profile and its default; JSON.
 
-Whoever sends to the port in shared memory that a killed process left behind makes it anew, and waits until the one of the
-new process has been seen alive (`healthy_check_timeout_ms`). A setpoint stream that waits for over 100 ms stops the arm.
+Whoever sends to the port in shared memory that a killed process left behind makes it anew, and waits until that of the
+new process has been seen alive (`healthy_check_timeout_ms`). An arm stops when its setpoints wait for over 100 ms.
 """
 
 from __future__ import annotations
