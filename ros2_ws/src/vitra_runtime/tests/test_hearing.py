@@ -22,10 +22,10 @@ GRACE_S, PATIENCE_S = 1.5, 8.0
 def test_whoever_is_listed_is_missing_until_it_is_heard_once() -> None:
     hearing = Hearing(GRACE_S, PATIENCE_S)
     assert hearing.update(["/policy", "/executor"], ["/executor"], 0.0) == []
-    assert not hearing.is_complete
+    assert hearing.silent == ["/policy"]
     assert hearing.update(["/policy", "/executor"], [], GRACE_S + 0.1) == ["/policy"]
     assert hearing.update(["/policy", "/executor"], ["/policy"], 2.0) == []
-    assert hearing.is_complete
+    assert hearing.silent == []
     assert hearing.update(["/policy", "/executor"], [], 100.0) == []
 
 
@@ -42,6 +42,14 @@ def test_silence_beyond_the_patience_is_deafness() -> None:
     hearing.update(["/policy", "/executor"], [], PATIENCE_S)
     with pytest.raises(DeafError, match="Does not hear /policy: listed for 8 s"):
         hearing.update(["/policy", "/executor"], [], PATIENCE_S + 0.1)
+
+
+def test_one_mute_node_among_many_is_nobody_s_deafness() -> None:
+    hearing = Hearing(GRACE_S, PATIENCE_S)
+    graph = ["/policy", "/executor", "/retarget", "/mute"]
+    hearing.update(graph, graph[:3], 0.0)
+    assert hearing.update(graph, [], 10 * PATIENCE_S) == []
+    assert hearing.silent == ["/mute"]
 
 
 CODE = """

@@ -39,7 +39,7 @@ class Hearing:
         self._silent_since_s: dict[str, float] = {}
 
     def update(self, listed: Iterable[str], heard: Iterable[str], now_s: float) -> list[str]:
-        """Nodes that are listed but have never been heard, those of the last moment excepted.
+        """Nodes that are listed but have never been heard, if they are half of all: one alone may be mute.
 
         Args:
             listed: Names of the nodes that send heartbeats, from discovery.
@@ -50,20 +50,22 @@ class Hearing:
             DeafError: one of them will never be heard.
         """
         self._heard.update(heard)
-        silent = sorted(set(listed) - self._heard)
+        names = set(listed)
+        silent = sorted(names - self._heard)
         self._silent_since_s = {name: self._silent_since_s.get(name, now_s) for name in silent}
         never = self._silent_for(self._patience_s, now_s)
-        if never:
+        if never and 2 * len(never) >= len(names):
             raise DeafError(
                 f"Does not hear {', '.join(never)}: listed for {self._patience_s:g} s, but no heartbeat comes in. "
                 "The middleware lost this process; it must start again."
             )
-        return self._silent_for(self._grace_s, now_s)
+        missing = self._silent_for(self._grace_s, now_s)
+        return missing if 2 * len(missing) >= len(names) else []
 
     @property
-    def is_complete(self) -> bool:
-        """Whether everybody who is listed has been heard."""
-        return not self._silent_since_s
+    def silent(self) -> list[str]:
+        """Everybody who was listed last and has never been heard."""
+        return list(self._silent_since_s)
 
     def _silent_for(self, time_s: float, now_s: float) -> list[str]:
         return [name for name, since_s in self._silent_since_s.items() if now_s - since_s > time_s]

@@ -38,7 +38,7 @@ P = TypeVar("P")
 class StackNode(LifecycleNode, Generic[P]):
     """A lifecycle node that configures and activates itself and beats from a thread of its own.
 
-    In its first seconds it must hear the heartbeat of every other node of its machine: until then it reports a fault,
+    In its first seconds it must hear the heartbeats of most other nodes of its machine: until then it reports a fault,
     and if that does not come about it ends with `DeafError`, to be started again (`vitra_runtime.hearing`).
 
     Subclasses fill `setup` (raise VitraError to refuse; it is tried again every second), `start`, `halt` and
@@ -180,7 +180,10 @@ class StackNode(LifecycleNode, Generic[P]):
         now_s = time.monotonic()
         missing = self._listener.missing(now_s)
         self._unheard = f"does not hear {', '.join(missing)}" if missing else ""
-        if self._hearing.is_complete and now_s > self._listen_until_s:
+        silent = self._hearing.silent
+        if now_s > self._listen_until_s + (DEAF_AFTER_S if silent else 0.0) and not missing:
+            if silent:
+                self.get_logger().warning(f"never heard {', '.join(silent)}, but others: mute, or lost on the way")
             self._listen_timer.cancel()
             self._listener.close()
             self._listener = None
