@@ -21,34 +21,39 @@ GRACE_S, PATIENCE_S = 1.5, 8.0
 
 def test_whoever_is_listed_is_missing_until_it_is_heard_once() -> None:
     hearing = Hearing(GRACE_S, PATIENCE_S)
-    assert hearing.update(["/policy", "/executor"], ["/executor"], 0.0) == []
-    assert hearing.silent == ["/policy"]
-    assert hearing.update(["/policy", "/executor"], [], GRACE_S + 0.1) == ["/policy"]
-    assert hearing.update(["/policy", "/executor"], ["/policy"], 2.0) == []
+    graph = ["/executor", "/policy", "/retarget"]
+    assert hearing.update(graph, ["/executor"], 0.0) == []
+    assert hearing.silent == ["/policy", "/retarget"]
+    assert hearing.update(graph, [], GRACE_S + 0.1) == ["/policy", "/retarget"]
+    assert hearing.update(graph, ["/policy", "/retarget"], 2.0) == []
     assert hearing.silent == []
-    assert hearing.update(["/policy", "/executor"], [], 100.0) == []
+    assert hearing.update(graph, [], 100.0) == []
 
 
-def test_a_node_that_leaves_is_not_missed() -> None:
+def test_nodes_that_leave_are_not_missed() -> None:
     hearing = Hearing(GRACE_S, PATIENCE_S)
-    hearing.update(["/policy"], [], 0.0)
+    graph = ["/executor", "/policy"]
+    hearing.update(graph, [], 0.0)
     assert hearing.update([], [], PATIENCE_S) == []
-    assert hearing.update(["/policy"], [], PATIENCE_S + 5.0) == []
+    assert hearing.update(graph, [], PATIENCE_S + 5.0) == []
+    assert hearing.update(graph, [], PATIENCE_S + 7.0) == graph
 
 
 def test_silence_beyond_the_patience_is_deafness() -> None:
     hearing = Hearing(GRACE_S, PATIENCE_S)
-    hearing.update(["/policy", "/executor"], ["/executor"], 0.0)
-    hearing.update(["/policy", "/executor"], [], PATIENCE_S)
-    with pytest.raises(DeafError, match="Does not hear /policy: listed for 8 s"):
-        hearing.update(["/policy", "/executor"], [], PATIENCE_S + 0.1)
+    graph = ["/executor", "/policy", "/retarget"]
+    hearing.update(graph, ["/executor"], 0.0)
+    hearing.update(graph, [], PATIENCE_S)
+    with pytest.raises(DeafError, match="Does not hear /policy, /retarget: listed for 8 s"):
+        hearing.update(graph, [], PATIENCE_S + 0.1)
 
 
-def test_one_mute_node_among_many_is_nobody_s_deafness() -> None:
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_one_mute_node_is_nobody_s_deafness(others: int) -> None:
     hearing = Hearing(GRACE_S, PATIENCE_S)
-    graph = ["/policy", "/executor", "/retarget", "/mute"]
-    hearing.update(graph, graph[:3], 0.0)
-    assert hearing.update(graph, [], 10 * PATIENCE_S) == []
+    heard = [f"/node_{n}" for n in range(others)]
+    hearing.update([*heard, "/mute"], heard, 0.0)
+    assert hearing.update([*heard, "/mute"], [], 10 * PATIENCE_S) == []
     assert hearing.silent == ["/mute"]
 
 
@@ -74,19 +79,23 @@ sys.exit(node.run(Toy))
 
 
 class Mute:
-    """A node that is listed as a source of heartbeats."""
+    """Two nodes that are listed as sources of heartbeats."""
 
     def __init__(self) -> None:
         self.context = Context()
         rclpy.init(context=self.context)
         self.node = Node("mute", context=self.context)
-        self._publisher = self.node.create_publisher(Heartbeat, "heartbeat", qos.HEARTBEAT)
+        nodes = {"/mute": self.node, "/mute_too": Node("mute_too", context=self.context)}
+        self._publishers = {
+            name: node.create_publisher(Heartbeat, "heartbeat", qos.HEARTBEAT) for name, node in nodes.items()
+        }
         self._topics = PolledTopics(self.node, "ears")
         self._heartbeats = self._topics.subscribe(Heartbeat, "heartbeat", qos.HEARTBEAT)
         self._pause = threading.Event()
 
     def speak(self) -> None:
-        self._publisher.publish(Heartbeat(node="/mute"))
+        for name, publisher in self._publishers.items():
+            publisher.publish(Heartbeat(node=name))
 
     def wait_for(self, state: int, detail: str = "") -> None:
         """Until the toy's heartbeat says so; speaks meanwhile unless it waits to be missed."""
@@ -116,7 +125,7 @@ def start(tmp_path: Path, patience_s: float, *options: str) -> subprocess.Popen[
 def test_a_node_reports_a_fault_until_it_hears_the_others(mute: Mute, tmp_path: Path) -> None:
     process = start(tmp_path, 60.0)
     try:
-        mute.wait_for(Heartbeat.FAULT, "does not hear /mute")
+        mute.wait_for(Heartbeat.FAULT, "does not hear /mute, /mute_too")
         mute.wait_for(Heartbeat.ACTIVE)
     finally:
         process.terminate()
@@ -127,7 +136,7 @@ def test_a_node_reports_a_fault_until_it_hears_the_others(mute: Mute, tmp_path: 
 def test_a_process_that_stays_deaf_ends_and_says_why(mute: Mute, tmp_path: Path) -> None:
     process = start(tmp_path, 2.0)
     words, _ = process.communicate(timeout=30)
-    assert "Does not hear /mute: listed for 2 s" in words
+    assert "Does not hear /mute, /mute_too: listed for 2 s" in words
     assert process.returncode == 1
 
 

@@ -39,7 +39,7 @@ class Hearing:
         self._silent_since_s: dict[str, float] = {}
 
     def update(self, listed: Iterable[str], heard: Iterable[str], now_s: float) -> list[str]:
-        """Nodes that are listed but have never been heard, if they are half of all: one alone may be mute.
+        """Nodes that are listed but have never been heard, if they are several and half of all: one may be mute.
 
         Args:
             listed: Names of the nodes that send heartbeats, from discovery.
@@ -54,13 +54,13 @@ class Hearing:
         silent = sorted(names - self._heard)
         self._silent_since_s = {name: self._silent_since_s.get(name, now_s) for name in silent}
         never = self._silent_for(self._patience_s, now_s)
-        if never and 2 * len(never) >= len(names):
+        if _mean_deafness(never, names):
             raise DeafError(
                 f"Does not hear {', '.join(never)}: listed for {self._patience_s:g} s, but no heartbeat comes in. "
                 "The middleware lost this process; it must start again."
             )
         missing = self._silent_for(self._grace_s, now_s)
-        return missing if 2 * len(missing) >= len(names) else []
+        return missing if _mean_deafness(missing, names) else []
 
     @property
     def silent(self) -> list[str]:
@@ -69,6 +69,10 @@ class Hearing:
 
     def _silent_for(self, time_s: float, now_s: float) -> list[str]:
         return [name for name, since_s in self._silent_since_s.items() if now_s - since_s > time_s]
+
+
+def _mean_deafness(missing: list[str], names: set[str]) -> bool:
+    return len(missing) > 1 and 2 * len(missing) >= len(names)
 
 
 class Listener:
