@@ -99,7 +99,7 @@ class FakeDrivers(Node):
             publisher.publish(DriverState(device=device, state="holding", fault=self.fault, feedback_age_s=0.005))
         if self.beating:
             self._beats.publish(Heartbeat(node="/policy", state=Heartbeat.ACTIVE))
-        for driver in ("/right_arm_driver", "/right_hand_driver", "/peer"):
+        for driver in ("/right_arm_driver", "/right_hand_driver"):
             self._beats.publish(Heartbeat(node=driver, state=Heartbeat.ACTIVE))
 
     def connected(self) -> bool:

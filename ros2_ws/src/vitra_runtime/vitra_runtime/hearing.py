@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rclpy.node import Node
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from vitra_msgs.msg import Heartbeat
 from vitra_policy.errors import VitraError
@@ -105,5 +106,5 @@ class Listener:
         self._topics.close()
 
 
-def _machine(info: object) -> tuple[int, ...]:
-    return tuple(info.endpoint_gid[:_HOST_BYTES])  # type: ignore[attr-defined]
+def _machine(info: TopicEndpointInfo) -> tuple[int, ...]:
+    return tuple(info.endpoint_gid[:_HOST_BYTES])
