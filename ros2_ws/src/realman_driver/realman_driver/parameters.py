@@ -56,12 +56,18 @@ class Parameters:
     permit_timeout: float = param(0.1, "Oldest permit to move under", unit="s", bounds=(0.02, 1.0))
     command_timeout: float = param(0.1, "Oldest command to move under", unit="s", bounds=(0.02, 1.0))
     feedback_timeout: float = param(0.05, "Oldest state push to move under", unit="s", bounds=(0.01, 1.0))
-    latch_after: float = param(0.5, "Time without motion permission after which only a re-arm helps", unit="s")
+    latch_after: float = param(
+        0.5, "Time without motion permission after which only a re-arm helps", unit="s", bounds=(0.05, 10.0)
+    )
     calibration: str = param("sim", "Calibration (mounting of the arm) for the posture checks; empty: no such checks")
     workspace_min: tuple[float, ...] = param(WorkspaceBox().lower_m, "Lowest wrist position in base_link", unit="m")
     workspace_max: tuple[float, ...] = param(WorkspaceBox().upper_m, "Highest wrist position in base_link", unit="m")
-    table_height: float = param(-1.0, "Table top over base_link, kept clear of the arm; below 0: no table", unit="m")
-    min_distance: float = param(0.02, "Smallest distance of the arm to itself, torso and table", unit="m")
+    table_height: float = param(
+        -1.0, "Table top over base_link, kept clear of the arm; below 0: no table", unit="m", bounds=(-1.0, 2.0)
+    )
+    min_distance: float = param(
+        0.02, "Smallest distance of the arm to itself, torso and table", unit="m", bounds=(0.0, 0.2)
+    )
     retry_period: float = param(1.0, "Pause between two attempts to connect", unit="s", bounds=(0.1, 60.0))
 
     @property

@@ -36,6 +36,8 @@ from vitra_sim.doubles.realman_kinematic import KinematicArm  # noqa: E402
 Wait = Callable[..., Any]
 PERIOD_S = 0.005
 PERMIT_TICKS = 4
+# What a test asks must not depend on how busy the machine is.
+PATIENT = {"permit_timeout": 1.0, "command_timeout": 1.0, "feedback_timeout": 0.5, "latch_after": 1.0}
 
 
 class Graph:
@@ -86,7 +88,7 @@ class Graph:
             if self.commanding:
                 self.goal_rad = self.goal_rad + np.eye(7)[6] * self.speed_rad_s * PERIOD_S
                 self.command(self.goal_rad)
-            next_s += PERIOD_S
+            next_s = max(next_s + PERIOD_S, time.monotonic())  # after a pause, no burst
             time.sleep(max(0.0, next_s - time.monotonic()))
 
     def command(self, position_rad: np.ndarray) -> None:
@@ -122,6 +124,7 @@ def start_driver(config: LinkConfig, name: str = "left_arm_driver") -> subproces
         "tcp_port": config.tcp_port,
         "udp_port": config.udp_port,
         "retry_period": 0.2,
+        **PATIENT,
     }
     arguments = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
     command = [sys.executable, "-m", "realman_driver.node", "--ros-args", "-r", f"__node:={name}", *arguments]
@@ -205,12 +208,12 @@ def test_streaming_then_nan_then_a_stale_permit(streaming: Graph, double: Realma
     graph.joints.clear()
     graph.speed_rad_s = 0.05  # within one tick of the acceleration limit
     began = graph.goal_rad[6]
-    assert wait_for(lambda: len(graph.joints) > 250)
+    assert wait_for(lambda: len(graph.joints) > 250 and graph.joints[-1].position[6] > began + 0.02)
     assert graph.joints[-1].name == [f"left_joint_{n}" for n in range(1, 8)]
-    assert graph.joints[-1].position[6] > began + 0.02
-    assert np.median([joints.velocity[6] for joints in graph.joints]) == pytest.approx(0.05, abs=0.02)
+    speeds_rad_s = [joints.velocity[6] for joints in list(graph.joints) if joints.velocity[6] > 0.01]
+    assert np.median(speeds_rad_s) == pytest.approx(0.05, abs=0.02)
     assert graph.joints[-1].header.stamp.sec > 0
-    assert graph.states[-1].feedback_hz > 150.0
+    assert wait_for(lambda: graph.states[-1].feedback_hz > 150.0)
     assert "set_arm_emergency_stop" not in double.controller.counts
 
     def nan_is_refused() -> bool:
@@ -219,7 +222,7 @@ def test_streaming_then_nan_then_a_stale_permit(streaming: Graph, double: Realma
 
     assert wait_for(nan_is_refused)
     assert not double.controller.motion.errors
-    assert wait_for(lambda: graph.state == "moving")
+    assert wait_for(lambda: graph.state == "moving"), graph.states[-1]
 
     graph.permitting = False
     assert wait_for(lambda: graph.state == "latched")

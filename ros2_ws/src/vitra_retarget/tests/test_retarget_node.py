@@ -40,8 +40,8 @@ class Bench:
             self._executor.add_node(node)
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
         self._thread.start()
-        connected = lambda: self.publisher.get_subscription_count() and self.peer.count_publishers("robot_chunk")  # noqa: E731
-        assert wait_for(lambda: self.node.is_active and bool(connected()))
+        ends = (self.publisher, self.node._publisher)
+        assert wait_for(lambda: self.node.is_active and all(end.get_subscription_count() for end in ends))
 
     def close(self) -> None:
         self._executor.shutdown(timeout_sec=5.0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +16,7 @@ class Parameters:
     side: str = param("right", "Which arm", choices=("left", "right"))
     retries: int = param(3, "How often to try", bounds=(0, 10))
     names: tuple[str, ...] = param(("a", "b"), "Names")
+    corner: tuple[float, ...] = param((0.0, 1.0), "A place", unit="m")
 
 
 def test_values_of_the_right_type_are_taken_over() -> None:
@@ -31,6 +33,7 @@ def test_values_of_the_right_type_are_taken_over() -> None:
         ({"retries": 11}, "allowed is 0 to 10"),
         ({"names": "x"}, "must be a list"),
         ({"names": [1]}, r"names\[0\]"),
+        ({"corner": [0.0, math.nan]}, r"corner\[1\]' must be a finite number"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused(values: dict[str, object], message: str) -> None:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,7 @@ def validate(cls: type[T], values: Mapping[str, Any]) -> T:
     """Build the dataclass from plain values.
 
     Raises:
-        ParameterError: a value of the wrong type, outside its bounds or not among its choices.
+        ParameterError: a value of the wrong type, not finite, outside its bounds or not among its choices.
         UnknownNameError: a name the dataclass does not have.
     """
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -123,6 +124,8 @@ def _check(name: str, hint: Any, meta: Mapping[str, Any], value: Any) -> Any:
         value = float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ParameterError(f"Parameter '{name}' must be {hint.__name__}, got {value!r} ({type(value).__name__}).")
+    if hint is float and not math.isfinite(value):
+        raise ParameterError(f"Parameter '{name}' must be a finite number, got {value}.")
     if meta["choices"] and value not in meta["choices"]:
         raise UnknownNameError(f"value for parameter '{name}'", str(value), meta["choices"])
     if meta["bounds"] and not meta["bounds"][0] <= value <= meta["bounds"][1]:

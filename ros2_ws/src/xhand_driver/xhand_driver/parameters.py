@@ -33,12 +33,19 @@ class Parameters:
     permit_timeout: float = param(0.1, "Oldest permit to move under", unit="s", bounds=(0.02, 1.0))
     command_timeout: float = param(0.1, "Oldest command to move under", unit="s", bounds=(0.02, 1.0))
     feedback_timeout: float = param(0.05, "Oldest hand state to move under", unit="s", bounds=(0.01, 1.0))
-    latch_after: float = param(0.5, "Time without motion permission after which only a re-arm helps", unit="s")
+    latch_after: float = param(
+        0.5, "Time without motion permission after which only a re-arm helps", unit="s", bounds=(0.05, 10.0)
+    )
     call_deadline: float = param(0.5, "An SDK call that takes longer is a fault", unit="s", bounds=(0.1, 10.0))
     exit_after_hang: float = param(
-        5.0, "An SDK call that takes this long ends the process, for a fresh start; 0: never", unit="s"
+        5.0,
+        "An SDK call that takes this long ends the process, for a fresh start; 0: never",
+        unit="s",
+        bounds=(0.0, 3600.0),
     )
-    link_timeout: float = param(0.3, "Without a state for this long the port is opened anew", unit="s")
+    link_timeout: float = param(
+        0.3, "Without a state for this long the port is opened anew", unit="s", bounds=(0.05, 10.0)
+    )
     retry_period: float = param(1.0, "Pause between two attempts to connect", unit="s", bounds=(0.05, 60.0))
 
     @property
