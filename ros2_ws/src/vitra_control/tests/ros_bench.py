@@ -53,6 +53,7 @@ class FakeDrivers(Node):
         self.arm, self.hand = home("right"), open_hand()
         self.fault = ""
         self.beating = True
+        self.joints_told = 0
         self.arm_commands: list[ArmCommand] = []
         self.hand_commands: list[HandCommand] = []
         self.permits: list[Permit] = []
@@ -93,6 +94,7 @@ class FakeDrivers(Node):
             message = JointState(name=list(names), position=values.tolist())
             message.header.stamp = self.get_clock().now().to_msg()
             self._joints[device].publish(message)
+        self.joints_told += 1
 
     def _publish_states(self) -> None:
         for device, publisher in self._states.items():

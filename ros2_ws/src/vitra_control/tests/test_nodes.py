@@ -76,6 +76,8 @@ def test_stop_ends_the_output_and_rearm_starts_a_new_epoch(bench: RosBench) -> N
     assert wait_for(lambda: len(peer.permits) > count + 20)
     assert len(peer.arm_commands) == sent
     peer.arm = home("right") + 0.05
+    told = peer.joints_told
+    assert wait_for(lambda: peer.joints_told > told + 10)
     assert peer.call("safety_supervisor/rearm").success
     assert wait_for(lambda: peer.arm_commands[-1].epoch == epoch + 1)
     first = next(c for c in peer.arm_commands if c.epoch == epoch + 1)

@@ -140,8 +140,8 @@ def test_a_call_that_never_returns_leaves_the_node_answering_with_a_fault(graph,
     g = graph(side="right", sdk_module=DOUBLE, call_deadline=0.15, exit_after_hang=0.0)
     g.until(g.ready)
     server.faults("right").frozen = True
-    g.until(lambda: g.beats[-1].state == Heartbeat.FAULT)
-    assert "read_state has not returned within 0.15 s" in g.beats[-1].detail
+    g.until(lambda: "read_state has not returned within 0.15 s" in g.beats[-1].detail)
+    assert g.beats[-1].state == Heartbeat.FAULT
     beats = len(g.beats)
     g.until(lambda: len(g.beats) > beats + 5)
     server.faults("right").frozen = False
