@@ -30,6 +30,14 @@ def test_whoever_is_listed_is_missing_until_it_is_heard_once() -> None:
     assert hearing.update(graph, [], 100.0) == []
 
 
+def test_two_of_many_that_stay_unheard_are_deafness_too() -> None:
+    hearing = Hearing(GRACE_S, PATIENCE_S)
+    heard = [f"/node_{n}" for n in range(7)]
+    hearing.update([*heard, "/executor", "/policy"], heard, 0.0)
+    with pytest.raises(DeafError, match="Does not hear /executor, /policy: listed"):
+        hearing.update([*heard, "/executor", "/policy"], [], PATIENCE_S + 0.1)
+
+
 def test_nodes_that_leave_are_not_missed() -> None:
     hearing = Hearing(GRACE_S, PATIENCE_S)
     graph = ["/executor", "/policy"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ import pytest
 CODE = textwrap.dedent(
     """
     import sys
+    import threading
     from dataclasses import dataclass
     from vitra_policy.errors import VitraError
     from vitra_runtime.node import StackNode, run
@@ -20,6 +22,7 @@ CODE = textwrap.dedent(
     class Parameters:
         fail_times: int = param(0, "Refuse this often", bounds=(0, 5))
         bug: bool = param(False, "Whether setup has one")
+        middleware_hangs: bool = param(False, "Whether it never gives the node up")
 
     class Toy(StackNode[Parameters]):
         def __init__(self):
@@ -37,6 +40,12 @@ CODE = textwrap.dedent(
         def start(self): print("START", flush=True)
         def halt(self): print("HALT", flush=True)
         def teardown(self): print("TEARDOWN", flush=True)
+
+        def destroy_node(self):
+            if self.params.middleware_hangs:
+                print("LEAVING", flush=True)
+                threading.Event().wait()
+            super().destroy_node()
 
     sys.exit(run(Toy))
     """
@@ -83,6 +92,16 @@ def test_a_node_starts_itself_and_ctrl_c_takes_it_down_once(toy) -> None:
     assert rest.count("HALT") == 1
     assert rest.count("TEARDOWN") == 1
     assert process.returncode == 0
+
+
+def test_a_middleware_that_never_lets_go_is_ended_by_the_launcher_s_sigterm(toy) -> None:
+    process = toy("-p", "middleware_hangs:=true")
+    read_until(process, "START")
+    process.terminate()
+    assert "TEARDOWN" in read_until(process, "LEAVING")
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGTERM
 
 
 def test_a_node_that_cannot_start_says_why_and_tries_again(toy) -> None:

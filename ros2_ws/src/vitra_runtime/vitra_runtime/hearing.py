@@ -40,7 +40,7 @@ class Hearing:
         self._silent_since_s: dict[str, float] = {}
 
     def update(self, listed: Iterable[str], heard: Iterable[str], now_s: float) -> list[str]:
-        """Nodes that are listed but have never been heard, if they are several and half of all: one may be mute.
+        """Nodes that are listed but have never been heard, if they are several: one may be mute.
 
         Args:
             listed: Names of the nodes that send heartbeats, from discovery.
@@ -48,20 +48,19 @@ class Hearing:
             now_s: Monotonic time.
 
         Raises:
-            DeafError: one of them will never be heard.
+            DeafError: several will never be heard.
         """
         self._heard.update(heard)
-        names = set(listed)
-        silent = sorted(names - self._heard)
+        silent = sorted(set(listed) - self._heard)
         self._silent_since_s = {name: self._silent_since_s.get(name, now_s) for name in silent}
         never = self._silent_for(self._patience_s, now_s)
-        if _mean_deafness(never, names):
+        if len(never) > 1:
             raise DeafError(
                 f"Does not hear {', '.join(never)}: listed for {self._patience_s:g} s, but no heartbeat comes in. "
                 "The middleware lost this process; it must start again."
             )
         missing = self._silent_for(self._grace_s, now_s)
-        return missing if _mean_deafness(missing, names) else []
+        return missing if len(missing) > 1 else []
 
     @property
     def silent(self) -> list[str]:
@@ -70,10 +69,6 @@ class Hearing:
 
     def _silent_for(self, time_s: float, now_s: float) -> list[str]:
         return [name for name, since_s in self._silent_since_s.items() if now_s - since_s > time_s]
-
-
-def _mean_deafness(missing: list[str], names: set[str]) -> bool:
-    return len(missing) > 1 and 2 * len(missing) >= len(names)
 
 
 class Listener:

@@ -38,8 +38,8 @@ P = TypeVar("P")
 class StackNode(LifecycleNode, Generic[P]):
     """A lifecycle node that configures and activates itself and beats from a thread of its own.
 
-    In its first seconds it must hear the heartbeats of most other nodes of its machine: until then it reports a fault,
-    and if that does not come about it ends with `DeafError`, to be started again (`vitra_runtime.hearing`).
+    In its first seconds it must hear the heartbeats of all other nodes of its machine but one: until then it reports a
+    fault, and if that does not come about it ends with `DeafError`, to be started again (`vitra_runtime.hearing`).
 
     Subclasses fill `setup` (raise VitraError to refuse; it is tried again every second), `start`, `halt` and
     `teardown`. `teardown` is the only cleanup path: it also runs after an error and at the end of the process, and
@@ -219,7 +219,8 @@ def _words(error: Exception) -> str:
 def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) -> int:
     """Spin one node until SIGINT or SIGTERM, then take it down once; returns the exit code.
 
-    A second Ctrl-C (the terminal and the launcher both send one) is ignored while the node cleans up.
+    A second Ctrl-C (the terminal and the launcher both send one) is ignored while the node cleans up, SIGTERM until it
+    has.
     """
     jitter = request_realtime()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -254,6 +255,8 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     node.end()
     node.stop_beating()
+    # Nothing of ours is left to save, and Fast DDS now and then never returns: the launcher's SIGTERM may end it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     executor.remove_node(node)
     node.destroy_node()
     rclpy.try_shutdown()
