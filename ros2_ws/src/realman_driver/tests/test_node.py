@@ -34,6 +34,7 @@ from vitra_sim.doubles.realman import RealmanDouble  # noqa: E402
 from vitra_sim.doubles.realman_kinematic import KinematicArm  # noqa: E402
 
 Wait = Callable[..., Any]
+Start = Callable[[LinkConfig, str], subprocess.Popen[str]]
 PERIOD_S = 0.005
 PERMIT_TICKS = 4
 # What a test asks must not depend on how busy the machine is.
@@ -135,6 +136,21 @@ def end(process: subprocess.Popen[str]) -> str:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=10.0)
     return output
+
+
+@pytest.fixture
+def start_another() -> Iterator[Start]:
+    """Starts further drivers, of which none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(config: LinkConfig, name: str) -> subprocess.Popen[str]:
+        started.append(start_driver(config, name))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            end(process)
 
 
 class Driver:
@@ -278,19 +294,21 @@ def test_a_collision_is_named_and_cleared_by_the_service(
 
 
 def test_a_second_driver_of_the_same_arm_is_refused(
-    graph: Graph, driver: subprocess.Popen[str], shared_driver: Driver, wait_for: Wait
+    graph: Graph, driver: subprocess.Popen[str], shared_driver: Driver, start_another: Start, wait_for: Wait
 ) -> None:
-    second = start_driver(shared_driver.config, "second_driver")
+    second = start_another(shared_driver.config, "second_driver")
     assert wait_for(lambda: "already driven by process" in getattr(graph.beats.get("/second_driver"), "detail", ""))
     assert graph.beats["/second_driver"].state == Heartbeat.INACTIVE
     assert graph.state in ("holding", "latched")
     assert str(driver.pid) in end(second)
 
 
-def test_an_unreachable_arm_is_named_and_the_driver_still_ends_at_once(graph: Graph, wait_for: Wait) -> None:
+def test_an_unreachable_arm_is_named_and_the_driver_still_ends_at_once(
+    graph: Graph, start_another: Start, wait_for: Wait
+) -> None:
     with socket.create_server(("127.0.0.13", 0)) as taken:
         nowhere = LinkConfig(arm_ip="127.0.0.13", tcp_port=taken.getsockname()[1], udp_port=taken.getsockname()[1])
-    process = start_driver(nowhere, "lost_driver")
+    process = start_another(nowhere, "lost_driver")
     assert wait_for(lambda: "no Realman controller answers" in getattr(graph.beats.get("/lost_driver"), "detail", ""))
     assert graph.beats["/lost_driver"].state == Heartbeat.INACTIVE
     began_s = time.monotonic()
