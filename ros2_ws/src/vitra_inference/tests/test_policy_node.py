@@ -37,6 +37,7 @@ def test_a_chunk_carries_the_time_the_hands_and_the_prompt_of_its_observation(gr
     assert (fake_policy.warmed, fake_policy.resets) == (1, 1)
     sequences = [c.sequence for c in g.until(lambda: len(g.chunks) > 2 and g.chunks)]
     assert sequences == sorted(set(sequences)), "a listener that is late hears only the newest"
+    assert sequences[-1] <= len(fake_policy.seen), "one number for each answer"
 
 
 def test_nothing_is_published_before_start_and_after_stop(graph, fake_policy):
