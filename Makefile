@@ -59,7 +59,7 @@ test-gpu: setup ## Tests that need a CUDA GPU
 
 lint: setup ## ruff, mypy --strict, import rules
 	@$(RUN) ruff check . && ruff format --check . && \
-	  mypy vitra_policy/vitra_policy urdf/vitra_description && pytest -q tests/test_import_rules.py
+	  mypy vitra_policy/vitra_policy urdf/vitra_description urdf/vitra_safety && pytest -q tests/test_import_rules.py
 
 format: setup ## Let ruff format and fix
 	@$(RUN) ruff check --fix . && ruff format .

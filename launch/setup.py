@@ -10,7 +10,7 @@ def files(pattern: str) -> list[str]:
 setup(
     name="vitra_bringup",
     version="0.1.0",
-    packages=["vitra_bringup"],
+    packages=["vitra_bringup", "vitra_launch"],
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/vitra_bringup"]),
         ("share/vitra_bringup", ["package.xml"]),
@@ -22,7 +22,7 @@ setup(
     license="MIT",
     entry_points={
         "console_scripts": [
-            "vitra-launch = vitra_bringup.launcher:main",
+            "vitra-launch = vitra_launch.launcher:main",
             "vitra-demo = vitra_bringup.demo:main",
             "vitra-teleop-demo = vitra_bringup.teleop_demo:main",
         ]

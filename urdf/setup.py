@@ -7,8 +7,8 @@ PACKAGE = "vitra_description"
 setup(
     name=PACKAGE,
     version="0.1.0",
-    packages=[PACKAGE],
-    package_data={PACKAGE: ["py.typed", "urdf/*"]},
+    packages=[PACKAGE, "vitra_safety"],
+    package_data={PACKAGE: ["py.typed", "urdf/*"], "vitra_safety": ["py.typed"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),

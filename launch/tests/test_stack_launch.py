@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vitra_bringup.launch_file import load
+from vitra_launch.launch_file import load
 
 STACK = Path(__file__).parents[1] / "stack.launch.xml"
 

@@ -17,8 +17,8 @@ from vitra_bringup.benchmark import report
 from vitra_bringup.graph_client import GraphClient, GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_msgs.msg import HandActionChunk
-from vitra_policy.inference.policy import make_example_observation
-from vitra_policy.inference.registry import create_policy, parse_options
+from vitra_policy.policies.policy import make_example_observation
+from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_runtime import qos
 
 _RUNS_ALONE = 30

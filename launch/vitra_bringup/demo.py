@@ -32,7 +32,7 @@ class Args:
     out: Path = Path("runs/demo")
     """Folder for the results; results of an earlier run in it are replaced."""
     task: str = "place_cube_in_box"
-    """Task of the simulated world (see vitra_sim.tasks)."""
+    """Task of the simulated world (see vitra_sim.tasks.tasks)."""
     policy: str = "expert"
     """Policy by name, as in `policy:=` of the launch files."""
     checkpoint: str = ""
@@ -151,7 +151,7 @@ def run_episode(graph: GraphRun, args: Args, index: int) -> Episode:
 
 def draw(args: Args, summary: dict[str, Any]) -> None:
     """demo.mp4 and timeline.png from the bag and the world's trace."""
-    from vitra_sim.replay_view import ReplayView
+    from vitra_sim.realtime.replay_view import ReplayView
 
     trace = args.out / "world_trace.npz"
     caption = f"{args.task}  {args.policy}  {'success' if summary['success'] else 'failed'}"

@@ -40,7 +40,7 @@ class GraphRun:
         environment = dict(os.environ)
         if domain_id is not None:
             environment["ROS_DOMAIN_ID"] = str(domain_id)
-        command = [sys.executable, "-m", "vitra_bringup.launcher", launch_file]
+        command = [sys.executable, "-m", "vitra_launch.launcher", launch_file]
         command += [f"{name}:={value}" for name, value in arguments.items()]
         self.pids: dict[str, list[int]] = {}
         self._process = subprocess.Popen(

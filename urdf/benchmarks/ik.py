@@ -14,15 +14,15 @@ import tyro
 from numpy.typing import NDArray
 
 from vitra_description.calibration import default_calibration
-from vitra_description.collision import CollisionModel
 from vitra_description.description import arm_urdf
-from vitra_description.guard import ARM_GUARD, CommandGuard
 from vitra_description.ik import DifferentialIk, pose_error
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_TELEOP_LIMITS
-from vitra_description.posture_checks import arm_posture_checks
 from vitra_description.postures import home
 from vitra_policy.transforms import make_pose, matrix_from_rotvec
+from vitra_safety.collision import CollisionModel
+from vitra_safety.guard import ARM_GUARD, CommandGuard
+from vitra_safety.posture_checks import arm_posture_checks
 
 Array = NDArray[np.float64]
 Step = Callable[[Array, Array], Array]

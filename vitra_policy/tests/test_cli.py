@@ -20,10 +20,10 @@ from vitra_policy.benchmarks.random_network import example_statistics, random_ne
 from vitra_policy.benchmarks.roofline import PEAKS, least_seconds, trunk_cost, vision_cost
 from vitra_policy.checkpoint.store import save_model
 from vitra_policy.cli import COMMANDS, main
-from vitra_policy.inference.client import RemotePolicy
-from vitra_policy.inference.policy import make_example_observation
-from vitra_policy.inference.server import PolicyServer
 from vitra_policy.model.config import preset
+from vitra_policy.policies.policy import make_example_observation
+from vitra_policy.serving.client import RemotePolicy
+from vitra_policy.serving.server import PolicyServer
 
 TEXT = "Left hand: None. Right hand: Lift it."
 

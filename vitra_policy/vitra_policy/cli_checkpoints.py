@@ -106,7 +106,7 @@ class ExportOnnx:
 
     def run(self) -> None:
         """Export."""
-        from vitra_policy.inference.onnx_graphs import export_onnx
+        from vitra_policy.engine.onnx_graphs import export_onnx
         from vitra_policy.loading import find_checkpoint
 
         sys.stdout.write(f"Wrote {export_onnx(find_checkpoint(self.checkpoint).load_model(), self.out)}.\n")

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import ACTION_DIM, SIDES
 from vitra_policy.errors import VitraError
-from vitra_policy.inference.observation import active_hands
-from vitra_policy.inference.policy import Observation, hands_array, make_example_observation
+from vitra_policy.policies.observation import active_hands
+from vitra_policy.policies.policy import Observation, hands_array, make_example_observation
 from vitra_policy.prompt import hands_of
 
 if TYPE_CHECKING:
-    from vitra_policy.inference.vitra import VitraPolicy
+    from vitra_policy.policies.vitra import VitraPolicy
 
 FloatArray = NDArray[np.float64]
 _MOST_DEG = 175.0
@@ -127,7 +127,7 @@ class Serve(_Run):
 
     def run(self) -> None:
         """Serve until interrupted."""
-        from vitra_policy.inference.server import PolicyServer
+        from vitra_policy.serving.server import PolicyServer
 
         policy = _policy(self)
         policy.warm_up()
@@ -141,7 +141,7 @@ class Serve(_Run):
 
 
 def _policy(run: _Run) -> VitraPolicy:
-    from vitra_policy.inference.vitra import VitraPolicy
+    from vitra_policy.policies.vitra import VitraPolicy
 
     return VitraPolicy(
         run.checkpoint,

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 MODES: dict[str, str] = {
     "parity": "vitra_policy.model.reference_policy:ReferencePolicy",
-    "fast": "vitra_policy.inference.engine:FastEngine",
-    "onnx": "vitra_policy.inference.onnx_engine:OnnxEngine",
+    "fast": "vitra_policy.engine.fast:FastEngine",
+    "onnx": "vitra_policy.engine.onnx_engine:OnnxEngine",
 }
 """Engine class by mode; each takes (model, tokenizer, statistics, device, **options)."""
 

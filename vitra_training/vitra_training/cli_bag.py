@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from vitra_policy.errors import VitraError
-from vitra_training.datasets.bag_check import BagReport, Limits, as_json, check_bag
-from vitra_training.datasets.bag_errors import NoBagError
-from vitra_training.datasets.bag_picture import draw_check
-from vitra_training.datasets.bag_repair import find_broken, repair_bag
-from vitra_training.datasets.bag_trim import trim_bag
-from vitra_training.datasets.bags import BagEpisodes, find_bags
+from vitra_training.bags.check import BagReport, Limits, as_json, check_bag
+from vitra_training.bags.check_plot import draw_check
+from vitra_training.bags.episodes import BagEpisodes, find_bags
+from vitra_training.bags.errors import NoBagError
+from vitra_training.bags.repair import find_broken, repair_bag
+from vitra_training.bags.trim import trim_bag
 from vitra_training.datasets.convert import Format, convert
 
 _console = Console()

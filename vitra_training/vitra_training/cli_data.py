@@ -21,10 +21,10 @@ from rich.table import Table
 from vitra_policy.errors import VitraError
 from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
+from vitra_training.datasets.formats.store import StoreOptions
 from vitra_training.datasets.preview import write_preview
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.statistics import StatisticsOptions, compute_statistics
-from vitra_training.datasets.store import StoreOptions
 from vitra_training.datasets.validate import EpisodeReport, validate_episode
 from vitra_training.datasets.video import VideoReader
 from vitra_training.synthetic.generate import SyntheticOptions, generate

@@ -87,8 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = tyro.cli(_commands(given), args=given, description=__doc__, config=(tyro.conf.EnumChoicesFromValues,))
         if isinstance(command, (Evaluate, Check)):
             return command.run()
+        from vitra_training.training.distributed import leave_team
         from vitra_training.training.run import train
-        from vitra_training.training.team import leave_team
 
         code = train(command)
         leave_team()

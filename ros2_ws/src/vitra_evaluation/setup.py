@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 setup(
     name="vitra_evaluation",
     version="0.1.0",
-    packages=["vitra_evaluation", "vitra_evaluation.console", "vitra_evaluation.stats", "vitra_evaluation.study"],
+    packages=find_packages(include=["vitra_evaluation*"]),
     package_data={"vitra_evaluation.console": ["static/*"], "vitra_evaluation.study": ["static/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/vitra_evaluation"]),
@@ -15,11 +15,11 @@ setup(
     entry_points={
         "console_scripts": [
             "vitra-eval = vitra_evaluation.cli:main",
-            "vitra-study = vitra_evaluation.study_cli:main",
+            "vitra-study = vitra_evaluation.study.cli:main",
         ],
         "vitra_policy.policies": [
-            "switchboard = vitra_evaluation.switchboard:make_switchboard",
-            "handicapped_expert = vitra_evaluation.handicap:make_handicapped_expert",
+            "switchboard = vitra_evaluation.blinding.blinded_policy:make_switchboard",
+            "handicapped_expert = vitra_evaluation.blinding.perturbed_expert:make_handicapped_expert",
         ],
     },
     zip_safe=True,

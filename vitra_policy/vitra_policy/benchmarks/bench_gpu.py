@@ -21,9 +21,9 @@ from vitra_policy.benchmarks.eager_reference import EagerReference
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.benchmarks.roofline import find_peak, least_seconds
 from vitra_policy.benchmarks.scene import INSTRUCTION, Scene, Times, time_in_turns, tokenizer_for, write_report
+from vitra_policy.engine.fast import FastEngine
+from vitra_policy.engine.linear import Precision
 from vitra_policy.errors import VitraError
-from vitra_policy.inference.engine import FastEngine
-from vitra_policy.inference.engine_linear import Precision
 from vitra_policy.model.config import ExpertConfig, LanguageConfig, TokenizerConfig, VisionConfig, VitraConfig, preset
 from vitra_policy.tokenizer import text_ids
 from vitra_policy.transforms import integrate_wrist, matrix_from_euler_xyz, rotation_angle

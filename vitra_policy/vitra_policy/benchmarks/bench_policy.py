@@ -19,7 +19,7 @@ from vitra_policy.benchmarks.bench_gpu import action_error
 from vitra_policy.benchmarks.eager_reference import EagerReference
 from vitra_policy.benchmarks.random_network import random_network
 from vitra_policy.benchmarks.scene import Scene, time_in_turns, tokenizer_for, write_report
-from vitra_policy.inference.engine import FastEngine
+from vitra_policy.engine.fast import FastEngine
 from vitra_policy.model.config import preset
 
 _WARM_UP = 2

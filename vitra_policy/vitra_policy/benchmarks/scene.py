@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import Hands, action_mask, state_mask
-from vitra_policy.inference.engine_image import DeviceResizer
+from vitra_policy.engine.image import DeviceResizer
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.tokenizer import ByteTokenizer, text_ids
 

@@ -11,14 +11,14 @@ from vitra_policy.action_space import HAND
 from vitra_policy.transforms import integrate_wrist, make_pose, matrix_from_euler_xyz, rotation_angle
 from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import HumanEpisode
-from vitra_training.datasets.motion import motion_of
+from vitra_training.datasets.formats.safe_pickle import load_npy_dict
 from vitra_training.datasets.preview import write_preview
-from vitra_training.datasets.safe_pickle import load_npy_dict
-from vitra_training.datasets.sample import cut_chunk
+from vitra_training.datasets.samples.motion import motion_of
+from vitra_training.datasets.samples.sample import cut_chunk
+from vitra_training.datasets.samples.view import full_view
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.validate import validate_episode
 from vitra_training.datasets.video import VideoReader
-from vitra_training.datasets.view import full_view
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from vitra_training.datasets import lerobot_v3
 from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import RobotEpisode
 from vitra_training.datasets.errors import EmptyDatasetError
-from vitra_training.datasets.lerobot_v3 import CAMERA_KEY, LeRobotWriter
+from vitra_training.datasets.formats import lerobot_v3
+from vitra_training.datasets.formats.lerobot_v3 import CAMERA_KEY, LeRobotWriter
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader
 

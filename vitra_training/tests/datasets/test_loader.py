@@ -10,11 +10,11 @@ import torch
 
 from vitra_policy.statistics import Statistics
 from vitra_training.datasets.errors import EmptyDatasetError, TooManyBadSamplesError
-from vitra_training.datasets.loader import Batch, Loader, LoaderOptions
-from vitra_training.datasets.sample import Framing, SampleOptions
+from vitra_training.datasets.samples.loader import Batch, Loader, LoaderOptions
+from vitra_training.datasets.samples.sample import Framing, SampleOptions
+from vitra_training.datasets.samples.stream import SampleStream, TrainingSet
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.statistics import StatisticsOptions, compute_statistics
-from vitra_training.datasets.stream import SampleStream, TrainingSet
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitra_training.datasets.mixture import Schedule, permute
+from vitra_training.datasets.samples.mixture import Schedule, permute
 
 
 @settings(max_examples=50, deadline=None)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vitra_training.datasets.errors import BrokenFileError, ForeignTypeError
-from vitra_training.datasets.safe_pickle import load_npy_dict
+from vitra_training.datasets.formats.safe_pickle import load_npy_dict
 
 
 class Hostile:

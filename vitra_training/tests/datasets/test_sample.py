@@ -15,8 +15,8 @@ from vitra_training.datasets.errors import (
     NotFiniteError,
     NoValidHandError,
 )
-from vitra_training.datasets.motion import Motion, camera_from_wrist, motion_of
-from vitra_training.datasets.sample import (
+from vitra_training.datasets.samples.motion import Motion, camera_from_wrist, motion_of
+from vitra_training.datasets.samples.sample import (
     Framing,
     SampleOptions,
     choose_view,
@@ -24,8 +24,8 @@ from vitra_training.datasets.sample import (
     cut_chunk,
     network_numbers,
 )
+from vitra_training.datasets.samples.view import full_view
 from vitra_training.datasets.sources import EpisodeSource
-from vitra_training.datasets.view import full_view
 
 
 def find(human: EpisodeSource, both: bool) -> HumanEpisode:

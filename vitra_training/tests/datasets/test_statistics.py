@@ -12,8 +12,9 @@ from vitra_policy.hand.xhand_map import xhand_vector_from_hand
 from vitra_policy.statistics import HandKind, HandStatistics, Moments, Statistics
 from vitra_training.datasets import statistics as module
 from vitra_training.datasets.errors import EmptyDatasetError
-from vitra_training.datasets.motion import motion_of
-from vitra_training.datasets.sample import cut_chunk
+from vitra_training.datasets.samples.motion import motion_of
+from vitra_training.datasets.samples.sample import cut_chunk
+from vitra_training.datasets.samples.view import full_view
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.statistics import (
     RunningMoments,
@@ -22,7 +23,6 @@ from vitra_training.datasets.statistics import (
     compute_statistics,
     pool,
 )
-from vitra_training.datasets.view import full_view
 
 PLAIN = StatisticsOptions(augment=False)
 

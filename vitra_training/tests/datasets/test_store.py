@@ -10,14 +10,14 @@ import pytest
 from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import Recording, usable_frames
 from vitra_training.datasets.errors import BrokenFileError, ConversionError
+from vitra_training.datasets.formats.store import STORE_NAME, StoreOptions, StoreWriter
+from vitra_training.datasets.formats.store_reader import CanonicalStore
 from vitra_training.datasets.sources import EpisodeSource, open_source
-from vitra_training.datasets.store import STORE_NAME, StoreOptions, StoreWriter
-from vitra_training.datasets.store_reader import CanonicalStore
 from vitra_training.datasets.video import VideoReader
 
 
 def same_tables(a: object, b: object) -> None:
-    from vitra_training.datasets.record import to_record
+    from vitra_training.datasets.formats.record import to_record
 
     x, y = to_record(a), to_record(b)  # type: ignore[arg-type]
     assert (x.kind, x.id, x.meta) == (y.kind, y.id, y.meta)
@@ -42,7 +42,7 @@ def test_human_and_robot_episodes_come_back_exactly(human: EpisodeSource, robot:
 def test_vitra_1m_survives_the_store_and_back(store: EpisodeSource, human: EpisodeSource, tmp_path: Path) -> None:
     report = convert(store, tmp_path / "back", Format.VITRA1M)
     assert report.converted == len(human)
-    from vitra_training.datasets.vitra_1m import read_episode
+    from vitra_training.datasets.formats.vitra_1m import read_episode
 
     for number, name in enumerate(human.ids):
         same_tables(read_episode(tmp_path / "back" / f"{name}.npy"), human.load(number).episode)

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from vitra_training.datasets import teledata
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, WrongShapeError
+from vitra_training.datasets.formats import teledata
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.validate import validate_episode
 from vitra_training.datasets.video import VideoWriter

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vitra_training.datasets import vitra_1m
 from vitra_training.datasets.episode import HumanEpisode, TextWindow
+from vitra_training.datasets.formats import vitra_1m
 from vitra_training.datasets.preview import write_preview
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.validate import Level, validate_episode

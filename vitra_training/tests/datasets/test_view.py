@@ -11,10 +11,10 @@ from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import make_pose, matrix_from_rotvec, rotate_delta_wrist
 from vitra_training.datasets.camera import Camera, camera_for_video
 from vitra_training.datasets.errors import WrongShapeError
-from vitra_training.datasets.pixels import PICTURE_PX, warp_frame
+from vitra_training.datasets.samples.pixels import PICTURE_PX, warp_frame
+from vitra_training.datasets.samples.view import View, full_view
+from vitra_training.datasets.samples.view_sampler import ViewOptions, sample_view
 from vitra_training.datasets.video import Image
-from vitra_training.datasets.view import View, full_view
-from vitra_training.datasets.view_sampler import ViewOptions, sample_view
 
 SOURCE = Camera(np.array([[218.0, 0, 240], [0, 223.0, 184], [0, 0, 1]]), 480, 368)
 SKELETON = default_skeleton()

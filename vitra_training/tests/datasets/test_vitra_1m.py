@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from vitra_policy.action_space import SIDES
-from vitra_training.datasets import vitra_1m
 from vitra_training.datasets.episode import HumanEpisode
 from vitra_training.datasets.errors import BrokenFileError, MissingKeyError, WrongShapeError
-from vitra_training.datasets.safe_pickle import load_npy_dict
+from vitra_training.datasets.formats import vitra_1m
+from vitra_training.datasets.formats.safe_pickle import load_npy_dict
 from vitra_training.datasets.sources import EpisodeSource
 
 

@@ -10,13 +10,13 @@ from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import euler_xyz_from_matrix, make_pose
 from vitra_training.datasets.episode import HumanEpisode
 from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.formats.vitra_1m import read_index
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader
-from vitra_training.datasets.vitra_1m import read_index
 from vitra_training.synthetic.generate import SyntheticOptions, generate, make_episode
 from vitra_training.synthetic.hands import HELD_FROM_WRIST_M, fingers, grasp_pose, side_grasp, top_grasp
 from vitra_training.synthetic.motions import Skill, perform
-from vitra_training.synthetic.things import scatter
+from vitra_training.synthetic.objects import scatter
 
 SMALL = SyntheticOptions(episodes=2, width_px=96, height_px=72, seed=9)
 

@@ -11,9 +11,9 @@ from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS, ARM_VENDOR_LIMITS
 from vitra_policy.action_space import SIDES
 from vitra_policy.transforms import make_pose
-from vitra_training.datasets import teledata
 from vitra_training.datasets.episode import RobotEpisode
 from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.formats import teledata
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.validate import validate_episode
 from vitra_training.synthetic.arm_paths import find_arm_path

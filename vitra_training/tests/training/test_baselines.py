@@ -32,10 +32,10 @@ from vitra_training.datasets.statistics import StatisticsOptions, compute_statis
 from vitra_training.synthetic.generate import SyntheticOptions
 from vitra_training.training.config import Synthetic
 from vitra_training.training.data import open_training_data
-from vitra_training.training.invent import ANNOTATIONS, invent
 from vitra_training.training.latent_data import with_latents
 from vitra_training.training.presets import PRESETS
 from vitra_training.training.run import train
+from vitra_training.training.synthesize import ANNOTATIONS, invent
 
 SMALL = SyntheticOptions(episodes=2, width_px=96, height_px=72)
 SKELETON = default_skeleton()

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from vitra_training.training.checkpoints import CheckpointFolder
 from vitra_training.training.errors import BrokenTrainingStateError, NotFiniteTrainingError, ResumeMismatchError
-from vitra_training.training.journal import Journal
+from vitra_training.training.metrics_logger import Journal
 from vitra_training.training.run import train
 from vitra_training.training.trainer import Trainer
 

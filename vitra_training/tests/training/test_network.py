@@ -13,7 +13,7 @@ import torch
 
 from vitra_policy.action_space import FINGERS, HAND, SIDES, WRIST
 from vitra_policy.model.vla import Vitra
-from vitra_training.datasets.loader import Loader, LoaderOptions
+from vitra_training.datasets.samples.loader import Loader, LoaderOptions
 from vitra_training.training.batch import TrainBatch
 from vitra_training.training.config import LossConfig
 from vitra_training.training.data import open_training_data

@@ -65,7 +65,7 @@ def settings(data: Path, out: Path, name: str, **run: object) -> TrainConfig:
 
 def die_at(step: int, number: signal.Signals) -> None:
     """Send this process a signal as soon as a step is recorded."""
-    from vitra_training.training.journal import Journal
+    from vitra_training.training.metrics_logger import Journal
 
     record = Journal.record
 

@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 import tyro
 
-from vitra_training.benchmarks.reference_manner import load_sample
+from vitra_training.benchmarks.reference_loader import load_sample
+from vitra_training.datasets.formats.store import StoreWriter
+from vitra_training.datasets.samples.stream import SampleStream, TrainingSet
 from vitra_training.datasets.sources import EpisodeSource, Vitra1M, open_source
 from vitra_training.datasets.statistics import compute_statistics
-from vitra_training.datasets.store import StoreWriter
-from vitra_training.datasets.stream import SampleStream, TrainingSet
 
 _ROOT = Path(__file__).resolve().parents[3]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from vitra_training.datasets import teledata, vitra_1m
 from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
 from vitra_training.datasets.errors import ConversionError, DatasetError
+from vitra_training.datasets.formats import teledata, vitra_1m
+from vitra_training.datasets.formats.store import StoreOptions, StoreWriter
 from vitra_training.datasets.sources import EpisodeSource
-from vitra_training.datasets.store import StoreOptions, StoreWriter
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
 
 
@@ -82,7 +82,7 @@ def open_sink(target: Path, format: Format, options: StoreOptions | None = None)
         return Vitra1MWriter(target)
     if format is Format.TELEDATA:
         return TeleDataWriter(target)
-    from vitra_training.datasets.lerobot_v3 import LeRobotWriter  # needs the robot description
+    from vitra_training.datasets.formats.lerobot_v3 import LeRobotWriter  # needs the robot description
 
     return LeRobotWriter(target)
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.skeleton import BONES, default_skeleton
 from vitra_training.datasets.episode import Episode, HumanEpisode, Recording
-from vitra_training.datasets.motion import Motion, motion_of
+from vitra_training.datasets.samples.captions import window_at
+from vitra_training.datasets.samples.motion import Motion, motion_of
 from vitra_training.datasets.video import Image, VideoReader, VideoWriter, even_size
-from vitra_training.datasets.wording import window_at
 
 _COLOURS: dict[Side, tuple[int, int, int]] = {"left": (80, 160, 255), "right": (255, 140, 60)}
 _SHORT_SIDE_PX = 480

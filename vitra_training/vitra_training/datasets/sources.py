@@ -9,11 +9,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from vitra_training.datasets import teledata, vitra_1m
 from vitra_training.datasets.episode import IntArray, Recording, VideoClip, usable_frames
 from vitra_training.datasets.errors import DatasetError, UnknownFormatError
-from vitra_training.datasets.store import STORE_NAME
-from vitra_training.datasets.store_reader import CanonicalStore
+from vitra_training.datasets.formats import teledata, vitra_1m
+from vitra_training.datasets.formats.store import STORE_NAME
+from vitra_training.datasets.formats.store_reader import CanonicalStore
 
 
 @runtime_checkable
@@ -136,7 +136,7 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     for name in ("annotations", "Annotation", "episodes", "episodic_annotations"):
         if (path / name).is_dir():
             return open_source(path / name, video_root or path)
-    from vitra_training.datasets.bags import BagEpisodes, find_bags  # needs the robot's kinematics and rosbags
+    from vitra_training.bags.episodes import BagEpisodes, find_bags  # needs the robot's kinematics and rosbags
 
     if bags := find_bags(path):
         return BagEpisodes(path, bags)

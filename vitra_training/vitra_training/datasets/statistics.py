@@ -17,8 +17,8 @@ from vitra_policy.hand.xhand_map import xhand_vector_from_hand
 from vitra_policy.statistics import HandStatistics, Moments, Statistics
 from vitra_training.datasets.episode import usable_frames
 from vitra_training.datasets.errors import DatasetError, EmptyDatasetError
-from vitra_training.datasets.motion import motion_of
-from vitra_training.datasets.sample import SampleOptions, choose_view, cut_chunk
+from vitra_training.datasets.samples.motion import motion_of
+from vitra_training.datasets.samples.sample import SampleOptions, choose_view, cut_chunk
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader
 

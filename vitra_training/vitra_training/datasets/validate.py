@@ -16,10 +16,10 @@ from vitra_policy.transforms import compose_poses, invert_pose, rotation_angle, 
 from vitra_training.datasets.camera import camera_for_video
 from vitra_training.datasets.episode import Episode, HumanEpisode, HumanHand, RobotEpisode, usable_frames, valid_frames
 from vitra_training.datasets.errors import DatasetError
+from vitra_training.datasets.formats.teledata import pose_from_vector
+from vitra_training.datasets.samples.captions import window_at
 from vitra_training.datasets.sources import EpisodeSource
-from vitra_training.datasets.teledata import pose_from_vector
 from vitra_training.datasets.video import VideoReader
-from vitra_training.datasets.wording import window_at
 
 _DETERMINANT = 1e-3
 _ORTHOGONAL = 1e-3

@@ -18,12 +18,12 @@ from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xy
 from vitra_training.datasets.camera import Camera
 from vitra_training.datasets.episode import HumanEpisode, HumanHand, TextWindow
 from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.formats.vitra_1m import write_episode, write_index
 from vitra_training.datasets.video import Image, VideoWriter
-from vitra_training.datasets.vitra_1m import write_episode, write_index
 from vitra_training.synthetic.motions import HandScript, Skill, perform, rest, stretched
+from vitra_training.synthetic.objects import Thing, scatter
 from vitra_training.synthetic.render import DrawnHand, render
 from vitra_training.synthetic.scene import camera_path, make_room
-from vitra_training.synthetic.things import Thing, scatter
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import FINGERS_DIM, Side
 from vitra_policy.transforms import interpolate_pose, invert_pose, make_pose, matrix_from_rotvec
 from vitra_training.synthetic.hands import fingers, grasp_pose, side_grasp, top_grasp, wrist_rotation
-from vitra_training.synthetic.things import Thing
+from vitra_training.synthetic.objects import Thing
 
 Array = NDArray[np.float64]
 

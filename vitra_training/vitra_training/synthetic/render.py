@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import Side
 from vitra_training.datasets.camera import Camera
+from vitra_training.synthetic.objects import Shape, Thing
 from vitra_training.synthetic.scene import Image, Plane, Room
-from vitra_training.synthetic.things import Shape, Thing
 
 Array = NDArray[np.float64]
 

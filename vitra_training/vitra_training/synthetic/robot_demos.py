@@ -21,9 +21,9 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.xhand_map import xhand_from_mano
 from vitra_policy.prompt import format_instruction
 from vitra_policy.transforms import euler_xyz_from_matrix, invert_pose, make_pose
-from vitra_training.datasets import teledata
 from vitra_training.datasets.episode import HumanEpisode, RobotEpisode, RobotSide
 from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.formats import teledata
 from vitra_training.datasets.video import VideoWriter
 from vitra_training.synthetic.arm_paths import find_arm_path
 from vitra_training.synthetic.generate import SyntheticOptions, make_episode

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from vitra_training.datasets.sample import Framing
-    from vitra_training.datasets.stream import Failure, SampleKey
+    from vitra_training.datasets.samples.sample import Framing
+    from vitra_training.datasets.samples.stream import Failure, SampleKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from vitra_training.baselines.egodex import EgoDex
 from vitra_training.baselines.gripper import GripperData
 from vitra_training.datasets.episode import IntArray, RobotEpisode
 from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, ForeignStatisticsError
-from vitra_training.datasets.motion import EmbodimentKind
-from vitra_training.datasets.sample import SampleOptions
+from vitra_training.datasets.samples.motion import EmbodimentKind
+from vitra_training.datasets.samples.sample import SampleOptions
+from vitra_training.datasets.samples.stream import SampleStream, TrainingSet
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.statistics import StatisticsOptions, cached_statistics, pool
-from vitra_training.datasets.stream import SampleStream, TrainingSet
 from vitra_training.training.config import DataConfig, SourceFormat
-from vitra_training.training.invent import invent
+from vitra_training.training.synthesize import invent
 
 Say = Callable[[str], None]
 

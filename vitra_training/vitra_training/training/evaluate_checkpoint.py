@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vitra_policy.checkpoint.store import open_checkpoint
-from vitra_training.datasets.loader import Loader, LoaderOptions
-from vitra_training.datasets.sample import SampleOptions
-from vitra_training.datasets.stream import SampleStream, TrainingSet
+from vitra_training.datasets.samples.loader import Loader, LoaderOptions
+from vitra_training.datasets.samples.sample import SampleOptions
+from vitra_training.datasets.samples.stream import SampleStream, TrainingSet
 from vitra_training.training.config import DataConfig, LossConfig, RunConfig
 from vitra_training.training.data import demand_kind, held_out_episodes, kind_of, open_path
+from vitra_training.training.distributed import join_team
 from vitra_training.training.errors import TrainingConfigError
 from vitra_training.training.evaluation import evaluate, write_evaluation
 from vitra_training.training.examples import Examples
 from vitra_training.training.feed import feed
 from vitra_training.training.network import Sampling, TrainingNetwork
-from vitra_training.training.team import join_team
 from vitra_training.training.trainer import Collate
 
 

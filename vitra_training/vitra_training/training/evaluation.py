@@ -14,9 +14,9 @@ from torch import nn
 from vitra_policy.action_space import ACTION_DIM, HAND, SIDES, Hands
 from vitra_policy.statistics import Statistics
 from vitra_training.training.batch import TrainBatch
+from vitra_training.training.distributed import Team
 from vitra_training.training.network import Sampling, valid_components
 from vitra_training.training.open_loop import ErrorSums
-from vitra_training.training.team import Team
 
 
 @torch.no_grad()

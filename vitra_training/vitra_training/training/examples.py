@@ -15,8 +15,8 @@ from torch import Tensor
 
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.tokenizer import Tokenizer, make_tokenizer, text_ids
-from vitra_training.datasets.sample import Numbers
-from vitra_training.datasets.stream import Sample
+from vitra_training.datasets.samples.sample import Numbers
+from vitra_training.datasets.samples.stream import Sample
 from vitra_training.training.batch import TrainBatch
 from vitra_training.training.config import LossConfig
 

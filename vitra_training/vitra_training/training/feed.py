@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vitra_policy.errors import VitraError
-from vitra_training.datasets.loader import Loader
+from vitra_training.datasets.samples.loader import Loader
 from vitra_training.training.batch import TrainBatch
 
 

@@ -20,8 +20,8 @@ from vitra_training.baselines.latent_actions import (
     save,
     small,
 )
-from vitra_training.datasets.pixels import plain_picture
-from vitra_training.datasets.stream import Sample, SampleKey, SampleStream
+from vitra_training.datasets.samples.pixels import plain_picture
+from vitra_training.datasets.samples.stream import Sample, SampleKey, SampleStream
 from vitra_training.datasets.video import VideoPool
 from vitra_training.training.config import TrainConfig
 from vitra_training.training.data import TrainingData

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import FINGERS, HAND, SIDES, TRANSLATION, WRIST
 from vitra_policy.hand.xhand_map import xhand_from_mano
 from vitra_policy.transforms import integrate_wrist, matrix_from_euler_xyz, rotation_angle
-from vitra_training.datasets.motion import EmbodimentKind
+from vitra_training.datasets.samples.motion import EmbodimentKind
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vitra_training.training.errors import TrainingConfigError
-from vitra_training.training.journal import METRICS
+from vitra_training.training.metrics_logger import METRICS
 
 _WINDOW = 20
 _FALL = 0.9

@@ -10,8 +10,8 @@ import numpy as np
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION, Hands
 from vitra_policy.checkpoint.store import open_checkpoint
-from vitra_policy.inference.policy import make_example_observation
-from vitra_policy.inference.registry import create_policy
+from vitra_policy.policies.policy import make_example_observation
+from vitra_policy.policies.registry import create_policy
 from vitra_policy.statistics import HandKind
 from vitra_training.training.errors import TrainingConfigError
 

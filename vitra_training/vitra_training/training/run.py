@@ -13,12 +13,12 @@ import torch
 from vitra_training.training.checkpoints import CheckpointFolder, Progress
 from vitra_training.training.config import TrainConfig, resume_differences
 from vitra_training.training.data import TrainingData, open_training_data
+from vitra_training.training.distributed import Team, join_team
 from vitra_training.training.errors import ResumeMismatchError
 from vitra_training.training.initial import build
-from vitra_training.training.journal import Journal
 from vitra_training.training.latent_data import with_latents
+from vitra_training.training.metrics_logger import Journal
 from vitra_training.training.stopping import stop_on_signals
-from vitra_training.training.team import Team, join_team
 from vitra_training.training.trainer import CHECKPOINTS, Trainer
 
 _CACHE, _SETTINGS, _REPORT = "statistics", "settings.json", "data_report.json"

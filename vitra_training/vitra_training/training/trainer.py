@@ -14,22 +14,22 @@ from torch import nn
 
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
-from vitra_training.datasets.loader import Loader, LoaderOptions
+from vitra_training.datasets.samples.loader import Loader, LoaderOptions
 from vitra_training.training.average import MovingAverage
 from vitra_training.training.batch import TrainBatch
 from vitra_training.training.checkpoints import CheckpointFolder, PolicyParts, Progress, TrainingState
 from vitra_training.training.config import TrainConfig
 from vitra_training.training.data import TrainingData
+from vitra_training.training.distributed import Team, gathered, like, parameters_of, share, whole_number
 from vitra_training.training.errors import NotFiniteTrainingError
 from vitra_training.training.evaluation import evaluate, write_evaluation
 from vitra_training.training.examples import Examples, collate_examples
 from vitra_training.training.feed import feed
-from vitra_training.training.journal import Journal
+from vitra_training.training.metrics_logger import Journal
 from vitra_training.training.network import Sampling, TrainingNetwork, valid_components
 from vitra_training.training.optimizer import apply_rates, make_optimizer, named_states
 from vitra_training.training.schedule import rates_at
 from vitra_training.training.stopping import StopRequest
-from vitra_training.training.team import Team, gathered, like, parameters_of, share, whole_number
 
 CHECKPOINTS, EVALUATION = "checkpoints", "evaluation"
 

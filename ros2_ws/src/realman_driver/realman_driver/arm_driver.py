@@ -17,10 +17,10 @@ from realman_driver import codes, frames
 from realman_driver.link import LinkState
 from realman_driver.units import radians
 from realman_driver.velocity import VelocityEstimator
-from vitra_description.guard import Refusal
-from vitra_description.motion_gate import MotionState, StopCause
-from vitra_description.setpoint_stream import SetpointStream
 from vitra_runtime.timing import Cadence
+from vitra_safety.guard import Refusal
+from vitra_safety.motion_gate import MotionState, StopCause
+from vitra_safety.setpoint_stream import SetpointStream
 
 _ALL_ENABLED = 0b1111111
 _TRACKING_TIME_S = 0.3

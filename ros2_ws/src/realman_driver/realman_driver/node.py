@@ -15,16 +15,16 @@ from realman_driver.arm_driver import ArmDriver, ArmState, DriverStatus
 from realman_driver.link import SdkLink
 from realman_driver.parameters import Parameters
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.guard import PostureCheck
 from vitra_description.names import arm_joints
-from vitra_description.posture_checks import arm_posture_checks
-from vitra_description.setpoint_stream import SetpointStream
 from vitra_msgs.msg import ArmCommand, DriverState, Permit
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.timing import stamp_to_s
+from vitra_safety.guard import PostureCheck
+from vitra_safety.posture_checks import arm_posture_checks
+from vitra_safety.setpoint_stream import SetpointStream
 
 _PERIOD_S = 0.005
 _STATE_PERIOD_S = 0.1

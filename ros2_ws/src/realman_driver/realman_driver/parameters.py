@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from realman_driver.frames import LinkConfig
 from vitra_description.description import ArmVariant
-from vitra_description.guard import ARM_GUARD, GuardSettings
-from vitra_description.motion_gate import FreshnessLimits
-from vitra_description.posture_checks import WorkspaceBox
 from vitra_policy.errors import VitraError
 from vitra_runtime.parameters import param
+from vitra_safety.guard import ARM_GUARD, GuardSettings
+from vitra_safety.motion_gate import FreshnessLimits
+from vitra_safety.posture_checks import WorkspaceBox
 
 _UDP_PORTS = {"left": 8091, "right": 8092}
 """Not the factory's 8089: the SDK also binds the port that it finds configured, and the last to bind gets the data."""

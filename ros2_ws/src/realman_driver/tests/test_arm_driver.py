@@ -12,9 +12,9 @@ from realman_driver.arm_driver import ArmDriver, DriverStatus
 from realman_driver.frames import Operation
 from realman_driver.link import LinkState
 from realman_driver.parameters import Parameters
-from vitra_description.guard import GuardReason
 from vitra_description.postures import home
-from vitra_description.setpoint_stream import SetpointStream
+from vitra_safety.guard import GuardReason
+from vitra_safety.setpoint_stream import SetpointStream
 
 PERIOD_S = 0.005
 HOME = home("right")

@@ -31,7 +31,7 @@ from vitra_description.kinematics import ArmModel
 from vitra_description.names import SIDES, Side, arm_joints, hand_joints
 from vitra_description.postures import home, open_hand
 from vitra_msgs.msg import ArmCommand, ExecutorState, HandCommand, Permit, RobotChunk
-from vitra_policy.inference.curve import TimedSteps
+from vitra_policy.chunks.curve import TimedSteps
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_runtime import qos
 from vitra_runtime.timing import Ticker

@@ -10,13 +10,13 @@ from vitra_control.generator import Feedback, PermitSample, SetpointGenerator, S
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import default_calibration
-from vitra_description.guard import ARM_GUARD, HAND_GUARD
 from vitra_description.kinematics import ArmModel
 from vitra_description.names import Side
 from vitra_description.postures import home, open_hand
-from vitra_description.setpoint_stream import SetpointStream
-from vitra_policy.inference.curve import TimedSteps
+from vitra_policy.chunks.curve import TimedSteps
 from vitra_policy.transforms import quaternion_from_matrix
+from vitra_safety.guard import ARM_GUARD, HAND_GUARD
+from vitra_safety.setpoint_stream import SetpointStream
 
 CALIBRATION = default_calibration()
 STEP_S = 1 / 30

@@ -15,8 +15,8 @@ from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_description.limits import ARM_LIMITS, HAND_LIMITS
 from vitra_description.names import SIDES, Side
 from vitra_description.postures import home, open_hand
-from vitra_policy.inference.curve import StepsError, TimedSteps
-from vitra_policy.inference.timeline import Phase, Verdict
+from vitra_policy.chunks.curve import StepsError, TimedSteps
+from vitra_policy.chunks.timeline import Phase, Verdict
 
 
 def robot(**kwargs: object) -> FakeRobot:

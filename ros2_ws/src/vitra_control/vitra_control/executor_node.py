@@ -24,8 +24,8 @@ from vitra_control.generator import HomeResult, Mode, PermitSample, SetpointGene
 from vitra_control.settings import ARM_PERIOD_S
 from vitra_description.names import SIDES, Side
 from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, Permit, RobotChunk
-from vitra_policy.inference.curve import StepsError, TimedSteps
-from vitra_policy.inference.timeline import Phase, Verdict
+from vitra_policy.chunks.curve import StepsError, TimedSteps
+from vitra_policy.chunks.timeline import Phase, Verdict
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.timing import Cadence, Ticker, stamp_to_s

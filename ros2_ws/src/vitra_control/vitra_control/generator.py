@@ -13,8 +13,8 @@ from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_control.stillness import Stillness
 from vitra_description.names import Side
-from vitra_policy.inference.curve import StepsError, TimedSteps
-from vitra_policy.inference.timeline import Sample, Verdict
+from vitra_policy.chunks.curve import StepsError, TimedSteps
+from vitra_policy.chunks.timeline import Sample, Verdict
 
 Array = NDArray[np.float64]
 

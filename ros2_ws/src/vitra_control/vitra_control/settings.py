@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitra_description.guard import ARM_GUARD, HAND_GUARD
 from vitra_description.limits import ARM_LIMITS, ARM_TELEOP_LIMITS, HAND_LIMITS, JointLimits
+from vitra_safety.guard import ARM_GUARD, HAND_GUARD
 
 ARM_PERIOD_S = ARM_GUARD.period_s
 HAND_PERIOD_S = HAND_GUARD.period_s

@@ -13,13 +13,13 @@ from vitra_description.ik import DifferentialIk
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import HAND_LIMITS
 from vitra_description.names import Side
-from vitra_description.posture_checks import WorkspaceBox
 from vitra_description.postures import home, open_hand
-from vitra_description.stop_profile import StopProfile
-from vitra_policy.inference.curve import WRIST_AND_HAND, TimedSteps
-from vitra_policy.inference.temporal_ensemble import TemporalEnsemble
-from vitra_policy.inference.timeline import ChunkTimeline, Phase, Sample, Verdict
+from vitra_policy.chunks.curve import WRIST_AND_HAND, TimedSteps
+from vitra_policy.chunks.ensemble import TemporalEnsemble
+from vitra_policy.chunks.timeline import ChunkTimeline, Phase, Sample, Verdict
 from vitra_policy.transforms import quaternion_from_matrix
+from vitra_safety.posture_checks import WorkspaceBox
+from vitra_safety.stop_profile import StopProfile
 
 Array = NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from vitra_evaluation import cli
-from vitra_evaluation.session import Session
-from vitra_evaluation.store import Outcome
+from vitra_evaluation.session.folder import Session
+from vitra_evaluation.session.store import Outcome
 
 SMALL = Path(__file__).parent / "data/small.yaml"
 
@@ -64,7 +64,7 @@ def test_seal_check_notices_an_edited_schedule_and_a_blind_report_is_refused(
 
 
 def test_the_readme_lists_every_key() -> None:
-    from vitra_evaluation.trial import KEYS
+    from vitra_evaluation.session.trial import KEYS
 
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     for key in KEYS:

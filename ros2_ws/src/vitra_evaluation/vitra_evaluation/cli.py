@@ -14,16 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from vitra_evaluation.console.access import default_token
-from vitra_evaluation.plan import Plan
-from vitra_evaluation.plan_file import read_plan
-from vitra_evaluation.plan_scene import check_scene
-from vitra_evaluation.provenance import plan_hashes
-from vitra_evaluation.report import write_report
-from vitra_evaluation.session import Session
-from vitra_evaluation.sitting import Sitting, SittingSettings
-from vitra_evaluation.store import Outcome
+from vitra_evaluation.plan.file import read_plan
+from vitra_evaluation.plan.plan import Plan
+from vitra_evaluation.plan.scene import check_scene
+from vitra_evaluation.report.write import write_report
+from vitra_evaluation.session.attended_session import Sitting, SittingSettings
+from vitra_evaluation.session.folder import Session
+from vitra_evaluation.session.provenance import plan_hashes
+from vitra_evaluation.session.store import Outcome
 from vitra_policy.errors import UnknownNameError, VitraError
-from vitra_policy.inference.registry import policy_names
+from vitra_policy.policies.registry import policy_names
 
 console = Console(stderr=True, highlight=False)
 

@@ -17,8 +17,8 @@ import tyro
 from rich.console import Console
 from rich.markup import escape
 
-from vitra_evaluation.session import Session
-from vitra_evaluation.store import Store
+from vitra_evaluation.session.folder import Session
+from vitra_evaluation.session.store import Store
 from vitra_policy.errors import VitraError
 
 console = Console(stderr=True, highlight=False)

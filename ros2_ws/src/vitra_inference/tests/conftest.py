@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from vitra_policy.inference import registry
-from vitra_policy.inference.policy import ActionChunk, PolicyMetadata
+from vitra_policy.policies import registry
+from vitra_policy.policies.policy import ActionChunk, PolicyMetadata
 
 
 class FakePolicy:

@@ -4,7 +4,7 @@ import pytest
 
 from vitra_inference.loader import PolicyLoader, PolicyLoadingError
 from vitra_policy.errors import VitraError
-from vitra_policy.inference.policy import PolicyError
+from vitra_policy.policies.policy import PolicyError
 
 
 class Slow:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vitra_inference.observations import Camera, Frame, ObservationBuffer
-from vitra_policy.inference.observation import CameraInfoError
+from vitra_policy.policies.observation import CameraInfoError
 
 RIGHT = np.array([False, True])
 NEITHER = np.array([False, False])

@@ -11,8 +11,8 @@ from vitra_description.calibration import default_calibration
 from vitra_description.observed_wrist import ObservedWrist
 from vitra_msgs.msg import ExecutorState, Heartbeat, SafetyState, SimState
 from vitra_policy.errors import UnknownNameError
-from vitra_policy.inference.observation import hand_vector
-from vitra_policy.inference.policy import PolicyError, PolicyMetadata
+from vitra_policy.policies.observation import hand_vector
+from vitra_policy.policies.policy import PolicyError, PolicyMetadata
 
 pytestmark = pytest.mark.graph
 

@@ -7,9 +7,9 @@ import pytest
 from vitra_inference.observations import Frame, Sighting
 from vitra_inference.session import RunSession
 from vitra_inference.worker import PolicyWorker, WorkerSettings
-from vitra_policy.inference.observation import HandStates
-from vitra_policy.inference.policy import make_example_observation
-from vitra_policy.inference.rtc import DelayMeter
+from vitra_policy.policies.observation import HandStates
+from vitra_policy.policies.policy import make_example_observation
+from vitra_policy.policies.rtc import DelayMeter
 
 RIGHT = np.array([False, True])
 

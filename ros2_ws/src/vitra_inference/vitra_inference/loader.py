@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from vitra_policy.errors import VitraError
-from vitra_policy.inference.policy import Policy, PolicyError
+from vitra_policy.policies.policy import Policy, PolicyError
 
 
 class PolicyLoadingError(VitraError):

@@ -16,7 +16,7 @@ from vitra_inference.observations import Camera, Frame
 from vitra_inference.worker import Answer
 from vitra_msgs.msg import HandActionChunk, SimState
 from vitra_policy.errors import UnknownNameError, VitraError
-from vitra_policy.inference.policy import Extra
+from vitra_policy.policies.policy import Extra
 from vitra_runtime.sim_state import extras_of
 
 FloatArray = NDArray[np.float64]

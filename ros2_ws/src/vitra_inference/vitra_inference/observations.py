@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
-from vitra_policy.inference.observation import (
+from vitra_policy.policies.observation import (
     CameraInfoError,
     HandStateEstimator,
     HandStates,
     SampleHistory,
     fov_from_intrinsics,
 )
-from vitra_policy.inference.policy import BASE_FROM_CAMERA, CommittedPrefix, Extra, Observation
+from vitra_policy.policies.policy import BASE_FROM_CAMERA, CommittedPrefix, Extra, Observation
 
 FloatArray: TypeAlias = NDArray[np.float64]
 

@@ -32,9 +32,9 @@ from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import ExecutorState, HandActionChunk, SafetyState, SimState
 from vitra_msgs.srv import SetInstruction
 from vitra_policy.errors import UnknownNameError, VitraError
-from vitra_policy.inference.policy import Policy, hands_array
-from vitra_policy.inference.registry import create_policy, parse_options, policy_names
-from vitra_policy.inference.rtc import DelayMeter
+from vitra_policy.policies.policy import Policy, hands_array
+from vitra_policy.policies.registry import create_policy, parse_options, policy_names
+from vitra_policy.policies.rtc import DelayMeter
 from vitra_runtime import qos
 from vitra_runtime.actions import long_action_server
 from vitra_runtime.node import StackNode, run

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from vitra_inference.observations import Frame, ObservationBuffer, Sighting
 from vitra_inference.session import Run, RunSession, TerminationReason
-from vitra_policy.inference.policy import ActionChunk, Observation, Policy
-from vitra_policy.inference.rtc import AnchoredChunk, DelayMeter, committed_prefix
+from vitra_policy.policies.policy import ActionChunk, Observation, Policy
+from vitra_policy.policies.rtc import AnchoredChunk, DelayMeter, committed_prefix
 
 _IDLE_POLL_S = 0.2
 _RECOVERY_PERIOD_S = 1.0

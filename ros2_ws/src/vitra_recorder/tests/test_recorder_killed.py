@@ -95,8 +95,8 @@ def fill(file):
 
 
 def test_after_kill_9_repair_recovers_all_but_the_last_second(robot, tmp_path):
-    from vitra_training.datasets.bag_repair import repair_bag
-    from vitra_training.datasets.bag_streams import read_streams
+    from vitra_training.bags.repair import repair_bag
+    from vitra_training.bags.streams import read_streams
 
     r = robot(f"output_dir:={tmp_path / 'set'}")
     first = r.start().message
@@ -140,7 +140,7 @@ def test_a_full_disk_ends_the_episode_in_words_and_keeps_what_there_is(robot, tm
         assert "No space left" in answer.message
         assert ".partial" in answer.message
         filler.close()
-        from vitra_training.datasets.bag_streams import read_streams
+        from vitra_training.bags.streams import read_streams
 
         assert read_streams(type(disk)(earlier)).streams["right_arm/joint_states"].arrivals_ns
         assert (disk / "set" / "episode_000002__wave.partial").is_dir()

@@ -12,7 +12,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from vitra_msgs.msg import HandActionChunk, Heartbeat
-from vitra_policy.inference.replay import read_recording
+from vitra_policy.policies.replay import read_recording
 from vitra_runtime import qos
 
 pytestmark = pytest.mark.graph

@@ -14,8 +14,8 @@ from vitra_recorder.images import compress_video
 from vitra_recorder.pipeline import ImageFormat, PipelineSettings, RecordingPipeline
 from vitra_recorder.topics import CAMERA, Kind, Topic
 from vitra_recorder.video import KEY_FRAME_EVERY, VIDEO_TYPE, VideoEncoder
-from vitra_training.datasets.bag_pictures import VideoDecoder, decoded, is_key_frame
-from vitra_training.datasets.bags import read_bag
+from vitra_training.bags.episodes import read_bag
+from vitra_training.bags.images import VideoDecoder, decoded, is_key_frame
 
 TOPIC = Topic(CAMERA, "sensor_msgs/msg/Image", kind=Kind.COLOR, rate_hz=30.0)
 

@@ -25,7 +25,7 @@ from vitra_msgs.action import RecordEpisode
 from vitra_msgs.msg import EpisodeState
 from vitra_msgs.srv import DiscardEpisode
 from vitra_policy.errors import VitraError
-from vitra_policy.inference.registry import parse_options
+from vitra_policy.policies.registry import parse_options
 from vitra_recorder.bag import BagError, leftovers
 from vitra_recorder.episodes import lock_folder
 from vitra_recorder.session import EpisodeRequest, Recording, RecordingSession, without_figures

@@ -6,8 +6,8 @@ import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion
 
 from vitra_msgs.msg import SimState
-from vitra_policy.inference import policy as boundary
-from vitra_policy.inference.policy import PRIVILEGED_EXTRAS
+from vitra_policy.policies import policy as boundary
+from vitra_policy.policies.policy import PRIVILEGED_EXTRAS
 from vitra_runtime.sim_state import extras_of
 
 

@@ -20,7 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 from vitra_msgs.msg import Heartbeat
 from vitra_policy.errors import VitraError
 from vitra_runtime import parameters, qos
-from vitra_runtime.hearing import Hearing, Listener
+from vitra_runtime.discovery_check import Hearing, Listener
 from vitra_runtime.scheduling import request_realtime
 from vitra_runtime.timing import Ticker
 
@@ -39,7 +39,8 @@ class StackNode(LifecycleNode, Generic[P]):
     """A lifecycle node that configures and activates itself and beats from a thread of its own.
 
     In its first seconds it must hear the heartbeats of all other nodes of its machine but one: until then it reports a
-    fault, and if that does not come about it ends with `DeafError`, to be started again (`vitra_runtime.hearing`).
+    fault, and if that does not come about it ends with `DeafError`, to be started again
+    (`vitra_runtime.discovery_check`).
 
     Subclasses fill `setup` (raise VitraError to refuse; it is tried again every second), `start`, `halt` and
     `teardown`. `teardown` is the only cleanup path: it also runs after an error and at the end of the process, and

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from vitra_msgs.msg import SimState
-from vitra_policy.inference import policy as boundary
+from vitra_policy.policies import policy as boundary
 from vitra_policy.transforms import make_pose, matrix_from_quaternion
 
 
 def extras_of(message: SimState) -> dict[str, boundary.Extra]:
-    """Time, task, success and objects by the names of `vitra_policy.inference.policy`."""
+    """Time, task, success and objects by the names of `vitra_policy.policies.policy`."""
     poses = [
         make_pose([p.x, p.y, p.z], matrix_from_quaternion([q.x, q.y, q.z, q.w]))
         for p, q in ((pose.position, pose.orientation) for pose in message.object_poses)

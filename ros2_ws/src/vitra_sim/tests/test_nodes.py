@@ -142,7 +142,7 @@ def test_the_world_tells_its_state_takes_a_reset_and_leaves_traces(graph, addres
 
     world.send_signal(signal.SIGINT)
     assert world.wait(10) == 0
-    from vitra_sim.trace import load_trace
+    from vitra_sim.realtime.trace import load_trace
 
     assert [s.task for s in load_trace(tmp_path / "trace.npz")] == ["place_cube_in_box", "place_mug_in_box_left"]
     last = json.loads((tmp_path / "motion.jsonl").read_text().splitlines()[-1])

@@ -6,7 +6,7 @@ pytest.importorskip("rclpy")
 
 from vitra_runtime.parameters import markdown_table  # noqa: E402
 from vitra_sim import sim_camera_node, sim_world_node  # noqa: E402
-from vitra_sim.tasks import TASKS  # noqa: E402
+from vitra_sim.tasks.tasks import TASKS  # noqa: E402
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 

@@ -2,7 +2,7 @@ import json
 
 from vitra_sim import rollout
 from vitra_sim.rollout import Args, Episode, run, summarize
-from vitra_sim.tasks import TASKS
+from vitra_sim.tasks.tasks import TASKS
 
 
 def test_a_short_rollout_succeeds_and_reports(tmp_path):

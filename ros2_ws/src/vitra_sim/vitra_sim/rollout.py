@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vitra_policy.errors import VitraError
-from vitra_policy.inference.policy import Policy
-from vitra_policy.inference.registry import create_policy, parse_options
-from vitra_sim.env import VitraSimEnv
-from vitra_sim.tasks import DEFAULT_TASK, TASKS, get_task
+from vitra_policy.policies.policy import Policy
+from vitra_policy.policies.registry import create_policy, parse_options
+from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.tasks.tasks import DEFAULT_TASK, TASKS, get_task
 
 console = Console(stderr=True, highlight=False)
 
@@ -30,7 +30,7 @@ class Args:
     """Run episodes of a policy in lockstep simulation."""
 
     policy: str = "expert"
-    """Policy by name (vitra_policy.inference.registry)."""
+    """Policy by name (vitra_policy.policies.registry)."""
     policy_option: tuple[str, ...] = ()
     """Options of the policy as key=value, repeatable."""
     task: str = DEFAULT_TASK

@@ -18,10 +18,10 @@ from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
 from vitra_runtime.timing import Ticker
-from vitra_sim.camera import HeadCamera, scaled_intrinsics
-from vitra_sim.picture_messages import ImageMessage, camera_info
-from vitra_sim.scene_view import SceneView
-from vitra_sim.shared_state import StateReader, default_name
+from vitra_sim.realtime.image_messages import ImageMessage, camera_info
+from vitra_sim.realtime.scene_view import SceneView
+from vitra_sim.realtime.shared_state import StateReader, default_name
+from vitra_sim.scene.camera import HeadCamera, scaled_intrinsics
 
 _STALE_S = 0.5
 _START_S = 5.0  # the world may take this long to appear before its absence is a fault

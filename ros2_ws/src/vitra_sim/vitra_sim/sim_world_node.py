@@ -26,13 +26,13 @@ from vitra_runtime.parameters import param
 from vitra_runtime.timing import Ticker
 from vitra_sim.doubles.realman import RealmanDouble
 from vitra_sim.doubles.xhand_server import XHandServer
-from vitra_sim.faults import FaultSwitches
-from vitra_sim.ground_truth import GroundTruth
-from vitra_sim.realtime import RealTimePhysics
-from vitra_sim.shared_state import StateWriter, default_name
-from vitra_sim.tasks import DEFAULT_TASK
-from vitra_sim.trace import MotionTrace, StateTrace
-from vitra_sim.world import World
+from vitra_sim.realtime.faults import FaultSwitches
+from vitra_sim.realtime.runner import RealTimePhysics
+from vitra_sim.realtime.shared_state import StateWriter, default_name
+from vitra_sim.realtime.trace import MotionTrace, StateTrace
+from vitra_sim.scene.world import World
+from vitra_sim.tasks.ground_truth import GroundTruth
+from vitra_sim.tasks.tasks import DEFAULT_TASK
 
 _SWITCH_INTERVAL_S = 0.0005
 
@@ -41,7 +41,7 @@ _SWITCH_INTERVAL_S = 0.0005
 class Parameters:
     """Of the simulated world."""
 
-    task: str = param(DEFAULT_TASK, "Task at the start, see vitra_sim.tasks")
+    task: str = param(DEFAULT_TASK, "Task at the start, see vitra_sim.tasks.tasks")
     seed: int = param(0, "Seed of the start state", bounds=(0, 2**31))
     calibration: str = param("sim", "Calibration file that says how the robot is mounted")
     arms: str = param("both", "Arms and hands that are plugged in", choices=("left", "right", "both"))

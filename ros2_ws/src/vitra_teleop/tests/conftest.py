@@ -8,7 +8,7 @@ import pytest
 from vitra_policy.action_space import SIDES, join_hands
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.hand.xhand_map import mano_from_xhand
-from vitra_policy.inference.observation import HandStates, hand_vector
+from vitra_policy.policies.observation import HandStates, hand_vector
 from vitra_policy.transforms import make_pose, matrix_from_rotvec
 from vitra_teleop.hands import HandFrame, TrackedHand
 

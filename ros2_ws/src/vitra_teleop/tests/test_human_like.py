@@ -2,7 +2,7 @@ import numpy as np
 
 from vitra_policy.action_space import FINGERS, HAND, WRIST
 from vitra_policy.hand.xhand_map import mano_from_xhand
-from vitra_policy.inference.policy import ActionChunk
+from vitra_policy.policies.policy import ActionChunk
 from vitra_policy.transforms import delta_wrist, integrate_wrist, make_pose, matrix_from_rotvec
 from vitra_teleop.follower import SpeedLimits
 from vitra_teleop.human_like import HumanLikeHands

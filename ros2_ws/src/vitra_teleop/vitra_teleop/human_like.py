@@ -8,7 +8,7 @@ import numpy as np
 
 from vitra_policy.action_space import FINGERS, HAND, SIDES, Side
 from vitra_policy.hand.skeleton import default_skeleton
-from vitra_policy.inference.policy import ActionChunk
+from vitra_policy.policies.policy import ActionChunk
 from vitra_policy.transforms import (
     integrate_wrist,
     interpolate_pose,

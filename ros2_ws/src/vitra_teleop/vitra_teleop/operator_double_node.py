@@ -17,9 +17,9 @@ from vitra_description.calibration import calibration_path, load_calibration
 from vitra_msgs.msg import HandActionChunk, SimState
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
-from vitra_policy.inference import policy as boundary
-from vitra_policy.inference.policy import Observation, Policy
-from vitra_policy.inference.registry import create_policy
+from vitra_policy.policies import policy as boundary
+from vitra_policy.policies.policy import Observation, Policy
+from vitra_policy.policies.registry import create_policy
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from vitra_policy.action_space import Side
-from vitra_policy.inference.observation import HandStates
+from vitra_policy.policies.observation import HandStates
 from vitra_policy.transforms import rotation_angle
 from vitra_teleop.follower import Follower, HandPose, SpeedLimits
 from vitra_teleop.hands import Array

@@ -10,7 +10,7 @@ from vitra_description.calibration import Calibration
 from vitra_description.names import arm_joints, hand_joints
 from vitra_description.observed_wrist import ObservedWrist
 from vitra_policy.action_space import Side
-from vitra_policy.inference.observation import HandStateEstimator, HandStates, SampleHistory
+from vitra_policy.policies.observation import HandStateEstimator, HandStates, SampleHistory
 from vitra_teleop.hands import Array
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, ROTATION, SIDES, TRANSLATION, WRIST, Side
 from vitra_policy.hand.xhand_map import mano_from_xhand, xhand_from_mano
-from vitra_policy.inference.observation import HandStates
+from vitra_policy.policies.observation import HandStates
 from vitra_policy.transforms import delta_wrist, make_pose, matrix_from_euler_xyz
 from vitra_teleop.clutch import Clutch, ClutchSettings, ClutchState
 from vitra_teleop.follower import Follower, HandPose, SpeedLimits

@@ -15,7 +15,7 @@ from std_srvs.srv import Trigger
 from vitra_description.calibration import calibration_path, load_calibration
 from vitra_msgs.msg import HandActionChunk, SafetyState
 from vitra_msgs.srv import SetInstruction
-from vitra_policy.inference.registry import parse_options
+from vitra_policy.policies.registry import parse_options
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopics

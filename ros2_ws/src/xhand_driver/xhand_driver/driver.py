@@ -8,10 +8,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitra_description.guard import HAND_GUARD, GuardSettings
-from vitra_description.motion_gate import FreshnessLimits
-from vitra_description.setpoint_stream import SetpointStream
 from vitra_runtime.timing import Cadence
+from vitra_safety.guard import HAND_GUARD, GuardSettings
+from vitra_safety.motion_gate import FreshnessLimits
+from vitra_safety.setpoint_stream import SetpointStream
 from xhand_driver.device import HandSample
 
 Array = NDArray[np.float64]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from vitra_description.guard import HAND_GUARD, GuardSettings
-from vitra_description.motion_gate import FreshnessLimits
 from vitra_runtime.parameters import param
+from vitra_safety.guard import HAND_GUARD, GuardSettings
+from vitra_safety.motion_gate import FreshnessLimits
 from xhand_driver.device import Gains
 from xhand_driver.discovery import PortSettings
 from xhand_driver.sdk import VENDOR_MODULE

@@ -18,13 +18,13 @@ from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
+from vitra_evaluation.backends.port import TrialPort
 from vitra_evaluation.console.access import host_fits, origin_fits, token_fits
 from vitra_evaluation.console.state import page_state
 from vitra_evaluation.errors import SessionError
-from vitra_evaluation.port import TrialPort
-from vitra_evaluation.runner import Order, Runner
-from vitra_evaluation.session import Session
-from vitra_evaluation.trial import Command
+from vitra_evaluation.session.folder import Session
+from vitra_evaluation.session.runner import Order, Runner
+from vitra_evaluation.session.trial import Command
 
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitra_evaluation.keys import ASKS
-from vitra_evaluation.port import TrialPort
-from vitra_evaluation.runner import View
-from vitra_evaluation.session import Session
-from vitra_evaluation.trial import KEYS, Phase
+from vitra_evaluation.backends.port import TrialPort
+from vitra_evaluation.session.folder import Session
+from vitra_evaluation.session.keys import ASKS
+from vitra_evaluation.session.runner import View
+from vitra_evaluation.session.trial import KEYS, Phase
 
 _SAFETY = {0: "disarmed", 1: "armed", 2: "stopped"}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vitra_evaluation.yaml_lines import Reader
+from vitra_evaluation.plan.yaml_lines import Reader
 from vitra_policy.errors import VitraError
 
 SUFFIXES = (".mp4", ".webm")

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vitra_launch.launch_file import Process
+from vitra_launch.processes import ProcessGroup
+
+
+class Log:
+    """Collects lines and reacts to them."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, line: str) -> None:
+        self.lines.append(line)
+
+    def has(self, text: str, count: int = 1) -> Callable[[], bool]:
+        return lambda: sum(text in line for line in self.lines) >= count
+
+
+@pytest.fixture
+def spec(environment: dict[str, str]):
+    def _spec(executable: str, **changes: object) -> Process:
+        path = Path(environment["AMENT_PREFIX_PATH"]) / "lib/toy" / executable
+        return Process(executable, (str(path),), dict(environment), **changes)  # type: ignore[arg-type]
+
+    return _spec
+
+
+def test_lines_carry_the_name_of_their_process_and_ctrl_c_ends_it(spec) -> None:
+    log = Log()
+    group = ProcessGroup(log)
+    group.start(spec("echo_args"))
+    assert group.run(log.has("ARGS")) == 0
+    assert "[echo_args-1] ARGS" in log.lines
+    assert log.has("finished cleanly")()
+
+
+def test_a_process_that_ignores_signals_is_killed_after_its_timeouts(spec) -> None:
+    log = Log()
+    group = ProcessGroup(log)
+    group.start(spec("stubborn", sigterm_timeout_s=0.1, sigkill_timeout_s=0.1))
+    group.run(log.has("READY"))
+    assert log.has("did not stop in time")()
+    assert log.has("SIGKILL")()
+
+
+def test_a_killed_process_is_started_again_and_the_others_go_on(spec) -> None:
+    log, pids = Log(), []
+    group = ProcessGroup(log, on_start=lambda name, pid: pids.append(pid))
+    group.start(spec("echo_args", respawn=True))
+    group.start(spec("echo_args"))
+
+    def step() -> bool:
+        if log.has("ARGS", 2)() and len(pids) == 2:
+            os.kill(pids[0], signal.SIGKILL)
+        return len(pids) == 3 and log.has("ARGS", 3)()
+
+    assert group.run(step) == 0
+    assert log.has("killed by SIGKILL")()
+
+
+def test_the_exit_code_tells_that_a_process_failed(spec) -> None:
+    log = Log()
+    group = ProcessGroup(log)
+    group.start(spec("failing"))
+    assert group.run(lambda: False) == 3
+    assert log.has("exit code 3")()
+
+
+def test_the_launch_ends_with_the_node_that_asks_for_it(spec) -> None:
+    log = Log()
+    group = ProcessGroup(log)
+    group.start(spec("echo_args"))
+    group.start(spec("finishing", shutdown_on_exit=True))
+    assert group.run(lambda: False) == 0
+
+
+def test_respawn_gives_up_after_the_allowed_retries(spec) -> None:
+    log = Log()
+    group = ProcessGroup(log)
+    group.start(spec("failing", respawn=True, respawn_max_retries=2))
+    assert group.run(lambda: False) == 3
+    assert log.has("exit code 3", 3)()

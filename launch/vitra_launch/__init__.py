@@ -1,0 +1,1 @@
+"""Reads and runs ROS 2 launch XML where the ros2 CLI is absent."""

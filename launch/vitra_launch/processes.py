@@ -1,0 +1,174 @@
+"""Run processes side by side: prefixed logs, respawn, and a clean stop for all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vitra_launch.launch_file import Process
+
+_POLL_S = 0.2
+
+
+@dataclass
+class _Child:
+    spec: Process
+    label: str
+    popen: subprocess.Popen[bytes]
+    respawns: int = 0
+    buffer: bytes = b""
+    done: bool = False
+
+
+class ProcessGroup:
+    """The processes of one launch.
+
+    Args:
+        write: where prefixed lines go.
+        on_start: called with (name, pid) at every start, also of a respawned process.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], None] | None = None,
+        on_start: Callable[[str, int], None] = lambda name, pid: None,
+    ) -> None:
+        self._write = write or self._print
+        self._on_start = on_start
+        self._selector = selectors.DefaultSelector()
+        self._children: list[_Child] = []
+        self._pending: list[tuple[float, Process, str, int]] = []
+        self._stopping = False
+        self.exit_code = 0
+
+    def start(self, spec: Process) -> None:
+        """Start one process."""
+        self._spawn(spec, f"{spec.label}-{len(self._children) + 1}", 0)
+
+    def run(self, should_stop: Callable[[], bool]) -> int:
+        """Serve the processes until told to stop, until one with on_exit=shutdown ends, or until none is left.
+
+        Returns:
+            0, or the exit code of the first process that failed and was not respawned.
+        """
+        while not should_stop() and not self._stopping:
+            self._serve(_POLL_S)
+            if not any(not c.done for c in self._children) and not self._pending:
+                break
+        self.stop()
+        return self.exit_code
+
+    def stop(self) -> None:
+        """SIGINT to all, then SIGTERM, then SIGKILL, each after its timeout; drains the logs."""
+        self._stopping = True
+        self._pending.clear()
+        live = [c for c in self._children if not c.done]
+        for child in live:
+            self._signal(child, signal.SIGINT)
+        begin_s = time.monotonic()
+        while any(not c.done for c in live):
+            self._serve(0.05)
+            waited_s = time.monotonic() - begin_s
+            for child in live:
+                if child.done:
+                    continue
+                term_s = child.spec.sigterm_timeout_s
+                if waited_s > term_s + child.spec.sigkill_timeout_s:
+                    self._write(f"[ERROR] [{child.label}]: did not stop in time, killed")
+                    self._signal(child, signal.SIGKILL)
+                    self._signal_group(child, signal.SIGKILL)
+                elif waited_s > term_s:
+                    self._signal(child, signal.SIGTERM)
+        self._selector.close()
+
+    def _spawn(self, spec: Process, label: str, respawns: int) -> None:
+        # A session of its own: the terminal's Ctrl-C reaches a node once, through us.
+        popen = subprocess.Popen(
+            spec.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**spec.environment, "PYTHONUNBUFFERED": "1"},
+            cwd=spec.cwd,
+            start_new_session=True,
+        )
+        assert popen.stdout is not None
+        os.set_blocking(popen.stdout.fileno(), False)
+        child = _Child(spec, label, popen, respawns)
+        self._children.append(child)
+        self._selector.register(popen.stdout, selectors.EVENT_READ, child)
+        self._write(f"[INFO] [{label}]: process started with pid [{popen.pid}]")
+        self._on_start(spec.label, popen.pid)
+
+    def _serve(self, timeout_s: float) -> None:
+        for key, _ in self._selector.select(timeout_s):
+            self._read(key.data)
+        for child in self._children:
+            if not child.done and child.popen.poll() is not None:
+                self._ended(child)
+        now_s = time.monotonic()
+        for entry in [p for p in self._pending if p[0] <= now_s]:
+            self._pending.remove(entry)
+            self._spawn(*entry[1:])
+
+    def _read(self, child: _Child) -> None:
+        stream = child.popen.stdout
+        assert stream is not None
+        data = stream.read()
+        if not data:
+            if data == b"":
+                self._selector.unregister(stream)
+            return
+        *lines, child.buffer = (child.buffer + data).split(b"\n")
+        for line in lines:
+            self._write(f"[{child.label}] {line.decode(errors='replace').rstrip()}")
+
+    def _ended(self, child: _Child) -> None:
+        child.done = True
+        stream = child.popen.stdout
+        assert stream is not None
+        if stream.fileno() in self._selector.get_map():
+            self._read(child)
+            if stream.fileno() in self._selector.get_map():
+                self._selector.unregister(stream)
+        stream.close()
+        code = child.popen.returncode
+        if code in (0, -signal.SIGINT, -signal.SIGTERM) and (self._stopping or code == 0):
+            self._write(f"[INFO] [{child.label}]: process has finished cleanly [pid {child.popen.pid}]")
+        else:
+            how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            self._write(f"[ERROR] [{child.label}]: process has died [pid {child.popen.pid}, {how}]")
+        if self._stopping:
+            return
+        retries = child.spec.respawn_max_retries
+        if child.spec.respawn and (retries < 0 or child.respawns < retries):
+            due_s = time.monotonic() + child.spec.respawn_delay_s
+            self._pending.append((due_s, child.spec, child.label, child.respawns + 1))
+            return
+        if code != 0 and self.exit_code == 0:
+            self.exit_code = code if code > 0 else 128 - code
+        if child.spec.shutdown_on_exit:
+            self._stopping = True
+
+    @staticmethod
+    def _signal(child: _Child, number: signal.Signals) -> None:
+        if child.popen.poll() is None:
+            child.popen.send_signal(number)
+
+    @staticmethod
+    def _signal_group(child: _Child, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.popen.pid, number)
+
+    @staticmethod
+    def _print(line: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # who read the log is gone; the processes must still be stopped
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME, Pace, Switchboard
+from vitra_evaluation.blinding.blinding_key import open_seal
+from vitra_evaluation.plan.plan import Latency, Plan
+from vitra_evaluation.session.folder import ACTIVE_NAME, Session
+from vitra_policy.action_space import ACTION_DIM
+from vitra_policy.policies.policy import (
+    SIM_OBJECT_POSES,
+    ActionChunk,
+    PolicyError,
+    PolicyMetadata,
+    make_example_observation,
+)
+
+
+class Recorded:
+    """A policy that remembers what it saw and says its own name everywhere it can."""
+
+    def __init__(self, name: str, **metadata) -> None:
+        self.metadata = PolicyMetadata(name, **metadata)
+        self.seen, self.resets, self.breaks = [], 0, False
+
+    def warm_up(self) -> None:
+        pass
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def infer(self, observation) -> ActionChunk:
+        if self.breaks:
+            raise RuntimeError(f"{self.metadata.policy_id} ran out of memory")
+        self.seen.append(observation)
+        actions = np.zeros((16, ACTION_DIM))
+        return ActionChunk(
+            actions, observation.hands, 1 / 30, self.metadata.policy_id, {f"{self.metadata.policy_id}_encoder": 0.1}
+        )
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def board(small_plan: Plan, tmp_path: Path):
+    session = Session.create(tmp_path, dataclasses.replace(small_plan, latency=Latency.OWN))
+    session.close()
+    made: list[Recorded] = []
+
+    def create(name: str, options) -> Recorded:
+        privileged = name == "expert"
+        extras = (SIM_OBJECT_POSES,) if privileged else ()
+        made.append(Recorded(name, needs_extras=extras, needs_image=not privileged, uses_committed=privileged))
+        return made[-1]
+
+    switchboard = Switchboard(tmp_path, create)
+    return switchboard, dict(zip(("one", "two"), made, strict=True)), tmp_path
+
+
+def choose(folder: Path, policy: str) -> str:
+    alias = next(a for a, name in open_seal(folder).names.items() if name == policy)
+    (folder / ACTIVE_NAME).write_text(json.dumps({"alias": alias, "attempt": 1}))
+    return alias
+
+
+def test_the_policy_of_the_trial_answers_under_its_alias(board) -> None:
+    switchboard, policies, folder = board
+    for name in ("one", "two", "one"):
+        alias = choose(folder, name)
+        switchboard.reset()
+        before = len(policies[name].seen)
+        chunk = switchboard.infer(make_example_observation())
+        assert chunk.policy_id == alias
+        assert len(policies[name].seen) == before + 1
+    assert (policies["one"].resets, policies["two"].resets) == (2, 1)
+
+
+def test_answers_do_not_tell_who_gave_them(board) -> None:
+    switchboard, _, folder = board
+    seen = set()
+    for name in ("one", "two"):
+        choose(folder, name)
+        switchboard.reset()
+        chunk = switchboard.infer(make_example_observation())
+        seen.add((chunk.steps, chunk.step_s, tuple(chunk.timing)))
+        assert "expert" not in repr(dataclasses.replace(chunk))
+    assert len(seen) == 1
+    assert switchboard.metadata.policy_id == "session"
+
+
+def test_errors_carry_the_alias_and_the_rest_goes_to_the_sealed_log(board) -> None:
+    switchboard, policies, folder = board
+    alias = choose(folder, "two")
+    switchboard.reset()
+    policies["two"].breaks = True
+    with pytest.raises(PolicyError) as caught:
+        switchboard.infer(make_example_observation())
+    assert alias in str(caught.value)
+    assert "handicapped" not in str(caught.value)
+    assert "ran out of memory" in (folder / LOG_NAME).read_text()
+    assert (folder / LOG_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_each_policy_sees_what_it_would_see_alone(board) -> None:
+    switchboard, policies, folder = board
+    for name in ("one", "two"):
+        choose(folder, name)
+        switchboard.reset()
+        switchboard.infer(make_example_observation())
+    privileged, plain = policies["one"].seen[0], policies["two"].seen[0]
+    assert SIM_OBJECT_POSES in privileged.extras
+    assert privileged.image is None
+    assert SIM_OBJECT_POSES not in plain.extras
+    assert plain.image is not None
+
+
+def test_true_answer_times_are_sealed_until_the_report(board) -> None:
+    switchboard, _, folder = board
+    alias = choose(folder, "one")
+    switchboard.reset()
+    switchboard.infer(make_example_observation())
+    switchboard.close()
+    row = json.loads((folder / LATENCY_NAME).read_text())
+    assert row["alias"] == alias
+    assert len(row["answer_s"]) == 1
+    assert (folder / LATENCY_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_runs_outside_a_trial(board) -> None:
+    switchboard, _, _ = board
+    with pytest.raises(PolicyError, match="No trial is chosen"):
+        switchboard.reset()
+    with pytest.raises(PolicyError, match="No trial is chosen"):
+        switchboard.infer(make_example_observation())
+
+
+def test_a_policy_that_talks_is_not_heard(board, capfd: pytest.CaptureFixture[str]) -> None:
+    switchboard, policies, folder = board
+    choose(folder, "two")
+    policy = policies["two"]
+    silent = policy.infer
+    name = policy.metadata.policy_id
+
+    def talk(observation) -> ActionChunk:
+        print(f"{name} prints")
+        print(f"{name} warns", file=sys.stderr)
+        logging.getLogger("some.library").warning("%s logs", name)
+        return silent(observation)
+
+    policy.infer, policy.reset = talk, lambda: print(f"{name} begins")
+    handlers = logging.getLogger().handlers
+    switchboard.reset()
+    switchboard.infer(make_example_observation())
+    heard = capfd.readouterr()
+    assert name not in heard.out + heard.err
+    sealed = (folder / LOG_NAME).read_text()
+    assert all(f"{name} {word}" in sealed for word in ("begins", "prints", "warns", "logs"))
+    assert (folder / LOG_NAME).stat().st_mode & 0o777 == 0o600
+    assert logging.getLogger().handlers is handlers
+
+
+def answered_s(pace: Pace, now: list[float], times_s: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Durations of answers as the robot sees them, policies taking turns."""
+    found: dict[str, list[float]] = {name: [] for name in times_s}
+    for row in zip(*times_s.values(), strict=True):
+        for name, took_s in zip(times_s, row, strict=True):
+            begun_s, now[0] = now[0], now[0] + took_s
+            pace.note(name, took_s)
+            pace.wait(name, begun_s)
+            found[name].append(now[0] - begun_s)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def test_not_even_the_spread_of_answer_times_tells_who_answers() -> None:
+    rng, now = np.random.default_rng(2), [0.0]
+    pace = Pace(True, lambda: now[0], lambda s: now.__setitem__(0, now[0] + s), seed=3)
+    times_s = {"fast": rng.gamma(4, 0.002, 3000), "slow": 0.08 + rng.gamma(4, 0.01, 3000)}
+    seen = answered_s(pace, now, times_s)
+    late = {name: float(np.mean(values > 1.02 * np.median(values))) for name, values in seen.items()}
+    assert late["fast"] == pytest.approx(late["slow"], abs=0.02)
+    assert late["slow"] > 0.05  # there is a tail to be told by
+    for quantile in (0.1, 0.5, 0.9, 0.95, 0.99):
+        fast, slow = (float(np.quantile(seen[name], quantile)) for name in ("fast", "slow"))
+        assert fast == pytest.approx(slow, rel=0.05), quantile
+    # Before the answers were held back, the two were easy to tell apart.
+    assert np.median(times_s["slow"]) > 10 * np.median(times_s["fast"])
+
+
+def test_answers_come_at_the_pace_of_the_slowest() -> None:
+    now, slept = [0.0], []
+    pace = Pace(True, lambda: now[0], slept.append)
+    for _ in range(20):
+        pace.note("fast", 0.01)
+        pace.note("slow", 0.10)
+    for name, took in (("fast", 0.01), ("slow", 0.10)):
+        now[0] = took
+        pace.wait(name, 0.0)
+    assert slept == [pytest.approx(0.09)]
+    Pace(False, lambda: 0.0, slept.append).wait("fast", 0.0)
+    assert len(slept) == 1

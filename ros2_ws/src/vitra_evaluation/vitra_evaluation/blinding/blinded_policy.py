@@ -1,0 +1,200 @@
+"""All policies of a session behind one name: warm side by side, answering under the alias of the trial.
+
+policy_node --ros-args -p policy:=switchboard -p policy_options:="[session=runs/eval/demo]"
+
+The session's runner writes which alias is next; only this process opens the seal and knows who that is. Answers carry
+the alias, no stage timings, and (latency: equal) come at the pace of the slowest policy; what a policy prints or logs
+goes to a sealed file. So neither topics, bags nor logs tell the policies apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from vitra_evaluation.blinding.blinding_key import open_seal
+from vitra_evaluation.blinding.output_capture import append_sealed, hushed
+from vitra_evaluation.plan.plan import Latency
+from vitra_evaluation.session.folder import ACTIVE_NAME
+from vitra_policy.policies.policy import (
+    PRIVILEGED_EXTRAS,
+    ActionChunk,
+    Observation,
+    Policy,
+    PolicyError,
+    PolicyMetadata,
+    make_example_observation,
+)
+from vitra_policy.policies.registry import create_policy
+
+T = TypeVar("T")
+
+LATENCY_NAME = "sealed_latency.jsonl"
+LOG_NAME = "sealed.log"
+_WARM_ANSWERS = 3
+_PACE_ANSWERS = 200
+_USUAL = 0.9
+
+
+class Pace:
+    """Answers as the slowest policy does: no faster than its usual answer, and as often late as it is.
+
+    A faster policy's answer is held back to a duration drawn from the slowest one's, so that not even the spread of the
+    answer times tells who answers.
+
+    Args:
+        enabled: off, policies answer at their own pace.
+        clock: monotonic seconds.
+        sleep: waits.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        enabled: bool,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+        seed: int | None = None,
+    ) -> None:
+        self._enabled, self._clock, self._sleep = enabled, clock, sleep
+        self._rng = np.random.default_rng(seed)
+        self._times_s: dict[str, deque[float]] = {}
+
+    def note(self, name: str, duration_s: float) -> None:
+        """Learn from an answer of a policy."""
+        self._times_s.setdefault(name, deque(maxlen=_PACE_ANSWERS)).append(duration_s)
+
+    def wait(self, name: str, begun_s: float) -> None:
+        """Wait until an answer of a policy that was begun then may go out."""
+        left_s = begun_s + self._duration_s(name) - self._clock()
+        if self._enabled and left_s > 0:
+            self._sleep(left_s)
+
+    def _duration_s(self, name: str) -> float:
+        """Of an answer: the slowest policy's 90th percentile so far, or later, as often as that policy is."""
+        usual_s = {other: float(np.quantile(times, _USUAL)) for other, times in self._times_s.items()}
+        if not usual_s:
+            return 0.0
+        slowest = max(usual_s, key=lambda other: usual_s[other])
+        drawn_s = 0.0 if name == slowest else float(self._rng.choice(self._times_s[slowest]))
+        return max(usual_s[slowest], drawn_s)
+
+
+class Switchboard:
+    """One policy that is several.
+
+    Args:
+        folder: the session's folder.
+        create: makes a policy by name and options.
+    """
+
+    def __init__(self, folder: Path, create: Callable[[str, Mapping[str, str]], Policy] = create_policy) -> None:
+        self._folder = folder
+        seal = open_seal(folder)
+        self._names = seal.names
+        self._policies = {spec.name: create(spec.policy, dict(spec.options)) for spec in seal.policies}
+        self._pace = Pace(seal.latency is Latency.EQUAL)
+        self._alias, self._active = "", ""
+        self._times_s: list[float] = []
+        self._chunk = ""
+        each = [policy.metadata for policy in self._policies.values()]
+        self._metadata = PolicyMetadata(
+            "session",
+            steps=max(m.steps for m in each),
+            step_s=max(m.step_s for m in each),
+            needs_image=any(m.needs_image for m in each),
+            needs_state=any(m.needs_state for m in each),
+            needs_extras=tuple(dict.fromkeys(extra for m in each for extra in m.needs_extras)),
+            uses_committed=any(m.uses_committed for m in each),
+        )
+
+    @property
+    def metadata(self) -> PolicyMetadata:
+        """What any of them needs."""
+        return self._metadata
+
+    def warm_up(self) -> None:
+        """Warm up all of them, so that the first trial of each is like the others."""
+        for name, policy in self._policies.items():
+            policy.warm_up()
+            for _ in range(_WARM_ANSWERS):
+                begun_s = time.perf_counter()
+                try:
+                    policy.infer(make_example_observation())
+                except Exception:  # an example is not a scene; what counts is that the policy was asked
+                    break
+                self._pace.note(name, time.perf_counter() - begun_s)
+
+    def reset(self) -> None:
+        """A new run: the policy behind the alias that the runner chose takes over."""
+        self._write_times()
+        try:
+            self._alias = str(json.loads((self._folder / ACTIVE_NAME).read_text())["alias"])
+        except (OSError, ValueError, KeyError) as error:
+            self._alias, self._active = "", ""
+            raise PolicyError(
+                f"No trial is chosen in {self._folder}: let vitra-eval run the session ({type(error).__name__})."
+            ) from error
+        self._active = self._names[self._alias]
+        self._shielded(self._policies[self._active].reset)
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        """Answer as the policy of this trial, under its alias."""
+        if not self._active:
+            raise PolicyError("No trial is chosen: let vitra-eval run the session.")
+        policy = self._policies[self._active]
+        begun_s = time.perf_counter()
+        chunk = self._shielded(lambda: policy.infer(_visible(observation, policy.metadata)))
+        duration_s = time.perf_counter() - begun_s
+        self._times_s.append(duration_s)
+        self._chunk = f"{chunk.steps} x {1e3 * chunk.step_s:.0f} ms"
+        self._pace.note(self._active, duration_s)
+        self._pace.wait(self._active, begun_s)
+        return dataclasses.replace(chunk, policy_id=self._alias, timing={})
+
+    def close(self) -> None:
+        """Close all of them."""
+        self._write_times()
+        for policy in self._policies.values():
+            policy.close()
+
+    def _shielded(self, call: Callable[[], T]) -> T:
+        """Errors, and whatever is printed, go to the sealed log; outside they only carry the alias."""
+        try:
+            with hushed(self._folder / LOG_NAME):
+                return call()
+        except Exception as error:
+            append_sealed(self._folder / LOG_NAME, f"{self._alias} {traceback.format_exc()}\n")
+            raise PolicyError(f"The policy of trial {self._alias} could not answer; see {LOG_NAME} later.") from error
+
+    def _write_times(self) -> None:
+        if self._times_s and self._alias:
+            row = {"alias": self._alias, "answer_s": [round(t, 5) for t in self._times_s], "chunk": self._chunk}
+            append_sealed(self._folder / LATENCY_NAME, json.dumps(row) + "\n")
+        self._times_s = []
+
+
+def _visible(observation: Observation, metadata: PolicyMetadata) -> Observation:
+    """The observation with only what this policy would get if it ran alone."""
+    hidden = [n for n in observation.extras if n in PRIVILEGED_EXTRAS and n not in metadata.needs_extras]
+    if not hidden and metadata.needs_image and (metadata.uses_committed or observation.committed is None):
+        return observation
+    return dataclasses.replace(
+        observation,
+        image=observation.image if metadata.needs_image else None,
+        committed=observation.committed if metadata.uses_committed else None,
+        extras={name: value for name, value in observation.extras.items() if name not in hidden},
+    )
+
+
+def make_switchboard(session: str) -> Switchboard:
+    """The switchboard by its options; entry point `switchboard` of `vitra_policy.policies`."""
+    return Switchboard(Path(session))

@@ -1,0 +1,56 @@
+"""The scripted expert with a handicap, a baseline for practice: it believes that things stand somewhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from vitra_policy.policies.policy import SIM_OBJECT_POSES, ActionChunk, Observation, Policy, PolicyMetadata
+from vitra_policy.policies.registry import create_policy
+
+
+class HandicappedExpert:
+    """Shifts the target's pose by a fixed distance in a direction drawn anew for every run.
+
+    Args:
+        expert: the policy to mislead.
+        noise_m: distance of the shift, in the table plane.
+        seed: of the directions.
+    """
+
+    def __init__(self, expert: Policy, noise_m: float, seed: int) -> None:
+        self._expert, self._noise_m, self._rng = expert, noise_m, np.random.default_rng(seed)
+        self._metadata = dataclasses.replace(expert.metadata, policy_id="handicapped_expert")
+        self._shift_m = np.zeros(3)
+
+    @property
+    def metadata(self) -> PolicyMetadata:
+        """As the expert's."""
+        return self._metadata
+
+    def warm_up(self) -> None:
+        """Warm the expert."""
+        self._expert.warm_up()
+
+    def reset(self) -> None:
+        """Draw a new direction."""
+        angle = self._rng.uniform(-np.pi, np.pi)
+        self._shift_m = self._noise_m * np.array([np.cos(angle), np.sin(angle), 0.0])
+        self._expert.reset()
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        """The expert's answer to a misplaced target."""
+        poses = np.array(observation.extras[SIM_OBJECT_POSES], dtype=np.float64)
+        poses[0, :3, 3] += self._shift_m
+        misled = dataclasses.replace(observation, extras={**observation.extras, SIM_OBJECT_POSES: poses})
+        return dataclasses.replace(self._expert.infer(misled), policy_id=self._metadata.policy_id)
+
+    def close(self) -> None:
+        """Close the expert."""
+        self._expert.close()
+
+
+def make_handicapped_expert(noise_m: str = "0.03", seed: str = "0", calibration: str = "sim") -> HandicappedExpert:
+    """By its options; entry point `handicapped_expert` of `vitra_policy.policies`."""
+    return HandicappedExpert(create_policy("expert", {"calibration": calibration}), float(noise_m), int(seed))

@@ -1,0 +1,1 @@
+"""Plans: what a session consists of, read from YAML, checked and scheduled."""

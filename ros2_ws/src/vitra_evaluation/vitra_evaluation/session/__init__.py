@@ -1,0 +1,1 @@
+"""Sessions: trials one after the other, each committed before the next."""

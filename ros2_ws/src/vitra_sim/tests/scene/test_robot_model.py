@@ -1,0 +1,83 @@
+import mujoco
+import numpy as np
+import pytest
+
+from vitra_description.calibration import default_calibration
+from vitra_description.kinematics import ArmModel, HandModel
+from vitra_description.limits import ARM_VENDOR_LIMITS, HAND_VENDOR_LIMITS
+from vitra_description.names import SIDES, arm_joints, ee, fingertips, hand_base, hand_joints, hand_mount
+from vitra_policy.transforms import invert_pose
+from vitra_sim.scene.robot_model import ROBOT_CLASS, robot_spec
+
+
+@pytest.fixture(scope="module")
+def robot():
+    return robot_spec().compile()
+
+
+def body_pose(model, data, name):
+    body = model.body(name).id
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = data.xmat[body].reshape(3, 3), data.xpos[body]
+    return pose
+
+
+def set_joints(model, data, names, q):
+    for name, value in zip(names, q, strict=True):
+        data.qpos[model.joint(name).qposadr[0]] = value
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_arm_kinematics_equal_the_descriptions(robot, side):
+    calibration = default_calibration()
+    arm = ArmModel("6f", calibration.side(side))
+    base_from_arm_base = calibration.side(side).base_from_arm_base
+    data, rng = mujoco.MjData(robot), np.random.default_rng(0)
+    for _ in range(50):
+        q = rng.uniform(ARM_VENDOR_LIMITS.lower_rad, ARM_VENDOR_LIMITS.upper_rad)
+        set_joints(robot, data, arm_joints(side), q)
+        mujoco.mj_kinematics(robot, data)
+        np.testing.assert_allclose(body_pose(robot, data, ee(side)), base_from_arm_base @ arm.fk(q), atol=1e-9)
+        wrist = body_pose(robot, data, hand_mount(side))
+        np.testing.assert_allclose(wrist, base_from_arm_base @ arm.wrist_pose(q), atol=1e-9)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_hand_kinematics_equal_the_descriptions(robot, side):
+    hand = HandModel(side)
+    data, rng = mujoco.MjData(robot), np.random.default_rng(1)
+    for _ in range(50):
+        q = rng.uniform(HAND_VENDOR_LIMITS.lower_rad, HAND_VENDOR_LIMITS.upper_rad)
+        set_joints(robot, data, hand_joints(side), q)
+        mujoco.mj_kinematics(robot, data)
+        hand_from_base = invert_pose(body_pose(robot, data, hand_base(side)))
+        tips = np.array([(hand_from_base @ body_pose(robot, data, tip))[:3, 3] for tip in fingertips(side)])
+        np.testing.assert_allclose(tips, hand.fingertips(q), atol=1e-9)
+
+
+def test_every_joint_has_a_drive_within_its_effort(robot):
+    for side in SIDES:
+        for name in (*arm_joints(side), *hand_joints(side)):
+            drive = robot.actuator(name)
+            assert robot.joint(name).id == drive.trnid[0]
+            assert 0 < drive.forcerange[1] <= 60
+
+
+def test_the_robot_does_not_sag_under_its_own_weight(robot):
+    data = mujoco.MjData(robot)
+    start = data.qpos.copy()
+    mujoco.mj_step(robot, data, nstep=400)
+    assert np.abs(data.qpos - start).max() < 1e-6
+
+
+def test_no_mass_is_lost_from_the_hands(robot):
+    for side in SIDES:
+        bodies = [b for b in range(robot.nbody) if robot.body(b).name.startswith(f"{side}_hand")]
+        assert sum(robot.body_mass[b] for b in bodies) == pytest.approx(1.101, abs=0.01)
+
+
+def test_cylinders_with_end_spheres_become_capsules(robot):
+    names = [robot.geom(g).name for g in range(robot.ngeom)]
+    assert not [name for name in names if name.endswith(("_near", "_far"))]
+    assert robot.geom("right_hand_index_rota_link2_shape").type == mujoco.mjtGeom.mjGEOM_CAPSULE
+    assert np.all(robot.geom_contype == ROBOT_CLASS)

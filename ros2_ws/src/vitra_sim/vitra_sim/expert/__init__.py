@@ -1,0 +1,1 @@
+"""The scripted expert that knows where the objects are."""

@@ -1,0 +1,138 @@
+"""A scripted expert that knows where the objects are and speaks the policy's language: 102-d camera-frame chunks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_description.calibration import Calibration, calibration_path, load_calibration
+from vitra_description.names import SIDES
+from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, STEPS, WRIST
+from vitra_policy.hand.xhand_map import mano_from_xhand
+from vitra_policy.policies.policy import (
+    BASE_FROM_CAMERA,
+    SIM_OBJECT_NAMES,
+    SIM_OBJECT_POSES,
+    SIM_OBJECT_SIZES,
+    SIM_TASK,
+    ActionChunk,
+    Observation,
+    PolicyMetadata,
+)
+from vitra_policy.transforms import delta_wrist
+from vitra_sim.expert.grasp import pinch_table
+from vitra_sim.expert.motion import Phase, Plan
+from vitra_sim.expert.plans import make_plan
+from vitra_sim.expert.scene import Scene
+
+Array = NDArray[np.float64]
+
+STEP_S = 1 / 15
+
+_MOVED_M = 0.012  # an object that moves more than this before the grasp makes a new plan
+_LAG_S = 0.12  # the arm follows its plan this much later: smoothing, servo, transport
+_LEAD_S = 0.35  # the plan's clock runs at most this far ahead of the arm
+_LOST_M = 0.08  # an arm that far off its path was moved by something else
+_CARRIED_OFF_M = 0.25  # an object that jumps this far was put there by a reset
+
+
+class ExpertPolicy:
+    """Does every task of the simulator, closed loop.
+
+    A plan is a timed path from the measured wrist. Its clock is the observation time, so a late or dropped chunk
+    changes nothing about where the hand should be; it waits for an arm that does not keep up (a stop, a fault), and
+    a new plan is made when the arm was moved away, the object moved, or the grasp failed.
+
+    Args:
+        calibration: mounting of the robot.
+        step_s: duration of one step of a chunk.
+    """
+
+    def __init__(self, calibration: Calibration, step_s: float = STEP_S) -> None:
+        self._calibration = calibration
+        extras = (BASE_FROM_CAMERA, SIM_TASK, SIM_OBJECT_NAMES, SIM_OBJECT_POSES, SIM_OBJECT_SIZES)
+        self._metadata = PolicyMetadata(
+            "expert", STEPS, step_s, needs_image=False, needs_state=True, needs_extras=extras
+        )
+        self.reset()
+
+    @property
+    def metadata(self) -> PolicyMetadata:
+        """What it is and needs."""
+        return self._metadata
+
+    def warm_up(self) -> None:
+        """Compute the grasp tables."""
+        for side in SIDES:
+            pinch_table(side)
+
+    def reset(self) -> None:
+        """Forget the plan."""
+        self._plan: Plan | None = None
+        self._plan_time_s = 0.0
+        self._last_stamp_s = 0.0
+        self._last_object_m = np.zeros(3)
+        self._task_name = ""
+        self._planned_for_m = np.zeros(3)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    @property
+    def phase(self) -> Phase | None:
+        """What it is doing; None before the first observation."""
+        return self._plan.phase(self._plan_time_s) if self._plan else None
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        """The next steps of the plan, as deltas from the measured wrist.
+
+        Raises:
+            InvalidObservationError: state or ground truth is missing.
+            PolicyError: the scene lacks the task's object or the box, or the instruction is for the other hand.
+        """
+        self._metadata.check(observation)
+        scene = Scene(observation, self._calibration)
+        self._advance(observation, scene)
+        if self._plan is None:
+            self._plan, self._plan_time_s = make_plan(scene), 0.0
+            self._planned_for_m = scene.object_pose[:3, 3].copy()
+        step_s = self._metadata.step_s
+        poses, fingers = self._plan.at(self._plan_time_s + step_s * np.arange(1, STEPS + 1))
+        camera_from_wrist = scene.camera_from_base @ np.concatenate([scene.wrist[None], poses])
+        actions = np.zeros((STEPS, 2 * HAND_DIM))
+        hand = actions[:, HAND[scene.side.value]]
+        hand[:, WRIST] = delta_wrist(camera_from_wrist)
+        hand[:, FINGERS] = mano_from_xhand(fingers)
+        done = self._plan_time_s >= self._plan.duration_s
+        return ActionChunk(actions, scene.acts, step_s, self._metadata.policy_id, done=done)
+
+    def _advance(self, observation: Observation, scene: Scene) -> None:
+        """Run the plan's clock, or drop the plan."""
+        elapsed_s = observation.stamp_s - self._last_stamp_s
+        jump_m = float(np.linalg.norm(scene.object_pose[:3, 3] - self._last_object_m))
+        restarted = elapsed_s < 0 or scene.task.name != self._task_name or jump_m > _CARRIED_OFF_M
+        self._last_stamp_s, self._task_name = observation.stamp_s, scene.task.name
+        self._last_object_m = scene.object_pose[:3, 3].copy()
+        if self._plan is None:
+            return
+        wanted_s = self._plan_time_s + elapsed_s
+        reached_s, distance_m = self._plan.progress(scene.wrist, wanted_s - _LAG_S)
+        if restarted or distance_m > _LOST_M or self._must_replan(scene):
+            self._plan = None
+            return
+        self._plan_time_s = float(np.clip(wanted_s, reached_s, min(reached_s + _LEAD_S, self._plan.duration_s)))
+
+    def _must_replan(self, scene: Scene) -> bool:
+        assert self._plan is not None
+        phase = self._plan.phase(self._plan_time_s)
+        if phase in (Phase.APPROACH, Phase.DESCEND):
+            return float(np.linalg.norm(scene.object_pose[:3, 3] - self._planned_for_m)) > _MOVED_M
+        if phase is Phase.CARRY:
+            return not scene.is_held
+        finished = self._plan_time_s >= self._plan.duration_s
+        return finished and not scene.is_done and scene.is_upright
+
+
+def make_expert_policy(calibration: str = "sim", step_s: str = str(STEP_S)) -> ExpertPolicy:
+    """The expert by its options; entry point `expert` of `vitra_policy.policies`."""
+    return ExpertPolicy(load_calibration(calibration_path(calibration)), float(step_s))

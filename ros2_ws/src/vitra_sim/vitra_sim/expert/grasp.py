@@ -1,0 +1,185 @@
+"""Pinch grasps of the XHand: how far to close for a width, and where the wrist has to be for that."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_description.calibration import Calibration
+from vitra_description.kinematics import HandModel
+from vitra_description.names import Side, hand_base
+from vitra_policy.transforms import make_pose
+from vitra_sim.scene.objects import Kind
+
+Array = NDArray[np.float64]
+
+# Closure runs from 0 to 1 between two postures in which thumb and index/middle oppose each other, found by least
+# squares on the hand's forward kinematics: closing axis in the plane of the fingers, pads facing each other.
+_OPEN_DEG = np.array([84.4, 8.2, 21.2, 0.0, 26.3, 33.1, 26.3, 33.1, 30.0, 30.0, 30.0, 30.0])
+_CLOSED_DEG = np.array([76.4, 47.8, 2.9, 0.0, 83.9, 5.2, 83.9, 5.2, 75.0, 30.0, 75.0, 30.0])
+MAX_CLOSURE = 1.1
+
+# Pads: centres of the end spheres of the distal links, and their radii.
+_THUMB_PAD_M, _THUMB_RADIUS_M = 0.0407, 0.0095
+_FINGER_PAD_M, _FINGER_RADIUS_M = 0.0337, 0.0085
+
+
+@dataclass(frozen=True, slots=True)
+class Pinch:
+    """Geometry of the hand at one closure, in the hand's base frame.
+
+    Attributes:
+        gap_m: Free width between the pads.
+        centre_m: Point midway between the pads, (3,).
+        axis: Unit vector from thumb to fingers, (3,).
+    """
+
+    gap_m: float
+    centre_m: Array
+    axis: Array
+
+
+def posture(closure: float | Array) -> Array:
+    """Hand joints (..., 12) [rad] for closures (...) in 0..MAX_CLOSURE."""
+    a = np.clip(np.asarray(closure, dtype=np.float64), 0.0, MAX_CLOSURE)[..., None]
+    return np.deg2rad(_OPEN_DEG + (_CLOSED_DEG - _OPEN_DEG) * a)
+
+
+class PinchTable:
+    """Pinch geometry against closure for one hand.
+
+    Args:
+        side: which hand.
+    """
+
+    def __init__(self, side: Side) -> None:
+        hand = HandModel(side)
+        self._closures = np.linspace(0.0, 1.0, 41)
+        self._pinches = [_pinch(hand, posture(a)) for a in self._closures]
+        self._gaps_m = np.array([p.gap_m for p in self._pinches])
+
+    def closure(self, gap_m: float) -> float:
+        """Closure at which the pads are `gap_m` apart, within 0..1."""
+        return float(np.interp(-gap_m, -self._gaps_m, self._closures))
+
+    def at(self, closure: float) -> Pinch:
+        """Geometry at the nearest tabulated closure."""
+        return self._pinches[int(np.argmin(np.abs(self._closures - closure)))]
+
+
+@functools.cache
+def pinch_table(side: Side) -> PinchTable:
+    """The table of a hand, computed once."""
+    return PinchTable(side)
+
+
+def _pinch(hand: HandModel, q_rad: Array) -> Pinch:
+    mirror = 1.0 if hand.side is Side.RIGHT else -1.0
+    prefix = hand_base(hand.side).removesuffix("link")
+
+    def pad(link: str, offset_m: tuple[float, float, float]) -> Array:
+        pose = hand.link_pose(q_rad, prefix + link)
+        return pose[:3, 3] + pose[:3, :3] @ np.asarray(offset_m)
+
+    thumb = pad("thumb_rota_link2", (0, mirror * _THUMB_PAD_M, 0))
+    fingers = (pad("index_rota_link2", (0, 0, _FINGER_PAD_M)) + pad("mid_link2", (0, 0, _FINGER_PAD_M))) / 2
+    axis = fingers - thumb
+    distance = float(np.linalg.norm(axis))
+    return Pinch(distance - _THUMB_RADIUS_M - _FINGER_RADIUS_M, (thumb + fingers) / 2, axis / distance)
+
+
+@dataclass(frozen=True, slots=True)
+class Grasp:
+    """How to take one object: everything a wrist path needs.
+
+    Attributes:
+        side: Which hand.
+        point_m: Where the pads meet the object, relative to its centre (3,), base axes.
+        yaw_rad: Direction from thumb to fingers in the table plane.
+        width_m: Object's width along that direction.
+    """
+
+    side: Side
+    point_m: Array
+    yaw_rad: float
+    width_m: float
+
+    @property
+    def closure(self) -> float:
+        """Closure at which both pads just touch."""
+        return pinch_table(self.side).closure(self.width_m)
+
+
+CLEARANCE_M = 0.045
+"""How much wider than the object the hand opens."""
+SQUEEZE = 0.25
+"""Closure commanded beyond touch: the drives' give turns it into force."""
+_HEIGHTS = {Kind.BOTTLE: 0.12}
+"""Where the pads go, above the centre, in half heights."""
+_HANDLE_KEEPOUT_RAD = np.deg2rad(45.0)
+
+
+def preferred_yaw_rad(side: Side, y_m: float) -> float:
+    """Thumb-to-finger direction that suits the arm best at a place on the table: the further out, the more inwards.
+
+    In the middle of the 90 degrees that the arm reaches everywhere in its task zone (a test).
+    """
+    outwards = np.deg2rad(10.0) + np.deg2rad(60.0) * max(abs(y_m) - 0.20, 0.0)
+    return float(-outwards if side is Side.RIGHT else outwards)
+
+
+def plan_grasp(side: Side, kind: Kind, base_from_object: Array, half_extents_m: Array) -> Grasp:
+    """The grasp of an upright object that turns the hand least from its preferred direction."""
+    yaw = float(np.arctan2(base_from_object[1, 0], base_from_object[0, 0]))
+    preferred = preferred_yaw_rad(side, float(base_from_object[1, 3]))
+    if kind is Kind.CUBE:
+        direction = _nearest(yaw, np.pi / 2, preferred)
+        quarter_turned = bool(abs(np.sin(direction - yaw)) > 0.5)
+        width = 2 * float(half_extents_m[1 if quarter_turned else 0])
+    elif kind is Kind.BRUSH:
+        direction, width = _nearest(yaw, np.pi, preferred), 2 * float(half_extents_m[0])
+    elif kind is Kind.HAMMER:
+        direction, width = _nearest(yaw + np.pi / 2, np.pi, preferred), 2 * float(half_extents_m[1])
+    elif kind is Kind.MUG:
+        direction, width = _beside_handle(yaw, preferred), 2 * float(half_extents_m[0])
+    else:
+        direction, width = preferred, 2 * float(half_extents_m[0])
+    height = _HEIGHTS.get(kind, 0.0) * float(half_extents_m[2])
+    return Grasp(side, np.array([0.0, 0.0, height]), direction, width)
+
+
+def _nearest(angle_rad: float, period_rad: float, wanted_rad: float) -> float:
+    return angle_rad + period_rad * round((wanted_rad - angle_rad) / period_rad)
+
+
+def _beside_handle(handle_rad: float, wanted_rad: float) -> float:
+    """Direction nearest to the wanted one that keeps thumb and fingers off the handle."""
+    axis = _nearest(handle_rad, np.pi, wanted_rad)
+    offset = wanted_rad - axis
+    if abs(offset) >= _HANDLE_KEEPOUT_RAD:
+        return wanted_rad
+    return axis + float(np.copysign(_HANDLE_KEEPOUT_RAD, offset))
+
+
+def base_from_wrist(calibration: Calibration, grasp: Grasp, centre_m: Array, yaw_rad: float) -> Array:
+    """Wrist pose (4, 4) of `hand_mount` that puts the closed pads around the object.
+
+    The hand is pitched until the closing axis is level: palm down and back, fingers ahead and down.
+
+    Args:
+        calibration: for the mount on the hand.
+        grasp: the grasp.
+        centre_m: where the object's centre is (to be), in base_link.
+        yaw_rad: thumb-to-finger direction in the table plane.
+    """
+    pinch = pinch_table(grasp.side).at(grasp.closure)
+    pitch = float(np.arctan2(-pinch.axis[0], pinch.axis[2]))
+    ahead, up = np.array([np.cos(yaw_rad), np.sin(yaw_rad), 0.0]), np.array([0.0, 0.0, 1.0])
+    fingers = np.cos(pitch) * ahead - np.sin(pitch) * up
+    palm = -np.sin(pitch) * ahead - np.cos(pitch) * up
+    rotation = np.stack([palm, np.cross(fingers, palm), fingers], axis=1)
+    base_from_hand = make_pose(centre_m + grasp.point_m - rotation @ pinch.centre_m, rotation)
+    return base_from_hand @ calibration.side(grasp.side).hand_base_from_hand_mount

@@ -1,0 +1,1 @@
+"""Lockstep simulation: no clock but the simulated one."""

@@ -1,0 +1,117 @@
+"""Lockstep environment in gymnasium's manner: chunks in, observations out, no clock but the simulated one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from vitra_description.calibration import Calibration, default_calibration
+from vitra_description.names import SIDES, Side
+from vitra_policy.action_space import HAND, join_hands
+from vitra_policy.policies.observation import fov_from_intrinsics
+from vitra_policy.policies.policy import ActionChunk, Observation
+from vitra_sim.lockstep.chain import Motion, RobotChain
+from vitra_sim.scene.camera import HeadCamera, scaled_intrinsics
+from vitra_sim.scene.scene import TICK_S
+from vitra_sim.scene.world import World
+from vitra_sim.tasks.ground_truth import ground_truth_extras
+from vitra_sim.tasks.tasks import DEFAULT_TASK
+
+
+class VitraSimEnv:
+    """One robot and one task in lockstep: `reset`, then `step(chunk)` until terminated or truncated.
+
+    A step executes the leading part of a chunk as the robot does: deltas are integrated from the observed wrist, moved
+    from camera to arm base, followed by differential IK at 200 Hz, and given to the joint drives.
+
+    Args:
+        task: name of a task.
+        executed_steps: leading steps of a chunk that are executed before the next observation.
+        image_size: (width, height) of the rendered head camera image; None leaves images out.
+        time_limit_s: simulated time after which an episode is truncated.
+        latency_s: a chunk takes effect this long after its observation; until then the one before goes on.
+        calibration: mounting of the robot; None takes the simulator's.
+    """
+
+    def __init__(
+        self,
+        task: str = DEFAULT_TASK,
+        executed_steps: int = 4,
+        image_size: tuple[int, int] | None = None,
+        time_limit_s: float = 30.0,
+        latency_s: float = 0.0,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.calibration = calibration or default_calibration()
+        self.world = World(task, 0, self.calibration)
+        self._executed_steps, self._time_limit_s = executed_steps, time_limit_s
+        self._latency_ticks = round(latency_s / TICK_S)
+        self._intrinsics = scaled_intrinsics(self.calibration.head_camera, *(image_size or (424, 240)))
+        self._camera = HeadCamera(self._intrinsics) if image_size else None
+        self._chain = RobotChain(self.calibration)
+        self._motions: dict[Side, Motion] = {}
+        self._motion_ticks = 0
+
+    def reset(self, *, seed: int = 0, options: Mapping[str, str] | None = None) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode; `options={"task": name}` changes the task.
+
+        Raises:
+            UnknownNameError: no such task.
+        """
+        self.world.reset((options or {}).get("task"), seed)
+        self._motions, self._motion_ticks = {}, 0
+        if self._camera:
+            self._camera.load(self.world.model)
+        return self.observe(), {"task": self.world.task.name, "seed": seed}
+
+    def observe(self) -> Observation:
+        """What a policy sees now; ground truth included."""
+        world, lens = self.world, self._intrinsics
+        state = {side: self._chain.hand_state(side, world.arm_q(side), world.hand_q(side)) for side in SIDES}
+        return Observation(
+            stamp_s=world.time_s,
+            instruction=world.task.instruction,
+            image=self._camera.render(world.data).colour.copy() if self._camera else None,
+            intrinsics=lens.matrix,
+            fov_rad=fov_from_intrinsics(lens.matrix, lens.width_px, lens.height_px),
+            state=join_hands(state[Side.LEFT], state[Side.RIGHT]),
+            state_valid=np.array([True, True]),
+            hands=np.array([side is world.task.side for side in SIDES]),
+            extras=ground_truth_extras(world, self.calibration),
+        )
+
+    def step(
+        self, chunk: ActionChunk, observation: Observation
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Execute the leading steps of a chunk.
+
+        Args:
+            chunk: the policy's answer.
+            observation: what it answers; its state anchors the deltas.
+
+        Returns:
+            observation, reward (1 on success), terminated, truncated, info with `success`, `failed`, `reason`.
+        """
+        ticks = round(min(self._executed_steps, chunk.steps) * chunk.step_s / TICK_S)
+        motions = {
+            side: self._chain.motion(side, chunk, observation.state[HAND[side.value]])
+            for side, valid in zip(SIDES, chunk.valid, strict=True)
+            if valid
+        }
+        for tick in range(ticks):
+            waiting = tick < self._latency_ticks
+            for side, motion in (self._motions if waiting else motions).items():
+                self._chain.apply(self.world, side, motion, tick + self._motion_ticks if waiting else tick)
+            self.world.step()
+        self._motions, self._motion_ticks = motions, ticks
+        verdict = self.world.verdict()
+        info = {"success": verdict.success, "failed": verdict.failed, "reason": verdict.reason}
+        truncated = self.world.time_s >= self._time_limit_s
+        return self.observe(), float(verdict.success), verdict.success or verdict.failed, truncated, info
+
+    def close(self) -> None:
+        """Free the renderer."""
+        if self._camera:
+            self._camera.close()

@@ -1,0 +1,1 @@
+"""The world in real time: physics thread, shared state, pictures, traces, faults."""

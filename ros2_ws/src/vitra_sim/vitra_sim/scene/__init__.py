@@ -1,0 +1,1 @@
+"""The simulated scene: robot, table, objects, camera, physics."""

@@ -1,0 +1,276 @@
+"""The command guard: what is accepted is safe, what is refused is named and leaves no trace."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vitra_description.calibration import default_calibration
+from vitra_description.kinematics import ArmModel
+from vitra_description.limits import ARM_LIMITS
+from vitra_description.postures import home
+from vitra_safety.guard import ARM_GUARD, HAND_GUARD, CommandGuard, GuardReason, Refusal
+from vitra_safety.posture_checks import WorkspaceBox, WorkspaceCheck, arm_posture_checks
+
+START = home("right")
+PERIOD_S = ARM_GUARD.period_s
+DIRECTION = np.array([1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0])
+
+
+class Feed:
+    """A guard with a command source that counts sequence and time."""
+
+    def __init__(self, guard: CommandGuard | None = None, epoch: int = 1) -> None:
+        self.guard = guard or CommandGuard(ARM_GUARD)
+        self.guard.rearm(epoch, START)
+        self.epoch, self.sequence, self.now_s = epoch, 0, 100.0
+
+    def send(self, q: object, **changes: object) -> Refusal | None:
+        self.sequence += 1
+        self.now_s += PERIOD_S
+        fields = {"sequence": self.sequence, "epoch": self.epoch, "age_s": 0.002, "now_s": self.now_s} | changes
+        return self.guard.check(q, **fields)  # type: ignore[arg-type]
+
+
+def reason(refusal: Refusal | None) -> GuardReason | None:
+    return None if refusal is None else refusal.reason
+
+
+def bad(index: int, value: float) -> np.ndarray:
+    q = START.copy()
+    q[index] = value
+    return q
+
+
+def test_a_smooth_stream_is_accepted() -> None:
+    feed = Feed()
+    for t in np.arange(600) * PERIOD_S:
+        assert feed.send(START + 0.3 * (1 - np.cos(2.5 * t)) * DIRECTION) is None
+    assert feed.guard.accepted == 600
+    assert not feed.guard.refused
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_refused(value: float) -> None:
+    feed = Feed()
+    assert reason(feed.send(bad(2, value))) is GuardReason.NOT_FINITE
+    assert feed.send(START) is None
+
+
+@pytest.mark.parametrize("q", [[], [0.0] * 6, [0.0] * 8, 0.0, [[0.0] * 7]])
+def test_a_vector_of_another_length_is_refused(q: object) -> None:
+    assert reason(Feed().send(q)) is GuardReason.WRONG_LENGTH
+
+
+@pytest.mark.parametrize("q", [None, "seven", [None] * 7, ["a"] * 7])
+def test_what_is_no_vector_is_refused(q: object) -> None:
+    assert reason(Feed().send(q)) in (GuardReason.NOT_FINITE, GuardReason.WRONG_LENGTH)
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_another_epoch_is_refused(epoch: int) -> None:
+    assert reason(Feed().send(START, epoch=epoch)) is GuardReason.WRONG_EPOCH
+
+
+def test_nothing_is_accepted_before_arming_and_after_disarming() -> None:
+    guard = CommandGuard(ARM_GUARD)
+    assert reason(guard.check(START, sequence=1, epoch=0, age_s=0, now_s=0)) is GuardReason.NOT_ARMED
+    feed = Feed(guard)
+    assert feed.send(START) is None
+    guard.disarm()
+    assert reason(feed.send(START)) is GuardReason.NOT_ARMED
+
+
+@pytest.mark.parametrize("back", [0, 1, 5])
+def test_a_repeated_or_late_sequence_is_refused(back: int) -> None:
+    feed = Feed()
+    for _ in range(6):
+        feed.send(START)
+    assert reason(feed.send(START, sequence=6 - back)) is GuardReason.OUT_OF_ORDER
+
+
+@pytest.mark.parametrize("age_s", [0.11, -0.2, np.nan])
+def test_a_stale_command_or_one_from_the_future_is_refused(age_s: float) -> None:
+    assert reason(Feed().send(START, age_s=age_s)) is GuardReason.STALE
+
+
+def test_a_joint_beyond_its_margin_is_refused_with_the_allowed_range() -> None:
+    feed = Feed()
+    refusal = feed.send(bad(3, ARM_LIMITS.upper_rad[3] + 0.01))
+    assert reason(refusal) is GuardReason.POSITION
+    assert "joint 4" in refusal.detail
+    assert f"{ARM_LIMITS.upper_rad[3]:.4f}" in refusal.detail
+
+
+@pytest.mark.parametrize(("degrees", "expected"), [(0.9, None), (1.1, GuardReason.FIRST_COMMAND)])
+def test_the_first_command_must_begin_where_the_arm_is(degrees: float, expected: GuardReason | None) -> None:
+    assert reason(Feed().send(bad(0, START[0] + np.deg2rad(degrees)))) is expected
+
+
+def test_a_teleporting_command_is_refused_and_so_are_all_that_follow_it_there() -> None:
+    feed = Feed()
+    feed.send(START)
+    far = bad(0, START[0] + 0.5)
+    assert reason(feed.send(far)) is GuardReason.STEP
+    assert reason(feed.send(far)) is GuardReason.STEP
+    assert feed.send(START) is None
+    np.testing.assert_array_equal(feed.guard.position_rad, START)
+
+
+def test_too_fast_is_refused() -> None:
+    feed = Feed()
+    q = START.copy()
+    reasons = []
+    speed = 0.0
+    for _ in range(60):
+        speed += 9.0 * PERIOD_S
+        q = q + speed * PERIOD_S * np.eye(7)[1]
+        reasons.append(reason(feed.send(q)))
+    assert reasons[0] is None
+    assert GuardReason.VELOCITY in reasons
+    first = reasons.index(GuardReason.VELOCITY)
+    assert (first + 1) * 9.0 * PERIOD_S == pytest.approx(ARM_LIMITS.velocity_rad_s[1] * 1.05, rel=0.05)
+
+
+def test_too_sudden_is_refused() -> None:
+    feed = Feed()
+    feed.send(START)
+    feed.send(START)
+    assert reason(feed.send(bad(1, START[1] + 12 * PERIOD_S**2))) is GuardReason.ACCELERATION
+
+
+@pytest.mark.parametrize(("speed_rad_s", "expected"), [(0.15, None), (0.4, GuardReason.ACCELERATION)])
+def test_a_source_may_be_slowly_under_way_at_its_first_command(speed_rad_s: float, expected: object) -> None:
+    feed = Feed()
+    assert feed.send(START + speed_rad_s * PERIOD_S * DIRECTION) is None
+    assert reason(feed.send(START + 2 * speed_rad_s * PERIOD_S * DIRECTION)) is expected
+
+
+def test_after_a_refusal_speed_is_judged_from_the_last_accepted_command() -> None:
+    feed, q = Feed(), START.copy()
+    for i in range(40):
+        q = q + min(0.04 * i, 0.4) * PERIOD_S * DIRECTION
+        refusal = feed.send(np.full(7, np.nan) if i == 30 else q)
+        assert reason(refusal) is (GuardReason.NOT_FINITE if i == 30 else None)
+    np.testing.assert_allclose(feed.guard.velocity_rad_s, 0.4 * DIRECTION)
+
+
+@pytest.mark.parametrize("lost", [1, 3, 6])
+def test_lost_commands_do_not_look_like_a_jump(lost: int) -> None:
+    feed = Feed()
+    for i in range(100):
+        t = i * PERIOD_S
+        q = START + 0.2 * (1 - np.cos(3 * t)) * DIRECTION
+        if i % 20 < lost and i > 20:
+            feed.sequence += 1
+            feed.now_s += PERIOD_S
+            continue
+        assert feed.send(q) is None, i
+
+
+def test_bunched_delivery_does_not_look_like_a_jump() -> None:
+    feed = Feed()
+    for i in range(200):
+        arrival_s = 100.0 + (i // 4) * 4 * PERIOD_S  # four at once
+        q = START + 0.2 * (1 - np.cos(3 * i * PERIOD_S)) * DIRECTION
+        assert feed.send(q, now_s=arrival_s) is None, i
+
+
+def test_a_jump_of_the_sequence_buys_no_time() -> None:
+    feed = Feed()
+    feed.send(START)
+    q = bad(1, START[1] + 0.03)
+    assert reason(feed.send(q, sequence=1000)) in (GuardReason.VELOCITY, GuardReason.ACCELERATION)
+
+
+def test_rearming_begins_a_new_sequence_from_the_measured_position() -> None:
+    feed = Feed()
+    for _ in range(5):
+        feed.send(START)
+    elsewhere = START + 0.3
+    feed.guard.rearm(2, elsewhere)
+    assert feed.guard.check(elsewhere, sequence=1, epoch=2, age_s=0, now_s=200.0) is None
+
+
+def test_refusals_are_counted_by_reason_and_the_last_is_kept() -> None:
+    feed = Feed()
+    feed.send(bad(0, np.nan))
+    feed.send(START[:6])
+    feed.send(START[:5])
+    assert feed.guard.refused == {GuardReason.NOT_FINITE: 1, GuardReason.WRONG_LENGTH: 2}
+    assert "(5,)" in str(feed.guard.last_refusal)
+
+
+def test_a_hand_is_guarded_by_its_own_limits() -> None:
+    guard = CommandGuard(HAND_GUARD)
+    guard.rearm(1, np.full(12, 0.05))
+    assert guard.check(np.full(12, 0.05), sequence=1, epoch=1, age_s=0, now_s=0) is None
+    q = np.full(12, 0.05)
+    q[3] = 0.2
+    assert reason(guard.check(q, sequence=2, epoch=1, age_s=0, now_s=0.01)) is GuardReason.POSITION
+
+
+def test_a_wrist_outside_the_workspace_is_refused() -> None:
+    extrinsics = default_calibration().right
+    arm = ArmModel(side=extrinsics)
+    box = WorkspaceBox(lower_m=(0.0, -0.3, 0.8), upper_m=(0.5, 0.3, 1.2))
+    height = (extrinsics.base_from_arm_base @ arm.wrist_pose(START))[2, 3]
+    check = WorkspaceCheck(arm, extrinsics.base_from_arm_base, box)
+    lower, higher = START + 0.01 * np.eye(7)[1], START - 0.01 * np.eye(7)[1]
+    if (arm.wrist_pose(lower)[:3, 3] @ extrinsics.base_from_arm_base[2, :3]) > (
+        arm.wrist_pose(higher)[:3, 3] @ extrinsics.base_from_arm_base[2, :3]
+    ):
+        lower, higher = higher, lower
+    assert height > 1.2
+    refusal = check(higher, START)
+    assert reason(refusal) is GuardReason.WORKSPACE
+    assert "wrist z" in refusal.detail
+    assert check(lower, START) is None  # back in is allowed
+    assert WorkspaceCheck(arm, extrinsics.base_from_arm_base)(START, START) is None
+
+
+def test_an_arm_may_not_run_into_itself_but_may_leave() -> None:
+    checks = arm_posture_checks("right", default_calibration(), box=WorkspaceBox((-2, -2, -2), (2, 2, 3)))
+    collision = checks[1]
+    fold = np.array([0.0, 0.3, 0.0, 2.3, 0.0, 2.1, 0.0])
+    path = [share * fold for share in np.linspace(0, 1, 200)]
+    refusals = [collision(q, before) for before, q in zip(path, path[1:], strict=False)]
+    first = next(i for i, refusal in enumerate(refusals) if refusal is not None)
+    assert refusals[first].reason is GuardReason.COLLISION
+    assert "allowed 20 mm" in refusals[first].detail
+    assert collision(path[first], path[first + 1]) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(
+                st.one_of(st.floats(-0.02, 0.02), st.floats(allow_nan=True, allow_infinity=True)),
+                min_size=7,
+                max_size=7,
+            ),
+            st.integers(-2, 4),
+            st.integers(0, 2),
+            st.floats(-0.02, 0.15),
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_comes_the_accepted_path_keeps_every_limit(commands: list) -> None:
+    guard = CommandGuard(ARM_GUARD)
+    guard.rearm(1, START)
+    sequence, now_s, accepted = 0, 10.0, [START]
+    for change, jump, epoch, age_s in commands:
+        sequence += jump
+        now_s += PERIOD_S
+        q = guard.position_rad + np.array(change)
+        with np.errstate(all="ignore"):
+            refusal = guard.check(q, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s)
+        if refusal is None:
+            assert epoch == 1
+            assert ARM_LIMITS.contains(q, 1e-5)
+            assert np.abs(q - accepted[-1]).max() <= ARM_GUARD.max_step_rad
+            accepted.append(q)
+    assert guard.accepted == len(accepted) - 1
+    assert guard.accepted + sum(guard.refused.values()) == len(commands)

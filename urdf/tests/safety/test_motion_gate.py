@@ -1,0 +1,141 @@
+"""The motion gate: who may move, when it stops, what latches."""
+
+import pytest
+
+from vitra_safety.motion_gate import MotionGate, MotionState, StopCause
+
+
+class Bench:
+    """A gate with a clock; whatever is switched on arrives at every millisecond."""
+
+    def __init__(self) -> None:
+        self.gate, self.now_s, self.epoch, self.at_rest = MotionGate(), 5.0, 1, True
+        self.permit = self.allowed = self.feedback = self.command = True
+
+    def run(self, seconds: float) -> MotionState:
+        for _ in range(round(seconds * 1000)):
+            self.now_s += 0.001
+            if self.permit:
+                self.gate.on_permit(self.epoch, self.allowed, self.now_s)
+            if self.feedback:
+                self.gate.on_feedback(self.now_s)
+            if self.command and self.gate.accepts_commands(self.now_s):
+                self.gate.on_command(self.now_s)
+            self.gate.update(self.now_s, self.at_rest)
+        return self.gate.state
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_it_holds_until_permit_feedback_and_command_are_there(bench: Bench) -> None:
+    for missing in ("permit", "feedback", "command"):
+        other = Bench()
+        setattr(other, missing, False)
+        assert other.run(0.2) is MotionState.HOLDING
+    assert bench.run(0.02) is MotionState.MOVING
+
+
+def test_waiting_for_the_first_command_never_latches(bench: Bench) -> None:
+    bench.command = False
+    assert bench.run(5.0) is MotionState.HOLDING
+    bench.command = True
+    assert bench.run(0.01) is MotionState.MOVING
+
+
+@pytest.mark.parametrize(
+    ("what", "limit_s", "cause"),
+    [
+        ("permit", 0.1, StopCause.PERMIT_MISSING),
+        ("command", 0.1, StopCause.COMMAND_MISSING),
+        ("feedback", 0.05, StopCause.FEEDBACK_MISSING),
+    ],
+)
+def test_what_runs_out_stops_the_motion_in_time(bench: Bench, what: str, limit_s: float, cause: StopCause) -> None:
+    bench.run(0.1)
+    setattr(bench, what, False)
+    bench.at_rest = False
+    assert bench.run(limit_s - 0.002) is MotionState.MOVING
+    assert bench.run(0.004) is MotionState.STOPPING
+    assert bench.gate.cause is cause
+    assert what in bench.gate.detail
+
+
+def test_a_withdrawn_permit_stops_at_once(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.allowed = False
+    bench.at_rest = False
+    assert bench.run(0.001) is MotionState.STOPPING
+    assert bench.gate.cause is StopCause.PERMIT_DENIED
+
+
+def test_a_short_gap_is_survived_after_coming_to_rest(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.command, bench.at_rest = False, False
+    assert bench.run(0.15) is MotionState.STOPPING
+    bench.command = True
+    assert bench.run(0.05) is MotionState.STOPPING  # never back to moving in mid-stop
+    bench.at_rest = True
+    assert bench.run(0.01) is MotionState.MOVING
+    assert bench.gate.cause is None
+
+
+def test_a_long_gap_latches_until_a_new_epoch(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.command = False
+    assert bench.run(0.65) is MotionState.LATCHED
+    assert bench.gate.cause is StopCause.COMMAND_MISSING
+    bench.command = True
+    assert bench.run(1.0) is MotionState.LATCHED
+    bench.epoch = 2
+    assert bench.run(0.01) is MotionState.MOVING
+    assert bench.gate.cause is None
+
+
+def test_the_first_cause_is_kept(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.feedback = False
+    bench.run(0.06)
+    bench.permit = False
+    bench.run(0.6)
+    assert bench.gate.cause is StopCause.FEEDBACK_MISSING
+
+
+def test_a_fault_stops_and_latches_at_rest(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.at_rest = False
+    bench.gate.on_fault("collision (0x100D)")
+    assert bench.run(0.02) is MotionState.STOPPING
+    bench.at_rest = True
+    assert bench.run(0.002) is MotionState.LATCHED
+    assert (bench.gate.cause, bench.gate.detail) == (StopCause.FAULT, "collision (0x100D)")
+
+
+def test_a_fault_at_rest_latches_at_once(bench: Bench) -> None:
+    bench.gate.on_fault("over-temperature")
+    assert bench.gate.state is MotionState.LATCHED
+
+
+def test_a_late_permit_of_an_old_epoch_is_ignored(bench: Bench) -> None:
+    bench.epoch = 3
+    bench.run(0.1)
+    assert not bench.gate.on_permit(2, False, bench.now_s)
+    assert bench.run(0.005) is MotionState.MOVING
+
+
+def test_a_new_epoch_while_moving_stops_first(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.epoch, bench.at_rest = 2, False
+    assert bench.run(0.01) is MotionState.STOPPING
+    assert bench.gate.epoch == 1
+    bench.at_rest = True
+    assert bench.run(0.01) is MotionState.MOVING
+    assert bench.gate.epoch == 2
+
+
+def test_a_denied_permit_of_a_new_epoch_clears_nothing(bench: Bench) -> None:
+    bench.gate.on_fault("x")
+    bench.allowed, bench.epoch = False, 7
+    assert bench.run(0.1) is MotionState.LATCHED

@@ -1,0 +1,203 @@
+"""What a driver sends: commands while they come, a smooth stop when they do not, nothing while it may not move."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vitra_description.limits import ARM_LIMITS
+from vitra_description.postures import home
+from vitra_safety.guard import ARM_GUARD, GuardReason
+from vitra_safety.motion_gate import MotionState
+from vitra_safety.setpoint_stream import SetpointStream
+from vitra_safety.stop_profile import StopProfile
+
+START = home("right")
+TICK_S = ARM_GUARD.period_s
+
+
+class Rig:
+    """A stream with a perfect arm and a source that accelerates joint 1 to 0.75 rad/s."""
+
+    def __init__(self) -> None:
+        self.stream, self.now_s, self.epoch, self.sequence = SetpointStream(ARM_GUARD), 50.0, 1, 0
+        self.arm, self.command, self.speed = START.copy(), START.copy(), 0.0
+        self.sending = self.permitting = True
+        self.sent: list[np.ndarray] = []
+        self.path: list[np.ndarray] = []
+
+    def run(self, ticks: int) -> MotionState:
+        for _ in range(ticks):
+            self.now_s += TICK_S
+            self.stream.on_feedback(self.arm, self.now_s)
+            if self.permitting:
+                self.stream.on_permit(self.epoch, True, self.now_s)
+            self.sequence += 1
+            if self.sending:
+                self.speed = min(0.75, self.speed + 8 * TICK_S)
+                self.command = self.command + self.speed * TICK_S * np.eye(7)[0]
+                self.stream.on_command(
+                    self.command, sequence=self.sequence, epoch=self.epoch, age_s=0.001, now_s=self.now_s
+                )
+            setpoint = self.stream.tick(self.now_s)
+            if setpoint is not None:
+                self.sent.append(setpoint)
+                self.arm = setpoint
+            self.path.append(self.arm.copy())
+        return self.stream.state
+
+
+def test_accepted_commands_are_sent_as_they_are() -> None:
+    rig = Rig()
+    assert rig.run(60) is MotionState.MOVING
+    np.testing.assert_array_equal(rig.sent[-1], rig.command)
+    assert rig.stream.guard.accepted == 60
+
+
+def test_when_commands_stop_the_arm_decelerates_within_limits_and_is_at_rest_before_150_ms() -> None:
+    rig = Rig()
+    rig.run(60)
+    rig.sending = False
+    last = rig.now_s
+    assert rig.run(30) is MotionState.HOLDING
+    velocity = np.diff(np.array(rig.path)[:, 0]) / TICK_S
+    moving = np.flatnonzero(np.abs(velocity) > 1e-9)
+    assert (moving[-1] + 1 - 59) * TICK_S <= 0.085
+    assert rig.now_s - last == pytest.approx(0.15)
+    assert np.all(velocity >= -1e-9)
+    assert (-np.diff(velocity[57:]) / TICK_S).max() <= ARM_LIMITS.acceleration_rad_s2[0] + 1e-6
+
+
+def test_a_short_gap_is_bridged_without_stopping() -> None:
+    rig = Rig()
+    rig.run(60)
+    rig.sending = False
+    rig.run(6)
+    rig.sending = True
+    for _ in range(6):
+        rig.command = rig.command + rig.speed * TICK_S * np.eye(7)[0]  # the source kept its clock
+    assert rig.run(20) is MotionState.MOVING
+    assert not rig.stream.guard.refused
+    np.testing.assert_array_equal(rig.arm, rig.command)
+
+
+def test_after_a_stop_a_command_elsewhere_is_refused() -> None:
+    rig = Rig()
+    rig.run(60)
+    rig.sending = False
+    rig.run(40)
+    rig.command = rig.arm + 0.1
+    rig.sending = True
+    rig.run(5)
+    assert rig.stream.guard.refused[GuardReason.FIRST_COMMAND] == 5
+    assert rig.stream.state is MotionState.HOLDING
+
+
+def test_half_a_second_without_permit_latches_and_a_new_epoch_starts_from_the_measured_arm() -> None:
+    rig = Rig()
+    rig.run(60)
+    rig.permitting = False
+    assert rig.run(130) is MotionState.LATCHED
+    count = len(rig.sent)
+    assert "last permit" in str(rig.stream.guard.last_refusal)
+    assert "re-arm" in str(rig.stream.guard.last_refusal)
+    rig.permitting = True
+    assert rig.run(20) is MotionState.LATCHED
+    assert len(rig.sent) == count
+    rig.epoch, rig.sequence, rig.command, rig.speed = 2, 0, rig.arm.copy(), 0.0
+    assert rig.run(10) is MotionState.MOVING
+    np.testing.assert_array_equal(rig.sent[-1], rig.command)
+
+
+def test_nothing_moves_before_anything_is_measured() -> None:
+    stream = SetpointStream(ARM_GUARD)
+    stream.on_permit(1, True, 1.0)
+    refusal = stream.on_command(START, sequence=1, epoch=1, age_s=0, now_s=1.0)
+    assert refusal is not None
+    assert refusal.reason is GuardReason.NOT_PERMITTED
+    assert stream.tick(1.0) is None
+    assert stream.gate.epoch == 0
+
+
+@pytest.mark.parametrize("measured", [np.full(7, np.nan), np.zeros(6)])
+def test_broken_feedback_counts_as_none(measured: np.ndarray) -> None:
+    stream = SetpointStream(ARM_GUARD)
+    stream.on_feedback(measured, 1.0)
+    stream.on_permit(1, True, 1.0)
+    assert stream.gate.feedback_age_s(1.0) == np.inf
+    assert stream.gate.epoch == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.floats(-1, 1), min_size=7, max_size=7),
+    st.lists(st.floats(-3, 3), min_size=7, max_size=7),
+)
+def test_a_stop_profile_keeps_every_limit_and_ends(share: list[float], velocity: list[float]) -> None:
+    q = np.array(share) * ARM_LIMITS.upper_rad
+    stop = StopProfile(q, velocity, ARM_LIMITS)
+    times = np.arange(0, stop.duration_s + 0.1, TICK_S)
+    path = np.array([stop.position_rad(t) for t in times])
+    assert stop.duration_s <= float(np.max(ARM_LIMITS.velocity_rad_s / ARM_LIMITS.acceleration_rad_s2)) + 1e-9
+    assert all(ARM_LIMITS.contains(p) for p in path)
+    np.testing.assert_allclose(path[0], q)
+    np.testing.assert_array_equal(path[-1], path[-2])
+    inside = np.abs(path[-1]) < ARM_LIMITS.upper_rad - 1e-9
+    acceleration = np.diff(path, 2, axis=0) / TICK_S**2
+    assert np.all(np.abs(acceleration[:, inside]) <= ARM_LIMITS.acceleration_rad_s2[inside] + 1e-6)
+
+
+def test_a_stop_from_rest_is_over_at_once() -> None:
+    stop = StopProfile(START, np.zeros(7), ARM_LIMITS)
+    assert stop.done(0.0)
+    np.testing.assert_array_equal(stop.position_rad(1.0), START)
+    np.testing.assert_array_equal(stop.velocity_rad_s(1.0), 0)
+
+
+def test_a_stop_from_the_usual_speed_takes_less_than_a_tenth_of_a_second() -> None:
+    assert StopProfile(START, np.full(7, 0.8), ARM_LIMITS).duration_s <= 0.1
+
+
+def test_a_fault_of_the_device_while_moving_decelerates_within_limits_and_latches() -> None:
+    rig = Rig()
+    rig.run(60)
+    for _ in range(3):  # reported again and again
+        rig.stream.on_fault("a joint is too hot")
+        assert rig.run(1) is MotionState.STOPPING
+    assert rig.run(30) is MotionState.LATCHED
+    velocity = np.diff(np.array(rig.path)[:, 0]) / TICK_S
+    assert np.abs(np.diff(velocity[57:]) / TICK_S).max() <= ARM_LIMITS.acceleration_rad_s2[0] + 1e-6
+
+
+@pytest.mark.parametrize("begins_at", ["measured", "told"])
+def test_an_arm_that_sags_at_rest_begins_where_it_is_or_where_it_was_told(begins_at: str) -> None:
+    rig = Rig()
+    rig.run(60)
+    rig.sending = False
+    rig.run(40)
+    told = rig.arm.copy()
+    rig.arm = told + 0.1 * np.eye(7)[4]  # something holds the wrist away from its setpoint
+    start = rig.arm if begins_at == "measured" else told
+    rig.stream.on_feedback(rig.arm, rig.now_s)
+    rig.stream.on_permit(rig.epoch, True, rig.now_s)
+    refusal = rig.stream.on_command(start, sequence=999, epoch=rig.epoch, age_s=0.001, now_s=rig.now_s)
+    assert refusal is None
+    between = rig.stream.on_command(
+        told + 0.05 * np.eye(7)[4], sequence=1000, epoch=rig.epoch, age_s=0.001, now_s=rig.now_s + TICK_S
+    )
+    assert between is not None
+
+
+def test_an_arm_held_far_from_its_setpoint_does_not_begin_where_it_is() -> None:
+    rig = Rig()
+    rig.stream = SetpointStream(ARM_GUARD, rest_error_rad=np.deg2rad(3.0))
+    rig.run(60)
+    rig.sending = False
+    rig.run(40)
+    told = rig.arm.copy()
+    held = told + np.deg2rad(4.0) * np.eye(7)[4]
+    rig.stream.on_feedback(held, rig.now_s)
+    refusal = rig.stream.on_command(held, sequence=999, epoch=rig.epoch, age_s=0.001, now_s=rig.now_s)
+    assert refusal is not None
+    assert refusal.reason is GuardReason.FIRST_COMMAND
+    assert rig.stream.on_command(told, sequence=1000, epoch=rig.epoch, age_s=0.001, now_s=rig.now_s) is None

@@ -1,0 +1,60 @@
+"""Temporal ensembling: a weighted mean in which rotations are averaged as rotations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vitra_policy.chunks.curve import WRIST_AND_HAND, Layout, TimedSteps
+from vitra_policy.chunks.ensemble import TemporalEnsemble, mean_rotation
+from vitra_policy.transforms import matrix_from_quaternion, quaternion_from_rotvec, rotation_angle
+
+STEP_S = 0.1
+SCALAR = Layout(width=1)
+
+
+def flat(stamp_s: float, value: float, steps: int = 4) -> TimedSteps:
+    return TimedSteps(1, stamp_s, STEP_S, np.full((steps, 1), value))
+
+
+def test_a_single_chunk_passes_unchanged() -> None:
+    steps = TimedSteps(1, 0.0, STEP_S, np.arange(4.0)[:, None])
+    np.testing.assert_allclose(TemporalEnsemble(SCALAR).merge(steps).values, steps.values)
+
+
+def test_overlapping_steps_are_weighted_by_age_and_the_rest_is_the_new_chunk() -> None:
+    ensemble = TemporalEnsemble(SCALAR, decay=0.5)
+    ensemble.merge(flat(0.0, 0.0))
+    merged = ensemble.merge(flat(0.2, 1.0))
+    young = np.exp(-0.5) / (1 + np.exp(-0.5))
+    np.testing.assert_allclose(merged.values[:, 0], [young, young, 1.0, 1.0])
+
+
+def test_an_older_chunk_changes_nothing() -> None:
+    ensemble = TemporalEnsemble(SCALAR)
+    ensemble.merge(flat(1.0, 0.0))
+    old = flat(0.5, 9.0)
+    assert ensemble.merge(old) is old
+    np.testing.assert_allclose(ensemble.merge(flat(1.05, 0.0)).values, 0.0)
+
+
+def test_flush_forgets() -> None:
+    ensemble = TemporalEnsemble(SCALAR)
+    ensemble.merge(flat(0.0, 0.0))
+    ensemble.flush()
+    np.testing.assert_allclose(ensemble.merge(flat(0.2, 1.0)).values, 1.0)
+
+
+def test_rotations_are_averaged_as_rotations_whatever_their_sign() -> None:
+    a, b = quaternion_from_rotvec([0.0, 0.0, 2.8]), -quaternion_from_rotvec([0.0, 0.0, -2.8])
+    mean = mean_rotation(np.stack([a, b]), np.array([0.5, 0.5]))
+    half_turn = matrix_from_quaternion(quaternion_from_rotvec([0.0, 0.0, np.pi]))
+    assert rotation_angle(matrix_from_quaternion(mean) @ half_turn.T) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_wrist_quaternions_stay_unit_length() -> None:
+    rng = np.random.default_rng(1)
+    ensemble = TemporalEnsemble(WRIST_AND_HAND)
+    for k in range(4):
+        merged = ensemble.merge(TimedSteps(k, 0.1 * k, STEP_S, rng.normal(size=(16, 19))))
+    np.testing.assert_allclose(np.linalg.norm(merged.values[:, 3:7], axis=1), 1.0)

@@ -1,1 +1,0 @@
-"""Running policies: their boundary, registry, replay, remote server and client, real-time chunking."""

@@ -1,0 +1,1 @@
+"""Policies: the interface, the registry, observations, real-time chunking, VITRA itself, replay."""

@@ -1,0 +1,1 @@
+"""Policies over a network: wire format, server, client."""

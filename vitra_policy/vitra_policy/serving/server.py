@@ -1,0 +1,172 @@
+"""Serves any policy over a websocket; one bad request never ends it.
+
+    with PolicyServer(policy, port=8000) as server:
+        server.wait()
+
+It listens on this machine only unless told otherwise: there is no encryption, so put it behind a tunnel or into a
+network of its own. ``GET /healthz`` answers 200 once the policy is warm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import http
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from vitra_policy.errors import VitraError
+from vitra_policy.policies.policy import Policy
+from vitra_policy.serving import wire
+
+_logger = logging.getLogger(__name__)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_START_TIMEOUT_S = 10.0
+
+
+class ServerStartError(VitraError):
+    """The server cannot listen where it was told to."""
+
+
+class PolicyServer:
+    """A policy behind a websocket, served from a thread of its own.
+
+    Requests of all connections are answered one at a time: a policy is called by one thread only.
+
+    Args:
+        policy: what to serve; its owner warms it up before and closes it after.
+        host: address to listen on.
+        port: TCP port; 0 takes a free one (see `port`).
+        api_key: if given, clients must send the header ``Authorization: Api-Key <key>``.
+    """
+
+    def __init__(
+        self, policy: Policy, host: str = "127.0.0.1", port: int = wire.DEFAULT_PORT, api_key: str = ""
+    ) -> None:
+        self._policy, self._host, self._wanted_port, self._api_key = policy, host, port, api_key
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="policy")
+        self._thread = threading.Thread(target=self._run, name="policy-server", daemon=True)
+        self._started, self._failure = threading.Event(), ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self.port = 0
+
+    def start(self) -> None:
+        """Listen; returns when clients can connect.
+
+        Raises:
+            ServerStartError: the address is taken or not ours.
+        """
+        if self._host not in _LOOPBACK and not self._api_key:
+            _logger.warning("serving on %s without a key: everyone who reaches it can use the policy", self._host)
+        self._thread.start()
+        if not self._started.wait(_START_TIMEOUT_S) or self._failure:
+            raise ServerStartError(
+                f"Cannot serve on {self._host}:{self._wanted_port}: {self._failure or 'no answer'}. Choose another "
+                "port, or stop the process that holds this one."
+            )
+        _logger.info("serving %s on ws://%s:%d", self._policy.metadata.policy_id, self._host, self.port)
+
+    def stop(self) -> None:
+        """Close all connections and return when the thread has ended."""
+        if self._loop is not None and self._stopping is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+        self._worker.shutdown(wait=True)
+
+    def wait(self) -> None:
+        """Block until the server ends (`stop` from another thread, or Ctrl-C)."""
+        while self._thread.is_alive():
+            self._thread.join(timeout=0.5)
+
+    def __enter__(self) -> PolicyServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except OSError as error:
+            self._failure = str(error)
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        server: Server = await serve(
+            self._converse,
+            self._host,
+            self._wanted_port,
+            compression=None,
+            max_size=wire.MAX_MESSAGE_BYTES,
+            process_request=self._admit,
+        )
+        async with server:
+            self.port = next(iter(server.sockets)).getsockname()[1]
+            self._started.set()
+            await self._stopping.wait()
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        if request.path == "/healthz":
+            return connection.respond(http.HTTPStatus.OK, "OK\n")
+        sent = request.headers.get("Authorization", "")
+        if self._api_key and not hmac.compare_digest(sent.encode(), f"Api-Key {self._api_key}".encode()):
+            return connection.respond(http.HTTPStatus.UNAUTHORIZED, "Missing or wrong API key.\n")
+        return None
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        peer = connection.remote_address
+        _logger.info("client %s connected", peer)
+        try:
+            await connection.send(wire.pack(wire.metadata_message(self._policy.metadata)))
+            last_total_s = 0.0
+            async for request in connection:
+                started_s = time.monotonic()
+                await connection.send(await self._answer(request, last_total_s))
+                last_total_s = time.monotonic() - started_s
+        except ConnectionClosed:
+            pass
+        _logger.info("client %s left", peer)
+
+    async def _answer(self, request: str | bytes, last_total_s: float) -> bytes | str:
+        """The answer as bytes, or as text what was wrong with the request."""
+        try:
+            if isinstance(request, str):
+                raise wire.WireError("Requests must be binary msgpack frames, this one is text.")
+            answer = await asyncio.get_running_loop().run_in_executor(self._worker, self._call, request)
+            if last_total_s:
+                answer.setdefault("server_timing", {})["prev_total_ms"] = last_total_s * 1e3
+            return wire.pack(answer)
+        except VitraError as error:
+            _logger.warning("refused a request: %s", error)
+            return f"{type(error).__name__}: {error}"
+        except Exception as error:  # a bug in the policy must not take the server down
+            _logger.exception("the policy failed")
+            return f"The policy failed: {type(error).__name__}: {error}. The server's log has the traceback."
+
+    def _call(self, request: bytes) -> dict[str, Any]:
+        message = wire.unpack(request)
+        command = wire.control_of(message)
+        if command is not None:
+            if command != "reset":
+                return wire.acknowledgement("ignored")
+            self._policy.reset()
+            return wire.acknowledgement(command)
+        observation = wire.observation_from_message(message)
+        self._policy.metadata.check(observation)
+        started_s = time.monotonic()
+        chunk = self._policy.infer(observation)
+        return wire.chunk_message(chunk) | {"server_timing": {"infer_ms": (time.monotonic() - started_s) * 1e3}}

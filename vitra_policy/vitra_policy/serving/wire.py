@@ -1,0 +1,240 @@
+"""Messages between policy client and server: msgpack maps with numpy arrays inside, nothing executable.
+
+The bytes are those of openpi's client protocol: an array is a map with the byte keys ``__ndarray__`` (true), ``data``
+(C order), ``dtype`` (numpy type string) and ``shape``; a numpy scalar has ``__npgeneric__``, ``data`` and ``dtype``.
+A connection starts with one metadata map from the server; then every request map is answered by one map, or by a text
+frame that says what went wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from vitra_policy.errors import VitraError
+from vitra_policy.policies.policy import ActionChunk, CommittedPrefix, Observation, PolicyMetadata
+
+PROTOCOL = "vitra-policy"
+PROTOCOL_VERSION = 1
+DEFAULT_PORT = 8000
+MAX_MESSAGE_BYTES = 64 * 2**20
+"""A 4K RGB image fits; more is an accident or an attack."""
+
+_CONTROL = "__ctrl__"
+_ACKNOWLEDGE = "__ack__"
+_DTYPE_KINDS = "biufSU"
+_MAX_DIMENSIONS = 8
+_EXTRA = "extras/"
+
+
+class WireError(VitraError):
+    """Bytes that are no valid message, or a message without what it must hold."""
+
+
+class HandshakeError(VitraError):
+    """The other side speaks another protocol, or another version of it."""
+
+
+def pack(message: Mapping[str, Any]) -> bytes:
+    """Bytes of a map of plain values, numpy arrays and scalars.
+
+    Raises:
+        WireError: a value that cannot travel (object, void and complex arrays; arbitrary objects).
+    """
+    try:
+        packed: bytes = msgpack.packb(dict(message), default=_encode)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise WireError(f"Cannot send this message: {error}") from error
+    return packed
+
+
+def unpack(data: bytes | bytearray | memoryview) -> dict[str, Any]:
+    """The map in the bytes; arrays are read-only views of them.
+
+    Raises:
+        WireError: not a msgpack map, too large, or an array whose type, shape and data do not belong together.
+    """
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise WireError(f"Message of {len(data)} bytes; at most {MAX_MESSAGE_BYTES} are accepted.")
+    try:
+        message = msgpack.unpackb(data, object_hook=_decode, strict_map_key=True)
+    except WireError:
+        raise
+    except Exception as error:  # msgpack raises a dozen unrelated types for bad bytes
+        raise WireError(f"Not a msgpack message: {type(error).__name__}: {error}") from error
+    if not isinstance(message, dict):
+        raise WireError(f"A message must be a map, got {type(message).__name__}.")
+    return message
+
+
+def metadata_message(metadata: PolicyMetadata) -> dict[str, Any]:
+    """The first frame of a connection."""
+    return {"protocol": PROTOCOL, "protocol_version": PROTOCOL_VERSION, **dataclasses.asdict(metadata)}
+
+
+def metadata_from_message(message: Mapping[str, Any]) -> PolicyMetadata:
+    """Metadata of a server.
+
+    Raises:
+        HandshakeError: not a server of ours, or of another protocol version.
+    """
+    if message.get("protocol") != PROTOCOL:
+        raise HandshakeError(
+            f"The server does not introduce itself as a {PROTOCOL} server (it sent {sorted(map(str, message))}). "
+            "Serve the policy with 'vitra-policy serve', or wrap the foreign server in a policy of its own."
+        )
+    if message.get("protocol_version") != PROTOCOL_VERSION:
+        raise HandshakeError(
+            f"The server speaks protocol version {message.get('protocol_version')}, this side {PROTOCOL_VERSION}. "
+            "Install the same release on both machines."
+        )
+    values = {f.name: message[f.name] for f in dataclasses.fields(PolicyMetadata) if f.name in message}
+    try:
+        return PolicyMetadata(**{**values, "needs_extras": tuple(values.get("needs_extras", ()))})
+    except TypeError as error:
+        raise HandshakeError(f"The server's metadata is incomplete: {error}.") from error
+
+
+def observation_message(observation: Observation) -> dict[str, Any]:
+    """Request of an observation; keys follow openpi's habit (flat, ``prompt`` for the instruction)."""
+    message: dict[str, Any] = {
+        "stamp_s": observation.stamp_s,
+        "prompt": observation.instruction,
+        "intrinsics": observation.intrinsics,
+        "fov_rad": observation.fov_rad,
+        "state": observation.state,
+        "state_valid": observation.state_valid,
+        "hands": observation.hands,
+    }
+    if observation.image is not None:
+        message["image"] = observation.image
+    if observation.committed is not None:
+        message["committed/actions"] = observation.committed.actions
+        message["committed/valid"] = observation.committed.valid
+    return message | {_EXTRA + name: value for name, value in observation.extras.items()}
+
+
+def observation_from_message(message: Mapping[str, Any]) -> Observation:
+    """Observation of a request.
+
+    Raises:
+        WireError: a key is missing.
+        InvalidObservationError: an array of the wrong shape or type.
+    """
+    try:
+        committed = None
+        if "committed/actions" in message:
+            committed = CommittedPrefix(message["committed/actions"], message["committed/valid"])
+        image = message.get("image")
+        if image is not None and not isinstance(image, np.ndarray):
+            raise WireError(f"'image' must be an array, got {type(image).__name__}.")
+        return Observation(
+            stamp_s=float(message["stamp_s"]),
+            instruction=str(message["prompt"]),
+            image=image,
+            intrinsics=message["intrinsics"],
+            fov_rad=message["fov_rad"],
+            state=message["state"],
+            state_valid=message["state_valid"],
+            hands=message["hands"],
+            committed=committed,
+            extras={key[len(_EXTRA) :]: value for key, value in message.items() if key.startswith(_EXTRA)},
+        )
+    except KeyError as error:
+        raise WireError(f"The request lacks {error}; it has {sorted(map(str, message))}.") from error
+    except (TypeError, ValueError) as error:
+        raise WireError(f"The request is malformed: {error}.") from error
+
+
+def chunk_message(chunk: ActionChunk) -> dict[str, Any]:
+    """Answer to an observation; ``actions`` is where openpi's clients look for it."""
+    return {
+        "actions": chunk.actions,
+        "valid": chunk.valid,
+        "step_s": chunk.step_s,
+        "policy_id": chunk.policy_id,
+        "timing": {stage: float(seconds) for stage, seconds in chunk.timing.items()},
+        "done": chunk.done,
+        "committed_steps": chunk.committed_steps,
+    }
+
+
+def chunk_from_message(message: Mapping[str, Any]) -> ActionChunk:
+    """Chunk of an answer.
+
+    Raises:
+        WireError: a key is missing or malformed.
+        InvalidChunkError: actions that must not reach the robot.
+    """
+    try:
+        return ActionChunk(
+            actions=message["actions"],
+            valid=message["valid"],
+            step_s=float(message["step_s"]),
+            policy_id=str(message["policy_id"]),
+            timing={str(stage): float(seconds) for stage, seconds in message.get("timing", {}).items()},
+            done=bool(message.get("done", False)),
+            committed_steps=int(message.get("committed_steps", 0)),
+        )
+    except KeyError as error:
+        raise WireError(f"The answer lacks {error}; it has {sorted(map(str, message))}.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise WireError(f"The answer is malformed: {error}.") from error
+
+
+def control_message(command: str) -> dict[str, str]:
+    """A request that is no observation: ``reset``."""
+    return {_CONTROL: command}
+
+
+def control_of(message: Mapping[str, Any]) -> str | None:
+    """The command of a control message, None for an observation."""
+    return str(message[_CONTROL]) if _CONTROL in message else None
+
+
+def acknowledgement(command: str) -> dict[str, str]:
+    """The answer to a control message."""
+    return {_ACKNOWLEDGE: command}
+
+
+def _encode(value: Any) -> Any:
+    if not isinstance(value, np.ndarray | np.generic):
+        raise TypeError(f"{type(value).__name__} is not a plain value, numpy array or numpy scalar")
+    if value.dtype.kind not in _DTYPE_KINDS:
+        raise ValueError(f"numpy type {value.dtype} is not allowed")
+    if isinstance(value, np.ndarray):
+        return {b"__ndarray__": True, b"data": value.tobytes(), b"dtype": value.dtype.str, b"shape": value.shape}
+    return {b"__npgeneric__": True, b"data": value.item(), b"dtype": value.dtype.str}
+
+
+def _decode(value: dict[Any, Any]) -> Any:
+    if b"__ndarray__" in value:
+        dtype, shape, data = _dtype(value.get(b"dtype")), value.get(b"shape"), value.get(b"data")
+        if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS:
+            raise WireError(f"Array shape {shape!r} is not a list of at most {_MAX_DIMENSIONS} sizes.")
+        if not all(isinstance(n, int) and n >= 0 for n in shape) or not isinstance(data, bytes):
+            raise WireError("An array needs non-negative sizes and its data as bytes.")
+        if math.prod(shape) * dtype.itemsize != len(data):
+            raise WireError(f"Array of shape {shape} and type {dtype} cannot have {len(data)} bytes.")
+        return np.frombuffer(data, dtype=dtype).reshape(shape) if len(data) else np.empty(shape, dtype)
+    if b"__npgeneric__" in value:
+        try:
+            return _dtype(value.get(b"dtype")).type(value.get(b"data"))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise WireError(f"Malformed numpy scalar: {error}.") from error
+    return value
+
+
+def _dtype(name: Any) -> np.dtype[Any]:
+    try:
+        dtype = np.dtype(name) if isinstance(name, str) and len(name) <= 16 else None
+    except (TypeError, ValueError, SyntaxError):
+        dtype = None
+    if dtype is None or dtype.kind not in _DTYPE_KINDS or dtype.hasobject:
+        raise WireError(f"Array type {name!r} is not allowed; allowed are numbers, booleans and strings.")
+    return dtype

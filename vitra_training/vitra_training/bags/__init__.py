@@ -1,0 +1,1 @@
+"""Recorded rosbags: reading, checking, repairing, trimming, converting."""

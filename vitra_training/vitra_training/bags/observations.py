@@ -1,0 +1,84 @@
+"""A bag replayed as the observations that the policy node would have made of it, by the same code."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from vitra_description.calibration import Calibration, CameraIntrinsics, SideCalibration, load_calibration
+from vitra_description.names import BASE_FRAME, CAMERA_FRAME, arm_base, ee, hand_base, hand_mount
+from vitra_description.observed_wrist import ObservedWrist
+from vitra_policy.action_space import SIDES, Side
+from vitra_policy.policies.observation import HandStateEstimator, fov_from_intrinsics
+from vitra_policy.policies.policy import BASE_FROM_CAMERA, Observation
+from vitra_training.bags.episodes import MAX_AGE_S, BagContent, read_bag
+from vitra_training.bags.images import decoded
+from vitra_training.bags.writer import custom_data
+from vitra_training.datasets.errors import MissingKeyError
+
+
+def observations(path: Path, instruction: str = "") -> Iterator[Observation]:
+    """One observation per camera frame, hands masked where no fresh sample is known.
+
+    Raises:
+        BrokenFileError: not a bag, or truncated.
+        MissingKeyError: no camera info or no calibration.
+    """
+    content = read_bag(path)
+    if content.intrinsics is None:
+        raise MissingKeyError(path, "head_camera/color/camera_info", sorted(content.joints))
+    calibration = bag_calibration(path, content)
+    sides: list[Side] = [s for s in SIDES if not content.joints[f"{s}_arm/joint_states"].is_empty]
+    estimator = HandStateEstimator(
+        ObservedWrist(calibration, sides),
+        {side: content.joints[f"{side}_arm/joint_states"].history for side in sides},
+        {side: content.joints[f"{side}_hand/joint_states"].history for side in sides},
+        MAX_AGE_S,
+    )
+    width, height = content.size_px
+    for stamp_s, picture in decoded(content.pictures):
+        hands = estimator.at(stamp_s)
+        yield Observation(
+            stamp_s=stamp_s,
+            instruction=instruction or content.instruction,
+            image=picture,
+            intrinsics=content.intrinsics,
+            fov_rad=fov_from_intrinsics(content.intrinsics, width, height),
+            state=hands.state,
+            state_valid=hands.valid,
+            hands=hands.valid,
+            extras={BASE_FROM_CAMERA: calibration.base_from_head_camera},
+        )
+
+
+def bag_calibration(path: Path, content: BagContent) -> Calibration:
+    """The calibration file kept inside the bag; else one made of the frames on `/tf_static`.
+
+    Raises:
+        MissingKeyError: neither is there.
+    """
+    if text := custom_data(path).get("calibration_yaml"):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            return load_calibration(file.name)
+    frames = content.frames
+
+    def pose(parent: str, child: str) -> np.ndarray:
+        if child not in frames or frames[child][0] != parent:
+            raise MissingKeyError(path, f"/tf_static: {parent} -> {child}", sorted(frames))
+        return frames[child][1]
+
+    def side(name: Side) -> SideCalibration:
+        if content.joints[f"{name}_arm/joint_states"].is_empty:
+            return SideCalibration(np.eye(4), np.eye(4), np.eye(4))
+        return SideCalibration(
+            pose(BASE_FRAME, arm_base(name)), pose(ee(name), hand_base(name)), pose(hand_base(name), hand_mount(name))
+        )
+
+    K = np.eye(3) if content.intrinsics is None else content.intrinsics
+    camera = CameraIntrinsics(*content.size_px, *(float(K[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2))))
+    return Calibration("of /tf_static", "", side("left"), side("right"), pose(BASE_FRAME, CAMERA_FRAME), camera)

@@ -1,0 +1,171 @@
+"""The times and joints of a bag, in one pass, without decoding pictures."""
+
+from __future__ import annotations
+
+import json
+from binascii import crc32
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_training.bags.images import VIDEO_TYPE, VideoWatch, base_topic
+from vitra_training.bags.writer import custom_data
+from vitra_training.datasets.episode import Array
+from vitra_training.datasets.errors import BrokenFileError
+
+CAMERA = "head_camera/color/image_raw"
+_NO_HEADER = {"std_msgs/msg/String", "tf2_msgs/msg/TFMessage", "std_msgs/msg/Float32MultiArray"}
+_STAMP_END = 12  # CDR header (4), seconds (4), nanoseconds (4)
+
+
+@dataclass(slots=True)
+class StreamTimes:
+    """When the messages of one topic came and were made."""
+
+    topic: str
+    """Without namespace slash and picture suffix."""
+    type: str
+    arrivals_ns: list[int] = field(default_factory=list)
+    stamps_ns: list[int] = field(default_factory=list)
+    """Empty for types without a header."""
+    sizes: int = 0
+
+    @property
+    def arrivals_s(self) -> Array:
+        """(N,) since the epoch."""
+        return np.asarray(self.arrivals_ns, dtype=np.float64) * 1e-9
+
+    @property
+    def stamps_s(self) -> Array:
+        """(N,) since the epoch."""
+        return np.asarray(self.stamps_ns, dtype=np.float64) * 1e-9
+
+
+@dataclass(slots=True)
+class BagStreams:
+    """A bag as its check sees it."""
+
+    path: Path
+    about: dict[str, str]
+    streams: dict[str, StreamTimes] = field(default_factory=dict)
+    joints: dict[str, list[Array]] = field(default_factory=dict)
+    """Positions of `*/joint_states`, same order as their times."""
+    picture_hashes: list[int] = field(default_factory=list)
+    """Per camera message a number that stays the same as long as the picture does."""
+    lost_pictures: int = 0
+    """Pictures of a video that cannot be decoded, for what they build on is missing."""
+    instruction: str = ""
+    stops: list[str] = field(default_factory=list)
+    """Latched stops that happened while recording."""
+
+    @property
+    def begin_s(self) -> float:
+        """First arrival of anything."""
+        return min((s.arrivals_ns[0] for s in self.streams.values() if s.arrivals_ns), default=0) * 1e-9
+
+    @property
+    def end_s(self) -> float:
+        """Last arrival of anything."""
+        return max((s.arrivals_ns[-1] for s in self.streams.values() if s.arrivals_ns), default=0) * 1e-9
+
+    @property
+    def declared_hz(self) -> dict[str, float]:
+        """Topic -> rate the recorder expected."""
+        rates = json.loads(self.about.get("declared_rates_hz") or "{}")
+        return {name.lstrip("/"): float(rate) for name, rate in rates.items()}
+
+    @property
+    def required(self) -> list[str]:
+        """Topics the recorder was told to insist on, or the camera."""
+        named = [name.lstrip("/") for name in self.about.get("required_topics", "").split()]
+        return named or [CAMERA]
+
+
+def read_streams(path: Path) -> BagStreams:
+    """Read a whole bag.
+
+    Raises:
+        BrokenFileError: it cannot be read to its end; `vitra-bag repair` may help.
+    """
+    from rosbags.highlevel import AnyReader
+    from rosbags.typesys import Stores, get_typestore
+
+    bag, video = BagStreams(path, custom_data(path)), VideoWatch()
+    try:
+        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+            for connection, arrival_ns, raw in reader.messages():
+                topic = base_topic(connection.topic)
+                stream = bag.streams.get(topic)
+                if stream is None:
+                    stream = bag.streams[topic] = StreamTimes(topic, connection.msgtype)
+                stream.arrivals_ns.append(arrival_ns)
+                stream.sizes += len(raw)
+                if connection.msgtype not in _NO_HEADER:
+                    stream.stamps_ns.append(_stamp_ns(raw))
+                if topic == CAMERA and connection.msgtype == VIDEO_TYPE:
+                    message: Any = reader.deserialize(raw, connection.msgtype)
+                    bag.picture_hashes.append(video.see(message.data))
+                elif topic == CAMERA:
+                    bag.picture_hashes.append(crc32(raw[_STAMP_END:]))
+                elif topic.endswith("joint_states"):
+                    positions = reader.deserialize(raw, connection.msgtype).position  # type: ignore[attr-defined]
+                    bag.joints.setdefault(topic, []).append(np.asarray(positions, dtype=np.float64))
+                elif topic in ("instruction", "safety_state"):
+                    _take(bag, topic, reader.deserialize(raw, connection.msgtype))
+    except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
+        detail = f"{type(cause).__name__}: {cause}; try `vitra-bag repair {path}`"
+        raise BrokenFileError(path, "rosbag2 directory", detail) from None
+    bag.lost_pictures = video.lost
+    return bag
+
+
+def usual_period_s(times_s: Array) -> float:
+    """Mean time between messages without pauses and losses; 0 for fewer than two.
+
+    Not the median: stamps may lie on the grid of a coarser clock, as 35, 35, 30 ms for 30 Hz.
+    """
+    periods = np.diff(times_s)
+    if not len(periods):
+        return 0.0
+    return float(np.mean(periods[periods <= 1.5 * np.median(periods)]))
+
+
+def joint_track(bag: BagStreams, topic: str) -> tuple[Array, Array]:
+    """Stamps (N,) s and positions (N, J) rad of a joint stream; samples of another length are left out."""
+    stream, values = bag.streams.get(topic), bag.joints.get(topic, [])
+    if stream is None or not values:
+        return np.zeros(0), np.zeros((0, 0))
+    width = len(values[0])
+    keep = [i for i, value in enumerate(values) if len(value) == width]
+    return stream.stamps_s[keep], np.stack([values[i] for i in keep])
+
+
+def moving(
+    bag: BagStreams, window_s: float = 0.2, arm_rad: float = 0.004, hand_rad: float = 0.02
+) -> list[NDArray[Any]]:
+    """Per joint stream the times (s) around which a joint turned by more than a threshold within a window."""
+    times = []
+    for topic in bag.joints:
+        stamps, positions = joint_track(bag, topic)
+        if len(stamps) < 2:
+            continue
+        before = np.searchsorted(stamps, stamps - window_s)
+        turned = np.abs(positions - positions[before]).max(axis=1)
+        times.append(stamps[turned > (arm_rad if "arm" in topic else hand_rad)])
+    return times
+
+
+def _take(bag: BagStreams, topic: str, message: Any) -> None:
+    if topic == "instruction":
+        bag.instruction = message.data or bag.instruction
+    elif message.state == 2 and (not bag.stops or bag.stops[-1] != message.stop_cause):
+        bag.stops.append(message.stop_cause or "unknown")
+
+
+def _stamp_ns(raw: bytes | memoryview) -> int:
+    order = "little" if raw[1] & 1 else "big"
+    seconds = int.from_bytes(raw[4:8], order, signed=True)  # type: ignore[arg-type]
+    return seconds * 1_000_000_000 + int.from_bytes(raw[8:12], order)  # type: ignore[arg-type]

@@ -1,0 +1,78 @@
+"""Cuts a bag to a span of time, explicitly: into a new bag that says what was cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from vitra_training.bags.errors import EmptyTrimError
+from vitra_training.bags.images import VIDEO_TYPE, base_topic, is_key_frame
+from vitra_training.bags.streams import CAMERA, read_streams
+from vitra_training.bags.writer import Stream, custom_data, write_bag
+
+LATCHED = ("tf_static", "instruction", "safety_state", "episode_state", "camera_info")
+"""Topics whose last message before the cut is still true after it."""
+
+
+def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
+    """Keep what arrived from `begin_s` to `end_s`, seconds from the beginning; returns the number of messages.
+
+    A cut within a video is moved back to its key frame, at most half a second.
+
+    Raises:
+        EmptyTrimError: no picture would be left.
+        BagExistsError: the target is there.
+        BrokenFileError: the bag cannot be read.
+    """
+    bag = read_streams(path)
+    first_ns = int(bag.begin_s * 1e9) + int(begin_s * 1e9)
+    last_ns = int(bag.begin_s * 1e9) + int(end_s * 1e9)
+    frames = bag.streams[CAMERA].arrivals_ns if CAMERA in bag.streams else []
+    if end_s <= begin_s or not any(first_ns <= t <= last_ns for t in frames):
+        raise EmptyTrimError(path, begin_s, end_s, bag.end_s - bag.begin_s)
+    first_ns = _key_frame_before(path, first_ns)
+    begin_s = (first_ns - int(bag.begin_s * 1e9)) * 1e-9
+    words = f"{datetime.now(UTC).isoformat()}: kept {begin_s:.3f} s to {end_s:.3f} s of {path.name}"
+    about = {**custom_data(path), "trimmed": words}
+    with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+        streams = {
+            c.id: Stream(c.topic, c.msgtype, c.msgdef.data, tuple(c.ext.offered_qos_profiles))  # type: ignore[union-attr]
+            for c in reader.connections
+        }
+        return write_bag(target, streams, _kept(reader, first_ns, last_ns), about)
+
+
+def _key_frame_before(path: Path, first_ns: int) -> int:
+    """Arrival of the last key frame not after a time; that time if the pictures are no video."""
+    found_ns = first_ns
+    with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+        videos = [c for c in reader.connections if c.msgtype == VIDEO_TYPE and base_topic(c.topic) == CAMERA]
+        for connection, time_ns, raw in reader.messages(connections=videos) if videos else ():
+            if time_ns > first_ns:
+                break
+            message: Any = reader.deserialize(raw, connection.msgtype)
+            if is_key_frame(message.data):
+                found_ns = time_ns
+    return found_ns
+
+
+def _kept(reader: AnyReader, first_ns: int, last_ns: int) -> Iterator[tuple[int, int, bytes]]:
+    """Messages of the span, the last latched ones before it put at its beginning."""
+    latched: dict[tuple[int, bytes], bytes] = {}
+    opened = False
+    for connection, time_ns, raw in reader.messages():
+        if time_ns > last_ns:
+            return
+        if time_ns >= first_ns:
+            if not opened:
+                opened = True
+                yield from ((number, first_ns, data) for (number, _), data in latched.items())
+            yield connection.id, time_ns, raw
+        elif connection.topic.endswith(LATCHED):
+            several = connection.topic.endswith("tf_static")  # each publisher of frames has latched its own
+            latched[connection.id, bytes(raw) if several else b""] = bytes(raw)

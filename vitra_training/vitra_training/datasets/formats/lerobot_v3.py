@@ -1,0 +1,275 @@
+"""Export in the LeRobotDataset v3.0 layout: many episodes per Parquet and mp4 file, indexed by meta tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from vitra_description.names import arm_joints, hand_joints
+from vitra_policy.action_space import ACTION_DIM, SIDES
+from vitra_policy.prompt import InstructionError, format_instruction
+from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode, valid_frames
+from vitra_training.datasets.errors import ConversionError, EmptyDatasetError, NoValidHandError
+from vitra_training.datasets.samples.captions import window_at
+from vitra_training.datasets.samples.motion import motion_of
+from vitra_training.datasets.samples.sample import cut_chunk
+from vitra_training.datasets.samples.view import full_view
+from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
+
+CAMERA_KEY = "observation.images.head_camera"
+_CHUNK_FILES = 1000
+_DATA_BYTES, _VIDEO_BYTES = 100_000_000, 200_000_000
+_DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+_VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+_COUNTERS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
+
+
+class LeRobotWriter:
+    """Writes one LeRobot data set; all episodes must share kind, picture size and rate."""
+
+    def __init__(self, root: Path) -> None:
+        if root.exists() and any(root.iterdir()):
+            raise ConversionError("(any)", "LeRobot data set", f"{root} is not empty; choose a new folder")
+        self.root = root
+        self._form: tuple[str, tuple[int, int], float] | None = None
+        self._names: list[str] = []
+        self._episodes: list[dict[str, Any]] = []
+        self._tasks: dict[str, int] = {}
+        self._frames = 0
+        self._data: list[pa.Table] = []
+        self._data_bytes, self._data_file, self._video_file = 0, 0, -1
+        self._video: VideoWriter | None = None
+        self._totals: dict[str, _Extent] = {}
+
+    def __enter__(self) -> LeRobotWriter:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self.close()
+
+    def add(self, recording: Recording) -> None:
+        """Append one episode.
+
+        Raises:
+            ConversionError: it differs in kind, picture size or rate from the first one.
+        """
+        episode = recording.episode
+        with VideoReader(recording.video.path) as reader:
+            size, fps = even_size(reader.width, reader.height), round(reader.fps, 3)
+            form = ("human" if isinstance(episode, HumanEpisode) else "robot", size, fps)
+            if self._form not in (None, form):
+                raise ConversionError(episode.id, "LeRobot data set", f"it is {form}, the first was {self._form}")
+            state, action, self._names, task = _vectors(recording, reader)
+            pictures = [reader.rgb(int(n))[: size[1], : size[0]] for n in recording.video.frames]
+        self._form = form
+        first_in_file = self._write_pictures(pictures, size, fps)
+        length, number = len(episode), len(self._episodes)
+        task_index = self._tasks.setdefault(task, len(self._tasks))
+        columns: dict[str, NDArray[Any]] = {
+            "observation.state": state.astype(np.float32),
+            "action": action.astype(np.float32),
+            "observation.hand_valid": np.stack([valid_frames(episode)[side] for side in SIDES], axis=1),
+            "timestamp": (np.arange(length) / fps).astype(np.float32),
+            "frame_index": np.arange(length),
+            "episode_index": np.full(length, number),
+            "index": self._frames + np.arange(length),
+            "task_index": np.full(length, task_index),
+        }
+        statistics = {name: _Extent.of(values) for name, values in columns.items()}
+        statistics[CAMERA_KEY] = _Extent.of(np.stack(pictures[:: max(length // 8, 1)]) / 255.0, channels=True)
+        for name, extent in statistics.items():
+            self._totals[name] = self._totals[name].merged(extent) if name in self._totals else extent
+        data_file = self._write_rows(columns)
+        self._episodes.append(
+            {
+                "episode_index": number,
+                "tasks": [task],
+                "length": length,
+                "data/chunk_index": data_file // _CHUNK_FILES,
+                "data/file_index": data_file % _CHUNK_FILES,
+                "dataset_from_index": self._frames,
+                "dataset_to_index": self._frames + length,
+                f"videos/{CAMERA_KEY}/chunk_index": self._video_file // _CHUNK_FILES,
+                f"videos/{CAMERA_KEY}/file_index": self._video_file % _CHUNK_FILES,
+                f"videos/{CAMERA_KEY}/from_timestamp": first_in_file / fps,
+                f"videos/{CAMERA_KEY}/to_timestamp": (first_in_file + length) / fps,
+                **{f"stats/{n}/{k}": v for n, extent in statistics.items() for k, v in extent.as_dict().items()},
+                "meta/episodes/chunk_index": 0,
+                "meta/episodes/file_index": 0,
+            }
+        )
+        self._frames += length
+
+    def close(self) -> Path:
+        """Finish files and write the meta tables.
+
+        Raises:
+            EmptyDatasetError: nothing was added.
+        """
+        if self._form is None:
+            raise EmptyDatasetError(str(self.root))
+        self._flush_rows()
+        if self._video is not None:
+            self._video.close()
+        meta = self.root / "meta"
+        (meta / "episodes" / "chunk-000").mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(self._episodes), meta / "episodes" / "chunk-000" / "file-000.parquet")
+        _write_tasks(meta / "tasks.parquet", self._tasks)
+        (meta / "stats.json").write_text(json.dumps({n: e.as_dict() for n, e in self._totals.items()}, indent=2))
+        path = meta / "info.json"
+        path.write_text(json.dumps(self._info(), indent=2))
+        return path
+
+    def _info(self) -> dict[str, Any]:
+        assert self._form is not None
+        kind, (width, height), fps = self._form
+        vector = {"dtype": "float32", "shape": [len(self._names)], "names": self._names}
+        video = {"video.fps": fps, "video.codec": "h264", "video.pix_fmt": "yuv420p", "video.is_depth_map": False}
+        types = {"timestamp": "float32"}
+        features = {
+            "observation.state": vector,
+            "action": vector,
+            "observation.hand_valid": {"dtype": "bool", "shape": [2], "names": list(SIDES)},
+            CAMERA_KEY: {
+                "dtype": "video",
+                "shape": [height, width, 3],
+                "names": ["height", "width", "channels"],
+                "info": {**video, "video.height": height, "video.width": width, "video.channels": 3}
+                | {"has_audio": False},
+            },
+            **{n: {"dtype": types.get(n, "int64"), "shape": [1], "names": None} for n in _COUNTERS},
+        }
+        return {
+            "codebase_version": "v3.0",
+            "robot_type": "rm75_xhand" if kind == "robot" else "human_hands",
+            "total_episodes": len(self._episodes),
+            "total_frames": self._frames,
+            "total_tasks": len(self._tasks),
+            "chunks_size": _CHUNK_FILES,
+            "data_files_size_in_mb": _DATA_BYTES // 1_000_000,
+            "video_files_size_in_mb": _VIDEO_BYTES // 1_000_000,
+            "fps": int(fps) if float(fps).is_integer() else fps,
+            "splits": {"train": f"0:{len(self._episodes)}"},
+            "data_path": _DATA_PATH,
+            "video_path": _VIDEO_PATH,
+            "features": features,
+        }
+
+    def _write_pictures(self, pictures: list[NDArray[np.uint8]], size: tuple[int, int], fps: float) -> int:
+        """Append pictures; returns the number of the first one in its file."""
+        if self._video is not None and self._video.bytes_written > _VIDEO_BYTES:
+            self._video.close()
+            self._video = None
+        if self._video is None:
+            self._video_file += 1
+            place = divmod(self._video_file, _CHUNK_FILES)
+            path = _VIDEO_PATH.format(video_key=CAMERA_KEY, chunk_index=place[0], file_index=place[1])
+            self._video = VideoWriter(self.root / path, *size, fps)
+        return [self._video.add(picture) for picture in pictures][0]
+
+    def _write_rows(self, columns: Mapping[str, NDArray[Any]]) -> int:
+        """Append rows; returns the number of their file."""
+        if self._data_bytes > _DATA_BYTES:
+            self._flush_rows()
+            self._data_file += 1
+        lists = {n: pa.array(list(v)) if v.ndim > 1 else pa.array(v) for n, v in columns.items()}
+        self._data.append(pa.table(lists))
+        self._data_bytes += self._data[-1].nbytes
+        return self._data_file
+
+    def _flush_rows(self) -> None:
+        chunk, file = divmod(self._data_file, _CHUNK_FILES)
+        path = self.root / _DATA_PATH.format(chunk_index=chunk, file_index=file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self._data:
+            pq.write_table(pa.concat_tables(self._data), path)
+        self._data, self._data_bytes = [], 0
+
+
+class _Extent:
+    """Minimum, maximum, mean, deviation and count of a feature, mergeable."""
+
+    def __init__(self, low: Any, high: Any, mean: Any, squares: Any, count: int, channels: bool) -> None:
+        self.low, self.high, self.mean, self.squares = low, high, mean, squares
+        self.count, self.channels = count, channels
+
+    @staticmethod
+    def of(values: NDArray[Any], channels: bool = False) -> _Extent:
+        rows = values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1).astype(np.float64)
+        mean = rows.mean(axis=0)
+        return _Extent(rows.min(0), rows.max(0), mean, ((rows - mean) ** 2).sum(0), len(rows), channels)
+
+    def merged(self, other: _Extent) -> _Extent:
+        count = self.count + other.count
+        gap = other.mean - self.mean
+        mean = self.mean + gap * other.count / count
+        squares = self.squares + other.squares + gap**2 * self.count * other.count / count
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return _Extent(low, high, mean, squares, count, self.channels)
+
+    def as_dict(self) -> dict[str, Any]:
+        values = {"min": self.low, "max": self.high, "mean": self.mean, "std": np.sqrt(self.squares / self.count)}
+        shaped = {n: (v.reshape(-1, 1, 1) if self.channels else v).tolist() for n, v in values.items()}
+        return {**shaped, "count": [self.count]}
+
+
+def _vectors(recording: Recording, reader: VideoReader) -> tuple[Any, Any, list[str], str]:
+    """State (T, D), action (T, D), names of the D numbers, task."""
+    if isinstance(recording.episode, RobotEpisode):
+        return _robot_vectors(recording.episode)
+    return _human_vectors(recording.episode, reader)
+
+
+def _robot_vectors(episode: RobotEpisode) -> tuple[Any, Any, list[str], str]:
+    parts = [episode.sides[side] for side in SIDES]
+    state = np.concatenate([np.concatenate([p.arm_joint, p.hand_joint], axis=1) for p in parts], axis=1)
+    action = np.concatenate([np.concatenate([p.arm_joint_target, p.hand_joint_target], axis=1) for p in parts], axis=1)
+    names = [name for side in SIDES for name in (*arm_joints(side), *hand_joints(side))]
+    return state, action, names, episode.instruction
+
+
+def _human_vectors(episode: HumanEpisode, reader: VideoReader) -> tuple[Any, Any, list[str], str]:
+    """Hands in the camera of each frame and the step to the next; zeros where no hand is valid."""
+    motion = motion_of(episode, reader.width, reader.height)
+    view = full_view(motion.camera)
+    state, action = np.zeros((len(motion), ACTION_DIM)), np.zeros((len(motion), ACTION_DIM))
+    for frame in range(len(motion)):
+        try:
+            chunk = cut_chunk(motion, frame, view, steps=1)
+        except NoValidHandError:
+            continue
+        state[frame], action[frame] = chunk.state, chunk.actions[0]
+    parts = ("x", "y", "z", "roll", "pitch", "yaw", *(f"finger_{i}" for i in range(45)))
+    names = [f"{side}_{part}" for side in SIDES for part in parts]
+    first = {side: window_at(episode.text[side], 0) for side in SIDES}
+    try:
+        task = format_instruction(*(first[side].caption if first[side] else None for side in SIDES))  # type: ignore[union-attr]
+    except InstructionError:
+        raise ConversionError(episode.id, "LeRobot episode", "no hand has a caption at its first frame") from None
+    return state, action, names, task
+
+
+def _write_tasks(path: Path, tasks: Mapping[str, int]) -> None:
+    """`task_index` indexed by task text, as pandas would write it (LeRobot reads the index back)."""
+    table = pa.table({"task_index": pa.array(list(tasks.values()), pa.int64()), "task": list(tasks)})
+    pandas = {
+        "index_columns": ["task"],
+        "column_indexes": [],
+        "columns": [
+            {"name": "task_index", "field_name": "task_index", "pandas_type": "int64", "numpy_type": "int64"}
+            | {"metadata": None},
+            {"name": "task", "field_name": "task", "pandas_type": "unicode", "numpy_type": "object", "metadata": None},
+        ],
+        "creator": {"library": "pyarrow", "version": pa.__version__},
+        "pandas_version": "2.0.0",
+    }
+    pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(pandas)}), path)

@@ -1,0 +1,1 @@
+"""Training samples: views, pixels, captions, motion, mixtures, the loader."""

@@ -1,0 +1,166 @@
+"""Hand motion of any episode in the policy's terms: the one path from human and robot data to samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import SIDES, Hands, Side
+from vitra_policy.hand.skeleton import default_skeleton, palm_centre
+from vitra_policy.hand.xhand_map import mano_from_xhand
+from vitra_policy.prompt import InstructionError, split_instruction
+from vitra_policy.transforms import euler_xyz_from_matrix, make_pose
+from vitra_training.datasets.arrays import check_finite
+from vitra_training.datasets.camera import Camera, camera_for_video
+from vitra_training.datasets.episode import Episode, HumanEpisode, RobotEpisode, TextWindow, valid_frames
+from vitra_training.datasets.errors import NotFiniteError
+from vitra_training.datasets.formats.teledata import pose_from_vector
+
+Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+EmbodimentKind = Literal["human", "robot"]
+
+_SKELETON = default_skeleton()
+
+
+@dataclass(frozen=True, slots=True)
+class HandMotion:
+    """One hand over an episode; rows of invalid frames are finite but mean nothing."""
+
+    world_from_wrist: Array
+    """(T, 4, 4)."""
+    fingers_rad: Array
+    """(T, 45) Euler xyz, right-hand convention: the state."""
+    next_fingers_rad: Array
+    """(T, 45) what the step from frame k - 1 to k asks of the fingers (row k): the action."""
+    palm_world_m: Array
+    """(T, 3)."""
+    beta: Array
+    """(10,) hand shape; zeros for a robot."""
+    valid: BoolArray
+    """(T,)."""
+    text: tuple[TextWindow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """Both hands and the camera over an episode."""
+
+    id: str
+    kind: EmbodimentKind
+    camera: Camera
+    camera_from_world: Array
+    """(T, 4, 4)."""
+    hands: Mapping[Side, HandMotion]
+    main: tuple[Side, ...]
+    """The hands whose path augmentation keeps in view."""
+
+    def __len__(self) -> int:
+        return len(self.camera_from_world)
+
+    def valid_hands(self, frame: int) -> Hands:
+        """The hands that may be used at a frame."""
+        return Hands(**{side: bool(self.hands[side].valid[frame]) for side in SIDES})
+
+
+def motion_of(episode: Episode, width_px: int, height_px: int) -> Motion:
+    """The motion of an episode whose video has a given size.
+
+    Raises:
+        NotFiniteError: NaN in a frame that is marked valid.
+        WrongShapeError: impossible intrinsics.
+    """
+    if isinstance(episode, HumanEpisode):
+        return _human_motion(episode, width_px, height_px)
+    return _robot_motion(episode, width_px, height_px)
+
+
+def _human_motion(episode: HumanEpisode, width_px: int, height_px: int) -> Motion:
+    check_finite(f"{episode.id}: extrinsics", episode.extrinsics)
+    valid = valid_frames(episode)
+    hands: dict[Side, HandMotion] = {}
+    for side in SIDES:
+        hand = episode.hands[side]
+        rotation = _clean(f"{episode.id}: {side} wrist rotation", hand.global_orient_worldspace, valid[side])
+        position = _clean(f"{episode.id}: {side} wrist position", hand.transl_worldspace, valid[side])
+        pose = _clean(f"{episode.id}: {side} finger rotations", hand.hand_pose, valid[side])
+        joints = _clean(f"{episode.id}: {side} joints", hand.joints_worldspace, valid[side])
+        fingers = euler_xyz_from_matrix(pose).reshape(len(episode), 45)
+        hands[side] = HandMotion(
+            world_from_wrist=make_pose(position, rotation),
+            fingers_rad=fingers,
+            next_fingers_rad=fingers,
+            palm_world_m=palm_centre(joints),
+            beta=hand.beta if np.isfinite(hand.beta).all() else np.zeros(10),
+            valid=valid[side],
+            text=episode.text[side],
+        )
+    camera = camera_for_video(episode.intrinsics, width_px, height_px)
+    return Motion(episode.id, "human", camera, episode.extrinsics, hands, (episode.anno_type,))
+
+
+def _robot_motion(episode: RobotEpisode, width_px: int, height_px: int) -> Motion:
+    """The head camera is the world; wrists come from measured poses, finger actions from the commanded joints."""
+    length, valid = len(episode), valid_frames(episode)
+    hands: dict[Side, HandMotion] = {}
+    texts = robot_captions(episode)
+    for side in SIDES:
+        part = episode.sides[side]
+        vectors = _clean(f"{episode.id}: {side} wrist pose", part.hand_mount_pose_in_cam, valid[side])
+        measured = _clean(f"{episode.id}: {side} hand joints", part.hand_joint, valid[side])
+        commanded = _clean(f"{episode.id}: {side} hand targets", part.hand_joint_target, valid[side])
+        pose = pose_from_vector(vectors)
+        asked = mano_from_xhand(np.concatenate([commanded[:1], commanded[:-1]]))
+        text = texts[side]
+        hands[side] = HandMotion(
+            world_from_wrist=pose,
+            fingers_rad=mano_from_xhand(measured),
+            next_fingers_rad=asked,
+            palm_world_m=palm_centre(_SKELETON.posed_keypoints(pose, mano_from_xhand(measured), side)),
+            beta=np.zeros(10),
+            valid=valid[side],
+            text=(TextWindow(text, 0, length),) if text else (),
+        )
+    camera = Camera(episode.intrinsics, width_px, height_px)
+    active = tuple(side for side in SIDES if episode.has(side))
+    return Motion(episode.id, "robot", camera, np.tile(np.eye(4), (length, 1, 1)), hands, active)
+
+
+def robot_captions(episode: RobotEpisode) -> dict[Side, str]:
+    """What each hand of a robot episode does; a plain instruction is given to every hand that takes part."""
+    try:
+        left, right = split_instruction(episode.instruction)
+        return {"left": left or "", "right": right or ""}
+    except InstructionError:
+        return {side: episode.instruction if episode.has(side) else "" for side in SIDES}
+
+
+def camera_from_wrist(motion: Motion, side: Side, frame: int, stop: int) -> Array:
+    """(stop - frame, 4, 4) wrist poses of frames [frame, stop) in the camera of `frame`."""
+    poses: Array = motion.camera_from_world[frame] @ motion.hands[side].world_from_wrist[frame:stop]
+    return poses
+
+
+def palm_path(motion: Motion, frame: int) -> Array:
+    """(N, 3) palm points of the main hands from a frame to the end, in the camera of that frame; valid ones only."""
+    world = [motion.hands[side].palm_world_m[frame:][motion.hands[side].valid[frame:]] for side in motion.main]
+    points = np.concatenate(world)
+    pose = motion.camera_from_world[frame]
+    path: Array = points @ pose[:3, :3].T + pose[:3, 3]
+    return path
+
+
+def _clean(where: str, values: NDArray[np.floating], valid: BoolArray) -> Array:
+    """Float64 with invalid frames zeroed (rotations there become garbage that is masked anyway)."""
+    array = np.asarray(values, dtype=np.float64)
+    check_finite(where, array, valid)
+    if array.shape[-2:] == (3, 3):
+        determinant = np.linalg.det(np.where(np.isfinite(array), array, 0.0))
+        bad = (np.abs(determinant - 1) > 1e-2).reshape(len(array), -1).any(axis=1) & valid
+        if bad.any():
+            raise NotFiniteError(f"{where} (a rotation must have determinant 1)", int(np.argmax(bad)))
+    return np.where(np.isfinite(array), array, 0.0)
