@@ -43,7 +43,9 @@ def encode(path: Path, pictures: list[np.ndarray], codec: str, first: int = 0) -
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = pictures[0].shape[:2]
     with av.open(str(path), "w", format="webm" if path.suffix == ".webm" else "mp4") as container:
-        options = {"deadline": "realtime", "auto-alt-ref": "1", "lag-in-frames": "16"} if "vpx" in codec else {}
+        options = {"preset": "ultrafast"}
+        if "vpx" in codec:
+            options = {"deadline": "good", "cpu-used": "5", "auto-alt-ref": "1", "lag-in-frames": "16"}
         stream = container.add_stream(codec, rate=Fraction(30), options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture in [np.full_like(pictures[0], 128)] * first + pictures:
@@ -60,7 +62,9 @@ def miniature(root: Path, source: EpisodeSource, layout: str) -> EpisodeSource:
         assert isinstance(episode, HumanEpisode)
         name = f"P01_{episode.video_name}"
         if not (path := root / place.format(name)).exists():
-            encode(path, pictures_of(source, number), codec)
+            pictures = pictures_of(source, number)
+            square = dataset == "EgoExo4D"
+            encode(path, [p[:, : p.shape[0]] for p in pictures] if square else pictures, codec)
         labelled = replace(episode, id=f"{dataset}_{name}_ep_{number:06d}", dataset=dataset, video_name=name)
         if dataset == "EgoExo4D":
             labelled = replace(labelled, intrinsics=np.array([[601.0, 0, 704], [0, 601, 704], [0, 0, 1]]))

@@ -73,9 +73,21 @@ class EpisodeFiles:
 
     def content_hash(self) -> str:
         """SHA-256 over the episode files (not the videos)."""
+        return self.digest(range(len(self)))
+
+    def digest(self, numbers: range) -> str:
+        """SHA-256 over some of the episode files."""
+        digest = hashlib.sha256()
+        for number in numbers:
+            digest.update(self.paths[number].name.encode() + self.paths[number].read_bytes())
+        return digest.hexdigest()
+
+    def stamp(self) -> str:
+        """Changes when a file is changed, added or removed; reads none of them."""
         digest = hashlib.sha256()
         for path in self.paths:
-            digest.update(path.name.encode() + path.read_bytes())
+            about = path.stat()
+            digest.update(f"{path.name} {about.st_size} {about.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
 
@@ -114,6 +126,22 @@ class TeleData(EpisodeFiles):
         path = self.paths[number]
         episode = teledata.read_episode(path)
         return Recording(episode, VideoClip(teledata.read_video_path(path), np.arange(len(episode))))
+
+
+def stamp_of(source: EpisodeSource) -> str:
+    """Changes when the data may have changed; cheap, however large they are."""
+    return source.stamp() if _has_files(source) else source.content_hash()  # type: ignore[attr-defined]
+
+
+def digest_of(source: EpisodeSource, numbers: range) -> str:
+    """Content of a range of episodes; sources that know the content of all give it with the first range."""
+    if _has_files(source):
+        return str(source.digest(numbers))  # type: ignore[attr-defined]
+    return source.content_hash() if numbers.start == 0 else ""
+
+
+def _has_files(source: EpisodeSource) -> bool:
+    return isinstance(source, EpisodeFiles) and type(source).content_hash is EpisodeFiles.content_hash
 
 
 def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
