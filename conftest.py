@@ -59,7 +59,7 @@ def chromium() -> Iterator[Callable[[], Any]]:
     except ImportError:
         _without_a_browser("playwright is not installed. Run `make setup-tests`.")
     if not found:
-        _without_a_browser("no Chromium here. Run `requirements/setup-browser.sh` as root, or apt-get install chromium.")
+        _without_a_browser("no Chromium here. Run `requirements/setup-browser.sh` as root.")
     with sync_playwright() as play:
         yield lambda: play.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
 
