@@ -52,7 +52,7 @@ def server(desk: FakeDesk) -> Iterator[ConsoleServer]:
         yield made
 
 
-class Page_:
+class WebConsole:
     """A console as a program."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -79,7 +79,7 @@ def talk(server: ConsoleServer, story: Callable[..., Awaitable[Any]], consoles: 
         async with aiohttp.ClientSession() as http:
             pages = []
             for _ in range(consoles):
-                page = Page_(await http.ws_connect(f"http://127.0.0.1:{server.port}/ws"))
+                page = WebConsole(await http.ws_connect(f"http://127.0.0.1:{server.port}/ws"))
                 await page.socket.send_json({"token": TOKEN})
                 await page.until(lambda _: True)
                 pages.append(page)
@@ -89,7 +89,7 @@ def talk(server: ConsoleServer, story: Callable[..., Awaitable[Any]], consoles: 
 
 
 def test_an_order_reaches_the_desk_and_its_answer_the_page(server: ConsoleServer, desk: FakeDesk) -> None:
-    async def story(page: Page_) -> None:
+    async def story(page: WebConsole) -> None:
         await page.give("odd", text="x" * 600)
         await page.until(lambda s: s["told"] == 1 and bool(page.answers))
         assert page.answers == ["what is odd?"]
@@ -101,7 +101,7 @@ def test_an_order_reaches_the_desk_and_its_answer_the_page(server: ConsoleServer
 def test_an_order_given_before_a_stop_is_refused_after_it(server: ConsoleServer, desk: FakeDesk) -> None:
     """The page had not heard of the stop when its order left: rearm, run, home ... must not follow a STOP."""
 
-    async def story(page: Page_, other: Page_) -> None:
+    async def story(page: WebConsole, other: WebConsole) -> None:
         seen = (await page.until(lambda _: True))["stops"]
         await other.give("stop")
         await page.until(lambda s: s["stopped"] == 1)
@@ -118,7 +118,7 @@ def test_an_order_given_before_a_stop_is_refused_after_it(server: ConsoleServer,
 
 
 def test_an_order_older_than_a_stop_that_no_console_gave_is_refused_too(server: ConsoleServer, desk: FakeDesk) -> None:
-    async def story(page: Page_) -> None:
+    async def story(page: WebConsole) -> None:
         seen = (await page.until(lambda _: True))["stops"]
         desk.stops += 1
         await page.give("run", stops=seen)
@@ -130,7 +130,7 @@ def test_an_order_older_than_a_stop_that_no_console_gave_is_refused_too(server: 
 
 
 def test_a_program_that_names_no_state_is_refused_once_there_was_a_stop(server: ConsoleServer, desk: FakeDesk) -> None:
-    async def story(page: Page_) -> None:
+    async def story(page: WebConsole) -> None:
         await page.give("stop")
         await page.give("run")
         await page.until(lambda _: bool(page.answers))
@@ -140,7 +140,7 @@ def test_a_program_that_names_no_state_is_refused_once_there_was_a_stop(server: 
 
 
 def test_every_console_may_stop_and_only_one_commands(server: ConsoleServer, desk: FakeDesk) -> None:
-    async def story(first: Page_, second: Page_) -> None:
+    async def story(first: WebConsole, second: WebConsole) -> None:
         await second.give("run", stops=0)
         await second.until(lambda _: bool(second.answers))
         assert "take it over" in second.answers[0]
@@ -155,13 +155,13 @@ def test_every_console_may_stop_and_only_one_commands(server: ConsoleServer, des
 
 
 def test_a_picture_is_sent_once_for_every_key(server: ConsoleServer, desk: FakeDesk) -> None:
-    async def story(page: Page_) -> None:
+    async def story(page: WebConsole) -> None:
         await page.until(lambda _: len(page.pictures) == 1)
         desk.shown = {1: Picture("b", b"second")}
         await page.until(lambda _: len(page.pictures) == 2)
         await page.until(lambda _: True)
 
-    async def whole(page: Page_) -> None:
+    async def whole(page: WebConsole) -> None:
         await story(page)
         assert page.pictures == [b"\x01first", b"\x01second"]
 
