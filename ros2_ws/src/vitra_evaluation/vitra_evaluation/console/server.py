@@ -47,9 +47,7 @@ class TrialDesk:
         slot = self._runner.view.slot
         if slot is not None:
             path = self._session.reference(slot)
-            found = path.is_file()
-            key = f"{slot.layout}{slot.thing}{found}"
-            pictures[REFERENCE] = Picture(key, path.read_bytes() if found else b"")
+            pictures[REFERENCE] = Picture(slot.layout + slot.thing, path.read_bytes() if path.is_file() else b"")
         camera = self._robot.picture()
         if camera is not None:
             self._shown += 1
