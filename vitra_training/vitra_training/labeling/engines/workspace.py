@@ -1,4 +1,4 @@
-"""Where results of stages lie: `{root}/work/{video}/{clip}/{stage}-{hash}`."""
+"""Where results of stages lie: `{root}/results/{video}/{clip}/{stage}-{hash}`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Workspace:
     def output(self, item: Item, stage: str, config: str) -> Path:
         """Folder of one result; it exists only when it is complete."""
         clip = "video" if item.clip == WHOLE else f"clip{item.clip:04d}"
-        return self.root / "work" / item.video / clip / f"{stage}-{config}"
+        return self.root / "results" / item.video / clip / f"{stage}-{config}"
 
     def remove_partial(self) -> None:
         """Delete what killed workers left unfinished."""
-        for folder in (self.root / "work").glob("*/*/.*.partial"):
+        for folder in (self.root / "results").glob("*/*/.*.partial"):
             shutil.rmtree(folder, ignore_errors=True)
