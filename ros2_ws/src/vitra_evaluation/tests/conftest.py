@@ -13,13 +13,13 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from vitra_console.web.presence import Presence
 from vitra_evaluation.backends.port import Check, Event
 from vitra_evaluation.console.server import ConsoleServer
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.plan.schedule import Slot
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.operator_beat import Presence
 from vitra_evaluation.session.runner import Order, Runner
 from vitra_evaluation.session.trial import Command, Status
 from vitra_policy.errors import VitraError
