@@ -18,7 +18,7 @@ _LEVELS = np.arange(256).astype(np.float32)
 
 @dataclass(frozen=True, slots=True)
 class ColourOptions:
-    """Ranges of the jitter; the defaults are the reference's (facts/pipeline.md 8)."""
+    """Ranges of the jitter; the defaults are the reference's (docs/model.md: Training)."""
 
     probability: float = 0.8
     """How often colours change at all."""
