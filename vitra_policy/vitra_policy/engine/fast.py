@@ -24,10 +24,12 @@ from vitra_policy.engine.image import choose_resizer
 from vitra_policy.engine.linear import Linears, Precision, Wrap, unwrapped
 from vitra_policy.engine.prefix import FastPrefix
 from vitra_policy.engine.stage import OpenVinoStage, Stage, has_fast_bf16, has_openvino, plain_stage
+from vitra_policy.engine.streamed import StreamedPrefix, is_large
 from vitra_policy.engine.timing import StageClock
 from vitra_policy.engine.upload import Upload
 from vitra_policy.image import as_rgb
 from vitra_policy.model.inputs import ChunkInputs, chunk_inputs
+from vitra_policy.model.stored import computes_in_fp32
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
 from vitra_policy.tokenizer import Tokenizer, text_ids
@@ -58,7 +60,8 @@ class FastEngine:
     fp32, all else in fp32; with ``dtype=torch.float32`` it agrees with the parity policy within rounding.
 
     Args:
-        model: The network in fp32; weights are converted, so it may be dropped afterwards except its word embedding.
+        model: The network, stored in any type; weights are converted, so it may be dropped afterwards except its word
+            embedding. On a CPU a large one is not: it is run as it lies in its file.
         tokenizer: Its tokenizer.
         statistics: Of its training data, or None.
         device: Where to run.
@@ -86,6 +89,7 @@ class FastEngine:
         self.config, self.statistics, self.tokenizer = model.config, statistics, tokenizer
         self.device = torch.device(device)
         on_gpu = self.device.type == "cuda"
+        model = computes_in_fp32(model)
         fused = (on_gpu and _can_fuse()) if fuse is None else fuse
         wrap: Wrap = _compiled if fused else unwrapped
         self.dtype = dtype or (torch.bfloat16 if on_gpu or has_fast_bf16() else torch.float32)
@@ -97,7 +101,10 @@ class FastEngine:
         stage: Stage = OpenVinoStage if compiles else plain_stage
         self.expert = FastExpert(model.expert, linears, wrap, stage)
         make_prefix = partial(FastPrefix, model, wrap=wrap, stage=stage, bucket=_BUCKET if on_gpu else 1)
-        if fp8:
+        self.prefix: FastPrefix | StreamedPrefix
+        if self.device.type == "cpu" and not fp8 and is_large(model):
+            self.prefix = StreamedPrefix(model, bf16=self.dtype == torch.bfloat16)
+        elif fp8:
             self.prefix = gated_prefix(make_prefix, linears, self.expert, model, fp8_limit)
         else:
             self.prefix = make_prefix(linears)
