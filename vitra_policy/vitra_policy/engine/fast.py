@@ -69,8 +69,8 @@ class FastEngine:
         fp8: Run vision and trunk in fp8 if the actions stay within ``fp8_limit``.
         fp8_limit: Largest root-mean-square error of normalised actions that fp8 may cause.
         fuse: Use ``torch.compile`` for the layers; default on a GPU where Triton and a C compiler are there.
-        lengths: Padded text lengths that a GPU records when it sees the first image, so that a new instruction does
-            not stop a running robot.
+        lengths: Padded text lengths that a GPU records with the first image of whatever size, so that a new
+            instruction does not stop a running robot.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class FastEngine:
     ) -> None:
         self.config, self.statistics, self.tokenizer = model.config, statistics, tokenizer
         self.device = torch.device(device)
-        on_gpu = self.device.type == "cuda"
+        on_gpu = self._on_gpu = self.device.type == "cuda"
         model = computes_in_fp32(model)
         fused = (on_gpu and _can_fuse()) if fuse is None else fuse
         wrap: Wrap = _compiled if fused else unwrapped
@@ -111,7 +111,7 @@ class FastEngine:
         self._diffusion, self._clean = model.diffusion, model.config.clean_prefix
         self._graphs, self._upload = GraphCache(self.device), Upload(self.device)
         self._resize = choose_resizer(self.config.vision.image_size, self.device, exact=self.dtype == torch.float32)
-        self._lengths, self._recorded_for = tuple(lengths), set[torch.Size]()
+        self._lengths, self._recorded = tuple(lengths), False
         self._timing: dict[str, float] = {}
 
     @property
@@ -150,7 +150,7 @@ class FastEngine:
         clock = StageClock(self.device)
         inputs = chunk_inputs(self.config, state, state_mask, action_mask, noise, samples, seed)
         head = None
-        if prefix is not None or self.device.type == "cuda":  # a recorded graph serves with and without
+        if prefix is not None or self._on_gpu:  # a recorded graph serves with and without
             head = self._committed(prefix, prefix_dims, inputs.noise)
         settings = ChunkSettings(steps, float(guidance), clean_prefix)
         cognition = self._cognition(image, instruction, fov, clock)
@@ -167,31 +167,36 @@ class FastEngine:
         tail, row, bias = self.prefix.tail(ids, torch.from_numpy(fov_rad.reshape(1, 2)))
         uploaded = self._upload.image(as_rgb(image))
         padding = {} if bias is None else {"bias": bias}
-        if self.device.type == "cuda":
+        if self._on_gpu:
             clock.end("upload")
-            self._record_lengths(uploaded)
-            feature = self._graphs("prefix", self._see, image=uploaded, tail=tail, row=row, **padding)
+        pixels = self._resize(uploaded)
+        clock.end("preprocess")
+        if self._on_gpu:
+            self._record_lengths(pixels)
+            feature = self._graphs("prefix", self._see, pixels=pixels, tail=tail, row=row, **padding)
         else:
-            pixels = self._resize(uploaded)
-            clock.end("preprocess")
             feature = self.prefix(pixels, tail, row, **padding)
         clock.end("prefix")
         return feature
 
-    def _record_lengths(self, image: Tensor) -> None:
-        """Record everything up to the cognition feature for all usual text lengths; once per image size."""
-        if image.shape in self._recorded_for:
+    def _record_lengths(self, pixels: Tensor) -> None:
+        """Record everything up to the cognition feature for all usual text lengths, once.
+
+        Resizing comes before: what is recorded knows nothing of the camera's size, so a camera other than that of the
+        warm-up finds everything recorded.
+        """
+        if self._recorded:
             return
-        self._recorded_for.add(image.shape)
+        self._recorded = True
         made_up = self.config.tokenizer.bos_id
         behind = 1 + self.config.use_fov
         for length in self._lengths:
             tail, row, bias = self.prefix.tail([made_up] * (length - behind), torch.ones(1, 2))
             padding = {} if bias is None else {"bias": bias}
-            self._graphs("prefix", self._see, image=image, tail=tail, row=row, **padding)
+            self._graphs("prefix", self._see, pixels=pixels, tail=tail, row=row, **padding)
 
-    def _see(self, image: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
-        feature: Tensor = self.prefix(self._resize(image), tail, row, bias)
+    def _see(self, pixels: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
+        feature: Tensor = self.prefix(pixels, tail, row, bias)
         return feature
 
     def _denoise(
