@@ -14,7 +14,7 @@ from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLi
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
-from vitra_policy.bag_storage import add_checksums, write_about
+from vitra_policy.bag_storage import prepare_storage, write_about
 from vitra_policy.errors import VitraError
 from vitra_recorder.topics import Delivery
 
@@ -57,7 +57,7 @@ class BagWriter:
             for key, value in custom_data.items():
                 self._writer.set_custom_data(key, value)
             self._writer.open()
-            add_checksums(self._writer.storage)
+            prepare_storage(self._writer.storage)
             write_about(self._writer.storage, custom_data)
         except OSError as error:
             raise BagError(f"Cannot record into {folder}: {error}. Choose another one.") from error
