@@ -31,7 +31,8 @@ _CHUNK_FILES = 1000
 _DATA_BYTES, _VIDEO_BYTES = 100_000_000, 200_000_000
 _DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 _VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-_PICTURES_FOR_STATISTICS = 8
+_PICTURES_FOR_STATISTICS, _LEAST_SIDE_PX = 8, 100
+"""So many pictures of an episode, each thinned to about so many pixels, tell its colours."""
 _COUNTERS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
@@ -187,7 +188,8 @@ class LeRobotWriter:
             picture = reader.rgb(int(number))[: size[1], : size[0]]
             self._video.add(picture)
             if row % every == 0:
-                shown.append(picture)
+                step = max(min(picture.shape[:2]) // _LEAST_SIDE_PX, 1)
+                shown.append(picture[::step, ::step].copy())
         return first, np.stack(shown)
 
     def _write_rows(self, columns: Mapping[str, NDArray[Any]]) -> int:
