@@ -38,7 +38,10 @@ def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
                 image = decode(message)
                 stamp = message.header.stamp
                 stamp_s = stamp.sec + stamp.nanosec * 1e-9
-                if chunk is not None and stamp_s - (chunk.header.stamp.sec + chunk.header.stamp.nanosec * 1e-9) < FRESH_S:
+                if (
+                    chunk is not None
+                    and stamp_s - (chunk.header.stamp.sec + chunk.header.stamp.nanosec * 1e-9) < FRESH_S
+                ):
                     draw_paths(image, wrist_paths_px(chunk, intrinsics))
                 yield stamp_s, image
 

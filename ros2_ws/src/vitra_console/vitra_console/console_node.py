@@ -106,7 +106,10 @@ class ConsoleNode(StackNode[Parameters]):
         self._images = polled.subscribe(Image, "head_camera/color/image_raw", qos.SETPOINT)
         self._beat = OperatorBeat(self, self._presence)
         self._server = self._serve()
-        self.get_logger().info(f"console: {self._server.url}")
+        # A token that somebody gave us is theirs to keep; logs are read by others.
+        given = TOKEN_VARIABLE in os.environ
+        link = f"{self._server.url.partition('#')[0]} (token of {TOKEN_VARIABLE})" if given else self._server.url
+        self.get_logger().info(f"console: {link}")
 
     def teardown(self) -> None:
         """Close the page, fall silent, drop the subscriptions."""
