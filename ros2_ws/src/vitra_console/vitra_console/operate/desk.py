@@ -189,6 +189,8 @@ class OperatorDesk:
                 self._view.say(f"The ready posture was not reached: {executor.home_result}", ok=False)
             else:
                 self._view.say("The arms are in the ready posture.")
+        if self._view.run["running"] and (lost := self._view.why_no_run_goes_on()):
+            self._view.run = {**self._view.run, "running": False, "result": lost}
         sim = self._view.sim
         if self._view.run["running"] and sim is not None and (sim.success or sim.failed) and not self._busy:
             self._trigger("policy/stop", "ending the run", "the task is done" if sim.success else "the object is lost")

@@ -75,6 +75,15 @@ class RobotView:
         found = self._heard.get("safety")
         return None if found is None else int(found[1].state)
 
+    def why_no_run_goes_on(self) -> str:
+        """Why no run can be under way, whether or not its end was told; empty if one can."""
+        if self.safety_state != words.ARMED:
+            return "stopped"
+        heard_s = self._beats["policy"][0] if "policy" in self._beats else None
+        if heard_s is None or self._clock() - heard_s > _FRESH_S:
+            return "the policy node is silent"
+        return ""
+
     @property
     def sim(self) -> Any:
         """The newest SimState, None on a real robot."""
@@ -116,10 +125,16 @@ class RobotView:
         return {
             "state": state,
             "headline": words.HEADLINES[state],
-            "cause": cause if state == "stopped" else "",
+            "cause": " ".join([cause, *self._faults()]) if state == "stopped" else "",
             "mend": mend if state == "stopped" else "",
             "missing": list(said.not_ready),
         }
+
+    def _faults(self) -> list[str]:
+        """What devices say themselves; the supervisor may only know that they stopped."""
+        said = [self.newest(f"{side}_{part}") for side in self.sides for part in ("arm", "hand")]
+        words_of = [s.fault or (s.stop_cause if s.state == "latched" else "") for s in said if s is not None]
+        return [f"{text[:1].upper()}{text[1:]}." for text in words_of if text]
 
     def _arm(self, side: str) -> dict[str, Any]:
         parts = {}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 SAFETY = {0: "disarmed", 1: "armed", 2: "stopped"}
 """Values of SafetyState.state."""
+ARMED = 1
 HEADLINES = {
     "unknown": "No safety supervisor",
     "disarmed": "Disarmed: nothing moves",
