@@ -29,7 +29,6 @@ from vitra_console.operate import words
 from vitra_msgs.msg import EpisodeState, SafetyState
 from vitra_policy.errors import VitraError
 
-_FIND_S = 10.0
 _DOING = {"start": "recording into", "save": "saved", "discard": "discarded"}
 screen = Console(highlight=False)
 
@@ -40,6 +39,8 @@ class _Common:
     """Print one JSON object instead of words."""
     domain_id: int | None = None
     """ROS domain; default: ROS_DOMAIN_ID."""
+    find_s: float = 10.0
+    """Look so long for a running graph."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def _joined(args: _Common) -> Iterator[GraphClient]:
     with GraphClient("vitra_operate", args.domain_id) as client:
         if not isinstance(args, Stop):  # a stop is sent before anything is looked at
             client.wait_for(
-                lambda: client.safety is not None, _FIND_S,
+                lambda: client.safety is not None, args.find_s,
                 "a safety supervisor. Is a graph running in this ROS domain, as `make sim` starts one",
             )  # fmt: skip
         if isinstance(args, Status):
