@@ -138,7 +138,7 @@ def test_buttons_are_large_enough_for_a_thumb(browser: Any, url: str, size: tupl
 
 
 def test_the_camera_lives(page: Any) -> None:
-    page.wait_for_function("Number($('camera').dataset.frames || 0) > 2")
+    page.wait_for_function("() => Number($('camera').dataset.frames || 0) > 2")
 
 
 def test_an_error_is_told_in_red_and_in_words(page: Any, robot: FakeRobot) -> None:
