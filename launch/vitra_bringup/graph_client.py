@@ -167,10 +167,22 @@ class GraphClient:
         )
         assert self.executor_state is not None
         before = self.executor_state.homes
-        self.trigger("executor/home", 10.0)
+        self._ask_for_home(time.monotonic() + 5.0)
         self.wait_for(lambda: self.executor_state.homes != before, timeout_s, "the arms to reach the ready posture")
         if self.executor_state.home_result:
             raise GraphError(f"The arms did not reach the ready posture: {self.executor_state.home_result}")
+
+    def _ask_for_home(self, deadline_s: float) -> None:
+        """The executor may take over the joints again in the moment after arming; it refuses meanwhile."""
+        while True:
+            try:
+                self.trigger("executor/home", 10.0)
+                return
+            except GraphError:
+                if time.monotonic() > deadline_s:
+                    raise
+            with self.changed:
+                self.changed.wait(0.2)
 
     def reset_sim(self, task: str, seed: int) -> str:
         """New start state of the simulated world; returns the instruction of the task."""

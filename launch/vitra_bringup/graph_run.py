@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +17,7 @@ from vitra_bringup.graph_client import GraphClient, GraphError
 
 _STARTED = re.compile(r"^\[INFO\] \[(?P<label>.+)-\d+\]: process started with pid \[(?P<pid>\d+)\]")
 STOP_TIMEOUT_S = 10.0
+VITRA_LAUNCH = (sys.executable, "-m", "vitra_launch.launcher")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -32,15 +34,23 @@ class GraphRun:
         arguments: launch arguments.
         log: file for everything the processes print.
         domain_id: ROS domain of this run; None keeps the environment's.
+        launcher: the program that takes a launch file and its arguments.
     """
 
-    def __init__(self, launch_file: str, arguments: dict[str, str], log: Path, domain_id: int | None = None) -> None:
+    def __init__(
+        self,
+        launch_file: str,
+        arguments: dict[str, str],
+        log: Path,
+        domain_id: int | None = None,
+        launcher: Sequence[str] = VITRA_LAUNCH,
+    ) -> None:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = dict(os.environ)
         if domain_id is not None:
             environment["ROS_DOMAIN_ID"] = str(domain_id)
-        command = [sys.executable, "-m", "vitra_launch.launcher", launch_file]
+        command = [*launcher, launch_file]
         command += [f"{name}:={value}" for name, value in arguments.items()]
         self.pids: dict[str, list[int]] = {}
         self._said: list[str] = []
@@ -60,6 +70,11 @@ class GraphRun:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def launcher_pid(self) -> int:
+        """Process id of the launcher."""
+        return self._process.pid
 
     def pid(self, label: str) -> int:
         """Process id of the newest process of that node name.
