@@ -68,7 +68,7 @@ class ConsoleNode(StackNode[Parameters]):
         self._latch = StopLatch(self._send_stop, time.monotonic)
         self._presence = Presence()
         self._server: ConsoleServer | None = None
-        self._beat: OperatorBeat | None = None
+        self._operator_beat: OperatorBeat | None = None
         self._polled: PolledTopics | None = None
         self._topics: list[tuple[PolledTopic, Callable[[Any], None]]] = []
         self._images: PolledTopic | None = None
@@ -104,7 +104,7 @@ class ConsoleNode(StackNode[Parameters]):
             for device in (f"{side}_arm", f"{side}_hand"):
                 listen(DriverState, f"{device}/driver_state", partial(hear, device))
         self._images = polled.subscribe(Image, "head_camera/color/image_raw", qos.SETPOINT)
-        self._beat = OperatorBeat(self, self._presence)
+        self._operator_beat = OperatorBeat(self, self._presence)
         self._server = self._serve()
         # A token that somebody gave us is theirs to keep; logs are read by others.
         given = TOKEN_VARIABLE in os.environ
@@ -116,9 +116,9 @@ class ConsoleNode(StackNode[Parameters]):
         if self._server is not None:
             self._server.__exit__(None, None, None)
             self._server = None
-        if self._beat is not None:
-            self._beat.close()
-            self._beat = None
+        if self._operator_beat is not None:
+            self._operator_beat.close()
+            self._operator_beat = None
         self._topics.clear()
         self._images = None
         if self._polled is not None:
