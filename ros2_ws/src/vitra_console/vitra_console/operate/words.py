@@ -39,6 +39,7 @@ _CAUSES = {
     "node_fault": ("A part of the software reports a fault.", "Mend what it says, then re-arm."),
     "driver_fault": ("An arm or a hand reports a fault.", "Free it, or mend what it says; then re-arm."),
     "driver_latched": ("A driver had to stop by itself.", "Re-arm; if it comes again, look at the diagnostics."),
+    "launcher_lost": ("The program that started the robot is gone.", "Start it again; then arm."),
     "feedback_lost": ("An arm or a hand does not report its joints.", "Check its power and cable, then re-arm."),
     "commands_refused": ("The guard refused what was asked.", "Home the arms, or give another instruction; re-arm."),
 }
