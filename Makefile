@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam setup-browser build demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -19,6 +19,9 @@ build: ## Build the ROS packages again (colcon)
 
 demo: setup ## The whole robot stack at work in simulation; results in runs/demo
 	@$(RUN) vitra-demo --out runs/demo --seed $(SEED)
+
+sim: setup ## The simulated robot with the web console; prints the link to open (ARGS="--arms both")
+	@$(RUN) vitra-sim $(ARGS)
 
 demo-many: setup ## The demo N times with random object poses (N=20)
 	@$(RUN) vitra-demo --out runs/demo-many --episodes $(N) --seed $(SEED)
