@@ -41,7 +41,9 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         prefix = make_prefix(Path(folder).resolve())
-        os.environ.update(AMENT_PREFIX_PATH=f"{prefix}:{os.environ['AMENT_PREFIX_PATH']}", TORTURE="a 'b'")
+        os.environ.update(
+            AMENT_PREFIX_PATH=f"{prefix}:{os.environ['AMENT_PREFIX_PATH']}", TORTURE="a 'b'", ROS_DOMAIN_ID="5"
+        )
         cases = yaml.safe_load((HERE / "cases.yaml").read_text())
         cases += [
             {"file": str(p.relative_to(HERE))}
