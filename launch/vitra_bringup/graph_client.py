@@ -15,7 +15,7 @@ from rclpy.experimental import EventsExecutor
 from std_srvs.srv import Trigger
 
 from vitra_msgs.action import RunPolicy
-from vitra_msgs.msg import ExecutorState, SafetyState, SimState
+from vitra_msgs.msg import EpisodeState, ExecutorState, SafetyState, SimState
 from vitra_msgs.srv import SetInstruction, SimReset
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
@@ -41,10 +41,12 @@ class GraphClient:
         self.safety: SafetyState | None = None
         self.sim: SimState | None = None
         self.executor_state: ExecutorState | None = None
+        self.episode: EpisodeState | None = None
         self.stops: list[SafetyState] = []
         self.watch(SafetyState, "safety_state", qos.LATCHED, self._on_safety)
         self.watch(SimState, "sim/state", qos.SENSOR, lambda m: setattr(self, "sim", m))
         self.watch(ExecutorState, "executor_state", qos.SENSOR, lambda m: setattr(self, "executor_state", m))
+        self.watch(EpisodeState, "episode_state", qos.LATCHED, lambda m: setattr(self, "episode", m))
         self._run_policy = ActionClient(self.node, RunPolicy, "policy/run_policy")
         self._clients: dict[str, Any] = {}
         self._executor = EventsExecutor(context=self._context)

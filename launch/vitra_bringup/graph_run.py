@@ -31,7 +31,7 @@ class GraphRun:
 
     Args:
         launch_file: a file of vitra_bringup, or a path.
-        arguments: launch arguments.
+        arguments: launch arguments; an empty value leaves the default, as none can be given.
         log: file for everything the processes print.
         domain_id: ROS domain of this run; None keeps the environment's.
         launcher: the program that takes a launch file and its arguments.
@@ -51,8 +51,10 @@ class GraphRun:
         if domain_id is not None:
             environment["ROS_DOMAIN_ID"] = str(domain_id)
         command = [*launcher, launch_file]
-        command += [f"{name}:={value}" for name, value in arguments.items()]
+        command += [f"{name}:={value}" for name, value in arguments.items() if value]
         self.pids: dict[str, list[int]] = {}
+        self._said: list[str] = []
+        self._saying = threading.Condition()
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=environment, start_new_session=True, preexec_fn=_stop_with_parent,
@@ -105,6 +107,30 @@ class GraphRun:
             tail = "\n".join(self.log.read_text().splitlines()[-15:])
             raise GraphError(f"The launch ended with exit code {self._process.returncode}:\n{tail}")
 
+    def wait_said(self, pattern: str, timeout_s: float) -> str:
+        """Wait until a process printed something; returns the pattern's first group.
+
+        Raises:
+            GraphError: nobody did in time.
+        """
+        looked, found = 0, None
+
+        def look() -> bool:
+            nonlocal looked, found
+            while looked < len(self._said) and found is None:
+                found, looked = re.search(pattern, self._said[looked]), looked + 1
+            return found is not None
+
+        with self._saying:
+            if not self._saying.wait_for(look, timeout_s):
+                raise GraphError(f"Waited {timeout_s:g} s for '{pattern}' in the log, which is {self.log}.")
+        assert found is not None
+        return str(found[1])
+
+    def wait(self) -> int:
+        """Wait until the launch ends by itself; returns its exit code."""
+        return self._process.wait()
+
     def stop(self) -> int:
         """Ctrl-C the launch and wait for its end; returns its exit code."""
         self.client.close()
@@ -128,5 +154,8 @@ class GraphRun:
             for line in self._process.stdout:
                 log.write(line)
                 log.flush()
+                with self._saying:
+                    self._said.append(line)
+                    self._saying.notify_all()
                 if match := _STARTED.match(line):
                     self.pids.setdefault(match["label"], []).append(int(match["pid"]))
