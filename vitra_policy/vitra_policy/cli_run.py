@@ -82,7 +82,7 @@ class Predict(_Run):
         intrinsics = intrinsics_from_fov(fov_rad, width, height)
         state = None if self.state is None else _state(self.state)
         policy = _policy(self)
-        policy.warm_up()
+        policy.load()
         chunk = policy.infer(
             Observation(
                 stamp_s=0.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -206,6 +207,12 @@ def main(arguments: list[str] | None = None) -> int:
         return int(command.run())
     except VitraError as error:
         _say("error", str(error))
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        full = f"No space left ({error.filename or error}). Free some and run the same command again."
+        _say("error", full)
         return 2
 
 

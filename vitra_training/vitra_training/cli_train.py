@@ -11,6 +11,7 @@ on where it stopped when the same command is given again.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -101,6 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except VitraError as error:
         _console.print(f"[red]{error}[/]", soft_wrap=True)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        full = f"No space left ({error.filename or error}). Free some and run the same command again."
+        _console.print(f"[red]{full}[/]", soft_wrap=True)
         return 2
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vitra_policy.checkpoint.errors import CheckpointFileError
 
-SINGLE_FILE = "model.safetensors"
+MODEL = "model"
 INDEX_FILE = "model.safetensors.index.json"
 MAX_SHARD_BYTES = 2 * 1024**3
 
@@ -43,8 +43,9 @@ def write_weights(
     read: Callable[[Sequence[str]], Mapping[str, Tensor]],
     dtype: torch.dtype,
     max_shard_bytes: int = MAX_SHARD_BYTES,
+    stem: str = MODEL,
 ) -> list[Path]:
-    """Write tensors as ``model.safetensors``, or as shards with an index when they are larger than one shard.
+    """Write tensors as ``{stem}.safetensors``, or as shards with an index when they are larger than one shard.
 
     Args:
         directory: Existing directory to write into.
@@ -52,43 +53,49 @@ def write_weights(
         read: Returns the named tensors; called once per shard, so that a mapped source can be released in between.
         dtype: Stored number format, float32, float16 or bfloat16.
         max_shard_bytes: Largest file; one tensor may exceed it alone.
+        stem: Start of the files' names.
 
     Returns:
         The files written.
     """
-    shards = _plan(specs, dtype, max_shard_bytes)
+    shards = plan_shards(specs, dtype, max_shard_bytes)
     if len(shards) == 1:
-        _write_file(directory / SINGLE_FILE, shards[0], read, dtype)
-        return [directory / SINGLE_FILE]
+        single = directory / f"{stem}.safetensors"
+        _write_file(single, shards[0], read, dtype)
+        return [single]
     weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, start=1):
-        name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        name = f"{stem}-{number:05d}-of-{len(shards):05d}.safetensors"
         _write_file(directory / name, shard, read, dtype)
         weight_map |= {spec.name: name for spec in shard}
     total = sum(spec.elements for spec in specs) * dtype.itemsize
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    (directory / INDEX_FILE).write_text(json.dumps(index, indent=1) + "\n")
-    return [*(directory / name for name in dict.fromkeys(weight_map.values())), directory / INDEX_FILE]
+    named = directory / f"{stem}.safetensors.index.json"
+    named.write_text(json.dumps(index, indent=1) + "\n")
+    return [*(directory / name for name in dict.fromkeys(weight_map.values())), named]
 
 
-def weight_files(directory: Path) -> list[Path]:
+def weight_files(directory: Path, stem: str = MODEL) -> list[Path]:
     """Safetensors files of a checkpoint directory; empty when there are none.
 
     Raises:
         CheckpointFileError: the index is damaged.
     """
-    index = directory / INDEX_FILE
+    index = directory / f"{stem}.safetensors.index.json"
     if index.is_file():
         try:
             names = dict.fromkeys(json.loads(index.read_text())["weight_map"].values())
             return [directory / Path(name).name for name in names]
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointFileError(f"Cannot read {index}: {error}. Copy the checkpoint again.") from error
-    single = directory / SINGLE_FILE
+    single = directory / f"{stem}.safetensors"
     return [single] if single.is_file() else []
 
 
-def _plan(specs: Iterable[TensorSpec], dtype: torch.dtype, limit: int) -> list[list[TensorSpec]]:
+def plan_shards(
+    specs: Iterable[TensorSpec], dtype: torch.dtype, limit: int = MAX_SHARD_BYTES
+) -> list[list[TensorSpec]]:
+    """Which tensors go into which file, in order; who reads them together with others reads in this order."""
     shards: list[list[TensorSpec]] = [[]]
     size = 0
     for spec in specs:

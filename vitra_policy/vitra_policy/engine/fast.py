@@ -97,12 +97,13 @@ class FastEngine:
         if not on_gpu and self.dtype == torch.bfloat16:
             linears = Linears(self.device, torch.float32, Precision.BF16)
         # OpenVINO knows neither fused functions nor PyTorch's fp8 product; on a CPU both are there for tests only.
-        compiles = self.device.type == "cpu" and not (fp8 or fused) and has_openvino()
+        streams = self.device.type == "cpu" and not fp8 and is_large(model)
+        compiles = self.device.type == "cpu" and not (fp8 or fused or streams) and has_openvino()
         stage: Stage = OpenVinoStage if compiles else plain_stage
         self.expert = FastExpert(model.expert, linears, wrap, stage)
         make_prefix = partial(FastPrefix, model, wrap=wrap, stage=stage, bucket=_BUCKET if on_gpu else 1)
         self.prefix: FastPrefix | StreamedPrefix
-        if self.device.type == "cpu" and not fp8 and is_large(model):
+        if streams:
             self.prefix = StreamedPrefix(model, bf16=self.dtype == torch.bfloat16)
         elif fp8:
             self.prefix = gated_prefix(make_prefix, linears, self.expert, model, fp8_limit)

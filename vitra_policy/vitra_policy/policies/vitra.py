@@ -96,8 +96,8 @@ class VitraPolicy:
         """What it is; it needs an image, and works without knowing the state."""
         return self._metadata
 
-    def warm_up(self) -> None:
-        """Load the weights and answer a few made-up observations.
+    def load(self) -> None:
+        """Load the weights; enough for a single chunk, of which nobody minds that it is slower than the next.
 
         Raises:
             VitraError: The checkpoint cannot be loaded.
@@ -107,6 +107,14 @@ class VitraPolicy:
         torch.set_num_threads(self._threads or max((os.cpu_count() or 1) // 2, 1))
         if self._engine is None:
             self._engine = self._load()
+
+    def warm_up(self) -> None:
+        """Load the weights and answer a few made-up observations.
+
+        Raises:
+            VitraError: The checkpoint cannot be loaded.
+        """
+        self.load()
         present = self._statistics.present
         if not present:
             return

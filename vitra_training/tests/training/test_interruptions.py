@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -9,13 +10,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from vitra_training.training.checkpoints import CheckpointFolder
-from vitra_training.training.errors import BrokenTrainingStateError, NotFiniteTrainingError, ResumeMismatchError
+from vitra_training.training.errors import (
+    BrokenTrainingStateError,
+    DiskFullError,
+    NotFiniteTrainingError,
+    ResumeMismatchError,
+)
 from vitra_training.training.metrics_logger import Journal
 from vitra_training.training.run import train
 from vitra_training.training.trainer import Trainer
@@ -119,3 +126,45 @@ def test_what_a_kill_left_half_written_is_not_taken_for_a_checkpoint(
     assert CheckpointFolder(finished_run / "checkpoints", 3).latest().name == "step-00000012"
     assert train(tiny.settings(human_data, runs, "undisturbed")) == 0
     assert not half.exists()
+
+
+def test_a_full_disk_ends_in_a_message_and_leaves_the_last_checkpoint(
+    tiny: ModuleType, human_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vitra_training.training import checkpoints
+
+    real = checkpoints.write_weights
+
+    def full(folder: Path, *arguments: Any, **options: Any) -> Any:
+        if "00000004" in str(folder) and options.get("stem") == "optimizer":
+            (folder / "optimizer.safetensors").write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+        return real(folder, *arguments, **options)
+
+    monkeypatch.setattr(checkpoints, "write_weights", full)
+    settings = tiny.settings(human_data, tmp_path, "full", steps=6, save_every=2)
+    with pytest.raises(DiskFullError, match="step 4.*step-00000002"):
+        train(settings)
+    folder = tmp_path / "full/checkpoints"
+    assert sorted(path.name for path in folder.iterdir()) == ["latest", "step-00000002"]
+    monkeypatch.undo()
+    assert train(settings) == 0
+
+
+@pytest.mark.parametrize("command", ["train", "data"])
+def test_a_full_disk_elsewhere_is_a_message_too(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from vitra_training import cli_data, cli_train
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/somewhere")
+
+    if command == "train":
+        monkeypatch.setattr("vitra_training.training.check.check_runs", full)
+        assert cli_train.main(["check", str(tmp_path)]) == 2
+    else:
+        monkeypatch.setattr(cli_data, "open_source", full)
+        assert cli_data.main(["inspect", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert "No space left (runs/somewhere)" in said.out + said.err

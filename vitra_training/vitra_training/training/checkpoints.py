@@ -9,27 +9,29 @@ runs/train/NAME/checkpoints/latest           link to the newest
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from vitra_policy.checkpoint.errors import CheckpointFileError
 from vitra_policy.checkpoint.store import Provenance, save_weights
-from vitra_policy.checkpoint.stream import TensorSpec
+from vitra_policy.checkpoint.stream import TensorSpec, plan_shards, weight_files, write_weights
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.statistics import Statistics
-from vitra_training.training.errors import BrokenTrainingStateError
+from vitra_training.training.errors import BrokenTrainingStateError, DiskFullError
 
 LATEST = "latest"
 _PREFIX, _PARTIAL = "step-", ".partial"
-_STATE, _OPTIMIZER, _WEIGHTS = "training/state.json", "training/optimizer.safetensors", "training/weights.safetensors"
+_STATE, _OPTIMIZER, _WEIGHTS = "training/state.json", "optimizer", "weights"
 _VERSION = 1
 
 
@@ -57,15 +59,45 @@ class PolicyParts:
 
 
 @dataclass(frozen=True, slots=True)
+class TensorSet:
+    """Named tensors that are fetched some at a time, since all of them together may not fit into one process."""
+
+    specs: tuple[TensorSpec, ...] = ()
+    read: Callable[[Sequence[str]], Mapping[str, Tensor]] = lambda names: {}
+    """Whole tensors by name on the leader; sharded ones are put together, so every process must call it alike."""
+
+    def follow(self) -> None:
+        """What the other processes do while the leader writes."""
+        for shard in plan_shards(self.specs, torch.float32):
+            self.read([spec.name for spec in shard])
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingState:
-    """Everything but the progress, as whole tensors on the CPU."""
+    """Everything but the progress."""
+
+    weights: TensorSet
+    """Raw weights by parameter name."""
+    average: TensorSet
+    """Their moving average; empty without one."""
+    optimizer: TensorSet
+    """`exp_avg/NAME`, `exp_avg_sq/NAME`, `step/NAME`."""
+
+    def follow(self) -> None:
+        """What the other processes do while the leader saves."""
+        for part in (self.average if self.average.specs else self.weights, self.optimizer):
+            part.follow()
+        if self.average.specs:
+            self.weights.follow()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """The same, mapped from files: a process that takes slices of it reads those alone."""
 
     weights: Mapping[str, Tensor]
-    """Raw weights by parameter name."""
     average: Mapping[str, Tensor]
-    """Their moving average; empty without one."""
     optimizer: Mapping[str, Tensor]
-    """`exp_avg/NAME`, `exp_avg_sq/NAME`, `step/NAME`."""
 
 
 class CheckpointFolder:
@@ -85,27 +117,20 @@ class CheckpointFolder:
         return found[-1] if found else None
 
     def save(self, progress: Progress, state: TrainingState, parts: PolicyParts) -> Path:
-        """Write a checkpoint, move it into place when it is complete, and remove what is too old."""
+        """Write a checkpoint, move it into place when it is complete, and remove what is too old.
+
+        Raises:
+            DiskFullError: there is no room; what was written before stays as it is.
+        """
         target = self.root / f"{_PREFIX}{progress.step:08d}"
         partial = self.root / f".{target.name}{_PARTIAL}"
-        policy = state.average or state.weights
-        save_weights(
-            partial,
-            parts.config,
-            [TensorSpec(name, tuple(tensor.shape)) for name, tensor in policy.items()],
-            lambda names: {name: policy[name] for name in names},
-            statistics=parts.statistics,
-            tokenizer_file=parts.tokenizer_file,
-            provenance=Provenance("vitra-train", training={"step": progress.step, **progress.settings}),
-            overwrite=True,
-        )
-        (partial / "training").mkdir()
-        save_file(dict(state.optimizer), partial / _OPTIMIZER)
-        if state.average:
-            save_file(dict(state.weights), partial / _WEIGHTS)
-        (partial / _STATE).write_text(json.dumps({"version": _VERSION, **asdict(progress)}, indent=1) + "\n")
-        for path in (partial / "training").iterdir():
-            _flush(path)
+        try:
+            self._write(partial, progress, state, parts)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DiskFullError(self.root, progress.step, self.latest()) from error
         if target.exists():
             shutil.rmtree(target)
         partial.rename(target)
@@ -114,8 +139,29 @@ class CheckpointFolder:
         self._tidy()
         return target
 
-    def load(self, checkpoint: Path) -> tuple[Progress, TrainingState]:
-        """Read a checkpoint back.
+    def _write(self, partial: Path, progress: Progress, state: TrainingState, parts: PolicyParts) -> None:
+        policy = state.average if state.average.specs else state.weights
+        save_weights(
+            partial,
+            parts.config,
+            policy.specs,
+            policy.read,
+            statistics=parts.statistics,
+            tokenizer_file=parts.tokenizer_file,
+            provenance=Provenance("vitra-train", training={"step": progress.step, **progress.settings}),
+            overwrite=True,
+        )
+        folder = partial / "training"
+        folder.mkdir()
+        write_weights(folder, state.optimizer.specs, state.optimizer.read, torch.float32, stem=_OPTIMIZER)
+        if state.average.specs:
+            write_weights(folder, state.weights.specs, state.weights.read, torch.float32, stem=_WEIGHTS)
+        (partial / _STATE).write_text(json.dumps({"version": _VERSION, **asdict(progress)}, indent=1) + "\n")
+        for path in folder.iterdir():
+            _flush(path)
+
+    def load(self, checkpoint: Path) -> tuple[Progress, StoredState]:
+        """Read a checkpoint back, its tensors mapped from the files.
 
         Raises:
             BrokenTrainingStateError: a file is missing or damaged.
@@ -125,13 +171,11 @@ class CheckpointFolder:
             if values.pop("version") != _VERSION:
                 raise ValueError(f"state.json is of another version than {_VERSION}")
             progress = Progress(**values)
-            policy: dict[str, Tensor] = {}
-            for file in sorted(checkpoint.glob("model*.safetensors")):
-                policy |= load_file(file)
-            averaged = (checkpoint / _WEIGHTS).is_file()
-            weights = load_file(checkpoint / _WEIGHTS) if averaged else policy
-            return progress, TrainingState(weights, policy if averaged else {}, load_file(checkpoint / _OPTIMIZER))
-        except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+            policy, training = _mapped(checkpoint, "model"), checkpoint / "training"
+            averaged = bool(weight_files(training, _WEIGHTS))
+            weights = _mapped(training, _WEIGHTS) if averaged else policy
+            return progress, StoredState(weights, policy if averaged else {}, _mapped(training, _OPTIMIZER))
+        except (OSError, ValueError, TypeError, KeyError, SafetensorError, CheckpointFileError) as error:
             raise BrokenTrainingStateError(checkpoint, error) from error
 
     def clean(self) -> None:
@@ -151,6 +195,18 @@ class CheckpointFolder:
     def _tidy(self) -> None:
         for path in self._all()[: -self._keep] if self._keep else []:
             shutil.rmtree(path)
+
+
+def _mapped(folder: Path, stem: str) -> dict[str, Tensor]:
+    """Tensors of a file or of shards, mapped: their pages are read when they are touched."""
+    files = weight_files(folder, stem)
+    if not files:
+        raise ValueError(f"there is no {stem}.safetensors")
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        with safe_open(file, framework="pt") as opened:
+            tensors |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    return tensors
 
 
 def _flush(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 import torch
@@ -12,15 +13,21 @@ import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor, nn
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
+from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 from torch.nn.parallel import DistributedDataParallel
 
+from vitra_policy.checkpoint.stream import TensorSpec
 from vitra_policy.model.dit import DitBlock
 from vitra_policy.model.gemma2 import GemmaLayer
 from vitra_policy.model.siglip import SiglipLayer
+from vitra_training.training.checkpoints import TensorSet
 from vitra_training.training.config import RunConfig
 from vitra_training.training.errors import TrainingConfigError
 from vitra_training.training.network import TrainingNetwork
+
+_PATIENCE = timedelta(hours=1)
+"""The others wait so long at most: longer than the leader takes to write 40 GB to a slow disk, or to invent data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ def join_team(config: RunConfig) -> Team:
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise TrainingConfigError("--run.device cuda: torch sees no GPU here; use --run.device auto or cpu.")
-    state = PartialState(cpu=config.device == "cpu" or not torch.cuda.is_available())
+    state = PartialState(cpu=config.device == "cpu" or not torch.cuda.is_available(), timeout=_PATIENCE)
     torch.set_float32_matmul_precision("high")
     return Team(state.process_index, state.num_processes, state.device)
 
@@ -113,11 +120,20 @@ def gathered(tensors: Mapping[str, Tensor], team: Team) -> dict[str, Tensor]:
 
 
 def like(whole: Tensor, parameter: Tensor) -> Tensor:
-    """A whole tensor placed as a parameter is: on its device, and sharded as it is."""
-    value = whole.to(parameter.device)
-    if isinstance(parameter, DTensor):
-        return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
-    return value
+    """A whole tensor placed as a parameter is: on its device, and of a sharded one this process's share alone."""
+    if not isinstance(parameter, DTensor):
+        return whole.to(parameter.device)
+    mesh, placements = parameter.device_mesh, parameter.placements
+    size, offset = compute_local_shape_and_global_offset(whole.shape, mesh, placements)
+    share = whole[tuple(slice(first, first + count) for first, count in zip(offset, size, strict=True))]
+    local = share.to(parameter.device, copy=True)
+    return DTensor.from_local(local, mesh, placements, run_check=False, shape=whole.shape, stride=whole.stride())
+
+
+def tensor_set(tensors: Mapping[str, Tensor], team: Team) -> TensorSet:
+    """Tensors of a team, sharded or not, to be put together some at a time."""
+    specs = tuple(TensorSpec(name, tuple(tensor.shape)) for name, tensor in tensors.items())
+    return TensorSet(specs, lambda names: gathered({name: tensors[name] for name in names}, team))
 
 
 def whole_number(value: Any) -> float:

@@ -49,3 +49,14 @@ class BrokenTrainingStateError(VitraError):
 
     def __init__(self, path: Path, detail: object) -> None:
         super().__init__(f"Cannot resume from {path}: {detail}. Delete that checkpoint to resume from the one before.")
+
+
+class DiskFullError(VitraError):
+    """No room for a checkpoint; nothing half-written is left."""
+
+    def __init__(self, folder: Path, step: int, kept: Path | None) -> None:
+        newest = f"The newest complete one is {kept}." if kept else "None was written before."
+        super().__init__(
+            f"No space left for the checkpoint of step {step} in {folder}. {newest} Free some space, or keep fewer "
+            "with --run.keep; the same command then goes on from there."
+        )

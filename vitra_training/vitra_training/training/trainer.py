@@ -21,7 +21,7 @@ from vitra_training.training.blind import BlindBound
 from vitra_training.training.checkpoints import CheckpointFolder, PolicyParts, Progress, TrainingState
 from vitra_training.training.config import TrainConfig
 from vitra_training.training.data import TrainingData
-from vitra_training.training.distributed import Team, gathered, like, parameters_of, share, whole_number
+from vitra_training.training.distributed import Team, like, parameters_of, share, tensor_set, whole_number
 from vitra_training.training.errors import NotFiniteTrainingError
 from vitra_training.training.evaluation import evaluate, write_evaluation
 from vitra_training.training.examples import Examples, collate_examples
@@ -138,16 +138,18 @@ class Trainer:
 
     def save(self) -> Path | None:
         """Write a checkpoint; every process must call it."""
-        weights = gathered(self.parameters, self.team)
-        optimizer = gathered(
-            {f"{k}/{n}": v for n, _, state in named_states(self.optimizer) for k, v in state.items()}, self.team
+        moments = {f"{k}/{n}": v for n, _, state in named_states(self.optimizer) for k, v in state.items()}
+        average = {**self.parameters, **self.average.values} if self.average else {}
+        state = TrainingState(
+            tensor_set(self.parameters, self.team), tensor_set(average, self.team), tensor_set(moments, self.team)
         )
-        average = weights | gathered(self.average.values, self.team) if self.average else {}
         path = None
         if self.team.leads:
             progress = Progress(self.step, self.place, self._settings, self._data.content)
             parts = PolicyParts(self._network_config, self._data.statistics, self._tokenizer_file)
-            path = self.folder.save(progress, TrainingState(weights, average, optimizer), parts)
+            path = self.folder.save(progress, state, parts)
+        else:
+            state.follow()
         self.team.wait()
         return path
 

@@ -1,0 +1,78 @@
+"""Saving and restoring the state of a team: in pieces on the leader, and each process reads its share alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from vitra_policy.checkpoint.stream import TensorSpec, plan_shards, weight_files, write_weights
+from vitra_training.training.checkpoints import TensorSet
+
+_MIB = 2**20
+_ROWS, _TENSORS, _RANKS = 64 * 1024, 8, 8  # 8 tensors of 64 MiB
+_CAP_MIB = 256
+
+
+def test_the_leader_holds_one_shard_at_a_time_and_the_others_follow_in_step(tmp_path: Path) -> None:
+    tensors = {f"t{n}": torch.full((256, 4), float(n)) for n in range(5)}
+    asked: dict[str, list[list[str]]] = {"leader": [], "follower": []}
+
+    def reading(who: str) -> TensorSet:
+        specs = tuple(TensorSpec(name, tuple(t.shape)) for name, t in tensors.items())
+        return TensorSet(specs, lambda names: asked[who].append(list(names)) or {n: tensors[n] for n in names})
+
+    leader = reading("leader")
+    limit = 2 * 256 * 4 * 4
+    write_weights(tmp_path, leader.specs, leader.read, torch.float32, limit, stem="optimizer")
+    for shard in plan_shards(reading("follower").specs, torch.float32, limit):
+        reading("follower").read([spec.name for spec in shard])
+    assert asked["leader"] == asked["follower"] == [["t0", "t1"], ["t2", "t3"], ["t4"]]
+    assert len(weight_files(tmp_path, "optimizer")) == 3
+    assert weight_files(tmp_path) == []
+
+
+_PROGRAM = """
+import resource, sys
+import torch, torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_tensor, DTensor
+from vitra_training.training.checkpoints import _mapped
+from vitra_training.training.distributed import like
+from pathlib import Path
+
+dist.init_process_group("gloo")
+mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+rank, rows = dist.get_rank(), int(sys.argv[2])
+share = rows // dist.get_world_size()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for name, whole in _mapped(Path(sys.argv[1]), "weights").items():
+    local = torch.zeros(share, 256)
+    parameter = DTensor.from_local(local, mesh, [Shard(0)], run_check=False)
+    parameter.copy_(like(whole, parameter))
+    assert float(parameter.to_local()[0, 0]) == rank * share, name
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(f"grew {(after - before) / 1024:.0f} MiB", flush=True)
+assert (after - before) / 1024 < float(sys.argv[3]), (before, after)
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_eight_processes_restore_their_shares_under_a_cap_of_memory(tmp_path: Path) -> None:
+    values = torch.arange(_ROWS, dtype=torch.float32)[:, None].expand(-1, 256)
+    specs = [TensorSpec(f"t{n}", (_ROWS, 256)) for n in range(_TENSORS)]
+    write_weights(tmp_path, specs, lambda names: dict.fromkeys(names, values), torch.float32, stem="weights")
+    size_mib = sum(file.stat().st_size for file in weight_files(tmp_path, "weights")) / _MIB
+    assert size_mib > 2 * _CAP_MIB
+    program = tmp_path / "restore.py"
+    program.write_text(_PROGRAM)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(_RANKS)]
+    done = subprocess.run(
+        [*launch, str(program), str(tmp_path), str(_ROWS), str(_CAP_MIB)], capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("grew") == _RANKS
