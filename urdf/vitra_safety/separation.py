@@ -15,6 +15,7 @@ HOLD_M = 0.025
 SLOW_M = 0.06
 """Distance below which it goes slower the nearer it gets."""
 _SLOWEST = 0.25
+_HALVINGS = 3
 
 
 class SeparationWatch:
@@ -48,13 +49,25 @@ class SeparationWatch:
     def ahead(self, position_rad: Array, before_rad: Array) -> tuple[bool, float]:
         """Whether the way from one posture ahead to the next is open, and how fast it may be travelled (0..1)."""
         distance_m = self._model.distance_m(position_rad)
-        before_m, self._node_m = min(self._node_m, distance_m), distance_m
-        if not np.isfinite(before_m):
-            before_m = distance_m
-        between_m = (before_m + distance_m - float(self._reach_m @ np.abs(position_rad - before_rad))) / 2
-        is_open = between_m > self._hold_m or distance_m > before_m
+        before_m = self._node_m if np.isfinite(self._node_m) else self._model.distance_m(before_rad)
+        self._node_m = distance_m
+        is_open = distance_m > before_m or self._is_clear(before_rad, before_m, position_rad, distance_m, _HALVINGS)
         share = (distance_m - self._hold_m) / (self._slow_m - self._hold_m)
         return is_open, min(max(share, _SLOWEST), 1.0)
+
+    def _is_clear(self, a_rad: Array, a_m: float, b_rad: Array, b_m: float, halvings: int) -> bool:
+        """Whether the straight way between two postures, with their distances, is clear."""
+        if min(a_m, b_m) <= self._hold_m:
+            return False
+        if (a_m + b_m - float(self._reach_m @ np.abs(b_rad - a_rad))) / 2 > self._hold_m:
+            return True
+        if halvings == 0:
+            return False
+        middle_rad = (a_rad + b_rad) / 2
+        middle_m = self._model.distance_m(middle_rad)
+        return self._is_clear(a_rad, a_m, middle_rad, middle_m, halvings - 1) and self._is_clear(
+            middle_rad, middle_m, b_rad, b_m, halvings - 1
+        )
 
     def allows(self, position_rad: Array, velocity_rad_s: Array, before_rad: Array) -> bool:
         """Whether the robot may go to a posture at this velocity.

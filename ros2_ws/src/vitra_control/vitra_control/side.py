@@ -35,7 +35,7 @@ _LEVER_M = 0.25
 """A wrist displacement over this is about the joint displacement it takes."""
 _BLEND_SHARE = 0.4
 """Part of the acceleration limit that a change-over between chunks may take."""
-_LONGEST_BLEND_S = 0.6
+_LONGEST_BEND_S, _LONGEST_BLEND_S = 0.6, 2.0
 
 
 class SideExecutor:
@@ -63,7 +63,8 @@ class SideExecutor:
         extrinsics = calibration.side(side)
         self.side, self.calibration, self.variant = side, calibration, variant
         self.limit = ""
-        self._reach_bend_rad_s2 = _BLEND_SHARE * float(settings.arm_limits.acceleration_rad_s2.min())
+        self._bend_rad_s2 = _BLEND_SHARE * float(settings.arm_limits.acceleration_rad_s2.min())
+        self._top_rad_s = float(settings.arm_limits.velocity_rad_s.min())
         self.timeline = ChunkTimeline(
             WRIST_AND_HAND, blend_s=settings.blend_s, stop_s=settings.stop_s, blend_for=self._blend_for
         )
@@ -180,19 +181,18 @@ class SideExecutor:
         return bool(distance < _ARRIVED_RAD and self._hand.at_rest)
 
     def _blend_for(self, offset: Array, rate: Array) -> float:
-        """Shortest change-over whose bend the arm can take at its present speed along the path.
+        """Shortest change-over whose speed and, in motion, whose bend the arm can take.
 
-        The bend of a fade is at most ``6 offset / T^2 + 4 rate / T``, in joints about that of the wrist over a lever.
-        An arm at rest may begin any bend, as slowly as it takes.
+        A fade goes at most at ``1.5 offset / T`` and bends at most by ``6 offset / T^2 + 4 rate / T``; joints do about
+        what the wrist does over a lever. An arm at rest may begin any bend, as slowly as it takes.
         """
+        gap_rad, gap_rad_s = _in_joints(offset), _in_joints(rate)
+        blend_s = min(1.5 * gap_rad / self._top_rad_s, _LONGEST_BLEND_S)
         if self._resting:
-            return 0.0
-        gap_rad, gap_rad_s = (
-            float(np.linalg.norm(x[:3])) / _LEVER_M + 2 * float(np.linalg.norm(x[3:7])) for x in (offset, rate)
-        )
-        bend = self._reach_bend_rad_s2
-        blend_s = (2 * gap_rad_s + (4 * gap_rad_s**2 + 6 * gap_rad * bend) ** 0.5) / bend
-        return min(blend_s * self._speed, _LONGEST_BLEND_S)
+            return blend_s
+        bend = self._bend_rad_s2
+        bent_s = (2 * gap_rad_s + (4 * gap_rad_s**2 + 6 * gap_rad * bend) ** 0.5) / bend
+        return max(blend_s, min(bent_s * self._speed, _LONGEST_BEND_S))
 
     def _note(self, limit: str) -> None:
         self.limit = f"{self.limit}; {limit}" if self.limit else f"{self.side}: {limit}"
@@ -219,3 +219,8 @@ def _pose(value: Array) -> Array:
             [0.0, 0.0, 0.0, 1.0],
         ]
     )
+
+
+def _in_joints(change: Array) -> float:
+    """About how far joints go for a change of a target (19,) [rad]."""
+    return float(np.linalg.norm(change[:3])) / _LEVER_M + 2 * float(np.linalg.norm(change[3:7]))
