@@ -51,7 +51,10 @@ class SeparationWatch:
         distance_m = self._model.distance_m(position_rad)
         before_m = self._node_m if np.isfinite(self._node_m) else self._model.distance_m(before_rad)
         self._node_m = distance_m
-        is_open = distance_m > before_m or self._is_clear(before_rad, before_m, position_rad, distance_m, _HALVINGS)
+        if before_m <= self._hold_m:
+            is_open = distance_m > before_m
+        else:
+            is_open = self._is_clear(before_rad, before_m, position_rad, distance_m, _HALVINGS)
         share = (distance_m - self._hold_m) / (self._slow_m - self._hold_m)
         return is_open, min(max(share, _SLOWEST), 1.0)
 
