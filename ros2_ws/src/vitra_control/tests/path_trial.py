@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from fake_robot import FakeRobot
 
+from vitra_control.planned_path import PlannedPath
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_description.names import Side
 from vitra_description.postures import open_hand
@@ -104,30 +105,6 @@ class Wander:
         )
 
 
-class PlannedPath:
-    """The last targets that the planned state went through, as a line."""
-
-    def __init__(self, length: int = 16) -> None:
-        self._targets: deque[np.ndarray] = deque(maxlen=length)
-
-    def add(self, target: np.ndarray) -> None:
-        self._targets.append(target[:7].copy())
-
-    def nearest(self, wrist: np.ndarray, distance_m: float, rotation_rad: float) -> tuple[float, float]:
-        """Distance and rotation of a wrist (4, 4) from the line, where both are least against what is allowed."""
-        targets = np.array(self._targets)
-        if len(targets) < 2:
-            return 0.0, 0.0
-        share = np.linspace(0.0, 1.0, 9)[:, None, None]
-        points = (targets[:-1] + share * (targets[1:] - targets[:-1])).reshape(-1, 7)
-        distance = np.linalg.norm(points[:, :3] - wrist[:3, 3], axis=1)
-        own = quaternion_from_matrix(wrist[:3, :3])
-        cosine = np.abs(points[:, 3:] @ own) / np.linalg.norm(points[:, 3:], axis=1)
-        angle = 2 * np.arccos(np.minimum(cosine, 1.0))
-        best = int(np.argmin(np.maximum(distance / distance_m, angle / rotation_rad)))
-        return float(distance[best]), float(angle[best])
-
-
 def run(trial: Trial, duration_s: float = 1.5) -> Deviation:
     """Execute a trial and measure."""
     rng = np.random.default_rng(trial.seed)
@@ -154,7 +131,7 @@ def run(trial: Trial, duration_s: float = 1.5) -> Deviation:
         if side.limit:
             named += 1
             continue
-        distance_m, rotation_rad = planned.nearest(
+        distance_m, rotation_rad = planned.deviation(
             made.models[Side.RIGHT].wrist_pose(joints[-1]), 0.002, np.deg2rad(0.5)
         )
         far, turned = max(far, distance_m), max(turned, rotation_rad)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class VitraSimEnv:
         latency_s: a chunk takes effect this long after its observation; until then the one before goes on.
         calibration: mounting of the robot; None takes the simulator's.
         executor: tuning of the executor; None takes its defaults.
+        chunk_period_s: executed time of a chunk before the next observation; None: `executed_steps` of it.
+        on_tick: called after every control tick.
     """
 
     def __init__(
@@ -47,10 +49,13 @@ class VitraSimEnv:
         latency_s: float = 0.0,
         calibration: Calibration | None = None,
         executor: GeneratorSettings | None = None,
+        chunk_period_s: float | None = None,
+        on_tick: Callable[[World], None] | None = None,
     ) -> None:
         self.calibration = calibration or default_calibration()
         self.world = World(task, 0, self.calibration)
         self._executed_steps, self._time_limit_s = executed_steps, time_limit_s
+        self._chunk_period_s, self._on_tick = chunk_period_s, on_tick
         self._latency_s = latency_s
         self._intrinsics = scaled_intrinsics(self.calibration.head_camera, *(image_size or (424, 240)))
         self._camera = HeadCamera(self._intrinsics) if image_size else None
@@ -98,14 +103,16 @@ class VitraSimEnv:
         Returns:
             observation, reward (1 on success), terminated, truncated, info with `success`, `failed`, `reason`.
         """
-        ticks = round(min(self._executed_steps, chunk.steps) * chunk.step_s / TICK_S)
+        executed_s = self._chunk_period_s or min(self._executed_steps, chunk.steps) * chunk.step_s
         self._on_the_way.append((observation.stamp_s + self._latency_s, chunk, observation))
-        for _ in range(ticks):
+        for _ in range(round(executed_s / TICK_S)):
             while self._on_the_way and self._on_the_way[0][0] <= self.world.time_s + TICK_S / 2:
                 _, arrived, seen = self._on_the_way.popleft()
                 self.chain.offer(arrived, seen.state, seen.stamp_s, self.world.time_s)
             self.chain.apply(self.world)
             self.world.step()
+            if self._on_tick is not None:
+                self._on_tick(self.world)
         verdict = self.world.verdict()
         info = {"success": verdict.success, "failed": verdict.failed, "reason": verdict.reason}
         truncated = self.world.time_s >= self._time_limit_s
