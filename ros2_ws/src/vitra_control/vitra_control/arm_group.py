@@ -19,7 +19,8 @@ from vitra_safety.separation import SeparationWatch
 
 Array = NDArray[np.float64]
 
-_NODES_PER_TICK = 4
+_NODES_PER_TICK = 3
+"""All nodes of a new way ahead at once would take a tick's time; the first ones are enough for the first ticks."""
 _ARRIVED_RAD = 1e-3
 
 

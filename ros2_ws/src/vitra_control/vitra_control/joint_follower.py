@@ -44,12 +44,16 @@ class JointFollower:
     def set_speed(self, share: float) -> None:
         """Scale the velocity limit, 0..1."""
         self._max_velocity = self.limits.velocity_rad_s * share
+        a = self.limits.acceleration_rad_s2
+        self._ample_rad = self._max_velocity * (self._max_velocity / (2 * a) + self.period_s)
+        self._range: tuple[Array, Array] | None = None
 
     def reset(self, position_rad: ArrayLike) -> None:
         """Be at rest here, shape (dof,)."""
         self.planned_rad: Array = np.array(position_rad, dtype=np.float64)
         self.planned_rad_s: Array = np.zeros(self.limits.dof)
         self._window[:] = self.planned_rad
+        self._range = None
         self.position_rad: Array = self.planned_rad.copy()
         self.velocity_rad_s: Array = np.zeros(self.limits.dof)
 
@@ -61,16 +65,25 @@ class JointFollower:
 
     def range(self) -> tuple[Array, Array]:
         """Smallest and largest velocity of the next cycle, each of shape (dof,)."""
-        limits, v = self.limits, self.planned_rad_s
-        upper = np.minimum(self._max_velocity, self._stoppable(limits.upper_rad - self.planned_rad))
-        lower = -np.minimum(self._max_velocity, self._stoppable(self.planned_rad - limits.lower_rad))
+        if self._range is None:
+            self._range = self._next_range()
+        return self._range
+
+    def _next_range(self) -> tuple[Array, Array]:
+        limits, v, q = self.limits, self.planned_rad_s, self.planned_rad
+        above, below = limits.upper_rad - q, q - limits.lower_rad
+        lower, upper = -self._max_velocity, self._max_velocity
+        if (np.minimum(above, below) < self._ample_rad).any():
+            upper = np.minimum(upper, self._stoppable(above))
+            lower = np.maximum(lower, -self._stoppable(below))
         # The acceleration limit comes last: with what it allows, a state from here on stays stoppable.
-        return np.maximum(np.minimum(lower, v + self._step_rad_s), v - self._step_rad_s), np.minimum(
-            np.maximum(upper, v - self._step_rad_s), v + self._step_rad_s
-        )
+        least, most = v - self._step_rad_s, v + self._step_rad_s
+        return np.maximum(np.minimum(lower, most), least), np.minimum(np.maximum(upper, least), most)
 
     def closing(self, gap_rad: Array) -> Array:
         """Velocity that closes a gap and comes to rest at its end, with acceleration to spare; shape (dof,)."""
+        if not gap_rad.any():
+            return np.zeros_like(gap_rad)
         speed = np.minimum(self._stoppable(np.abs(gap_rad), _CLOSING_SHARE), self._max_velocity)
         return np.asarray(np.copysign(speed, gap_rad))
 
@@ -78,6 +91,7 @@ class JointFollower:
         """One cycle at the velocity nearest to this one that the limits allow; returns the setpoint, shape (dof,)."""
         self.planned_rad_s = self.cut(velocity_rad_s)
         self.planned_rad = self.planned_rad + self.planned_rad_s * self.period_s
+        self._range = None
         self._cycle = (self._cycle + 1) % len(self._window)
         self._window[self._cycle] = self.planned_rad
         setpoint: Array = self._window.mean(axis=0)
