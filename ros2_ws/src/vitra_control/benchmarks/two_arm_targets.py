@@ -126,28 +126,27 @@ def run(seed: int, targets: int) -> Iterator[tuple[float, float, int]]:
 
 
 def measure(args: Args) -> Figures:
-    """All runs, with a progress bar."""
+    """All runs, with a progress bar; figures are written after every run, so that a long one may be broken off."""
     began_s = time.process_time()
-    nearest, travel, held, overlaps = np.inf, 0.0, 0, 0
+    nearest, travel, held, overlaps, done = np.inf, 0.0, 0, 0, 0
+    figures = Figures(0, 0, 0.0, 0, 0.0, 0.0)
     runs = -(-args.targets // _TARGETS_PER_RUN)
     for k in track(range(runs), console=Console(stderr=True), description="targets"):
         holds = 0
-        for least_m, travel_rad, holds_so_far in run(
-            args.seed + k, min(_TARGETS_PER_RUN, args.targets - k * _TARGETS_PER_RUN)
-        ):
+        for least_m, travel_rad, holds_so_far in run(args.seed + k, min(_TARGETS_PER_RUN, args.targets - done)):
             nearest, travel, overlaps = min(nearest, least_m), travel + travel_rad, overlaps + (least_m <= 0.0)
-            holds = holds_so_far
+            holds, done = holds_so_far, done + 1
         held += holds
-    cpu_s = round(time.process_time() - began_s, 1)
-    return Figures(args.targets, overlaps, round(nearest * 1e3, 2), held, round(travel / args.targets, 4), cpu_s)
+        cpu_s = round(time.process_time() - began_s, 1)
+        figures = Figures(done, overlaps, round(nearest * 1e3, 2), held, round(travel / done, 4), cpu_s)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(asdict(figures), indent=2) + "\n")
+    return figures
 
 
 def main() -> int:
     """Entry point; 0 if nothing overlapped."""
-    args = tyro.cli(Args, description=__doc__)
-    figures = measure(args)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(asdict(figures), indent=2) + "\n")
+    figures = measure(tyro.cli(Args, description=__doc__))
     sys.stdout.write(json.dumps(asdict(figures), indent=2) + "\n")
     return 0 if figures.overlaps == 0 else 1
 

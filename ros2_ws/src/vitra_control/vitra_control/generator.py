@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 _TICKS_PER_TRACKING_CHECK = 10
 _STRIKES = 3
 _HELD_BACK = 0.9
+_FARTHEST_M, _WIDEST_RAD = 3.0, 7.0
 
 
 class Mode(StrEnum):
@@ -123,12 +124,13 @@ class SetpointGenerator:
         if self.mode is not Mode.FOLLOWING:
             return {}
         mine = {side: steps for side, steps in chunk.items() if side in self.sides}
-        for steps in mine.values():
-            if not np.isfinite(steps.values).all():
-                raise StepsError(f"{steps.name}: steps must be finite numbers.")
+        for side, steps in mine.items():
+            _refuse_implausible(side, steps)
         try:
             verdicts = {side: self._offer(side, steps, now_s) for side, steps in mine.items()}
-        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        except StepsError:
+            raise
+        except Exception as error:  # whatever a library raises, setpoints must go on
             self._fail(error)
             return {}
         if Verdict.ACCEPTED in verdicts.values():
@@ -178,7 +180,7 @@ class SetpointGenerator:
             self._fall_back(Mode.SEEDING, "a new epoch began")
         try:
             return self._step(now_s, permit.epoch)
-        except (ArithmeticError, ValueError, IndexError, np.linalg.LinAlgError) as error:
+        except Exception as error:  # whatever a library raises, the thread of the setpoints must not end
             self._fail(error)
             return None
 
@@ -327,3 +329,19 @@ class SetpointGenerator:
             if self._strikes[name] >= _STRIKES:
                 return f"{name}: the arm does not follow ({error:.2f} rad away)"
         return ""
+
+
+def _refuse_implausible(side: Side, steps: TimedSteps) -> None:
+    """Raise a StepsError for numbers no arm base and no finger is that far from."""
+    values = steps.values
+    if not np.isfinite(values).all():
+        raise StepsError(f"{steps.name}: steps must be finite numbers.")
+    for what, block, most, unit in (
+        ("wrist", values[:, :3], _FARTHEST_M, "m"),
+        ("finger", values[:, 7:], _WIDEST_RAD, "rad"),
+    ):
+        if np.abs(block).max(initial=0.0) > most:
+            raise StepsError(
+                f"{steps.name}: a {side} {what} target is at {np.abs(block).max():.3g} {unit}, allowed are {most:g}; "
+                "check the calibration and the statistics the policy de-normalises with."
+            )
