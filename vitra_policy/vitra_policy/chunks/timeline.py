@@ -173,6 +173,17 @@ class ChunkTimeline:
         self.counts[verdict] += 1
         return verdict
 
+    @property
+    def blend_s(self) -> float:
+        """How long the change-over to the present chunk takes; 0 without one."""
+        return 0.0 if self._execution is None or self._execution.fade is None else self._execution.fade.duration_s
+
+    def prolong(self, blend_s: float) -> None:
+        """Let a change-over that begins now take at least this long: as long as that of the other arm."""
+        run = self._execution
+        if run is not None and run.fade is not None and run.fade.duration_s < blend_s:
+            run.fade = replace(run.fade, duration_s=blend_s)
+
     def sample(self, path_s: float) -> Sample | None:
         """The target at a path time, for execution: counts what was executed. None without chunk and place to rest."""
         run = self._execution

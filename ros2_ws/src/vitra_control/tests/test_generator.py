@@ -331,3 +331,15 @@ def test_both_arms_of_a_chunk_are_late_together() -> None:
     went = {side: made.wrist(side)[:3, 3] - start[side] for side in SIDES}
     # At the same place in it: the share of a step by which the tenfold speed shows is that of rounding the corner.
     np.testing.assert_allclose(went[Side.RIGHT][1] / -0.05, went[Side.LEFT][1] / 0.5, atol=4e-3)
+
+
+def test_both_arms_of_a_chunk_change_over_together() -> None:
+    made = robot(sides=SIDES, settings=GeneratorSettings(check_collisions=False))
+    first = {side: made.chunk((0.0, 0.0, 0.05), side=side, steps=30)[side] for side in SIDES}
+    made.generator.offer(first, made.now_s)
+    made.run(0.3)
+    stamp = made.now_s
+    gap = made.chunk((0.0, 0.0, 0.05), side=Side.LEFT, offset_m=(0.03, 0.0, 0.0), sequence=2, stamp_s=stamp)
+    made.generator.offer(gap | made.chunk((0.0, 0.0, 0.05), side=Side.RIGHT, sequence=2, stamp_s=stamp), made.now_s)
+    left, right = (made.generator.sides[side].timeline.blend_s for side in SIDES)
+    assert left == right > 0.15, "a gap of 3 cm takes longer than the blend, for both"

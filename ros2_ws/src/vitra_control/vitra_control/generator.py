@@ -133,7 +133,10 @@ class SetpointGenerator:
         except Exception as error:  # whatever a library raises, setpoints must go on
             self._fail(error)
             return {}
-        if Verdict.ACCEPTED in verdicts.values():
+        accepted = [self.sides[side].timeline for side, verdict in verdicts.items() if verdict is Verdict.ACCEPTED]
+        if accepted:
+            for timeline in accepted:
+                timeline.prolong(max(other.blend_s for other in accepted))
             self._arms.turn()
         return verdicts
 
