@@ -17,7 +17,8 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from vitra_control.generator import Feedback, PermitSample, SetpointGenerator
+from vitra_control.generator import SetpointGenerator
+from vitra_control.setpoints import Feedback, PermitSample
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import default_calibration

@@ -10,7 +10,7 @@ from fake_robot import STEP_S, FakeRobot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitra_control.generator import Mode
+from vitra_control.setpoints import Mode
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_description.limits import ARM_LIMITS, HAND_LIMITS
 from vitra_description.names import SIDES, Side

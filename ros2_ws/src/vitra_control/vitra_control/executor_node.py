@@ -21,7 +21,8 @@ from vitra_control.clock import ClockBridge
 from vitra_control.driver_watch import DriverWatch
 from vitra_control.executor_parameters import Parameters
 from vitra_control.feedback import JointFeedback
-from vitra_control.generator import HomeResult, Mode, PermitSample, SetpointGenerator, Setpoints
+from vitra_control.generator import SetpointGenerator
+from vitra_control.setpoints import HomeResult, Mode, PermitSample, Setpoints
 from vitra_control.settings import ARM_PERIOD_S
 from vitra_description.names import SIDES, Side
 from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, Permit, RobotChunk

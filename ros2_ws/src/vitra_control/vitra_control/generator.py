@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitra_control.arm_group import ArmGroup
+from vitra_control.setpoints import Feedback, HomeResult, Mode, PermitSample, Setpoints
 from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_control.stillness import Stillness
@@ -27,54 +26,6 @@ _TICKS_PER_TRACKING_CHECK = 10
 _STRIKES = 3
 _HELD_BACK = 0.9
 _FARTHEST_M, _WIDEST_RAD = 3.0, 7.0
-
-
-class Mode(StrEnum):
-    """What the generator does."""
-
-    IDLE = "idle"
-    """No permit: nothing is sent."""
-    SEEDING = "seeding"
-    """Permitted, waiting until the joints are measured at rest."""
-    FOLLOWING = "following"
-    """Setpoints from chunks, or holding."""
-    HOMING = "homing"
-    """On the way to the ready posture; chunks are ignored."""
-
-
-@dataclass(frozen=True, slots=True)
-class PermitSample:
-    """The newest permit and when it arrived (monotonic)."""
-
-    epoch: int
-    allowed: bool
-    received_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """Measured joints of one side and the age of the older of the two measurements."""
-
-    arm_rad: Array
-    hand_rad: Array
-    age_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Setpoints:
-    """What to send now; hands come every second tick."""
-
-    epoch: int
-    arms: dict[Side, Array]
-    hands: dict[Side, Array] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class HomeResult:
-    """How a move to the ready posture ended."""
-
-    success: bool
-    message: str
 
 
 class SetpointGenerator:

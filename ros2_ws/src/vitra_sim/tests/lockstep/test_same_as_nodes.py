@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vitra_control.executor_node import timed_steps
-from vitra_control.generator import Feedback, PermitSample, SetpointGenerator
+from vitra_control.generator import SetpointGenerator
+from vitra_control.setpoints import Feedback, PermitSample
 from vitra_control.settings import GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import default_calibration

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_control.generator import Feedback, PermitSample, SetpointGenerator
+from vitra_control.generator import SetpointGenerator
+from vitra_control.setpoints import Feedback, PermitSample
 from vitra_control.settings import GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import Calibration
