@@ -30,8 +30,8 @@ Array = NDArray[np.float64]
 STEP_S = 1 / 15
 
 _MOVED_M = 0.012  # an object that moves more than this before the grasp makes a new plan
-_LAG_S = 0.12  # the arm follows its plan this much later: smoothing, servo, transport
-_LEAD_S = 0.35  # the plan's clock runs at most this far ahead of the arm
+_LAG_S = 0.06  # a measured arm follows its plan this much later: its servo
+_LEAD_S = 0.15  # the plan's clock runs at most this far ahead of the arm: it waits for one that limits hold back
 _LOST_M = 0.08  # an arm that far off its path was moved by something else
 _CARRIED_OFF_M = 0.25  # an object that jumps this far was put there by a reset
 
