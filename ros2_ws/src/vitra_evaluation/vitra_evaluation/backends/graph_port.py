@@ -106,7 +106,7 @@ class GraphPort:
         """New start state of the simulated world; on the robot a person sets it up."""
         if not self.automatic:
             return
-        task, seed = plan.object(slot.thing).sim_task, plan.layout(slot.layout).seed
+        task, seed = plan.object(slot.thing).sim_task, slot.seed
         self._client.reset_sim(task, seed)
         asked_s = self._client.node.get_clock().now().nanoseconds * 1e-9
         self._client.wait_for(

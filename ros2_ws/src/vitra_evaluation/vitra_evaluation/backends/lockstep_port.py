@@ -59,7 +59,7 @@ class LockstepPort:
     def reset(self, slot: Slot, plan: Plan) -> None:
         """Put the simulation into the slot's start state."""
         task = plan.object(slot.thing).sim_task
-        self._observation, _ = self._env.reset(seed=plan.layout(slot.layout).seed, options={"task": task})
+        self._observation, _ = self._env.reset(seed=slot.seed, options={"task": task})
         self._info, self._ended = {}, ""
 
     def start(self, slot: Slot, plan: Plan, folder: Path) -> None:
