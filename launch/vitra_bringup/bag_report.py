@@ -39,6 +39,8 @@ def open_bag(path: Path) -> AnyReader:
 def messages(reader: AnyReader, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int, Any]]:
     """(topic without the leading slash, receive time ns, message) of every topic that ends in one of the suffixes."""
     connections = [c for c in reader.connections if c.topic.lstrip("/").endswith(suffixes)]
+    if not connections:  # the reader takes an empty list for all of them
+        return
     for connection, time_ns, raw in reader.messages(connections=connections):
         yield connection.topic.lstrip("/"), time_ns, reader.deserialize(raw, connection.msgtype)
 

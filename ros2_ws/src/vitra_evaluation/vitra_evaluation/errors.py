@@ -50,5 +50,9 @@ class RefusedError(VitraError):
     """A command that does not fit the present phase of the trial."""
 
 
+class NotRecordingError(VitraError):
+    """The recording of a trial did not begin; the policy has no part in it."""
+
+
 class PreflightError(VitraError):
     """The robot is not ready for a trial."""

@@ -19,6 +19,8 @@ from vitra_policy.policies.policy import PolicyError
 SCHEDULE_NAME = "answer_schedule.json"
 ROOM = 1.5
 """The schedule is this much longer than the slowest answer of the warm-up."""
+SHORTEST_S = 0.05
+"""No schedule is shorter: room for what a policy only does with a real scene before it."""
 _GRID_S = 0.01
 
 
@@ -77,7 +79,7 @@ def fixed_period_s(folder: Path, slowest_s: Mapping[str, Sequence[float]], decla
             f"A policy takes {longest_s:.2f} s to answer; the plan's answer_s of {declared_s:g} s is too short for it "
             "and would tell the policies apart. Declare a longer one, or leave it out: it is measured then."
         )
-    period_s = declared_s or max(_GRID_S, math.ceil(ROOM * longest_s / _GRID_S) * _GRID_S)
+    period_s = declared_s or max(SHORTEST_S, math.ceil(ROOM * longest_s / _GRID_S - 1e-9) * _GRID_S)
     write_atomically(folder / SCHEDULE_NAME, json.dumps({"answer_s": round(period_s, 4)}) + "\n")
     return round(period_s, 4)
 

@@ -37,7 +37,8 @@ class Seal:
 
     def to_json(self) -> str:
         """Canonical text."""
-        body = asdict(self) | {"policies": [asdict(p) for p in self.policies]}
+        policies = [{"name": p.name, "policy": p.policy, "options": p.options} for p in self.policies]
+        body = asdict(self) | {"policies": policies}
         return json.dumps(body, sort_keys=True, indent=1) + "\n"
 
 
@@ -104,7 +105,11 @@ def seal_problems(folder: Path, plan: Plan, schedule: Schedule, locked_sha256: s
         problems.append(f"{SEAL_NAME} holds another secret than the one committed to in the schedule")
     elif again != schedule:
         problems.append("drawing plan and secret again gives another schedule: the plan or the schedule was edited")
-    if names != seal.names or seal.policies != plan.policies or (seal.latency, seal.answer_s) != (plan.latency, plan.answer_s):
+    if (
+        names != seal.names
+        or seal.policies != plan.policies
+        or (seal.latency, seal.answer_s) != (plan.latency, plan.answer_s)
+    ):
         problems.append(f"the names in {SEAL_NAME} are not those that were drawn")
     return problems
 

@@ -146,7 +146,8 @@ class _PlanReader(Reader):
         if policy and self._policy_names is not None and policy not in self._policy_names:
             self.unknown(fields["policy"], "policy", policy, self._policy_names)
         options = self.entries(fields.get("options"), f"options of policy '{name}'")
-        return PolicySpec(name, policy, tuple((k, self.value(v, k, str, "")) for k, v in options.items()))
+        found = tuple((key, self.value(value, key, str, "")) for key, value in options.items())
+        return PolicySpec(name, policy, found, node.start_mark.line + 1)
 
     def _object(self, name: str, node: Node) -> ObjectSpec:
         fields = self.fields(node, f"object '{name}'", ("words", "sim_task"), ())

@@ -46,11 +46,13 @@ class PolicySpec:
         name: How the report calls it.
         policy: Name in the policy registry.
         options: Its options, as strings.
+        line: Where the plan has it.
     """
 
     name: str
     policy: str
     options: tuple[tuple[str, str], ...] = ()
+    line: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,14 +29,12 @@ def check_scene(plan: Plan, path: Path | str) -> None:
     """
     calibration = load_calibration(calibration_path(plan.calibration))
     simulated = plan.robot is Robot.SIM
-    places = {}
+    places: dict[Place, tuple[int, Setting]] = {}
     for setting in plan.settings():
         cell = plan.cells[setting.cell]
         place = (plan.task(cell.task).side, setting.thing if simulated else "", setting.layout, setting.seed)
         places.setdefault(place, (cell.line, setting))
-    candidates = {
-        place: _wrist_poses(plan, calibration, place[0], setting) for place, (_, setting) in places.items()
-    }
+    candidates = {place: _wrist_poses(plan, calibration, place[0], setting) for place, (_, setting) in places.items()}
     verdicts = _judge(candidates, calibration)
     problems = [
         (line, f"'{setting.thing}' in layout '{setting.layout}': {verdicts[place]}")

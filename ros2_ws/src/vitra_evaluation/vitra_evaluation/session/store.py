@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from vitra_evaluation.errors import SessionError, SessionHeldError, UnsealedError
+from vitra_evaluation.errors import DamagedError, SessionError, SessionHeldError, UnsealedError
 from vitra_evaluation.session.journal import Body, Entry, Journal, chain_problems
 
 NO_START = "no_start"
@@ -143,7 +143,8 @@ class Store:
     @property
     def locked(self) -> Body:
         """What the session was locked with; empty before that."""
-        return self._read().locked
+        first = next(iter(self.entries), None)
+        return first.body if first is not None and first.kind == Kind.LOCKED else {}
 
     def begin(self, slot: int, **facts: Any) -> int:
         """Note that a trial begins; returns the attempt's number."""
@@ -230,7 +231,7 @@ class Store:
             try:
                 state.check(entry.kind, entry.body)
                 state.apply(entry)
-            except (SessionError, ValueError, KeyError, TypeError) as error:
+            except (SessionError, ValueError, KeyError, TypeError, AttributeError) as error:
                 found.append(f"record {entry.number} ({entry.kind}) cannot be: {error}")
         times = [entry.at for entry in entries]
         found += [
@@ -243,7 +244,13 @@ class Store:
     def _read(self) -> _State:
         with self._lock:
             for entry in self._journal.entries()[self._state.read :]:
-                self._state.apply(entry)
+                try:
+                    self._state.apply(entry)
+                except (KeyError, ValueError, TypeError, AttributeError) as error:
+                    raise DamagedError(
+                        f"Record {entry.number} ({entry.kind}) of the journal does not follow from those before it "
+                        f"({type(error).__name__}: {error})."
+                    ) from error
             return self._state
 
     def _append(self, kind: Kind, body: Body) -> Entry:
@@ -345,7 +352,8 @@ class _State:
 
     def _correct(self, at: str, body: Body) -> None:
         attempt = self.attempts[body["attempt"]]
-        assert attempt.result is not None
+        if attempt.result is None:
+            raise ValueError("a correction of a trial without a result")
         outcome, code = Outcome(body["outcome"]), body["failure_code"]
         done = Correction(
             at, _label(attempt.result.outcome, attempt.result.failure_code), _label(outcome, code), body["reason"],

@@ -138,4 +138,3 @@ def _prefix_problem(folder: Path, name: str, prefix: Mapping[str, Any] | None) -
         return [f"{name} is missing"]
     same = file_sha256(path, int(prefix["bytes"])) == prefix["sha256"]
     return [] if same else [f"{name} was changed"]
-
