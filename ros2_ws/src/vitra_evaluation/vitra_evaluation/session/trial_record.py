@@ -56,7 +56,10 @@ def keep_evidence(
     if alias and signed - {alias}:
         return Evidence(f"the bag holds answers of another trial ({', '.join(sorted(signed - {alias}))})", measures)
     if any("color/image_raw" in topic and count for topic, count in bag_report.topics(bag).items()):
-        write_trial_video(folder / "video.mp4", bag, caption)
+        try:
+            write_trial_video(folder / "video.mp4", bag, caption)
+        except VitraError as error:
+            return Evidence(f"no video: {error}", measures)
     return Evidence(measures=measures)
 
 
