@@ -28,7 +28,7 @@ class ReplayView:
         TraceError: no such file, or not a trace.
     """
 
-    def __init__(self, trace: Path, size: tuple[int, int] = (426, 320), calibration: Calibration | None = None) -> None:
+    def __init__(self, trace: Path, size: tuple[int, int] = (640, 480), calibration: Calibration | None = None) -> None:
         self._segments, self._calibration = load_trace(Path(trace)), calibration
         width, height = size
         pinhole = CameraIntrinsics(width, height, float(width), float(width), width / 2, height / 2)
