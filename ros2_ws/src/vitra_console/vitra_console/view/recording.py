@@ -158,17 +158,17 @@ class RobotRecording:
             self._rr.log(
                 f"world/paths/{side}_predicted", rr.LineStrips3D([path], colors=[COLOURS[side]], radii=[0.004])
             )
-        self._rr.log("plots/delay/inference ms", rr.Scalars(1e3 * message.inference_s))
+        self._rr.log("plots/delay/inference_ms", rr.Scalars(1e3 * message.inference_s))
 
     def _executor(self, message: Any) -> None:
         if message.observation_to_setpoint_s > 0:
-            self._rr.log("plots/delay/observation to setpoint ms", rr.Scalars(1e3 * message.observation_to_setpoint_s))
+            self._rr.log("plots/delay/observation_to_setpoint_ms", rr.Scalars(1e3 * message.observation_to_setpoint_s))
         state = words.EXECUTOR.get(int(message.state), "unknown")
         self._event("executor", f"executor {state}", rr.TextLogLevel.INFO)
         if message.in_limit:
             limit = message.limit.split(":")[0]
             self._event("limit", f"limit: {limit}", rr.TextLogLevel.WARN)
-        self._rr.log("plots/executor/position in chunk, steps", rr.Scalars(float(message.position_steps)))
+        self._rr.log("plots/executor/position_in_chunk_steps", rr.Scalars(float(message.position_steps)))
 
     def _safety(self, message: Any) -> None:
         state = words.SAFETY.get(int(message.state), "unknown")
