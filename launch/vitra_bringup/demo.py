@@ -20,7 +20,6 @@ from rich.console import Console
 
 from vitra_bringup import bag_report, pictures
 from vitra_bringup.graph_run import GraphRun
-from vitra_console.view.bag import write_bag
 from vitra_policy.errors import VitraError
 
 console = Console(stderr=True, highlight=False)
@@ -159,7 +158,12 @@ def draw(args: Args, summary: dict[str, Any]) -> None:
     with ReplayView(trace) as view:
         pictures.write_demo_video(args.out / "demo.mp4", args.out / "bag", view.at, every=2, caption=caption)
     pictures.write_timeline(args.out / "timeline.png", args.out / "bag")
-    write_bag(args.out / "bag", args.out / "demo.rrd")
+    try:
+        from vitra_console.view.bag import write_bag
+    except ImportError:
+        console.print("no demo.rrd: Rerun is not installed (pip install -r requirements/view.txt; needs numpy 2)")
+    else:
+        write_bag(args.out / "bag", args.out / "demo.rrd")
 
 
 if __name__ == "__main__":

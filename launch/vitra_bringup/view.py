@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rerun as rr
 import tyro
 from diagnostic_msgs.msg import DiagnosticArray
 from rich.console import Console
@@ -24,9 +23,8 @@ from rich.progress import Progress
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 
+from vitra_bringup.errors import LaunchError
 from vitra_bringup.graph_client import GraphClient
-from vitra_console.view.bag import show_bag
-from vitra_console.view.recording import APPLICATION, RobotRecording
 from vitra_description.calibration import calibration_path, load_calibration
 from vitra_description.names import SIDES
 from vitra_msgs.msg import ExecutorState, HandActionChunk, SafetyState
@@ -65,7 +63,21 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def view(args: Args) -> int:
-    """Open the viewer or the file, and show what was asked for."""
+    """Open the viewer or the file, and show what was asked for.
+
+    Raises:
+        LaunchError: Rerun is not installed.
+    """
+    try:
+        import rerun as rr
+
+        from vitra_console.view.bag import show_bag
+        from vitra_console.view.recording import APPLICATION
+    except ImportError as error:
+        raise LaunchError(
+            f"Rerun is not installed here ({error}). It needs numpy 2: pip install -r requirements/view.txt, or copy "
+            "the bag to a machine that has it."
+        ) from error
     stream = rr.RecordingStream(APPLICATION)
     out = args.save
     if out is None and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -92,6 +104,8 @@ def view(args: Args) -> int:
 
 def live(stream: Any, args: Args) -> None:
     """Show the running graph until Ctrl-C or the end of the time."""
+    from vitra_console.view.recording import RobotRecording
+
     recording = RobotRecording(stream, load_calibration(calibration_path(args.calibration or "sim")))
     with GraphClient("vitra_view", args.domain_id) as client:
 

@@ -11,9 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import rerun as rr
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
+
+pytest.importorskip("rerun", reason="Rerun is not installed (requirements/view.txt; needs numpy 2)")
 
 from vitra_console.view.bag import ViewError, write_bag
 from vitra_console.view.recording import RobotRecording
@@ -147,7 +148,6 @@ def test_a_bag_becomes_a_file_that_rerun_itself_verifies(tmp_path: Path) -> None
     command = [sys.executable, "-m", "rerun", "rrd", "verify", str(out)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0, checked.stderr
-    assert rr.__version__
 
 
 def test_what_is_no_bag_is_told_with_an_example(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ class ReplayView:
         index = max(int(np.searchsorted(starts, stamp_s, side="right")) - 1, 0)
         segment = self._segments[index]
         if index != self._loaded:
-            self._model = build_scene(make_layout(get_task(segment.task), segment.seed), self._calibration)
+            layout = make_layout(get_task(segment.task), segment.seed)
+            self._model = build_scene(layout, self._calibration, looks=True)
             self._data = mujoco.MjData(self._model)
             self._camera.load(self._model)
             self._loaded = index
