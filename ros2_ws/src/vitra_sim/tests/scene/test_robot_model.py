@@ -7,6 +7,7 @@ from vitra_description.kinematics import ArmModel, HandModel
 from vitra_description.limits import ARM_VENDOR_LIMITS, HAND_VENDOR_LIMITS
 from vitra_description.names import SIDES, arm_joints, ee, fingertips, hand_base, hand_joints, hand_mount
 from vitra_policy.transforms import invert_pose
+from vitra_sim.scene.robot_model import LOOKS_GROUP, ROBOT_CLASS, UNSEEN_GROUP, robot_spec
 
 
 @pytest.fixture(scope="module")
