@@ -16,7 +16,8 @@ from vitra_console.view.robot_mesh import Posture, link_meshes
 from vitra_console.wrist_paths import COLOURS, wrist_positions
 from vitra_description.calibration import Calibration
 from vitra_description.description import robot_description
-from vitra_description.names import SIDES, hand_mount
+from vitra_description.names import SIDES, arm_joints, hand_mount
+from vitra_description.postures import home
 
 TIMELINE = "time"
 APPLICATION = "vitra"
@@ -39,6 +40,8 @@ class RobotRecording:
         self._rr, self._calibration = stream, calibration
         urdf = robot_description("both", calibration)
         self._posture, self._meshes = Posture(urdf), link_meshes(urdf)
+        for side in SIDES:  # an arm that is not driven stands at its ready posture
+            self._posture.set(dict(zip(arm_joints(side), home(side), strict=True)))
         self._moved_s = self._depth_s = float("-inf")
         self._trails: dict[str, deque[tuple[float, NDArray[np.float64]]]] = {str(s): deque() for s in SIDES}
         self._seen: set[str] = set()
