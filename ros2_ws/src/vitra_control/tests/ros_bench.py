@@ -39,6 +39,7 @@ PATIENT = {
     "executor:max_gap": 0.5,
     "executor:feedback_timeout": 1.0,
     "safety_supervisor:heartbeat_timeout": 2.0,
+    "safety_supervisor:feedback_timeout": 1.0,
 }
 
 
