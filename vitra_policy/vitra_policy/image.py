@@ -83,6 +83,19 @@ def pixel_values(image: NDArray[np.generic], image_size: int) -> NDArray[np.floa
 
     shrunk = shrink_short_side(as_rgb(image))
     square = np.asarray(Pil.fromarray(shrunk).resize((image_size, image_size), Pil.Resampling.BICUBIC))
-    scaled = (square.astype(np.float64) * (1 / 255)).astype(np.float32)
+    return _scaled(square)
+
+
+def resized_pixel_values(image: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Network input (3, height, width) in [-1, 1] of a camera image of any size, by one bilinear resize."""
+    from PIL import Image as Pil
+
+    height, width = shape
+    return _scaled(np.asarray(Pil.fromarray(as_rgb(image)).resize((width, height), Pil.Resampling.BILINEAR)))
+
+
+def _scaled(image: Image) -> NDArray[np.float32]:
+    """(H, W, 3) uint8 to (3, H, W) in [-1, 1]."""
+    scaled = (image.astype(np.float64) * (1 / 255)).astype(np.float32)
     half = np.float32(0.5)
     return np.ascontiguousarray(((scaled - half) / half).transpose(2, 0, 1))

@@ -20,21 +20,39 @@ class ConfigError(VitraError):
 
 @dataclass(frozen=True, slots=True)
 class VisionConfig:
-    """SigLIP image tower; the defaults are SigLIP-So400m/14 at 224 px."""
+    """Image tower; the defaults are SigLIP-So400m/14 at 224 px."""
 
     image_size: int = 224
-    """Side of the square input image, pixels."""
+    """Side of the square input image, pixels; its width where ``image_height`` is set."""
     patch_size: int = 14
     width: int = 1152
     layers: int = 27
     heads: int = 16
     mlp_width: int = 4304
     norm_eps: float = 1e-6
+    kind: Literal["siglip", "efficientnet_lite0"] = "siglip"
+    """``efficientnet_lite0``: a small pretrained tower for a CPU; of the sizes above only the image's count then."""
+    image_height: int = 0
+    """Height of the input image, pixels; 0 for a square."""
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of the input image, pixels."""
+        return self.image_height or self.image_size, self.image_size
 
     @property
     def tokens(self) -> int:
-        """Image tokens."""
-        return (self.image_size // self.patch_size) ** 2
+        """Cells of the feature map: image tokens where no keypoints are taken out of it."""
+        height, width = self.image_shape
+        return (height // self.patch_size) * (width // self.patch_size)
+
+
+@dataclass(frozen=True, slots=True)
+class GroundingConfig:
+    """Keypoint tokens out of a small tower's feature map (`vitra_policy.model.grounding`)."""
+
+    keypoints: int = 32
+    width: int = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +121,8 @@ class VitraConfig:
     language: LanguageConfig = field(default_factory=LanguageConfig)
     expert: ExpertConfig = field(default_factory=ExpertConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    grounding: GroundingConfig = field(default_factory=GroundingConfig)
+    """Used with ``vision.kind = "efficientnet_lite0"``."""
     use_fov: bool = True
     """Whether the camera's field of view enters as a token."""
     clean_prefix: bool = False
@@ -243,6 +263,23 @@ PRESETS: dict[str, VitraConfig] = {
             kv_heads=2,
             head_dim=64,
             mlp_width=1024,
+            query_scalar=64.0,
+        ),
+        expert=ExpertConfig(width=256, layers=4, heads=4),
+        tokenizer=_BYTES,
+    ),
+    # 9 M parameters of which the pretrained tower is frozen: learns the simulator's tasks on a CPU.
+    "mini-lite0": VitraConfig(
+        name="mini-lite0",
+        vision=VisionConfig(kind="efficientnet_lite0", image_size=448, image_height=256, patch_size=16),
+        language=LanguageConfig(
+            vocabulary=_BYTE_VOCABULARY,
+            width=256,
+            layers=3,
+            heads=4,
+            kv_heads=2,
+            head_dim=64,
+            mlp_width=768,
             query_scalar=64.0,
         ),
         expert=ExpertConfig(width=256, layers=4, heads=4),

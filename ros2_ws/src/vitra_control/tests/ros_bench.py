@@ -34,7 +34,13 @@ from vitra_policy.transforms import quaternion_from_matrix
 from vitra_runtime import qos
 
 # What a test asks must not depend on how busy the machine is: all nodes share one interpreter here.
-PATIENT = {"permit_timeout": 0.5, "max_gap": 0.5, "feedback_timeout": 1.0, "heartbeat_timeout": 2.0}
+PATIENT = {
+    "executor:permit_timeout": 0.5,
+    "executor:max_gap": 0.5,
+    "executor:feedback_timeout": 1.0,
+    "safety_supervisor:heartbeat_timeout": 2.0,
+    "safety_supervisor:feedback_timeout": 1.0,
+}
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 15.0) -> bool:
@@ -52,6 +58,7 @@ class FakeDrivers(Node):
         super().__init__("peer")
         self.arm, self.hand = home("right"), open_hand()
         self.fault = ""
+        self.driver_state = "holding"
         self.beating = True
         self.joints_told = 0
         self.arm_commands: list[ArmCommand] = []
@@ -98,7 +105,9 @@ class FakeDrivers(Node):
 
     def _publish_states(self) -> None:
         for device, publisher in self._states.items():
-            publisher.publish(DriverState(device=device, state="holding", fault=self.fault, feedback_age_s=0.005))
+            publisher.publish(
+                DriverState(device=device, state=self.driver_state, fault=self.fault, feedback_age_s=0.005)
+            )
         if self.beating:
             self._beats.publish(Heartbeat(node="/policy", state=Heartbeat.ACTIVE))
         for driver in ("/right_arm_driver", "/right_hand_driver"):
@@ -141,7 +150,10 @@ class RosBench:
 
     def __init__(self, domain: int) -> None:
         patience = [word for name, value in PATIENT.items() for word in ("-p", f"{name}:={value}")]
-        rclpy.init(domain_id=domain, args=["--ros-args", "-p", "required_nodes:=[executor, policy]", *patience])
+        rclpy.init(
+            domain_id=domain,
+            args=["--ros-args", "-p", "safety_supervisor:required_nodes:=[executor, policy]", *patience],
+        )
         self.executor = ExecutorNode()
         self.supervisor = SafetySupervisorNode()
         self.peer = FakeDrivers()
