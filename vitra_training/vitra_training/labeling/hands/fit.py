@@ -253,8 +253,7 @@ def keypoints_and_jacobian(skeleton: HandSkeleton, angles: Array) -> tuple[Array
 
 
 def _euler_with_axes(euler: Array) -> tuple[Array, Array]:
-        r = [(error * robust).reshape(frames, -1), share * ((arm - self._shape) * shape_weight).reshape(frames, -1)]
-        r.append(prior)
+    """Rotations (..., 3, 3) of Euler angles xyz (..., 3), and the axes each angle turns about as columns (..., 3, 3)."""
     c, s = np.cos(euler), np.sin(euler)
     one, zero = np.ones_like(c[..., 0]), np.zeros_like(c[..., 0])
 
