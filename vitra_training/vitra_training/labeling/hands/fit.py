@@ -253,7 +253,7 @@ def keypoints_and_jacobian(skeleton: HandSkeleton, angles: Array) -> tuple[Array
 
 
 def _euler_with_axes(euler: Array) -> tuple[Array, Array]:
-    """Rotations (..., 3, 3) of Euler angles xyz (..., 3), and the axes each angle turns about as columns (..., 3, 3)."""
+    """Rotations (..., 3, 3) of Euler angles xyz (..., 3), and as columns (..., 3, 3) the axes the angles turn about."""
     c, s = np.cos(euler), np.sin(euler)
     one, zero = np.ones_like(c[..., 0]), np.zeros_like(c[..., 0])
 

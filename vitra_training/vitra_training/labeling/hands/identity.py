@@ -80,6 +80,7 @@ def choose_sides(tracks: list[Track], mirror: Mapping[int, float], width_px: int
             sure += [1 / (1 + np.exp(-sign * odds[n]))] * len(tracks[n].confirmed)
         hands[side] = dict(sorted(hands[side].items()))
         certainty[side] = float(np.clip(np.mean(sure), 0.5, 1.0)) if sure else 0.5
+    _separate(hands["left"], hands["right"])
     return Sides(hands, certainty, len(tracks) - len(own))
 
 
@@ -118,6 +119,20 @@ def is_bystander(track: Track, height_px: int) -> bool:
     down = float(np.median(arms[:, 1] / np.maximum(np.linalg.norm(arms, axis=1), 1.0)))
     low = float(np.median([one.points_px[:, 1].max() for one in seen])) / height_px
     return down < -0.6 and low < 0.75
+
+
+def _separate(left: dict[int, Seen], right: dict[int, Seen]) -> None:
+    """Where both lie on one hand, only the one that was seen, or seen better, stays."""
+    for frame in set(left) & set(right):
+        a, b = left[frame], right[frame]
+        apart = float(np.linalg.norm(a.points_px - b.points_px, axis=1).mean())
+        if apart < 0.4 * min(a.size_px, b.size_px):
+            worse = (
+                left
+                if (a.source >= HandSource.TRACKED, a.presence) < (b.source >= HandSource.TRACKED, b.presence)
+                else right
+            )
+            del worse[frame]
 
 
 def _clear(n: int, others: list[int], tracks: list[Track]) -> bool:
