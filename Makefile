@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam setup-browser build demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam setup-hands label-demo setup-browser build demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -31,6 +31,12 @@ setup-webcam: setup ## The webcam tracker's own environment (.venv-webcam: Media
 
 setup-browser: ## Chromium for the tests of the web pages (Debian package, when root)
 	@requirements/setup-browser.sh
+
+setup-hands: setup ## The labeling pipeline's hand networks (35 MB, out of MediaPipe 0.10.21's wheel)
+	@requirements/setup-hands.sh
+
+label-demo: setup setup-hands ## Rendered (and, where there is one, real) egocentric video becomes captioned episodes; results in runs/label-demo
+	@$(RUN) vitra-label demo --out runs/label-demo
 
 rollout: setup ## Scripted expert in lockstep simulation, faster than real time (EPISODES=100)
 	@$(RUN) python -m vitra_sim.rollout --policy expert --episodes $(EPISODES) --seed $(SEED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from vitra_policy.errors import VitraError
 from vitra_training.labeling.engines.ledger import Ledger, Status
 from vitra_training.labeling.engines.workspace import Workspace
 from vitra_training.labeling.ingest.layouts import Layout, find_videos
+from vitra_training.labeling.ingest.stage import IngestConfig
 from vitra_training.labeling.pipeline import PipelineConfig
 from vitra_training.labeling.run import EngineKind, label
 from vitra_training.labeling.truth.generate import RenderOptions, render_video
@@ -125,10 +127,37 @@ class Render:
         return 0
 
 
+@dataclass(frozen=True)
+class Demo:
+    """Render a video of someone who moves things about, label it as any other, and report; needs no network."""
+
+    out: Path = Path("runs/label-demo")
+    """Folder of results; videos and results of an earlier demo are used again."""
+    seconds: float = 20.0
+    """Length of the rendered video, 640 x 480 at 30 frames/s."""
+    real: Path | None = None
+    """A real video to label, too."""
+    workers: int = 2
+    """Jobs at the same time."""
+
+    def run(self) -> int:
+        """Render, label, report."""
+        videos = self.out / "videos"
+        if not (videos / "rendered.mp4").is_file():
+            with _bar("rendering") as advance:
+                render_video(videos, "rendered", 5, RenderOptions(seconds=self.seconds), advance)
+        if self.real is not None and not (videos / self.real.name).is_file():
+            shutil.copyfile(self.real, videos / self.real.name)
+        # Short clips: both cores have something to do, and the seams are part of the demo.
+        config = PipelineConfig(ingest=IngestConfig(clip_s=12.0, overlap_s=2.0))
+        return Run(videos, self.out, workers=self.workers, config=config).run()
+
+
 Command: TypeAlias = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Render, tyro.conf.subcommand("render")]
+    | Annotated[Demo, tyro.conf.subcommand("demo")]
 )
 
 

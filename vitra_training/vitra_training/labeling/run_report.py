@@ -58,7 +58,8 @@ def write_report(path: Path, run: RunResult, assembled: Assembled, facts: RunFac
     body = [
         f"<h1>Labeling run</h1><p>{facts.videos} videos, {facts.video_s:.1f} s of video in {facts.wall_s:.1f} s on "
         f"{facts.workers} workers ({facts.engine}): {numbers['times_real_time']:.2f} times real time. "
-        f"<b>{assembled.accepted} episodes</b> ({assembled.frames} frames) accepted, {assembled.rejected} left out.</p>",
+        f"<b>{assembled.accepted} episodes</b> ({assembled.frames} frames) accepted, "
+        f"{assembled.rejected} left out.</p>",
         "<h2>Stages</h2>", _table(("stage", "done", "from before", "put aside", "busy s", "share"), stages),
         "<h2>Put aside</h2>",
         _table(("item", "stage", "reason", "detail"), aside) if aside else "<p>Nothing.</p>",

@@ -21,6 +21,8 @@ _KEYFRAME_SHARE = 0.02
 _LONGEST_KEYFRAME_S = 0.5
 _NEIGHBOURS = 10
 _LEAST_MATCHES = 15
+_LEAST_PARALLAX = 0.02
+"""A camera that only turns gives a structure, too, out of noise: its centres spread less, in shares of the depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ def reconstruct(
         points.append(point.xyz)
     world, numbers = np.array(points).reshape(-1, 3), np.array(ids, dtype=np.int32)
     K = np.array([[focal, 0, width_px / 2], [0, focal, height_px / 2], [0, 0, 1]])
+    if len(world) < _LEAST_MATCHES or _parallax(known, world) < _LEAST_PARALLAX:
+        return None
     poses, registered = _all_frames(tracks, frames, known, numbers, world, K)
     return Structure(
         poses, registered, focal, float("inf") if focal_px else _focal_sigma(reconstruction, focal), world, numbers,
@@ -218,6 +222,14 @@ def between(known: dict[int, Array], frames: int) -> Array:
     R = Slerp(at, Rotation.from_matrix(world_from_camera[:, :3, :3]))(time).as_matrix()
     centre = np.stack([np.interp(time, at, world_from_camera[:, k, 3]) for k in range(3)], axis=1)
     return np.asarray(np.linalg.inv(make_pose(centre, R)))
+
+
+def _parallax(known: dict[int, Array], world: Array) -> float:
+    """How far the camera gets from its mean place, over the median distance of the points."""
+    centres = np.linalg.inv(np.stack(list(known.values())))[:, :3, 3]
+    middle = centres.mean(axis=0)
+    away = float(np.linalg.norm(centres - middle, axis=1).max())
+    return away / max(float(np.median(np.linalg.norm(world - middle, axis=1))), 1e-12)
 
 
 def _row_of_id(tracks: PointTracks, frame: int) -> NDArray[np.int64]:

@@ -121,17 +121,18 @@ def _act(
     pose = make_pose(np.array([0.26, 0.17 * sign, 0.07]) + rng.normal(0, 0.02, 3), start)
     wrist, grip, legs = [pose], [0.1], []
     held: list[int | None] = [None]
-    current, turn = 0.1, 0
+    current, turn, drawn_back = 0.1, 0, 0
     while len(wrist) < frames:
         number = mine[turn % len(mine)]
-        thing, first = things[number], len(wrist) - 1
-        place = poses[number, min(first, frames - 1)]
+        thing, first = things[number], drawn_back
+        place = poses[number, min(len(wrist) - 1, frames - 1)]
         heading = float(rng.uniform(-0.1, 0.25))
         rotation = side_grasp(side, heading) if thing.kind.tall else top_grasp(side, heading)
         at = grasp_pose(side, rotation, place[:3, 3] + [0, 0, 0.25 * thing.half_extents_m[2]])
         _move(wrist, grip, held, at, (current, 0.25), None, rng.uniform(*_REACH_S), fps)
+        there_since = len(wrist)
         _move(wrist, grip, held, at, (0.25, 0.75), None, rng.uniform(*_DWELL_S), fps)
-        middle = len(wrist) - round(0.5 * rng.uniform(*_DWELL_S) * fps)
+        middle = (there_since + len(wrist)) // 2
         legs.append(Leg(first, middle, f"Reach for {thing.name}."))
         spot = _free_spot(side, number, things, poses[:, min(len(wrist) - 1, frames - 1)], rng)
         there = make_pose(
@@ -145,8 +146,10 @@ def _act(
         _carry(poses[number], wrist, held, first, frames)
         away = make_pose(there[:3, 3] + [-0.09, 0.03 * sign, 0.05], there[:3, :3])
         _move(wrist, grip, held, away, (0.15, 0.1), None, rng.uniform(0.5, 0.8), fps)
+        back = len(wrist)
         _move(wrist, grip, held, away, (0.1, 0.1), None, rng.uniform(*_DWELL_S), fps)
-        legs.append(Leg(ends, len(wrist) - 1, f"Let go of {thing.name} and draw back."))
+        drawn_back = (back + len(wrist)) // 2
+        legs.append(Leg(ends, drawn_back, f"Let go of {thing.name} and draw back."))
         current, turn = 0.1, turn + 1
     cut = tuple(Leg(leg.start, min(leg.end, frames), leg.caption) for leg in legs if leg.start < frames - 4)
     angles = np.stack([fingers(float(value), variation) for value in grip[:frames]])
