@@ -232,3 +232,19 @@ def test_a_process_that_ended_counts_until_its_successor_beats() -> None:
     assert world.supervisor.not_ready(world.now_s) == ["retarget: its process ended"]
     world.supervisor.beat("/retarget", BeatState.ACTIVE, "", world.now_s)
     assert world.supervisor.rearm(world.now_s).success
+
+
+def test_a_supervisor_that_is_about_to_end_stops_the_robot_and_arms_nothing_any_more() -> None:
+    world = World().armed()
+    world.supervisor.retire(StopCause.LAUNCHER_LOST, "launcher", "process 7 ended", world.now_s)
+    assert not world.supervisor.motion_allowed
+    assert str(world.supervisor.reason) == "launcher_lost (launcher): process 7 ended"
+    answer = world.supervisor.rearm(world.now_s)
+    assert not answer.success
+    assert "about to end: process 7 ended" in answer.message
+
+
+def test_the_end_of_the_launcher_is_no_stop_where_nothing_moves() -> None:
+    world = World()
+    world.supervisor.retire(StopCause.LAUNCHER_LOST, "launcher", "process 7 ended", world.now_s)
+    assert world.supervisor.phase is SafetyPhase.DISARMED

@@ -13,6 +13,8 @@ class StopCause(StrEnum):
     """Somebody called the stop service."""
     OPERATOR_LOST = "operator_lost"
     """The operator's sign of life stayed away."""
+    LAUNCHER_LOST = "launcher_lost"
+    """The program that started the graph ended, or its terminal; nobody looks after the nodes any more."""
     HEARTBEAT_LOST = "heartbeat_lost"
     """A required node died or hangs."""
     NODE_INACTIVE = "node_inactive"

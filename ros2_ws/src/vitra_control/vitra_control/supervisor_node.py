@@ -22,6 +22,7 @@ from vitra_control.supervisor import DeviceReport, SafetyPhase, Supervisor, Supe
 from vitra_description.names import SIDES
 from vitra_msgs.msg import DriverState, Heartbeat, Permit, SafetyState
 from vitra_runtime import qos
+from vitra_runtime.departure import DepartureCause, DepartureReason
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
 from vitra_runtime.timing import Ticker
@@ -85,6 +86,16 @@ class SafetySupervisorNode(StackNode[Parameters]):
         self.create_service(Trigger, "~/stop", self._on_stop)
         self.create_service(Trigger, "~/rearm", self._on_rearm)
         self.create_timer(_REPORT_PERIOD_S, self._report)
+
+    linger_s = 1.5  # longer than the nodes it judges: what stopped the robot must be known before they fall silent
+
+    def depart(self, reason: DepartureReason) -> None:  # noqa: D102
+        lost = reason.cause is DepartureCause.LAUNCHER_LOST
+        cause, source = (StopCause.LAUNCHER_LOST, "launcher") if lost else (StopCause.NODE_INACTIVE, self.get_name())
+        with self._lock:
+            self._supervisor.retire(cause, source, reason.detail, time.monotonic())
+        self._publish_permit()
+        self._publish_state()
 
     def start(self) -> None:  # noqa: D102
         self._running.set()
