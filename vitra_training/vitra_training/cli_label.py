@@ -19,7 +19,8 @@ from rich.table import Table
 from vitra_policy.errors import VitraError
 from vitra_training.labeling.engines.ledger import Ledger, Status
 from vitra_training.labeling.engines.workspace import Workspace
-from vitra_training.labeling.ingest.layouts import Layout, find_videos
+from vitra_training.labeling.estimate import estimate
+from vitra_training.labeling.ingest.layouts import FoundVideo, Layout, find_videos
 from vitra_training.labeling.ingest.stage import IngestConfig
 from vitra_training.labeling.pipeline import PipelineConfig
 from vitra_training.labeling.run import EngineKind, label
@@ -50,12 +51,16 @@ class Run:
     """Try again what an earlier run gave up."""
     limit: int | None = None
     """Label only so many videos."""
+    dry_run: bool = False
+    """Only say what it would take: hours, tokens, storage, cost."""
     config: PipelineConfig = field(default_factory=PipelineConfig)
     """Of the stages."""
 
     def run(self) -> int:
         """Label; the exit code is 1 when no episode came out."""
         videos = find_videos(self.data, self.layout)[: self.limit]
+        if self.dry_run:
+            return self._say_estimate(videos)
         with _stages(len(videos)) as progress:
             outcome = label(videos, self.out, self.config, self.workers, self.engine, self.retry_quarantined, progress)
         table = Table(title=f"{outcome.facts.video_s:.1f} s of video in {outcome.facts.wall_s:.1f} s")
@@ -72,6 +77,20 @@ class Run:
             _console.print(f"{count} episode(s) left out: {escape(reason)}")
         _console.print(f"{outcome.episodes.accepted} episodes in {self.out / 'episodes'}; report: {outcome.report}")
         return 0 if outcome.episodes.accepted else 1
+
+    def _say_estimate(self, videos: list[FoundVideo]) -> int:
+        captions = self.config.captions
+        with _bar("looking at videos") as advance:
+            e = estimate(videos, self.workers, captions.captioner, captions.client, progress=advance)
+        for problem in e.unusable:
+            _console.print(f"[yellow]cannot be labelled[/] {escape(problem)}")
+        _console.print(
+            f"{e.videos - len(e.unusable)} videos, {e.video_hours:.2f} h: about {e.cpu_hours:.1f} CPU hours "
+            f"({e.wall_hours:.1f} h on {self.workers} cores, no GPU), {e.storage_gb:.2f} GB, {e.captions} actions, "
+            f"{e.tokens / 1e6:.2f} million tokens, {e.caption_usd:.2f} USD for captions. "
+            f"The paper used about {e.paper_gpu_hours:.1f} V100 hours for as much video."
+        )
+        return 0
 
 
 @dataclass(frozen=True)
