@@ -55,7 +55,7 @@ def main() -> int:
     rclpy.init()
     node = rclpy.create_node("teleop_keyboard")
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    hand = KeyboardHand(args.side, args.step_m, args.step_rad)
+    hand = KeyboardHand(args.side, args.step_m, args.step_rad, only_control=args.only_control)
     try:
         with _raw_terminal():
             for text in _keys():

@@ -52,8 +52,9 @@ def main(options: AccuracyOptions) -> int:
                 rows += real.single_pictures(options.real / folder, name, networks)
         if (options.real / "vitra_example").is_dir():
             rows += real.published_episode(options.real / "vitra_example", networks)
-    with _bar("cameras") as progress:
-        rows += rendered.cameras(work, options.moving, options.still, options.camera_s, progress)
+    if options.moving + options.still:
+        with _bar("cameras") as progress:
+            rows += rendered.cameras(work, options.moving, options.still, options.camera_s, progress)
     if options.hand_videos:
         with _bar("hands") as progress:
             rows += rendered.hands(work, options.hand_videos, options.hand_s, networks, progress)
