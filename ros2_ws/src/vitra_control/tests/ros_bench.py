@@ -52,6 +52,7 @@ class FakeDrivers(Node):
         super().__init__("peer")
         self.arm, self.hand = home("right"), open_hand()
         self.fault = ""
+        self.driver_state = "holding"
         self.beating = True
         self.joints_told = 0
         self.arm_commands: list[ArmCommand] = []
@@ -98,7 +99,9 @@ class FakeDrivers(Node):
 
     def _publish_states(self) -> None:
         for device, publisher in self._states.items():
-            publisher.publish(DriverState(device=device, state="holding", fault=self.fault, feedback_age_s=0.005))
+            publisher.publish(
+                DriverState(device=device, state=self.driver_state, fault=self.fault, feedback_age_s=0.005)
+            )
         if self.beating:
             self._beats.publish(Heartbeat(node="/policy", state=Heartbeat.ACTIVE))
         for driver in ("/right_arm_driver", "/right_hand_driver"):

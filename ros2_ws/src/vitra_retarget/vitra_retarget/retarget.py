@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 MAX_STEPS = 512
 MAX_STEP_S = 1.0
 MAX_WRIST_SPEED_M_S = 5.0
+MAX_DISTANCE_M = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Retargeter:
             ChunkFlagsError: no valid hand.
             ChunkLengthError: wrong number of values or steps, or a step duration out of range.
             ChunkNotFiniteError: NaN or infinity in a valid hand.
-            ChunkImplausibleError: a wrist delta no hand could do.
+            ChunkImplausibleError: a wrist delta no hand could do, or a place no arm comes near.
         """
         if chunk.frame_id != self._camera_frame:
             raise ChunkFrameError(
@@ -128,6 +129,12 @@ class Retargeter:
         camera_from_observed = make_pose(observed[TRANSLATION], matrix_from_euler_xyz(observed[ROTATION]))
         camera_from_wrist = integrate_wrist(camera_from_observed, actions[:, WRIST])
         arm_base_from_wrist = self._arm_base_from_camera[side] @ camera_from_wrist
+        farthest_m = float(np.abs(arm_base_from_wrist[:, :3, 3]).max())
+        if not farthest_m <= MAX_DISTANCE_M:
+            raise ChunkImplausibleError(
+                f"The {side} wrist is to be {farthest_m:.3g} m from its arm's base, allowed are {MAX_DISTANCE_M:g}. "
+                "Check the observed hand, and the calibration: millimetres, inverted or swapped frames look like this."
+            )
         wrist = np.concatenate(
             [arm_base_from_wrist[:, :3, 3], quaternion_from_matrix(arm_base_from_wrist[:, :3, :3])], axis=1
         )
