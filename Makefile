@@ -73,6 +73,11 @@ test-slow: setup setup-browser ## Tests that take minutes
 test-explore: setup ## Property tests with fresh random examples, and more of them
 	@$(RUN) pytest --hypothesis-profile=explore $$(grep -rl "from hypothesis" --include="test_*.py" urdf vitra_policy vitra_training ros2_ws/src) $(ARGS)
 
+fieldtrial-record: setup ## Record fieldtrial's answers again, which ours are compared with (needs PyPI)
+	@$(RUN) python -m pip install --quiet --no-deps --target .setup/fieldtrial fieldtrial==0.3.0 && \
+	  PYTHONPATH=.setup/fieldtrial:$$PYTHONPATH python ros2_ws/src/vitra_evaluation/tests/data/record_fieldtrial.py \
+	    ros2_ws/src/vitra_evaluation/tests/data/fieldtrial.json
+
 test-gpu: setup ## Tests that need a CUDA GPU
 	@$(RUN) pytest -m gpu $(ARGS)
 
