@@ -35,6 +35,13 @@ setup-webcam: setup ## The webcam tracker's own environment (.venv-webcam: Media
 setup-browser: ## Chromium for the tests of the web pages (Debian package, when root)
 	@requirements/setup-browser.sh
 
+.PHONY: setup-hands label-demo
+setup-hands: setup ## The labeling pipeline's hand networks (35 MB, out of MediaPipe 0.10.21's wheel)
+	@requirements/setup-hands.sh
+
+label-demo: setup setup-hands ## Rendered (and, where there is one, real) egocentric video becomes captioned episodes; results in runs/label-demo
+	@$(RUN) vitra-label demo --out runs/label-demo
+
 rollout: setup ## Scripted expert in lockstep simulation, faster than real time (EPISODES=100)
 	@$(RUN) python -m vitra_sim.rollout --policy expert --episodes $(EPISODES) --seed $(SEED)
 
