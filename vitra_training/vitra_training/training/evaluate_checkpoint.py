@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_training.datasets.samples.loader import Loader, LoaderOptions
 from vitra_training.datasets.samples.sample import SampleOptions
@@ -63,7 +65,7 @@ def evaluate_checkpoint(options: Options) -> tuple[dict[str, Any], Path]:
         LoaderOptions(options.batch_size, options.data.workers, options.data.prefetch, team.rank, team.world_size),
         collate=Collate(checkpoint.config.tokenizer.pad_id),  # type: ignore[arg-type]
     )
-    model = TrainingNetwork(checkpoint.load_model(), loss).to(team.device).eval()
+    model = TrainingNetwork(checkpoint.load_model(dtype=torch.float32), loss).to(team.device).eval()
     batches = -(-options.samples // (options.batch_size * team.world_size))
     by_set = {part.name: statistics for part in sets}
     result = evaluate(model, feed(loader), batches, by_set, team, Sampling(options.steps, options.guidance))
