@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam build demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam setup-browser build demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -29,6 +29,9 @@ teleop-demo: setup ## A simulated operator records five episodes in simulation; 
 setup-webcam: setup ## The webcam tracker's own environment (.venv-webcam: MediaPipe)
 	@requirements/setup-webcam.sh
 
+setup-browser: ## Chromium for the tests of the web pages (Debian package, when root)
+	@requirements/setup-browser.sh
+
 rollout: setup ## Scripted expert in lockstep simulation, faster than real time (EPISODES=100)
 	@$(RUN) python -m vitra_sim.rollout --policy expert --episodes $(EPISODES) --seed $(SEED)
 
@@ -42,13 +45,13 @@ train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a 
 # A graph that does not come up in time on a busy machine (GraphError) gets a second try; a failed check never does.
 PYTEST := pytest --reruns 1 --only-rerun GraphError
 
-test: setup ## Every test but those of `make test-slow` and `make test-gpu`
+test: setup setup-browser ## Every test but those of `make test-slow` and `make test-gpu`
 	@$(RUN) $(PYTEST) -m "not slow and not gpu" $(ARGS)
 
-test-graph: setup ## Of these, only the ones that launch nodes: demo, kill -9 of every node
+test-graph: setup setup-browser ## Of these, only the ones that launch nodes: demo, kill -9 of every node
 	@$(RUN) $(PYTEST) -m "graph and not slow and not gpu" $(ARGS)
 
-test-slow: setup ## Tests that take minutes
+test-slow: setup setup-browser ## Tests that take minutes
 	@$(RUN) pytest -m slow $(ARGS)
 
 test-explore: setup ## Property tests with fresh random examples, and more of them

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -45,3 +48,31 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
     monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     return domain
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Callable[[], Any]]:
+    """Starts a real headless Chromium. Where there is none the test is skipped; with CI=true it fails."""
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _without_a_browser("playwright is not installed. Run `make setup-tests`.")
+    if not found:
+        _without_a_browser("no Chromium here. Run `requirements/setup-browser.sh` as root.")
+    with sync_playwright() as play:
+        yield lambda: play.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Callable[[], Any]) -> Iterator[Any]:
+    """One for all tests of a module."""
+    made = chromium()
+    yield made
+    made.close()
+
+
+def _without_a_browser(why: str) -> None:
+    if os.environ.get("CI", "").lower() in ("true", "1"):
+        pytest.fail(f"{why} (CI=true: the pages must be tested.)", pytrace=False)
+    pytest.skip(why)

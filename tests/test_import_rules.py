@@ -24,7 +24,9 @@ SIMULATED = {
 }
 """Packages that may also use the pure part of vitra_sim, and what for."""
 SHARED_BY_NODES = {"vitra_msgs", "vitra_runtime"}
-MAY_ALSO_IMPORT = {"vitra_evaluation": {"vitra_sim"}}  # lockstep sessions and layouts of simulated plans
+MAY_ALSO_IMPORT = {
+    "vitra_evaluation": {"vitra_sim", "vitra_console"},  # lockstep sessions and layouts of simulated plans; web parts
+}
 
 
 def imports(folder: Path) -> Iterator[tuple[Path, int, str]]:

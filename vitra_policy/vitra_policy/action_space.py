@@ -3,7 +3,7 @@
 One hand is 51 numbers: wrist translation (3, m), wrist rotation (3, Euler xyz, rad), 15 finger joints x Euler xyz
 (45, rad; MANO order index, middle, pinky, ring, thumb; right-hand convention for both hands). Left comes first:
 ``[left 0:51 | right 51:102]``. The model pads actions to 192 and the state to 212 with masked zeros
-(facts/model.md 2.5). In an action the wrist part is a camera-frame delta to the next frame and the fingers are the
+(docs/model.md: State). In an action the wrist part is a camera-frame delta to the next frame and the fingers are the
 absolute rotations of the next frame; in a state everything is absolute in the camera frame.
 """
 

@@ -68,7 +68,7 @@ def shrink_short_side(image: Image, short_side_px: int = SHORT_SIDE_PX) -> Image
 def pixel_values(image: NDArray[np.generic], image_size: int) -> NDArray[np.float32]:
     """Network input (3, image_size, image_size) in [-1, 1] of a camera image (H, W, 3) uint8 of any size.
 
-    The image is shrunk, then squashed to a square (bicubic), never cropped or padded (facts/model.md 2.4).
+    The image is shrunk, then squashed to a square (bicubic), never cropped or padded (docs/model.md: Image).
     """
     from PIL import Image as Pil
 

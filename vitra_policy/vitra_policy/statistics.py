@@ -104,7 +104,7 @@ class Statistics:
     """Statistics of one dataset or mixture.
 
     All vectors that go in and out are in the common layout of :mod:`vitra_policy.action_space`, also for XHand data:
-    its statistics are over robot joints, and the mapping to MANO slots happens after normalising (facts/model.md 2.5).
+    its statistics are over robot joints, and the mapping to MANO slots comes after normalising (docs/model.md: State).
     """
 
     dataset: str

@@ -71,7 +71,7 @@ def make_tokenizer(config: TokenizerConfig, path: Path | None) -> Tokenizer:
 
 
 def text_ids(instruction: str, tokenizer: Tokenizer, config: TokenizerConfig) -> list[int]:
-    """Ids ``[<bos>, instruction, newline]`` the trunk reads after the image tokens (facts/model.md 2.3)."""
+    """Ids ``[<bos>, instruction, newline]`` the trunk reads after the image tokens (docs/model.md: Prompt)."""
     return [config.bos_id, *tokenizer.encode(instruction + "\n")]
 
 

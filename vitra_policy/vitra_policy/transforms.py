@@ -163,7 +163,7 @@ def integrate_wrist(observed: ArrayLike, deltas: ArrayLike) -> Array:
     """Absolute wrist poses (T, 4, 4) that follow the observed one.
 
     The policy's deltas are expressed in the camera frame of the observation: ``t <- t + dt`` and ``R <- dR @ R``
-    (left-multiplied), facts/model.md 2.5.
+    (left-multiplied), docs/model.md: State.
 
     Args:
         observed: camera_from_wrist (4, 4) measured at observation time, metres.

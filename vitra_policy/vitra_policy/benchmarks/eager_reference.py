@@ -2,7 +2,7 @@
 
 Same weights and same answer as the policy, but: one framework call per operation, the vocabulary head on every
 token, a full attention mask, the conditioning and the state embedded anew in each step, and the sampler of
-guided diffusion with its tables uploaded at every look-up (facts/model.md sections 0 and 4).
+guided diffusion with its tables uploaded at every look-up (docs/model.md: Cost).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The least time a GPU needs for one chunk, from the arithmetic and the bytes (facts/model.md section 4)."""
+"""The least time a GPU needs for one chunk, from the arithmetic and the bytes (docs/model.md: Cost)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Names of the published checkpoint's tensors and the parameters of our network they belong to.
 
-Three naming schemes exist, one per transformers generation the training may have run with (facts/model.md 1).
+Three naming schemes exist, one per transformers generation the training may have run with (docs/model.md: Checkpoint).
 """
 
 from __future__ import annotations

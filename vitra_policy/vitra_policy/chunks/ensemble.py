@@ -13,7 +13,7 @@ class TemporalEnsemble:
     """Averages overlapping chunks with weights ``exp(-decay * i)``, i = 0 for the oldest (ACT, arXiv 2304.13705).
 
     Smooths a nervous policy at the price of lag, and averages between modes where the policy changes its mind;
-    real-time chunking is the better choice where the policy supports it (facts/model.md 7).
+    real-time chunking is the better choice where the policy supports it (docs/model.md: Real-time chunking).
 
     Args:
         layout: meaning of the columns; quaternions are averaged as rotations (Markley et al. 2007).

@@ -1,7 +1,7 @@
 """Export to ONNX: `prefix` (image and words to cognition), `cond` (once per chunk) and `step` (once per noise level).
 
 Weights and sums are fp32 and the operators those of opset 20, which every ONNX Runtime places on CPU and GPU alike
-(facts/model.md section 6). Masks are numbers, 0 or 1. Guidance always runs both halves; scale 1 gives the conditional.
+(docs/model.md: Cost). Masks are numbers, 0 or 1. Guidance always runs both halves; scale 1 gives the conditional.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Joint order is MANO's: wrist, then three joints each of index, middle, pinky, ring, thumb. At rest all joint frames
 are parallel to the wrist frame. Right wrist frame: fingers point along -x, back of the hand +y, thumb side +z.
 Finger rotations of BOTH hands are in right-hand convention: the left hand is the right one mirrored in x
-(left fingers point along +x), and its wrist pose is a true pose, applied after the mirror (facts/robot.md 2).
+(left fingers point along +x), and its wrist pose is a true pose, applied after the mirror (docs/model.md: XHand).
 """
 
 from __future__ import annotations

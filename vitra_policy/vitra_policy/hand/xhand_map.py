@@ -1,4 +1,4 @@
-"""Mapping between MANO-convention finger rotations and the 12 joints of the XHand1 (paper Fig. 5, facts/robot.md 2).
+"""Map between MANO-convention finger rotations and the 12 joints of the XHand1 (paper Fig. 5, docs/model.md: XHand).
 
 The same table serves both hands: finger rotations are in right-hand convention for left and right alike, and the
 XHand's positive directions are mirrored with the hand. MANO dimensions that no XHand joint moves stay 0.

@@ -35,7 +35,7 @@ class DdimStep:
 
 @dataclass(frozen=True, slots=True)
 class Diffusion:
-    """Squared-cosine schedule with noise prediction (facts/model.md 2.7)."""
+    """Squared-cosine schedule with noise prediction (docs/model.md: Diffusion)."""
 
     levels: int = 100
 

@@ -70,7 +70,7 @@ class DitBlock(nn.Module):
 
 
 class Dit(nn.Module):
-    """The action expert (paper section 3.2; facts/model.md 2.6).
+    """The action expert (paper section 3.2; docs/model.md: Action expert).
 
     Tokens are ``[cognition, state, action_1 .. action_16]`` plus learned positions; the conditioning of every block
     is the embedded cognition feature plus the embedded timestep.

@@ -41,7 +41,7 @@ class Loss:
 
 
 def component_loss(predicted: Tensor, noise: Tensor, mask: Tensor, weights: LossWeights = HUMAN_WEIGHTS) -> Loss:
-    """Component-weighted noise error (facts/model.md 2.8).
+    """Component-weighted noise error (docs/model.md: Training).
 
     Each component's mean squared error over its valid entries is weighted by its valid steps:
     ``sum(w_c L_c n_c) / sum(n_c)`` with n_c counted on the component's first dimension.

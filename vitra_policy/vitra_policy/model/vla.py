@@ -140,7 +140,7 @@ class Vitra(nn.Module):
         dropped: Tensor | None = None,
         prefix_lengths: Tensor | None = None,
     ) -> Loss:
-        """Training loss of a batch, each sample at ``repeats`` noise levels (facts/model.md 2.8).
+        """Training loss of a batch, each sample at ``repeats`` noise levels (docs/model.md: Training).
 
         Rows of the repeated batch are ordered ``repeat * B + sample``.
 

@@ -147,7 +147,7 @@ def hand_vector(camera_from_wrist: ArrayLike, xhand_joints_rad: ArrayLike) -> Fl
 
 
 def fov_from_intrinsics(intrinsics: ArrayLike, width_px: int, height_px: int) -> FloatArray:
-    """Horizontal and vertical field of view (2,) rad of an image (facts/model.md 2.4).
+    """Horizontal and vertical field of view (2,) rad of an image (docs/model.md: Image).
 
     Raises:
         CameraInfoError: focal lengths or sizes that are not positive (an uncalibrated camera reports zeros).

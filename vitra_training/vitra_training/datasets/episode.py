@@ -69,7 +69,7 @@ class HumanHand:
 
 @dataclass(frozen=True, slots=True)
 class HumanEpisode:
-    """A captioned piece of human video with camera and hand poses (facts: the VITRA-1M format)."""
+    """A captioned piece of human video with camera and hand poses (docs/data.md: VITRA-1M)."""
 
     id: str
     dataset: str
@@ -120,7 +120,7 @@ class RobotSide:
 
 @dataclass(frozen=True, slots=True)
 class RobotEpisode:
-    """A teleoperated or simulated robot demonstration (facts: the VITRA-TeleData format)."""
+    """A teleoperated or simulated robot demonstration (docs/data.md: TeleData)."""
 
     id: str
     instruction: str

@@ -118,10 +118,12 @@ def _time_stamps(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArra
     """Presentation time stamps in order, and which are of key frames.
 
     Without reordered frames the container's index has them, which costs nothing; otherwise every packet is visited
-    (not decoded). The index holds decoding times: they start before the first picture if frames are reordered.
+    (not decoded). The index holds decoding times: they start before the first picture if frames are reordered. That of
+    WebM names key frames only.
     """
     index = [(entry.timestamp, entry.is_keyframe) for entry in getattr(stream, "index_entries", ()) or ()]
-    if not index or stream.codec_context.has_b_frames or index[0][0] != stream.start_time:
+    complete = bool(index) and len(index) == stream.frames and index[0][0] == stream.start_time
+    if not complete or stream.codec_context.has_b_frames:
         index = sorted((p.pts, p.is_keyframe) for p in container.demux(stream) if p.pts is not None)
     return np.array([pts for pts, _ in index], dtype=np.int64), np.array([key for _, key in index], dtype=bool)
 

@@ -19,7 +19,7 @@ def is_backbone(name: str) -> bool:
 
 
 def is_decayed(name: str, parameter: Tensor, decay_cognition_token: bool) -> bool:
-    """Whether weight decay applies: matrices only; the reference also decays the cognition token (facts/model.md 2.8).
+    """Whether weight decay applies: to matrices; in the reference the cognition token too (docs/model.md: Training).
 
     The unconditional feature and the positions are matrices in name only; the reference decays them, and so do we.
     """

@@ -22,7 +22,7 @@ class Rates:
 def rates_at(step: int, total_steps: int, config: OptimizerConfig) -> Rates:
     """Learning rates of optimizer step `step` (0 is the first) of `total_steps`.
 
-    The backbone is frozen in steps 0 .. backbone_freeze_steps - 1 (facts/model.md 2.8), and warms up anew after it.
+    The backbone is frozen in steps 0 .. backbone_freeze_steps - 1 (docs/model.md: Training), then warms up anew.
     """
     frozen = step < config.backbone_freeze_steps
     course = _course(step, total_steps, config)

@@ -13,7 +13,7 @@ _HALF_UNIT_DEG = 0.0005
 
 
 class SetpointError(VitraError):
-    """Numbers that must never reach the SDK: it would send them to the arm unchecked (facts: robot.md 4.3)."""
+    """Numbers that must never reach the SDK: it would send them to the arm unchecked (docs/robot.md: SDK hazards)."""
 
 
 def setpoint_deg(position_rad: Sequence[float]) -> list[float]:

@@ -10,7 +10,7 @@ from realman_driver.units import SetpointError, radians, setpoint_deg
 
 
 def as_the_sdk_sends_it(position_deg: float) -> int:
-    """Single precision, times 1000, truncated (facts: robot.md 4.3)."""
+    """Single precision, times 1000, truncated (docs/robot.md: SDK hazards)."""
     return int(ctypes.c_float(position_deg).value * 1000.0)
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,35 +13,16 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from vitra_console.web.presence import Presence
 from vitra_evaluation.backends.port import Check, Event
 from vitra_evaluation.console.server import ConsoleServer
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.plan.schedule import Slot
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.operator_beat import Presence
 from vitra_evaluation.session.runner import Order, Runner
 from vitra_evaluation.session.trial import Command, Status
 from vitra_policy.errors import VitraError
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Callable]:
-    """Starts a real headless Chromium; skips where there is none."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("no Chromium here (apt-get install chromium)")
-    with api.sync_playwright() as play:
-        yield lambda: play.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Callable) -> Iterator:
-    """One for all tests of a module."""
-    made = chromium()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 from rich.markup import escape
 
-from vitra_evaluation.console.access import default_token
+from vitra_console.web.access import default_token
 from vitra_evaluation.plan.file import read_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.plan.scene import check_scene

@@ -15,7 +15,7 @@ _YIQ = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211
 
 @dataclass(frozen=True, slots=True)
 class ColourOptions:
-    """Ranges of the jitter; the defaults are the reference's (facts/pipeline.md 8)."""
+    """Ranges of the jitter; the defaults are the reference's (docs/model.md: Training)."""
 
     probability: float = 0.8
     """How often colours change at all."""

@@ -61,7 +61,7 @@ def warp_frame(frame: Any, source: Camera, view: View, colour: Array | None = No
 
 
 def plain_picture(rgb: Image, flipped: bool = False, size_px: int = PICTURE_PX) -> Image:
-    """The whole picture squashed to a square by the live robot's own two resizes (facts/model.md 2.4)."""
+    """The whole picture squashed to a square by the live robot's own two resizes (docs/model.md: Image)."""
     from PIL import Image as Pil
 
     shrunk = Pil.fromarray(shrink_short_side(rgb, size_px))

@@ -46,7 +46,7 @@ class View:
         return moved
 
     def wrists(self, poses: Array) -> Array:
-        """camera_from_wrist (..., 4, 4) in the view; a mirrored hand becomes the other hand (facts/model.md 2.8)."""
+        """camera_from_wrist (..., 4, 4) in the view; a mirrored hand becomes the other (docs/model.md: Training)."""
         R = self.reflection
         moved = poses.copy()
         moved[..., :3, 3] = poses[..., :3, 3] @ R.T

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """Ranges of random views; the defaults are the reference's (facts/pipeline.md 8)."""
+    """Ranges of random views; the defaults are the reference's (docs/model.md: Training)."""
 
     aspect_max: float = 2.0
     """Width to height of a view is log-uniform in [1, this]; it is then squashed to a square."""

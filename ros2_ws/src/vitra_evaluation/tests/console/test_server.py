@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from vitra_evaluation.console.access import host_fits, origin_fits, token_fits
-from vitra_evaluation.session.operator_beat import Presence
+from vitra_console.web.access import host_fits, origin_fits, token_fits
+from vitra_console.web.presence import Presence
 from vitra_evaluation.session.store import Outcome
 
 TOKEN = "correct-horse"

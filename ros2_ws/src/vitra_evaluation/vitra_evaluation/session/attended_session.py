@@ -104,8 +104,9 @@ class Sitting:
         return GraphPort(client, session.plan.robot, arms, session.folder)
 
     def _serve_console(self, stack: ExitStack, runner: Runner, port: TrialPort) -> None:
+        from vitra_console.operator_beat import OperatorBeat
+        from vitra_console.web.presence import Presence
         from vitra_evaluation.console.server import ConsoleServer
-        from vitra_evaluation.session.operator_beat import OperatorBeat, Presence
 
         settings = self._settings
         presence = Presence()

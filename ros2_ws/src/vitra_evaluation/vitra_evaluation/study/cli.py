@@ -14,7 +14,7 @@ from aiohttp import web
 from rich.console import Console
 from rich.markup import escape
 
-from vitra_evaluation.console.access import default_token
+from vitra_console.web.access import default_token
 from vitra_evaluation.study.material import Study, read_study
 from vitra_evaluation.study.scores import scores
 from vitra_evaluation.study.server import make_app

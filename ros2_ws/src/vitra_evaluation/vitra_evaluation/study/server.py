@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from vitra_evaluation.console.access import host_fits, origin_fits, token_fits
+from vitra_console.web.access import host_fits, origin_fits, token_fits
 from vitra_evaluation.study.material import Study, StudyError
 from vitra_evaluation.study.votes import RANKS, VoteBook
 

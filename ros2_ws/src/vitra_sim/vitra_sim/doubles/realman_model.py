@@ -15,7 +15,7 @@ DOF = 7
 MDEG_PER_RAD = 180_000.0 / math.pi
 _MRPM_PER_RAD_S = 60_000.0 / (2.0 * math.pi)
 FLANGE_M = {"RM75-B": 0.144, "RM75-6F": 0.1725, "RM75-6FB": 0.1612}
-"""Length of the last link of each variant [m] (facts: robot.md 1)."""
+"""Length of the last link of each variant [m] (docs/robot.md: Arm)."""
 
 _ALPHA_MDEG = (0, -90_000, 90_000, -90_000, 90_000, -90_000, 90_000)
 _POSITION_MDEG = (178_000, 130_000, 178_000, 135_000, 178_000, 128_000, 360_000)

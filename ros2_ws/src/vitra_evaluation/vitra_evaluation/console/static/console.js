@@ -1,8 +1,5 @@
 "use strict";
-// One websocket: the token first, then states and pictures in, orders out.
-const $ = (id) => document.getElementById(id);
-const BEAT_MS = 150;
-const SILENT_MS = 2500;
+// The trial page; socket, token, STOP and re-arm are in base.js.
 const ORDERS = {
   reset: [["confirm_reset", "Reset is done"]],
   ready: [["start", "Start"]],
@@ -12,49 +9,9 @@ const ORDERS = {
 const ALWAYS = [["home", "Home"], ["pause", "Pause after trial"], ["quit", "Quit"]];
 const RESUME = ["pause", "Go on"];
 
-let socket = null, state = null, heardMs = 0, refused = false, asking = null, reference = null;
+let asking = null, reference = null;
 
-function token() {
-  const found = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (found) {
-    sessionStorage.setItem("token", found);
-    history.replaceState(null, "", location.pathname);
-  }
-  return sessionStorage.getItem("token") || "";
-}
-
-function send(order, text) {
-  if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: order, text: text || "" }));
-}
-
-function lost(why) {
-  $("lost").hidden = false;
-  $("lost-why").textContent = why;
-}
-
-function connect() {
-  const mine = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
-  socket = mine;
-  mine.binaryType = "arraybuffer";
-  mine.onopen = () => { heardMs = Date.now(); mine.send(JSON.stringify({ token: token() })); };
-  mine.onmessage = (event) => {
-    heardMs = Date.now();
-    if (typeof event.data === "string") hear(JSON.parse(event.data));
-    else picture(new Uint8Array(event.data));
-  };
-  mine.onclose = (event) => {
-    refused = event.code === 4401;
-    lost(refused ? "Wrong token: open the address that vitra-eval printed." : "Trying again …");
-    if (!refused) setTimeout(connect, 1000);
-  };
-}
-
-function hear(said) {
-  if (said.type === "answer") { $("message").textContent = said.message; return; }
-  if (said.type !== "state") return;
-  const before = state;
-  state = said;
-  $("lost").hidden = true;
+function show(said, before) {
   $("session").textContent = said.session;
   $("progress").textContent = `${said.done} of ${said.total}` + (said.paused ? " (paused)" : "");
   $("safety").textContent = said.safety.state;
@@ -66,7 +23,6 @@ function hear(said) {
   $("setting").textContent = said.task ? `${said.task} · ${said.condition} · ${said.object} · ${said.layout}${said.note ? ": " + said.note : ""}` : "";
   $("clock").textContent = said.phase === "running" || said.phase === "label"
     ? `${said.elapsed_s.toFixed(1)} of ${said.time_limit_s} s ${said.end_reason ? "· " + said.end_reason : ""}` : "";
-  $("take").hidden = said.control;
   $("rearm").disabled = !said.control;
   $("keys").textContent = Object.entries(said.keys).map(([key, order]) => `${key === " " ? "space" : key}: ${order}`).join(" · ");
   if (["phase", "control", "paused"].some((name) => !before || before[name] !== said[name])) buttons(said);
@@ -128,20 +84,13 @@ function answer() {
   $("ask").hidden = true;
 }
 
-async function picture(bytes) {
-  const kind = bytes[0], data = bytes.subarray(1);
-  if (kind === 2 && data.length === 0) { reference = null; $("no-reference").hidden = false; draw(); return; }
+async function picture(kind, data) {
+  if (kind === 1) { await paint($("camera"), data); return; }
+  if (data.length === 0) { reference = null; $("no-reference").hidden = false; draw(); return; }
   const bitmap = await createImageBitmap(new Blob([data], { type: "image/jpeg" }));
-  if (kind === 1) {
-    const canvas = $("camera");
-    if (canvas.width !== bitmap.width) { canvas.width = bitmap.width; canvas.height = bitmap.height; }
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    canvas.dataset.frames = String(1 + Number(canvas.dataset.frames || 0));
-  } else {
-    reference = { bitmap, edges: edges(bitmap) };
-    $("no-reference").hidden = true;
-    draw();
-  }
+  reference = { bitmap, edges: edges(bitmap) };
+  $("no-reference").hidden = true;
+  draw();
 }
 
 function edges(bitmap) {
@@ -166,16 +115,6 @@ function draw() {
   else { pen.globalAlpha = $("blend").value / 100; pen.drawImage(reference.bitmap, 0, 0); }
 }
 
-$("stop").addEventListener("pointerdown", () => send("stop"));
-$("stop").addEventListener("click", (event) => { if (event.detail === 0) send("stop"); });
-$("rearm").onclick = () => {
-  const sure = $("rearm");
-  if (sure.classList.contains("sure")) { sure.classList.remove("sure"); sure.textContent = "Re-arm …"; send("rearm"); return; }
-  sure.classList.add("sure");
-  sure.textContent = "Everybody clear? Re-arm now";
-  setTimeout(() => { sure.classList.remove("sure"); sure.textContent = "Re-arm …"; }, 4000);
-};
-$("take").onclick = () => send("take");
 $("send").onclick = answer;
 $("cancel").onclick = () => { asking = null; $("ask").hidden = true; };
 $("blend").oninput = draw;
@@ -190,8 +129,9 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   if (order === "rearm") $("rearm").click(); else act(order);
 });
-setInterval(() => {
-  send("beat");
-  if (!refused && Date.now() - heardMs > SILENT_MS) lost("No news from the robot.");
-}, BEAT_MS);
-connect();
+serve({
+  show,
+  picture,
+  answer: (text) => { $("message").textContent = text; },
+  wrongToken: "Wrong token: open the address that vitra-eval printed.",
+});

@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
+from vitra_console.web.presence import Presence
 from vitra_msgs.msg import Heartbeat
 from vitra_runtime import qos
 
 NODE = "operator"
 PERIOD_S = 0.05
-
-
-class Presence:
-    """When a console was last heard of.
-
-    Args:
-        timeout_s: longest silence of a console that is there.
-        clock: monotonic seconds.
-    """
-
-    def __init__(self, timeout_s: float = 0.6, clock: Callable[[], float] = time.monotonic) -> None:
-        self._timeout_s, self._clock = timeout_s, clock
-        self._seen_s = -1e9
-
-    def touch(self) -> None:
-        """A console said that it is there."""
-        self._seen_s = self._clock()
-
-    def leave(self) -> None:
-        """The console is gone."""
-        self._seen_s = -1e9
-
-    @property
-    def is_there(self) -> bool:
-        """Whether somebody is in touch."""
-        return self._clock() - self._seen_s < self._timeout_s
 
 
 class OperatorBeat:

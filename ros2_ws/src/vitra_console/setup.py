@@ -1,0 +1,14 @@
+from setuptools import find_packages, setup
+
+setup(
+    name="vitra_console",
+    version="0.1.0",
+    packages=find_packages(include=["vitra_console*"]),
+    package_data={"vitra_console.web": ["static/*"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/vitra_console"]),
+        ("share/vitra_console", ["package.xml"]),
+    ],
+    zip_safe=False,
+    license="MIT",
+)

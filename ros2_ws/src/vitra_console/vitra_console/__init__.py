@@ -1,0 +1,1 @@
+"""What people act with and see: web console, frames of the robot, Rerun view."""

@@ -1,0 +1,1 @@
+"""The web parts that every console of the stack shares: access, server, look."""

@@ -1,0 +1,1 @@
+"""Episodes out of the labels, in the formats that training reads."""

@@ -1,0 +1,1 @@
+"""What each segment shows, in words."""

@@ -1,0 +1,1 @@
+"""Running stages over many clips: ledger, isolation, local and cluster execution."""

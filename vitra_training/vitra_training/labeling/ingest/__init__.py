@@ -1,0 +1,1 @@
+"""Finding, probing and cutting videos, and putting clips together again."""

@@ -1,0 +1,1 @@
+"""Which episodes are good, and which a robot could follow."""

@@ -1,0 +1,1 @@
+"""Cutting the motion of a hand into atomic actions."""

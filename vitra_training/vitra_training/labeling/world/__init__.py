@@ -1,0 +1,1 @@
+"""Hands in the world: smoothed, with validity and uncertainty."""
