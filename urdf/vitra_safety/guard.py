@@ -277,7 +277,9 @@ class CommandGuard:
             allowed = f"{limits.lower_rad[i]:.4f}..{limits.upper_rad[i]:.4f}"
             return Refusal(GuardReason.POSITION, f"joint {i + 1} at {q[i]:.4f} rad, allowed {allowed}")
         if self._first:
-            return _exceeds(GuardReason.FIRST_COMMAND, q - self._sent, settings.first_command_rad, "rad from what is held")
+            return _exceeds(
+                GuardReason.FIRST_COMMAND, q - self._sent, settings.first_command_rad, "rad from what is held"
+            )
         leap = self._own_step(q, sequence)
         velocity = (q - self._reference) / interval_s
         acceleration = (velocity - self._velocity) / ((interval_s + self._interval_s) / 2)

@@ -101,8 +101,7 @@ class MotionGate:
         self._source_s, self._source_epoch = now_s, max(self._source_epoch, epoch)
         begins = allowed and epoch > self.epoch
         if begins and (
-            self.state in (MotionState.MOVING, MotionState.STOPPING)
-            or now_s - self._conflict_s < self.limits.source_s
+            self.state in (MotionState.MOVING, MotionState.STOPPING) or now_s - self._conflict_s < self.limits.source_s
         ):
             # Come to rest first, or until there is one supervisor; the permit is repeated 50 times a second.
             self._allowed = False

@@ -6,8 +6,8 @@ from __future__ import annotations
 class TimeBudget:
     """A bucket of seconds that fills as time passes here and empties as commands are accepted.
 
-    The time credited over any span is at most the span plus `slack_s`: whoever keeps a rate limit in credited time keeps
-    it in real time, up to a jump of `slack_s` times the rate. (The generic cell rate algorithm, ITU-T I.371.)
+    The time credited over any span is at most the span plus `slack_s`: whoever keeps a rate limit in credited time
+    keeps it in real time, up to a jump of `slack_s` times the rate. (The generic cell rate algorithm, ITU-T I.371.)
 
     Args:
         slack_s: How far delivery may bunch commands.

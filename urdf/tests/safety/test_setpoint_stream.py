@@ -276,9 +276,7 @@ def test_setpoints_leave_at_their_rate_however_commands_are_bunched() -> None:
 def test_a_second_commander_ends_the_motion_by_name() -> None:
     rig = Rig()
     rig.run(60)
-    rig.stream.on_command(
-        rig.command, sequence=rig.sequence + 1, epoch=1, age_s=0.001, now_s=rig.now_s, source=0xBAD
-    )
+    rig.stream.on_command(rig.command, sequence=rig.sequence + 1, epoch=1, age_s=0.001, now_s=rig.now_s, source=0xBAD)
     assert rig.run(30) is MotionState.LATCHED
     assert rig.stream.gate.cause is StopCause.SECOND_COMMANDER
     assert "bad" in rig.stream.gate.detail

@@ -172,11 +172,20 @@ class SdkLink:
             frame = self._pipe.recv(frames.MAX_FRAME_BYTES)
         except (TimeoutError, BlockingIOError):
             return None
+        except ConnectionResetError:  # it ended with our frames unread; what it said last is still there
+            frame = self._last_words(self._pipe)
         except OSError:
             frame = b""
         if not frame:
             return frames.Event(frames.EventKind.LOST, "the SDK process ended unexpectedly")
         return frames.unpack_report(frame)
+
+    @staticmethod
+    def _last_words(pipe: socket.socket) -> bytes:
+        try:
+            return pipe.recv(frames.MAX_FRAME_BYTES, socket.MSG_DONTWAIT)
+        except OSError:
+            return b""
 
     def _on_event(self, event: frames.Event, now_s: float) -> None:
         if event.kind is frames.EventKind.CONNECTED:

@@ -57,6 +57,5 @@ class PositionCheck:
 
 def _in_range(position_deg: tuple[float, ...]) -> bool:
     return len(position_deg) == len(_LOWER_DEG) and all(
-        math.isfinite(q) and low <= q <= high
-        for q, low, high in zip(position_deg, _LOWER_DEG, _UPPER_DEG, strict=True)
+        math.isfinite(q) and low <= q <= high for q, low, high in zip(position_deg, _LOWER_DEG, _UPPER_DEG, strict=True)
     )

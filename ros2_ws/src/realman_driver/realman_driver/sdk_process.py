@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -222,7 +223,8 @@ def serve(arm: VendorArm, pipe: socket.socket, orphaned: threading.Event) -> str
                 return None
             order = frames.unpack_order(frame)
             if isinstance(order, frames.Setpoint):
-                setpoint = order
+                begun = setpoint is not None and setpoint.begins  # the beginning of a motion outlives its setpoint
+                setpoint = replace(order, begins=order.begins or begun)
             else:
                 setpoint = None  # what was queued before a stop is void
                 _send(pipe, frames.pack_ack(order.request, arm.carry_out(order.operation)))

@@ -66,9 +66,10 @@ class WireCheck:
             raise LeapError("a setpoint without a beginning")
         behind_rad = float(np.abs(target - self._limiter.position_rad).max())
         if not behind_rad <= self._max_behind_rad:
+            leap, allowed = np.rad2deg(behind_rad), np.rad2deg(self._max_behind_rad)
             raise LeapError(
-                f"a setpoint would leap {np.rad2deg(behind_rad):.1f} deg, allowed {np.rad2deg(self._max_behind_rad):.1f}"
-                ": the SDK's process or the driver stood still (is the machine overloaded?)"
+                f"a setpoint would leap {leap:.1f} deg, allowed {allowed:.1f}: the SDK's process or the driver stood "
+                "still (is the machine overloaded?)"
             )
         velocity = np.zeros_like(target)
         if self._last is not None and setpoint.number > self._last[0]:

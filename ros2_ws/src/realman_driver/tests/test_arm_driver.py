@@ -57,7 +57,9 @@ class Bench:
     def feedback(self) -> frames.Feedback:
         position_deg = tuple(np.rad2deg(self.measured_rad).tolist())
         zeros = (0,) * 7
-        return frames.Feedback(0, self.now_s, 0, 0, self.status, position_deg, zeros, zeros, self.enabled, self.errors, ())
+        return frames.Feedback(
+            0, self.now_s, 0, 0, self.status, position_deg, zeros, zeros, self.enabled, self.errors, ()
+        )
 
     def command(self, position_rad: Sequence[float] | np.ndarray, age_s: float = 0.001, epoch: int | None = None):
         self.sequence += 1

@@ -98,7 +98,9 @@ class FakeDrivers(Node):
 
     def _publish_states(self) -> None:
         for device, publisher in self._states.items():
-            publisher.publish(DriverState(device=device, state="holding", fault=self.fault, feedback_age_s=0.005))
+            epoch = self.permits[-1].epoch if self.permits and self.permits[-1].motion_allowed else 0
+            report = DriverState(device=device, state="holding", epoch=epoch, fault=self.fault, feedback_age_s=0.005)
+            publisher.publish(report)
         if self.beating:
             self._beats.publish(Heartbeat(node="/policy", state=Heartbeat.ACTIVE))
         for driver in ("/right_arm_driver", "/right_hand_driver"):

@@ -27,6 +27,7 @@ from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, 
 from vitra_policy.chunks.curve import StepsError, TimedSteps
 from vitra_policy.chunks.timeline import Phase, Verdict
 from vitra_runtime import qos
+from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
 
@@ -60,8 +61,9 @@ class ExecutorNode(StackNode[Parameters]):
         self._refused: Counter[str] = Counter()
         self._arm_sequence = self._hand_sequence = 0
         sides = self.params.sides
-        self._arm_commands = {side: ArmCommand() for side in sides}
-        self._hand_commands = {side: HandCommand() for side in sides}
+        identity = new_identity()
+        self._arm_commands = {side: ArmCommand(source=identity) for side in sides}
+        self._hand_commands = {side: HandCommand(source=identity) for side in sides}
         publisher = self.stream_publisher
         self._arm_publishers = {s: publisher(ArmCommand, f"{s}_arm/command", qos.SETPOINT) for s in sides}
         self._hand_publishers = {s: publisher(HandCommand, f"{s}_hand/command", qos.SETPOINT) for s in sides}
@@ -109,6 +111,8 @@ class ExecutorNode(StackNode[Parameters]):
 
     def _on_driver_state(self, message: DriverState) -> None:
         """A driver at rest that refuses our setpoints waits for ones that begin where it stands."""
+        if self._feedback is not None:
+            self._feedback.holds(message.device, message.held_rad)
         more = message.refused > self._driver_refusals.get(message.device, message.refused)
         self._driver_refusals[message.device] = message.refused
         if more and message.state == "holding":

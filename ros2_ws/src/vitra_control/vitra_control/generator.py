@@ -46,11 +46,23 @@ class PermitSample:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """Measured joints of one side and the age of the older of the two measurements."""
+    """Measured joints of one side, the age of the older of the two measurements, and what the controllers hold."""
 
     arm_rad: Array
     hand_rad: Array
     age_s: float
+    arm_held_rad: Array | None = None
+    hand_held_rad: Array | None = None
+
+    @property
+    def arm_start_rad(self) -> Array:
+        """Where a motion begins, shape (7,): load keeps the arm off what is held, and that must not become a leap."""
+        return self.arm_rad if self.arm_held_rad is None else self.arm_held_rad
+
+    @property
+    def hand_start_rad(self) -> Array:
+        """The same for the hand, shape (12,): fingers on an object stand short of what they hold."""
+        return self.hand_rad if self.hand_held_rad is None else self.hand_held_rad
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +225,7 @@ class SetpointGenerator:
         self.waiting_for = why
 
     def _seed(self, now_s: float) -> bool:
-        """Start from the measured joints as soon as all of them are at rest."""
+        """Start from what the controllers hold, or where that is unknown from the measured joints, once all rest."""
         measured: dict[Side, Feedback] = {}
         for side in self.sides:
             feedback = self._feedback(side)
@@ -230,9 +242,10 @@ class SetpointGenerator:
             return False
         same_epoch = self._seeded_epoch == self._epoch
         for name, side in self.sides.items():
+            feedback = measured[name]
             # Within an epoch a hand keeps its setpoint: fingers on an object stand short of it, and hold by that.
-            hand = side.resting_hand_rad if same_epoch else measured[name].hand_rad
-            side.seed(measured[name].arm_rad, hand, now_s)
+            known = feedback.hand_held_rad is not None or not same_epoch
+            side.seed(feedback.arm_start_rad, feedback.hand_start_rad if known else side.resting_hand_rad, now_s)
         self._seeded_epoch, self._last_sent_s = self._epoch, now_s
         self.mode, self.waiting_for = Mode.FOLLOWING, ""
         return True
