@@ -73,9 +73,7 @@ class FakeRobot:
 
     def feedback(self, side: Side) -> Feedback | None:
         arm, hand = self.arms[side], self.hands[side]
-        return Feedback(
-            arm.position, hand.position, self.feedback_age_s, arm.stream.held_rad, hand.stream.held_rad
-        )
+        return Feedback(arm.position, hand.position, self.feedback_age_s, arm.stream.held_rad, hand.stream.held_rad)
 
     def allow(self, epoch: int = 1, allowed: bool = True) -> None:
         self.permit = PermitSample(epoch, allowed, self.now_s)

@@ -215,13 +215,13 @@ class Supervisor:
         """
         if given is not None and given != OrderState(self.epoch, self.stops):
             return RearmResult(False, "refused: a STOP (or another re-arm) is newer than this order; look, then re-arm")
-        if given is None and now_s - self._stopped_s < self.settings.hesitation_s:
-            return RearmResult(False, f"refused: a STOP came {now_s - self._stopped_s:.2f} s ago; look, then re-arm")
         if self.phase is SafetyPhase.ARMED:
             return RearmResult(True, f"already armed, epoch {self.epoch}")
         problems = self.not_ready(now_s)
         if problems:
             return RearmResult(False, "not ready: " + "; ".join(problems))
+        if given is None and now_s - self._stopped_s < self.settings.hesitation_s:
+            return RearmResult(False, f"refused: a STOP came {now_s - self._stopped_s:.2f} s ago; look, then re-arm")
         # Above every epoch that a driver has ever obeyed, whatever the clock of this machine says.
         epoch = 1 + max([self.epoch, *(device.report.epoch for device in self._devices.values())])
         if epoch > _LAST_EPOCH:
