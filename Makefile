@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam setup-browser build demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -19,6 +19,9 @@ build: ## Build the ROS packages again (colcon)
 
 demo: setup ## The whole robot stack at work in simulation; results in runs/demo
 	@$(RUN) vitra-demo --out runs/demo --seed $(SEED)
+
+sim: setup ## The simulated robot with the web console; prints the link to open (ARGS="--arms both")
+	@$(RUN) vitra-sim $(ARGS)
 
 demo-many: setup ## The demo N times with random object poses (N=20)
 	@$(RUN) vitra-demo --out runs/demo-many --episodes $(N) --seed $(SEED)
@@ -40,7 +43,7 @@ eval-demo: setup ## A blind trial session of two policies through the robot grap
 
 train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a CPU; see that it learned and that the robot takes it
 	@$(RUN) vitra-train pretrain --config mini-synthetic && vitra-train finetune --config mini-finetune && \
-	  vitra-train check runs/train/mini-synthetic runs/train/mini-finetune --out runs/train/train_mini.json
+	  vitra-train check --demand learning runs/train/mini-synthetic runs/train/mini-finetune --out runs/train/train_mini.json
 
 # A graph that does not come up in time on a busy machine (GraphError) gets a second try; a failed check never does.
 PYTEST := pytest --reruns 1 --only-rerun GraphError

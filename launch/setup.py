@@ -24,6 +24,8 @@ setup(
         "console_scripts": [
             "vitra-launch = vitra_launch.launcher:main",
             "vitra-demo = vitra_bringup.demo:main",
+            "vitra-sim = vitra_bringup.sim_session:main",
+            "vitra-operate = vitra_bringup.operate:main",
             "vitra-teleop-demo = vitra_bringup.teleop_demo:main",
         ]
     },

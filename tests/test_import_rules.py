@@ -21,6 +21,7 @@ WIRING = {
 SIMULATED = {
     "vitra_evaluation": "simulated sessions: scenes, judge, lockstep environment",
     "vitra_teleop": "simulated operator: ground truth of the world",
+    "vitra_console": "names of the simulated tasks",
 }
 """Packages that may also use the pure part of vitra_sim, and what for."""
 SHARED_BY_NODES = {"vitra_msgs", "vitra_runtime"}

@@ -10,7 +10,7 @@ from rclpy.lifecycle import LifecycleNode
 
 SOURCES = Path(__file__).parents[1] / "ros2_ws/src"
 BASE = SOURCES / "vitra_runtime/vitra_runtime/node.py"
-MEANT_TO_BE_FILLED = {"__init__", "setup", "start", "halt", "teardown"}
+MEANT_TO_BE_FILLED = {"__init__", "setup", "start", "halt", "teardown", "depart", "linger_s"}
 
 
 def members(class_: ast.ClassDef) -> set[str]:

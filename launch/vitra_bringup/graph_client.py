@@ -15,7 +15,7 @@ from rclpy.experimental import EventsExecutor
 from std_srvs.srv import Trigger
 
 from vitra_msgs.action import RunPolicy
-from vitra_msgs.msg import ExecutorState, SafetyState, SimState
+from vitra_msgs.msg import EpisodeState, ExecutorState, SafetyState, SimState
 from vitra_msgs.srv import SetInstruction, SimReset
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
@@ -41,10 +41,12 @@ class GraphClient:
         self.safety: SafetyState | None = None
         self.sim: SimState | None = None
         self.executor_state: ExecutorState | None = None
+        self.episode: EpisodeState | None = None
         self.stops: list[SafetyState] = []
         self.watch(SafetyState, "safety_state", qos.LATCHED, self._on_safety)
         self.watch(SimState, "sim/state", qos.SENSOR, lambda m: setattr(self, "sim", m))
         self.watch(ExecutorState, "executor_state", qos.SENSOR, lambda m: setattr(self, "executor_state", m))
+        self.watch(EpisodeState, "episode_state", qos.LATCHED, lambda m: setattr(self, "episode", m))
         self._run_policy = ActionClient(self.node, RunPolicy, "policy/run_policy")
         self._clients: dict[str, Any] = {}
         self._executor = EventsExecutor(context=self._context)
@@ -165,10 +167,22 @@ class GraphClient:
         )
         assert self.executor_state is not None
         before = self.executor_state.homes
-        self.trigger("executor/home", 10.0)
+        self._ask_for_home(time.monotonic() + 5.0)
         self.wait_for(lambda: self.executor_state.homes != before, timeout_s, "the arms to reach the ready posture")
         if self.executor_state.home_result:
             raise GraphError(f"The arms did not reach the ready posture: {self.executor_state.home_result}")
+
+    def _ask_for_home(self, deadline_s: float) -> None:
+        """The executor may take over the joints again in the moment after arming; it refuses meanwhile."""
+        while True:
+            try:
+                self.trigger("executor/home", 10.0)
+                return
+            except GraphError:
+                if time.monotonic() > deadline_s:
+                    raise
+            with self.changed:
+                self.changed.wait(0.2)
 
     def reset_sim(self, task: str, seed: int) -> str:
         """New start state of the simulated world; returns the instruction of the task."""

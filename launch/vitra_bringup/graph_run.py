@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +17,7 @@ from vitra_bringup.graph_client import GraphClient, GraphError
 
 _STARTED = re.compile(r"^\[INFO\] \[(?P<label>.+)-\d+\]: process started with pid \[(?P<pid>\d+)\]")
 STOP_TIMEOUT_S = 10.0
+VITRA_LAUNCH = (sys.executable, "-m", "vitra_launch.launcher")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -32,17 +34,27 @@ class GraphRun:
         arguments: launch arguments.
         log: file for everything the processes print.
         domain_id: ROS domain of this run; None keeps the environment's.
+        launcher: the program that takes a launch file and its arguments.
     """
 
-    def __init__(self, launch_file: str, arguments: dict[str, str], log: Path, domain_id: int | None = None) -> None:
+    def __init__(
+        self,
+        launch_file: str,
+        arguments: dict[str, str],
+        log: Path,
+        domain_id: int | None = None,
+        launcher: Sequence[str] = VITRA_LAUNCH,
+    ) -> None:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = dict(os.environ)
         if domain_id is not None:
             environment["ROS_DOMAIN_ID"] = str(domain_id)
-        command = [sys.executable, "-m", "vitra_launch.launcher", launch_file]
+        command = [*launcher, launch_file]
         command += [f"{name}:={value}" for name, value in arguments.items()]
         self.pids: dict[str, list[int]] = {}
+        self._said: list[str] = []
+        self._saying = threading.Condition()
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=environment, start_new_session=True, preexec_fn=_stop_with_parent,
@@ -58,6 +70,11 @@ class GraphRun:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def launcher_pid(self) -> int:
+        """Process id of the launcher."""
+        return self._process.pid
 
     def pid(self, label: str) -> int:
         """Process id of the newest process of that node name.
@@ -90,6 +107,30 @@ class GraphRun:
             tail = "\n".join(self.log.read_text().splitlines()[-15:])
             raise GraphError(f"The launch ended with exit code {self._process.returncode}:\n{tail}")
 
+    def wait_said(self, pattern: str, timeout_s: float) -> str:
+        """Wait until a process printed something; returns the pattern's first group.
+
+        Raises:
+            GraphError: nobody did in time.
+        """
+        looked, found = 0, None
+
+        def look() -> bool:
+            nonlocal looked, found
+            while looked < len(self._said) and found is None:
+                found, looked = re.search(pattern, self._said[looked]), looked + 1
+            return found is not None
+
+        with self._saying:
+            if not self._saying.wait_for(look, timeout_s):
+                raise GraphError(f"Waited {timeout_s:g} s for '{pattern}' in the log, which is {self.log}.")
+        assert found is not None
+        return str(found[1])
+
+    def wait(self) -> int:
+        """Wait until the launch ends by itself; returns its exit code."""
+        return self._process.wait()
+
     def stop(self) -> int:
         """Ctrl-C the launch and wait for its end; returns its exit code."""
         self.client.close()
@@ -113,5 +154,8 @@ class GraphRun:
             for line in self._process.stdout:
                 log.write(line)
                 log.flush()
+                with self._saying:
+                    self._said.append(line)
+                    self._saying.notify_all()
                 if match := _STARTED.match(line):
                     self.pids.setdefault(match["label"], []).append(int(match["pid"]))

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_bringup.bag_report import messages, open_bag
-from vitra_policy.action_space import HAND, SIDES, TRANSLATION
+from vitra_console.wrist_paths import FRESH_S, Image, draw_paths, wrist_paths_px
 
-Image = NDArray[np.uint8]
 _CAPTION_PX = 20
-COLOURS = {"left": (255, 140, 0), "right": (0, 200, 255)}
 
 
 def decode(message: Any) -> Image:
@@ -24,34 +22,6 @@ def decode(message: Any) -> Image:
     if hasattr(message, "format"):
         return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
     return data.reshape(message.height, message.width, 3).copy()
-
-
-def wrist_paths_px(chunk: Any, intrinsics: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Predicted wrist path per valid hand, (steps + 1, 2) pixels; points behind the camera are left out."""
-    actions = np.asarray(chunk.actions, dtype=np.float64).reshape(-1, 102)
-    observed = np.asarray(chunk.observed, dtype=np.float64)
-    paths = {}
-    for side in SIDES:
-        if not getattr(chunk, f"{side}_valid"):
-            continue
-        hand = HAND[side]
-        start = observed[hand][TRANSLATION]
-        points = np.vstack([start, start + np.cumsum(actions[:, hand][:, TRANSLATION], axis=0)])
-        points = points[points[:, 2] > 0.05]
-        paths[side] = (points @ intrinsics.T)[:, :2] / points[:, 2:]
-    return paths
-
-
-def draw_paths(image: Image, paths: dict[str, NDArray[np.float64]]) -> None:
-    """Draw wrist paths into the picture, fading from the present to the future."""
-    for side, path in paths.items():
-        points = np.round(path * 8).astype(np.int32)
-        for i, (a, b) in enumerate(zip(points, points[1:], strict=False)):
-            fade = 1.0 - 0.6 * i / max(len(points), 1)
-            colour = tuple(int(c * fade) for c in COLOURS[side])
-            cv2.line(image, a.tolist(), b.tolist(), colour, 2, cv2.LINE_AA, shift=3)
-        if len(points):
-            cv2.circle(image, points[-1].tolist(), 4 * 8, COLOURS[side], -1, cv2.LINE_AA, shift=3)
 
 
 def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
@@ -68,7 +38,10 @@ def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
                 image = decode(message)
                 stamp = message.header.stamp
                 stamp_s = stamp.sec + stamp.nanosec * 1e-9
-                if chunk is not None and stamp_s - (chunk.header.stamp.sec + chunk.header.stamp.nanosec * 1e-9) < 1.0:
+                if (
+                    chunk is not None
+                    and stamp_s - (chunk.header.stamp.sec + chunk.header.stamp.nanosec * 1e-9) < FRESH_S
+                ):
                     draw_paths(image, wrist_paths_px(chunk, intrinsics))
                 yield stamp_s, image
 

@@ -64,8 +64,8 @@ class Process:
     respawn_max_retries: int = -1
     shutdown_on_exit: bool = False
     cwd: str | None = None
-    sigterm_timeout_s: float = 2.5
-    sigkill_timeout_s: float = 1.5
+    sigterm_timeout_s: float = 5.0
+    sigkill_timeout_s: float = 5.0
 
 
 @dataclass

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from vitra_bringup.errors import LaunchError
@@ -43,16 +42,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(launch: Launch) -> int:
-    """Start the processes and serve them until Ctrl-C or the end."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    """Start the processes and serve them until a signal or the end."""
     group = ProcessGroup()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: group.request_stop(number))
     for message in launch.messages:
         sys.stdout.write(f"[INFO] [launch]: {message}\n")
     for process in launch.processes:
         group.start(process)
-    return group.run(stop.is_set)
+    return group.run()
 
 
 def resolve(words: list[str]) -> tuple[Path, list[str]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +17,14 @@ from dataclasses import dataclass
 from vitra_launch.launch_file import Process
 
 _POLL_S = 0.2
+_HURRIED_S = 2.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+def _end_with_launcher() -> None:
+    """In a child: SIGTERM when the launcher is gone, however it ended (Linux)."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -46,19 +56,28 @@ class ProcessGroup:
         self._children: list[_Child] = []
         self._pending: list[tuple[float, Process, str, int]] = []
         self._stopping = False
+        self._signal_to_stop: signal.Signals | None = None
+        self._wake, self._woken = socket.socketpair()
+        self._selector.register(self._woken, selectors.EVENT_READ)
         self.exit_code = 0
+
+    def request_stop(self, number: int) -> None:
+        """Stop with this signal to all (from a signal handler); `run` comes back soon."""
+        if self._signal_to_stop is None:
+            self._signal_to_stop = signal.Signals(number)
+            self._wake.send(b"\0")
 
     def start(self, spec: Process) -> None:
         """Start one process."""
         self._spawn(spec, f"{spec.label}-{len(self._children) + 1}", 0)
 
-    def run(self, should_stop: Callable[[], bool]) -> int:
+    def run(self, should_stop: Callable[[], bool] = lambda: False) -> int:
         """Serve the processes until told to stop, until one with on_exit=shutdown ends, or until none is left.
 
         Returns:
             0, or the exit code of the first process that failed and was not respawned.
         """
-        while not should_stop() and not self._stopping:
+        while not should_stop() and not self._stopping and self._signal_to_stop is None:
             self._serve(_POLL_S)
             if not any(not c.done for c in self._children) and not self._pending:
                 break
@@ -66,12 +85,15 @@ class ProcessGroup:
         return self.exit_code
 
     def stop(self) -> None:
-        """SIGINT to all, then SIGTERM, then SIGKILL, each after its timeout; drains the logs."""
+        """SIGINT (or the signal asked for) to all, then SIGTERM, then SIGKILL, each after its timeout; drains logs."""
         self._stopping = True
+        first = self._signal_to_stop or signal.SIGINT
+        # Somebody may be waiting to kill the launcher as well.
+        hurried = first is not signal.SIGINT
         self._pending.clear()
         live = [c for c in self._children if not c.done]
         for child in live:
-            self._signal(child, signal.SIGINT)
+            self._signal(child, first)
         begin_s = time.monotonic()
         while any(not c.done for c in live):
             self._serve(0.05)
@@ -79,8 +101,10 @@ class ProcessGroup:
             for child in live:
                 if child.done:
                     continue
-                term_s = child.spec.sigterm_timeout_s
-                if waited_s > term_s + child.spec.sigkill_timeout_s:
+                term_s, kill_s = child.spec.sigterm_timeout_s, child.spec.sigkill_timeout_s
+                if hurried:
+                    term_s, kill_s = min(term_s, _HURRIED_S), min(kill_s, _HURRIED_S)
+                if waited_s > term_s + kill_s:
                     self._write(f"[ERROR] [{child.label}]: did not stop in time, killed")
                     self._signal(child, signal.SIGKILL)
                     self._signal_group(child, signal.SIGKILL)
@@ -98,6 +122,7 @@ class ProcessGroup:
             env={**spec.environment, "PYTHONUNBUFFERED": "1"},
             cwd=spec.cwd,
             start_new_session=True,
+            preexec_fn=_end_with_launcher,
         )
         assert popen.stdout is not None
         os.set_blocking(popen.stdout.fileno(), False)
@@ -109,7 +134,10 @@ class ProcessGroup:
 
     def _serve(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
-            self._read(key.data)
+            if key.data is None:
+                self._woken.recv(64)
+            else:
+                self._read(key.data)
         for child in self._children:
             if not child.done and child.popen.poll() is not None:
                 self._ended(child)
@@ -169,6 +197,6 @@ class ProcessGroup:
 
     @staticmethod
     def _print(line: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # who read the log is gone; the processes must still be stopped
+        with contextlib.suppress(OSError):  # who read the log is gone; the processes must still be stopped
             sys.stdout.write(line + "\n")
             sys.stdout.flush()

@@ -143,6 +143,9 @@ class Stats:
             statistics, count = compute_statistics(source, name, self.options, self.workers, progress)
         for episode, reason in count.skipped.items():
             _say("left out", f"{episode}: {reason}")
+        for cause, number in count.doubts.items():
+            if number:
+                _say("left out", f"{number} {cause}")
         self.out.parent.mkdir(parents=True, exist_ok=True)
         statistics.save(self.out)
         frames = {side: count.action[side].count for side in statistics.present}

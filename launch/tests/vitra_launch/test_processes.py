@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import os
+import re
+import select
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,3 +92,37 @@ def test_respawn_gives_up_after_the_allowed_retries(spec) -> None:
     group.start(spec("failing", respawn=True, respawn_max_retries=2))
     assert group.run(lambda: False) == 3
     assert log.has("exit code 3", 3)()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_the_launcher_ends_its_processes_and_they_can_tell_what_it_was(spec, number: int) -> None:
+    log = Log()
+    group = ProcessGroup(log)
+    group.start(spec("telling"))
+
+    def step() -> bool:
+        if log.has("READY")():
+            group.request_stop(number)
+        return False
+
+    assert group.run(step) == 0
+    assert log.has(f"GOT {signal.Signals(number).name}")()
+
+
+def test_processes_do_not_outlive_a_launcher_that_is_killed(environment: dict[str, str]) -> None:
+    code = (
+        "from vitra_launch.launch_file import Process; from vitra_launch.processes import ProcessGroup; "
+        f"group = ProcessGroup(); group.start(Process('t', ({environment['AMENT_PREFIX_PATH'] + '/lib/toy/telling'!r},)"
+        f", {environment!r})); group.run()"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert launcher.stdout is not None
+    lines = iter(launcher.stdout)
+    pid = int(re.search(r"pid \[(\d+)\]", next(lines))[1])  # type: ignore[index]
+    assert "READY" in next(lines)
+    orphan = os.pidfd_open(pid)
+    launcher.kill()
+    launcher.wait()
+    readable, _, _ = select.select([orphan], [], [], 60.0)
+    assert readable, "the process lives on"
+    os.close(orphan)

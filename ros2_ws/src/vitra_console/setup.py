@@ -4,11 +4,12 @@ setup(
     name="vitra_console",
     version="0.1.0",
     packages=find_packages(include=["vitra_console*"]),
-    package_data={"vitra_console.web": ["static/*"]},
+    package_data={"vitra_console.web": ["static/*"], "vitra_console.operate": ["static/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/vitra_console"]),
         ("share/vitra_console", ["package.xml"]),
     ],
     zip_safe=False,
     license="MIT",
+    entry_points={"console_scripts": ["console = vitra_console.console_node:main"]},
 )

@@ -212,3 +212,25 @@ def test_a_path_without_room_is_shown_whole_and_marked(motion: Motion) -> None:
     view, framing = choose_view(replace(motion, hands=hands), 0, np.random.default_rng(0), SampleOptions())
     assert framing is Framing.NO_ROOM
     assert view.fov_rad == pytest.approx(motion.camera.fov_rad)
+
+
+def test_the_other_hand_is_taught_no_further_than_its_caption_goes(human: EpisodeSource) -> None:
+    episode = find(human, both=True)
+    main, other = episode.anno_type, "left" if episode.anno_type == "right" else "right"
+    limited = replace(episode, text={**episode.text, other: (TextWindow("Hold the cup.", 0, 10),)})
+    motion = motion_of(limited, 160, 120)
+    for frame, steps in ((0, 9), (5, 4), (8, 1), (9, 0)):
+        chunk = cut_chunk(motion, frame, full_view(motion.camera))
+        assert int(chunk.step_valid[other].sum()) == steps
+        assert int(chunk.step_valid[main].sum()) == 16
+        assert not chunk.actions[steps:, HAND[other]].any()
+
+
+def test_no_step_reaches_across_a_dropped_picture(human: EpisodeSource) -> None:
+    episode = find(human, both=True)
+    regular = np.arange(len(episode) - 1) != 6
+    motion = motion_of(episode, 160, 120, regular)
+    for frame, steps in ((0, 6), (6, 0), (7, 16)):
+        chunk = cut_chunk(motion, frame, full_view(motion.camera))
+        for side in SIDES:
+            assert chunk.step_valid[side].tolist() == [k < steps for k in range(16)]

@@ -72,9 +72,19 @@ def test_an_interrupted_writer_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_a_variable_frame_rate_is_refused(tmp_path: Path) -> None:
-    pts = [100 * n + (150 if n >= 20 else 0) for n in range(FRAMES)]
+    pts = [100 * n + 50 * (n // 5) for n in range(FRAMES)]
     with pytest.raises(VariableFrameRateError, match="constant rate"):
         VideoReader(encode(tmp_path / "v.mp4", 4, 0, pts))
+
+
+def test_one_dropped_frame_breaks_one_step_and_not_the_video(tmp_path: Path) -> None:
+    pts = [100 * n + (100 if n >= 20 else 0) for n in range(FRAMES)]
+    with VideoReader(encode(tmp_path / "v.mp4", 4, 0, pts)) as video:
+        assert len(video) == FRAMES
+        assert video.fps == pytest.approx(30, rel=0.001)
+        assert np.flatnonzero(~video.regular(np.arange(FRAMES))).tolist() == [19]
+        assert np.flatnonzero(~video.regular(np.arange(0, FRAMES, 2))).tolist() == [9]
+        assert np.flatnonzero(~video.regular(np.array([3, 4, 5, 8, 9, 10]))).tolist() == [2]
 
 
 def test_a_frame_beyond_the_end_is_named(tmp_path: Path) -> None:

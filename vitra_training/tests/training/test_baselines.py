@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -26,7 +27,7 @@ from vitra_training.baselines.gripper import GripperData, hand_from_gripper, wri
 from vitra_training.baselines.keypoint_fit import fit_hand
 from vitra_training.baselines.latent_actions import LatentActionModel, LatentOptions, fit, load, save
 from vitra_training.datasets.episode import HumanEpisode
-from vitra_training.datasets.errors import BrokenFileError, EmptyDatasetError, MissingKeyError
+from vitra_training.datasets.errors import BrokenFileError, EmptyDatasetError, MissingCaptionError, MissingKeyError
 from vitra_training.datasets.sources import open_source
 from vitra_training.datasets.statistics import StatisticsOptions, compute_statistics
 from vitra_training.synthetic.generate import SyntheticOptions
@@ -179,3 +180,33 @@ def test_every_mini_preset_runs(name: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     few = ["--data.synthetic-episodes", "4", "--data.workers", "0", "--run.batch-size", "2", "--run.steps", "2"]
     assert main(["pretrain", "--config", name, *few, "--run.evaluate-samples", "2", "--run.device", "cpu"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("attributes", "caption"),
+    [
+        ({"llm_type": "reversible", "which_llm_description": "1"}, "Open the box."),
+        ({"llm_type": "reversible", "which_llm_description": "2"}, "Close the box."),
+        ({"which_llm_description": 2}, "Close the box."),
+        ({"llm_type": "single", "which_llm_description": "2"}, "Open the box."),
+        ({"llm_type": "reversible"}, None),
+    ],
+)
+def test_a_reversible_egodex_task_has_the_caption_of_what_was_done(
+    attributes: dict[str, object], caption: str | None, tmp_path: Path
+) -> None:
+    write_egodex(tmp_path / "ego", SMALL)
+    path = next((tmp_path / "ego/synthetic").glob("*.hdf5"))
+    with h5py.File(path, "a") as file:
+        file.attrs["llm_description"], file.attrs["llm_description2"] = "Open the box.", "Close the box."
+        for name, value in attributes.items():
+            file.attrs[name] = value
+    source = EgoDex(tmp_path / "ego")
+    number = source.paths.index(path)
+    if caption is None:
+        with pytest.raises(MissingCaptionError, match="which_llm_description"):
+            source.load(number)
+        return
+    episode = source.load(number).episode
+    assert isinstance(episode, HumanEpisode)
+    assert {w.variants for windows in episode.text.values() for w in windows} == {(caption,)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,7 @@ from vitra_policy.action_space import SIDES
 from vitra_training.cli_train import main
 from vitra_training.training.config import ModelConfig
 from vitra_training.training.errors import TrainingConfigError
-from vitra_training.training.outcome import outcome_of
+from vitra_training.training.outcome import Gate, Outcome, outcome_of
 from vitra_training.training.run import train
 
 
@@ -24,6 +25,53 @@ def write_metrics(run: Path, losses: list[float], held_out: dict[int, float]) ->
     rows += [{"step": s, "held_out/loss": v, **{f"held_out/{n}": 1.0 for n in names}} for s, v in held_out.items()]
     (run / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return run
+
+
+GOOD = {
+    "loss": 0.08,
+    "wrist_mm": 30.0,
+    "wrist_mm_mean": 20.0,
+    "wrist_mm_best": 10.0,
+    "wrist_mm_still": 25.0,
+    "joint_deg": 5.0,
+    "loss_blind": 0.097,
+    "loss_other_pictures": 0.12,
+    "loss_other_words": 0.1,
+}
+
+
+def judged(run: Path, **changes: float) -> Outcome:
+    """A run whose last evaluation is good but for the changes."""
+    write_metrics(run, [1.0] * 20 + [0.1] * 20, {0: 1.0})
+    row = {"step": 40, **{f"held_out/{name}": value for name, value in (GOOD | changes).items()}}
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    return outcome_of(run)
+
+
+def test_a_policy_that_passes_every_gate_is_good(tmp_path: Path) -> None:
+    assert judged(tmp_path / "run").good
+
+
+@pytest.mark.parametrize(
+    ("changes", "gate"),
+    [
+        ({"wrist_mm_mean": 25.1}, Gate.MOVES),
+        ({"loss_blind": 0.079}, Gate.BELOW_BLIND),
+        ({"loss_other_pictures": 0.0801}, Gate.LOOKS),
+        ({"loss_other_words": 0.08}, Gate.LISTENS),
+        ({"loss_other_words": math.nan}, Gate.LISTENS),
+        ({"loss": 1.1, "loss_blind": 2.0, "loss_other_pictures": 2.0, "loss_other_words": 2.0}, Gate.FELL),
+    ],
+)
+def test_a_policy_that_fails_one_gate_is_not_good(tmp_path: Path, changes: dict[str, float], gate: Gate) -> None:
+    outcome = judged(tmp_path / "run", **changes)
+    assert not outcome.good
+    assert [name for name, passed in outcome.gates.items() if not passed] == [gate]
+
+
+def test_a_policy_whose_gates_were_not_measured_is_not_good(tmp_path: Path) -> None:
+    assert not outcome_of(write_metrics(tmp_path / "run", [1.0] * 20 + [0.1] * 20, {0: 1.0, 40: 0.1})).good
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +118,20 @@ def test_the_check_loads_the_checkpoint_as_the_policy_node_does(
     out = tmp_path / "check.json"
     code = main(["check", str(finished_run), str(robot_run), "--out", str(out)])
     result = json.loads(out.read_text())
-    assert code == (0 if result["ok"] else 1)
+    assert (code, result["good"]) == (1, False)  # four steps teach nothing
+    held_out = result["runs"][1]["held_out"][-1]
+    assert held_out["loss_blind"] > 0
+    assert held_out["wrist_mm_best"] <= held_out["wrist_mm"]
+    assert held_out["loss_other_pictures"] > 0
+    assert held_out["loss_other_words"] > 0
+    asked = ["check", str(finished_run), str(robot_run), "--out", str(out), "--demand", "learning"]
+    assert main(asked) == (0 if result["learning"] else 1)
     assert [run["name"] for run in result["runs"]] == [finished_run.name, robot_run.name]
     assert result["robot"]["chunk_shape"] == [16, 102]
     assert result["robot"]["finite"]
     assert set(result["robot"]["hands"]) <= set(SIDES)
     shown = capsys.readouterr().out
+    assert "NOT GOOD" in shown
     assert f"policy:=vitra checkpoint:={robot_run}/checkpoints/latest" in shown
     assert "held-out wrist error (mm)" in shown
 

@@ -2,7 +2,8 @@
 
 Read: `transforms/{joint}` (T, 4, 4) poses in the world, `transforms/camera` (T, 4, 4) pose of the camera in the world
 (x right, y down, z forward), `camera/intrinsic` (3, 3), optional `confidences/{joint}` (T,), and the file's attributes
-`llm_description`, `llm_description2` (captions of the whole episode). Finger rotations are fitted to the key points.
+`llm_type`, `llm_description`, `llm_description2` and `which_llm_description`: a reversible task (open, close) has a
+caption for each direction, and the last says which one was done. Finger rotations are fitted to the key points.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from vitra_training.synthetic.generate import SyntheticOptions, generate
 _FINGER_NAMES = ("Thumb", "IndexFinger", "MiddleFinger", "RingFinger", "LittleFinger")
 _PARTS = ("Knuckle", "IntermediateBase", "IntermediateTip", "Tip")
 _TRUSTED = 0.5
+_DESCRIPTION = "llm_description"
 _SKELETON = default_skeleton()
 
 
@@ -70,9 +72,7 @@ class EgoDex(EpisodeFiles):
 def _read(path: Path, file: Any, name: str) -> HumanEpisode:
     world_from_camera = _array(path, file, "transforms/camera", (None, 4, 4))
     length = len(world_from_camera)
-    words = tuple(str(file.attrs[k]) for k in ("llm_description", "llm_description2") if file.attrs.get(k))
-    if not words:
-        raise MissingCaptionError(str(path), "attribute llm_description is missing")
+    words = (_caption(path, file),)
     tracks: dict[Side, HandTrack] = {}
     for side in SIDES:
         names = keypoint_names(side)
@@ -95,6 +95,29 @@ def _read(path: Path, file: Any, name: str) -> HumanEpisode:
         captions={side: words for side in SIDES if tracks[side].valid.any()},
         skeleton=_SKELETON,
     )
+
+
+def _caption(path: Path, file: Any) -> str:
+    """What was done; of a reversible task the direction that was recorded, never both.
+
+    Raises:
+        MissingCaptionError: nothing, or two directions without a word which.
+    """
+    names = (_DESCRIPTION, f"{_DESCRIPTION}2", f"which_{_DESCRIPTION}")
+    first, second, which = (_text(file, name) for name in names)
+    kind = _text(file, "llm_type")
+    reversible = kind == "reversible" or (not kind and bool(second))
+    if reversible and which not in ("1", "2"):
+        raise MissingCaptionError(str(path), f"which_{_DESCRIPTION} of a reversible task is {which!r}, not 1 or 2")
+    words = second if reversible and which == "2" else first
+    if not words:
+        raise MissingCaptionError(str(path), f"attribute {_DESCRIPTION}{'2' if which == '2' else ''} is missing")
+    return words
+
+
+def _text(file: Any, name: str) -> str:
+    value = file.attrs.get(name, "")
+    return value.decode() if isinstance(value, bytes) else str(value).strip()
 
 
 def _array(path: Path, file: Any, key: str, shape: tuple[int | None, ...]) -> Array:

@@ -49,6 +49,13 @@ class NotFiniteError(DatasetError):
         super().__init__(f"{where}: not finite at frame {frame}. Mark the frame invalid or drop the episode.")
 
 
+class BrokenPromiseError(DatasetError):
+    """Numbers that cannot be right: other units, a camera of another size, poses that contradict each other."""
+
+    def __init__(self, episode: str, check: str, message: str) -> None:
+        super().__init__(f"{episode}: {check}: {message} It is left out; mend it, then `vitra-data validate` passes.")
+
+
 class NoValidHandError(DatasetError):
     """Neither hand is valid where a sample or an episode needs one."""
 
@@ -102,6 +109,16 @@ class EmptyDatasetError(DatasetError):
 
     def __init__(self, where: str, detail: str = "") -> None:
         super().__init__(f"{where}: no usable frame. {detail} Run `vitra-data validate` on it for the causes.")
+
+
+class SurveyStalledError(VitraError):
+    """Other training processes do not deliver their parts of the survey."""
+
+    def __init__(self, folder: Path, missing: int, parts: int, waited_s: float) -> None:
+        super().__init__(
+            f"{folder}: {missing} of {parts} parts are missing, and none came for {waited_s:.0f} s. Is the folder on a "
+            "file system that all machines share, and do all training processes live? The same command goes on."
+        )
 
 
 class TooManyBadSamplesError(DatasetError):

@@ -11,7 +11,7 @@ import numpy as np
 
 from vitra_training.datasets.episode import IntArray, Recording, VideoClip, usable_frames
 from vitra_training.datasets.errors import DatasetError, UnknownFormatError
-from vitra_training.datasets.formats import teledata, vitra_1m
+from vitra_training.datasets.formats import teledata, vitra_1m, vitra_1m_videos
 from vitra_training.datasets.formats.store import STORE_NAME
 from vitra_training.datasets.formats.store_reader import CanonicalStore
 
@@ -73,20 +73,33 @@ class EpisodeFiles:
 
     def content_hash(self) -> str:
         """SHA-256 over the episode files (not the videos)."""
+        return self.digest(range(len(self)))
+
+    def digest(self, numbers: range) -> str:
+        """SHA-256 over some of the episode files."""
+        digest = hashlib.sha256()
+        for number in numbers:
+            digest.update(self.paths[number].name.encode() + self.paths[number].read_bytes())
+        return digest.hexdigest()
+
+    def stamp(self) -> str:
+        """Changes when a file is changed, added or removed; reads none of them."""
         digest = hashlib.sha256()
         for path in self.paths:
-            digest.update(path.name.encode() + path.read_bytes())
+            about = path.stat()
+            digest.update(f"{path.name} {about.st_size} {about.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
 
 class Vitra1M(EpisodeFiles):
-    """A folder of VITRA-1M annotations; videos are looked for in `video_root`, beside and above it."""
+    """Folders of VITRA-1M annotations; videos are looked for in `video_root`, or beside and above the annotations."""
 
     format = "vitra1m"
 
     def __init__(self, root: Path, paths: Sequence[Path], video_root: Path | None = None) -> None:
         super().__init__(root, paths)
-        self.video_roots = [video_root] if video_root else [root, root.parent]
+        self._videos: dict[tuple[str, str], Path] = {}
+        self.video_roots = [video_root] if video_root else vitra_1m_videos.video_roots(root)
 
     def load(self, number: int) -> Recording:
         """Episode and pictures by number.
@@ -95,7 +108,12 @@ class Vitra1M(EpisodeFiles):
             DatasetError: the annotation or its video is broken or missing.
         """
         episode = vitra_1m.read_episode(self.paths[number])
-        return Recording(episode, VideoClip(*vitra_1m.find_video(self.video_roots, episode)))
+        name = (episode.dataset, episode.video_name)
+        if name not in self._videos:
+            self._videos[name] = vitra_1m_videos.find_video(self.video_roots, episode)
+        path = self._videos[name]
+        shown = vitra_1m_videos.with_shown_camera(episode, path)
+        return Recording(shown, VideoClip(path, episode.video_decode_frame))
 
 
 class TeleData(EpisodeFiles):
@@ -108,6 +126,22 @@ class TeleData(EpisodeFiles):
         path = self.paths[number]
         episode = teledata.read_episode(path)
         return Recording(episode, VideoClip(teledata.read_video_path(path), np.arange(len(episode))))
+
+
+def stamp_of(source: EpisodeSource) -> str:
+    """Changes when the data may have changed; cheap, however large they are."""
+    return source.stamp() if _has_files(source) else source.content_hash()  # type: ignore[attr-defined]
+
+
+def digest_of(source: EpisodeSource, numbers: range) -> str:
+    """Content of a range of episodes; sources that know the content of all give it with the first range."""
+    if _has_files(source):
+        return str(source.digest(numbers))  # type: ignore[attr-defined]
+    return source.content_hash() if numbers.start == 0 else ""
+
+
+def _has_files(source: EpisodeSource) -> bool:
+    return isinstance(source, EpisodeFiles) and type(source).content_hash is EpisodeFiles.content_hash
 
 
 def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
@@ -133,9 +167,12 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
         return Vitra1M(folder, annotations, video_root)
     if demonstrations:
         return TeleData(folder, demonstrations)
-    for name in ("annotations", "Annotation", "episodes", "episodic_annotations"):
+    for name in ("annotations", "episodes", "episodic_annotations"):
         if (path / name).is_dir():
             return open_source(path / name, video_root or path)
+    for tree in (path, path / "Annotation", path / "Metadata"):  # several sets of VITRA-1M, as published
+        if annotations := sorted(tree.glob("*/episodic_annotations/*.npy")):
+            return Vitra1M(path, annotations, video_root)
     from vitra_training.bags.episodes import BagEpisodes, find_bags  # needs the robot's kinematics and rosbags
 
     if bags := find_bags(path):

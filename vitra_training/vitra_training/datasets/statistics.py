@@ -1,23 +1,21 @@
-"""Statistics of data sets: streaming, exact when merged, cached by content."""
+"""Statistics of data sets: streaming and exact when merged; the same pass notes which frames can be learned from."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_policy.action_space import HAND, SIDES, Side
+from vitra_policy.action_space import HAND, SIDES, TRANSLATION, Side
 from vitra_policy.hand.xhand_map import xhand_vector_from_hand
 from vitra_policy.statistics import HandStatistics, Moments, Statistics
-from vitra_training.datasets.episode import usable_frames
-from vitra_training.datasets.errors import DatasetError, EmptyDatasetError
-from vitra_training.datasets.samples.motion import motion_of
+from vitra_training.datasets.episode import IntArray
+from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, NoValidHandError
+from vitra_training.datasets.samples.motion import checked_motion, doubts_of, learnable_frames
 from vitra_training.datasets.samples.sample import SampleOptions, choose_view, cut_chunk
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader
@@ -25,8 +23,9 @@ from vitra_training.datasets.video import VideoReader
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-_VERSION = 1  # raise when the numbers change for the same data
 _EPISODES_PER_JOB = 16
+_LEAST_POSITION_M, _LEAST_ANGLE_RAD = 1e-4, 1e-3
+"""What hardly moves in the data deviates by this much, lest network numbers explode where it does on the robot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,10 @@ class StatisticsCount:
     episodes: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
     """Episode id -> why."""
+    doubts: Counter[str] = field(default_factory=Counter)
+    """Cause -> frames or steps that are left out although their labels trust them."""
+    frames: list[IntArray] = field(default_factory=list)
+    """(N, 2) episode and frame at which samples can start, in pieces."""
 
     def merge(self, other: StatisticsCount) -> None:
         """Include another count."""
@@ -91,6 +94,29 @@ class StatisticsCount:
             self.action[side].merge(other.action[side])
         self.episodes += other.episodes
         self.skipped |= other.skipped
+        self.doubts.update(other.doubts)
+        self.frames += other.frames
+
+    @property
+    def frame_index(self) -> IntArray:
+        """(N, 2) every (episode, frame) at which a sample can start."""
+        return np.concatenate([np.zeros((0, 2), dtype=np.int64), *self.frames])
+
+    def statistics(self, name: str) -> Statistics:
+        """What was counted, with a floor under the deviations.
+
+        Raises:
+            EmptyDatasetError: no valid frame at all.
+        """
+        hands = {
+            side: HandStatistics(_floored(self.state[side].moments), _floored(self.action[side].moments))
+            for side in SIDES
+            if self.action[side].count
+        }
+        if not hands:
+            first = next((f" The first: {why}" for why in self.skipped.values()), "")
+            raise EmptyDatasetError(name, f"{len(self.skipped)} episodes are left out.{first}")
+        return Statistics(name, hands, self.episodes)
 
 
 def compute_statistics(
@@ -108,35 +134,11 @@ def compute_statistics(
     options = options or StatisticsOptions()
     jobs = [range(n, min(n + _EPISODES_PER_JOB, len(source))) for n in range(0, len(source), _EPISODES_PER_JOB)]
     count = StatisticsCount()
-    for done, part in enumerate(_run(source, jobs, options, workers), start=1):
+    for done, part in enumerate(count_jobs(source, jobs, options, workers), start=1):
         count.merge(part)
         if progress:
             progress(jobs[done - 1].stop, len(source))
-    hands = {
-        side: HandStatistics(count.state[side].moments, count.action[side].moments)
-        for side in SIDES
-        if count.action[side].count
-    }
-    if not hands:
-        raise EmptyDatasetError(str(source.root), f"{len(count.skipped)} of {len(source)} episodes are broken.")
-    return Statistics(name, hands, count.episodes), count
-
-
-def cached_statistics(
-    source: EpisodeSource, name: str, cache: Path, options: StatisticsOptions | None = None, workers: int = 1
-) -> Statistics:
-    """Statistics from the cache folder, computed when the data or the options changed."""
-    options = options or StatisticsOptions()
-    key = json.dumps([_VERSION, source.content_hash(), asdict(options)], sort_keys=True)
-    path = cache / f"{name}_{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
-    if path.is_file():
-        return Statistics.load(path)
-    statistics, _ = compute_statistics(source, name, options, workers)
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    statistics.save(partial)
-    partial.replace(path)
-    return statistics
+    return count.statistics(name), count
 
 
 def pool(parts: Sequence[Statistics], weights: Sequence[float], name: str) -> Statistics:
@@ -157,14 +159,28 @@ def pool(parts: Sequence[Statistics], weights: Sequence[float], name: str) -> St
     return Statistics(name, {side: HandStatistics(pooled(side, "state"), pooled(side, "action")) for side in sides})
 
 
-def _run(
+def count_jobs(
     source: EpisodeSource, jobs: Sequence[range], options: StatisticsOptions, workers: int
 ) -> Iterable[StatisticsCount]:
+    """The count of each job, a range of episodes, in order; with several workers each in a process of its own."""
     if workers <= 1:
         yield from (_count(source, job, options) for job in jobs)
         return
-    with ProcessPoolExecutor(workers) as pool_of_workers:
-        yield from pool_of_workers.map(_count, [source] * len(jobs), jobs, [options] * len(jobs))
+    with ProcessPoolExecutor(workers, initializer=_take_source, initargs=(source, options)) as pool_of_workers:
+        yield from pool_of_workers.map(_count_here, jobs)
+
+
+_here: dict[str, tuple[EpisodeSource, StatisticsOptions]] = {}
+
+
+def _take_source(source: EpisodeSource, options: StatisticsOptions) -> None:
+    """Once per worker: the paths of a million episodes are not sent with every job."""
+    _here["source"] = source, options
+
+
+def _count_here(numbers: range) -> StatisticsCount:
+    source, options = _here["source"]
+    return _count(source, numbers, options)
 
 
 def _count(source: EpisodeSource, numbers: range, options: StatisticsOptions) -> StatisticsCount:
@@ -180,8 +196,10 @@ def _count(source: EpisodeSource, numbers: range, options: StatisticsOptions) ->
 def _count_episode(source: EpisodeSource, number: int, options: StatisticsOptions) -> StatisticsCount:
     recording = source.load(number)
     with VideoReader(recording.video.path) as video:
-        motion = motion_of(recording.episode, video.width, video.height)
-    frames = np.flatnonzero(usable_frames(recording.episode))
+        motion = checked_motion(recording, video)
+    learnable = frames = np.flatnonzero(learnable_frames(motion))
+    if not len(frames):
+        raise NoValidHandError(recording.episode.id)
     if options.frames_per_episode is not None and len(frames) > options.frames_per_episode:
         frames = frames[np.linspace(0, len(frames) - 1, options.frames_per_episode).round().astype(int)]
     rng = np.random.default_rng([options.seed, number])
@@ -200,9 +218,16 @@ def _count_episode(source: EpisodeSource, number: int, options: StatisticsOption
                 state = np.concatenate([state, chunk.beta[side]])
             rows["state", side].append(state)
             rows["action", side].append(action)
-    count = StatisticsCount(episodes=1)
+    index = np.stack([np.full(len(learnable), number), learnable], axis=1)
+    count = StatisticsCount(episodes=1, doubts=Counter(doubts_of(motion, recording.episode)), frames=[index])
     for side in SIDES:
         if rows["action", side]:
             count.state[side].add(np.stack(rows["state", side]))
             count.action[side].add(np.stack(rows["action", side]))
     return count
+
+
+def _floored(moments: Moments) -> Moments:
+    floor = np.full(len(moments.std), _LEAST_ANGLE_RAD)
+    floor[TRANSLATION] = _LEAST_POSITION_M
+    return Moments(moments.mean, np.maximum(moments.std, floor))

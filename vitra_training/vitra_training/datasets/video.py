@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from fractions import Fraction
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,17 +18,97 @@ from vitra_training.datasets.errors import BrokenFileError, FrameMissingError, V
 Image = NDArray[np.uint8]
 
 _RATE_TOLERANCE = 0.25  # of a frame; containers round time stamps to their own clock
+_BREAKS_MAX = 0.05
+"""Share of irregular gaps up to which frames were dropped; beyond it the rate itself varies."""
+_VP8_SHOWN, _VP8 = 0x10, "vp8"
+
+PART_FRAMES = 2000
+"""Frames of each part of a video that was cut into `{name}_part1.mp4`, `{name}_part2.mp4`, ... (facts: VITRA-1M)."""
+ANY_PART = "_part*"
 
 
 class VideoReader:
     """Random access to the frames of one video, by frame number in presentation order.
 
-    Frame numbers map to time stamps by a table read from the container without decoding, so edit lists, B-frames and
-    odd start times do not shift frames. A request just after the last one decodes on instead of seeking.
+    A path that ends in `_part*.mp4` is a video in parts of 2000 frames: frame numbers run through all of them, and
+    parts that are not there are missing frames.
 
     Raises:
         BrokenFileError: not a video, or truncated.
-        VariableFrameRateError: frames are not equally spaced.
+        VariableFrameRateError: frames are not equally spaced, beyond a few that were dropped.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._paths = _parts_of(path)
+        self._files: dict[int, _VideoFile] = {}
+        last = max(self._paths)
+        first = self._file(min(self._paths))
+        self._length = last * PART_FRAMES + len(self._file(last))
+        self.width, self.height, self.fps = first.width, first.height, first.fps
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release files and decoders."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def frame(self, number: int) -> Any:
+        """The decoded `av.VideoFrame` of a frame number.
+
+        Raises:
+            FrameMissingError: beyond the end, or the bitstream is broken there.
+        """
+        part, within = divmod(number, PART_FRAMES) if len(self._paths) > 1 or 0 not in self._paths else (0, number)
+        try:
+            if not 0 <= number < len(self) or part not in self._paths:
+                raise ValueError("there is no such frame")
+            return self._file(part).frame(within)
+        except (av.FFmpegError, StopIteration, ValueError):
+            raise FrameMissingError(self.path, number, len(self)) from None
+
+    def rgb(self, number: int, reduce: int = 1) -> Image:
+        """Frame as (H, W, 3) RGB, optionally shrunk `reduce` times by area averaging while colours are converted."""
+        frame = self.frame(number)
+        if reduce <= 1:
+            return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+        width, height = max(frame.width // reduce, 1), max(frame.height // reduce, 1)
+        small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+        return np.asarray(small.to_ndarray(), dtype=np.uint8)
+
+    def regular(self, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(T - 1,) whether the time from each of T frames to the next is that of the others: nothing was dropped."""
+        gaps = np.diff(frames)
+        if not len(gaps):
+            return np.zeros(0, dtype=bool)
+        fine = np.asarray(gaps == np.median(gaps))
+        for part in np.unique(frames // PART_FRAMES) if len(self._paths) > 1 else [min(self._paths)]:
+            if int(part) in self._paths:
+                offset = int(part) * PART_FRAMES if len(self._paths) > 1 else 0
+                for dropped in self._file(int(part)).breaks + offset:
+                    fine &= (dropped < frames[:-1]) | (dropped >= frames[1:])
+        return fine
+
+    def _file(self, part: int) -> _VideoFile:
+        if part not in self._files:
+            self._files[part] = _VideoFile(self._paths[part])
+        return self._files[part]
+
+
+class _VideoFile:
+    """Random access to one file.
+
+    Frame numbers map to time stamps by a table read from the container without decoding, so edit lists, B-frames and
+    odd start times do not shift frames. A request just after the last one decodes on instead of seeking.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +125,7 @@ class VideoReader:
         self._key_before = np.maximum.accumulate(np.where(is_key, np.arange(len(is_key)), 0))
         self.width: int = self._stream.codec_context.width
         self.height: int = self._stream.codec_context.height
-        self.fps = self._measure_rate()
+        self.fps, self.breaks = self._measure_rate()
         self._decoded: Any = None
         self._position = -1
         self._frames: Any = None
@@ -52,43 +133,24 @@ class VideoReader:
     def __len__(self) -> int:
         return len(self._pts)
 
-    def __enter__(self) -> VideoReader:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
     def close(self) -> None:
         """Release the file and the decoder."""
         self._frames = self._decoded = None
         self._container.close()
 
     def frame(self, number: int) -> Any:
-        """The decoded `av.VideoFrame` of a frame number.
-
-        Raises:
-            FrameMissingError: beyond the end, or the bitstream is broken there.
-        """
-        if not 0 <= number < len(self._pts):
-            raise FrameMissingError(self.path, number, len(self._pts))
+        """The decoded frame of a number; raises what PyAV raises, or ValueError where the bitstream lacks it."""
         if number == self._position:
             return self._decoded
         try:
             return self._decode(number)
         except (av.FFmpegError, StopIteration, ValueError):
             self._position, self._frames = -1, None
-            raise FrameMissingError(self.path, number, len(self._pts)) from None
-
-    def rgb(self, number: int, reduce: int = 1) -> Image:
-        """Frame as (H, W, 3) RGB, optionally shrunk `reduce` times by area averaging while colours are converted."""
-        frame = self.frame(number)
-        if reduce <= 1:
-            return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-        width, height = max(frame.width // reduce, 1), max(frame.height // reduce, 1)
-        small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-        return np.asarray(small.to_ndarray(), dtype=np.uint8)
+            raise
 
     def _decode(self, number: int) -> Any:
+        if not 0 <= number < len(self):
+            raise ValueError("the frame is beyond the end")
         ahead = self._frames is not None and self._position < number
         if not ahead or self._key_before[number] > self._position:
             self._container.seek(int(self._pts[self._key_before[number]]), stream=self._stream, backward=True)
@@ -101,30 +163,53 @@ class VideoReader:
             if frame.pts is not None and frame.pts > self._pts[number]:
                 raise ValueError("the frame is missing from the bitstream")
 
-    def _measure_rate(self) -> float:
+    def _measure_rate(self) -> tuple[float, NDArray[np.int64]]:
+        """Frames per second, and the frames after which some were dropped."""
         if len(self._pts) < 2:
-            return float(self._stream.average_rate or 30)
-        gaps = np.diff(self._pts)
+            return float(self._stream.average_rate or 30), np.zeros(0, dtype=np.int64)
+        gaps, unit = np.diff(self._pts), float(self._stream.time_base or 1)
         typical = float(np.median(gaps))
-        if typical <= 0 or np.abs(gaps - typical).max() > max(_RATE_TOLERANCE * typical, 1.0):
-            unit = float(self._stream.time_base or 1)
+        irregular = np.abs(gaps - typical) > max(_RATE_TOLERANCE * typical, 1.0)
+        if typical <= 0 or irregular.mean() > _BREAKS_MAX:
             raise VariableFrameRateError(self.path, float(gaps.min()) * unit, float(gaps.max()) * unit)
-        nominal = self._stream.average_rate
-        measured = 1.0 / (float(np.mean(gaps)) * float(self._stream.time_base or 1))
-        return float(nominal) if nominal and abs(float(nominal) / measured - 1) < 0.01 else measured
+        nominal, measured = self._stream.average_rate, 1.0 / (float(gaps[~irregular].mean()) * unit)
+        fps = float(nominal) if nominal and abs(float(nominal) / measured - 1) < 0.01 else measured
+        return fps, np.flatnonzero(irregular)
+
+
+def _parts_of(path: Path) -> dict[int, Path]:
+    """Files of a video by part number from 0; a video that is not in parts is part 0.
+
+    Raises:
+        BrokenFileError: none of the parts is there.
+    """
+    if not path.stem.endswith(ANY_PART):
+        return {0: path}
+    name = path.stem.removesuffix(ANY_PART)
+    found = {}
+    for file in path.parent.glob(f"{escape(name)}_part*{path.suffix}"):
+        number = file.stem.removeprefix(f"{name}_part")
+        if number.isdecimal() and int(number) > 0:
+            found[int(number) - 1] = file
+    if not found:
+        raise BrokenFileError(path, "video", "it has no part")
+    return found
 
 
 def _time_stamps(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Presentation time stamps in order, and which are of key frames.
 
-    Without reordered frames the container's index has them, which costs nothing; otherwise every packet is visited
-    (not decoded). The index holds decoding times: they start before the first picture if frames are reordered. That of
-    WebM names key frames only.
+    The index of a whole mp4 has every frame, which costs nothing; other containers index key frames only, or nothing,
+    so every packet is visited (not decoded). The index holds decoding times: they start before the first picture if
+    frames are reordered. VP8 hides reference frames in packets of their own, which are not pictures.
     """
     index = [(entry.timestamp, entry.is_keyframe) for entry in getattr(stream, "index_entries", ()) or ()]
-    complete = bool(index) and len(index) == stream.frames and index[0][0] == stream.start_time
-    if not complete or stream.codec_context.has_b_frames:
-        index = sorted((p.pts, p.is_keyframe) for p in container.demux(stream) if p.pts is not None)
+    whole = "mp4" in container.format.name and len(index) == stream.frames and not stream.codec_context.has_b_frames
+    if not whole or not index or index[0][0] != stream.start_time:
+        packets = (p for p in container.demux(stream) if p.pts is not None)
+        if stream.codec_context.name == _VP8:
+            packets = (p for p in packets if p.size and bytes(p)[0] & _VP8_SHOWN)
+        index = sorted((p.pts, p.is_keyframe) for p in packets)
     return np.array([pts for pts, _ in index], dtype=np.int64), np.array([key for _, key in index], dtype=bool)
 
 

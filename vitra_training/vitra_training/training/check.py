@@ -5,27 +5,39 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from vitra_training.training.checkpoints import LATEST
-from vitra_training.training.outcome import HeldOut, Outcome, outcome_of
+from vitra_training.training.outcome import Gate, HeldOut, Outcome, outcome_of
 from vitra_training.training.robot_check import check_on_robot
 from vitra_training.training.trainer import CHECKPOINTS
 
 
-def check_runs(runs: Sequence[Path], out: Path, console: Console) -> bool:
+class Demand(StrEnum):
+    """What a check asks for."""
+
+    GOOD = "good"
+    """Every gate passed: it moves better than standing still, looks, and listens."""
+    LEARNING = "learning"
+    """Losses fell; enough to see that training works, not to use the policy."""
+
+
+def check_runs(runs: Sequence[Path], out: Path, console: Console, demand: Demand = Demand.GOOD) -> bool:
     """Judge runs and load the last one's checkpoint as the robot does; prints a table and writes JSON.
 
     Args:
         runs: folders of runs in the order they were trained; the last one is for the robot.
         out: JSON file to write.
         console: where the table goes.
+        demand: what is asked of them.
 
     Returns:
-        Whether all losses fell and the policy answered with finite actions.
+        Whether every run does what is asked and the policy answered with finite actions.
 
     Raises:
         VitraError: a run has no metrics, or its checkpoint cannot be loaded.
@@ -40,16 +52,25 @@ def check_runs(runs: Sequence[Path], out: Path, console: Console) -> bool:
         highlight=False,
     )
     console.print(f"on the simulated robot: {robot.launch}", highlight=False, soft_wrap=True)
-    good = robot.finite and all(outcome.fell for outcome in outcomes)
+    good = robot.finite and all(outcome.good for outcome in outcomes)
+    learning = robot.finite and all(outcome.fell for outcome in outcomes)
     figures = {
-        "ok": good,
-        "runs": [dataclasses.asdict(outcome) | {"fell": outcome.fell} for outcome in outcomes],
+        "good": good,
+        "learning": learning,
+        "runs": [
+            dataclasses.asdict(outcome)
+            | {"fell": outcome.fell, "gates": {g.name: ok for g, ok in outcome.gates.items()}}
+            for outcome in outcomes
+        ],
         "robot": dataclasses.asdict(robot),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(figures, indent=1) + "\n")
-    console.print(f"{'ok' if good else 'NOT OK: a loss did not fall, or the chunk is not finite'} -> {out}")
-    return good
+    missing = [f"{o.name}: {gate}" for o in outcomes for gate, passed in o.gates.items() if not passed]
+    verdict = "good" if good else "learning, but NOT GOOD" if learning else "NOT GOOD"
+    reasons = "".join(f"\n  not passed: {line}" for line in [*missing, *["finite actions"] * (not robot.finite)])
+    console.print(f"{verdict} -> {out}{reasons}", highlight=False, soft_wrap=True)
+    return good if demand is Demand.GOOD else learning
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
@@ -63,12 +84,24 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
         "held-out loss": lambda o: _course(o.held_out, lambda e: e.loss, 3),
         "held-out wrist error (mm)": lambda o: _course(o.held_out, lambda e: e.wrist_mm),
         "of a hand that stands still (mm)": lambda o: _course(o.held_out[-1:], lambda e: e.wrist_mm_still),
+        "of the mean and the best of several samples": lambda o: _several(o.held_out[-1:]),
         "held-out joint error (deg)": lambda o: _course(o.held_out, lambda e: e.joint_deg),
-        "losses fell": lambda o: "yes" if o.fell else "NO",
+        "blind bound of the held-out loss": lambda o: _course(o.held_out[-1:], lambda e: e.loss_blind, 3),
+        "held-out loss with other pictures": lambda o: _course(o.held_out[-1:], lambda e: e.loss_other_pictures, 3),
+        "held-out loss with other words": lambda o: _course(o.held_out[-1:], lambda e: e.loss_other_words, 3),
+        **{str(gate): partial(_passed, gate) for gate in Gate},
     }
     for name, cell in rows.items():
         table.add_row(name, *map(cell, outcomes))
     return table
+
+
+def _passed(gate: Gate, outcome: Outcome) -> str:
+    return "yes" if outcome.gates[gate] else "NO"
+
+
+def _several(held: Sequence[HeldOut]) -> str:
+    return f"{held[0].wrist_mm_mean:.1f}, {held[0].wrist_mm_best:.1f}" if held else "-"
 
 
 def _course(held: Sequence[HeldOut], value: Callable[[HeldOut], float], digits: int = 1) -> str:

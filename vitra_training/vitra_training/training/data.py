@@ -14,13 +14,14 @@ from vitra_policy.statistics import HandKind, Statistics, mix
 from vitra_training.baselines.annotations import Recut
 from vitra_training.baselines.egodex import EgoDex
 from vitra_training.baselines.gripper import GripperData
-from vitra_training.datasets.episode import IntArray, RobotEpisode
+from vitra_training.datasets.episode import RobotEpisode
 from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, ForeignStatisticsError
 from vitra_training.datasets.samples.motion import EmbodimentKind
 from vitra_training.datasets.samples.sample import SampleOptions
 from vitra_training.datasets.samples.stream import SampleStream, TrainingSet
 from vitra_training.datasets.sources import EpisodeSource, open_source
-from vitra_training.datasets.statistics import StatisticsOptions, cached_statistics, pool
+from vitra_training.datasets.statistics import StatisticsOptions, pool
+from vitra_training.datasets.survey import Share, Survey, survey
 from vitra_training.training.config import DataConfig, SourceFormat
 from vitra_training.training.synthesize import invent
 
@@ -42,8 +43,10 @@ class TrainingData:
     """Hash of data, split and statistics; a run resumes on the same only."""
 
 
-def open_training_data(config: DataConfig, seed: int, steps: int, cache: Path, say: Say) -> TrainingData:
-    """Open, measure and split the data of a run.
+def open_training_data(
+    config: DataConfig, seed: int, steps: int, cache: Path, say: Say, rank: int = 0, world_size: int = 1
+) -> TrainingData:
+    """Open, measure and split the data of a run; all processes of a team measure together.
 
     Args:
         config: what is trained on.
@@ -51,23 +54,26 @@ def open_training_data(config: DataConfig, seed: int, steps: int, cache: Path, s
         steps: actions per chunk.
         cache: folder of computed statistics.
         say: receives a line about each slow thing.
+        rank: this process.
+        world_size: of so many.
 
     Raises:
         DatasetError: nothing usable at a path.
         ForeignStatisticsError: the given statistics are of another kind of hand.
     """
-    if config.synthetic and not config.paths[0].exists():
-        say(f"inventing {config.synthetic_episodes} episodes at {config.paths[0]}")
-        invent(config.synthetic, config.paths[0], config.synthetic_episodes)
     sources = [open_path(path, config) for path in config.paths]
     names = _unique_names(config.paths)
     kinds = [kind_of(source) for source in sources]
     weights = config.weights or (1.0,) * len(sources)
-    frames = [source.frame_index() for source in sources]
-    for source, rows in zip(sources, frames, strict=True):
-        if not len(rows):
-            raise EmptyDatasetError(str(source.root))
-    measured = _measure(config, sources, names, kinds, weights, frames, cache, say)
+    say("surveying the data: what can be learned from, and its statistics (kept for the next run)")
+    look = StatisticsOptions(augment=config.augment, frames_per_episode=config.statistics_frames)
+    share = Share(rank, world_size, max(config.workers, 1))
+    surveys = [survey(source, name, cache, look, share) for source, name in zip(sources, names, strict=True)]
+    frames = [found.frames for found in surveys]
+    for source, found in zip(sources, surveys, strict=True):
+        source.broken |= found.left_out
+        _say_what_is_left_out(found, say)
+    measured = _measure(config, surveys, names, kinds, weights)
     options = SampleOptions(steps=steps, augment=config.augment, flip_robot=config.flip_robot)
     plain = SampleOptions(steps=steps, augment=False)
     train, held = [], []
@@ -78,7 +84,7 @@ def open_training_data(config: DataConfig, seed: int, steps: int, cache: Path, s
         if chosen.any():
             held.append(TrainingSet(name, source, measured[kind], weight, plain, rows[chosen]))
     digest = hashlib.sha256()
-    for part in [*(s.content_hash() for s in sources), *(json.dumps(m.to_dict()) for m in measured.values())]:
+    for part in [*(found.content for found in surveys), *(json.dumps(m.to_dict()) for m in measured.values())]:
         digest.update(part.encode())
     return TrainingData(
         train=SampleStream(train, seed),
@@ -145,13 +151,10 @@ def held_out_episodes(ids: Sequence[str], share: float) -> np.ndarray:
 
 def _measure(
     config: DataConfig,
-    sources: Sequence[EpisodeSource],
+    surveys: Sequence[Survey],
     names: Sequence[str],
     kinds: Sequence[EmbodimentKind],
     weights: Sequence[float],
-    frames: Sequence[IntArray],
-    cache: Path,
-    say: Say,
 ) -> dict[EmbodimentKind, Statistics]:
     """Statistics per kind of hand: the given ones, or those of the mixture."""
     if config.statistics is not None:
@@ -159,19 +162,30 @@ def _measure(
         for kind in kinds:
             demand_kind(given, kind)
         return {kind: given for kind in kinds}
-    say("measuring statistics (kept for the next run)")
-    options = StatisticsOptions(augment=config.augment, frames_per_episode=config.statistics_frames)
-    parts = [
-        cached_statistics(source, name, cache, options, max(config.workers, 1))
-        for source, name in zip(sources, names, strict=True)
-    ]
     measured: dict[EmbodimentKind, Statistics] = {}
     for kind in dict.fromkeys(kinds):
         chosen = [number for number, other in enumerate(kinds) if other == kind]
-        shares = [weights[number] * len(frames[number]) for number in chosen]
+        shares = [weights[number] * len(surveys[number].frames) for number in chosen]
         combine = mix if config.reference_averaging else pool
-        measured[kind] = combine([parts[n] for n in chosen], shares, "+".join(names[n] for n in chosen))
+        parts = [surveys[n].statistics for n in chosen]
+        measured[kind] = combine(parts, shares, "+".join(names[n] for n in chosen))
     return measured
+
+
+def _say_what_is_left_out(found: Survey, say: Say) -> None:
+    name = found.statistics.dataset
+    for episode, why in list(found.left_out.items())[:1]:
+        say(f"{name}: {len(found.left_out)} episodes are left out, for example {episode}: {why}")
+    doubts = [f"{count} {cause}" for cause, count in found.doubts.items() if count]
+    if doubts:
+        say(f"{name}: {', '.join(doubts)} are left out")
+
+
+def invent_if_asked(config: DataConfig, say: Say) -> None:
+    """Make synthetic data where they are asked for and not there; one process of a team does it."""
+    if config.synthetic and not config.paths[0].exists():
+        say(f"inventing {config.synthetic_episodes} episodes at {config.paths[0]}")
+        invent(config.synthetic, config.paths[0], config.synthetic_episodes)
 
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:

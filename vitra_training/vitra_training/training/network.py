@@ -39,9 +39,9 @@ class TrainingNetwork(nn.Module):
         self.vitra, self._loss, self._bf16 = vitra, loss, bf16
 
     def forward(self, batch: TrainBatch, sampling: Sampling | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss and its components; with `sampling` normalised actions (B, steps, action_dim) and nothing else.
+        """Loss and its components; with `sampling` normalised actions (R, B, steps, action_dim) and nothing else.
 
-        Denoising starts from the batch's first noise draw.
+        Denoising starts from the batch's R noise draws.
         """
         with torch.autocast(batch.pixels.device.type, torch.bfloat16, enabled=self._bf16):
             pixels = batch.pixels.float() / 127.5 - 1
@@ -69,15 +69,22 @@ class TrainingNetwork(nn.Module):
         return loss.total, loss.components
 
     def _sample(self, batch: TrainBatch, cognition: Tensor, sampling: Sampling) -> Tensor:
-        return self.vitra.denoise(
-            cognition.float(),
-            batch.noise[0],
-            batch.state,
-            batch.state_mask,
-            batch.action_mask,
+        draws = len(batch.noise)
+        repeated = [
+            part.repeat(draws, *[1] * (part.ndim - 1))
+            for part in (cognition.float(), batch.state, batch.state_mask, batch.action_mask)
+        ]
+        cognition, state, state_mask, action_mask = repeated
+        actions = self.vitra.denoise(
+            cognition,
+            batch.noise.flatten(0, 1),
+            state,
+            state_mask,
+            action_mask,
             steps=sampling.steps,
             guidance=sampling.guidance,
         )
+        return actions.view(draws, -1, *actions.shape[1:])
 
 
 def valid_components(batch: TrainBatch, max_prefix: int) -> Tensor:

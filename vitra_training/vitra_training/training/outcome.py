@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,21 @@ from vitra_training.training.metrics_logger import METRICS
 
 _WINDOW = 20
 _FALL = 0.9
+_GAP = 0.01
+"""Share by which the loss must rise with another example's picture or words."""
+
+
+class Gate(StrEnum):
+    """What a policy must have learned to be called good (facts/learning.md)."""
+
+    FELL = "losses fell"
+    """Training loss lower by a tenth at least; held-out loss lower too where it was measured twice."""
+    MOVES = "held-out wrist nearer than standing still"
+    """The mean of several sampled chunks, since a single sample is as wide as the spread of what people do."""
+    BELOW_BLIND = "held-out loss below the blind bound"
+    """Below what the distribution of actions alone gives."""
+    LOOKS = "another picture makes the loss worse"
+    LISTENS = "other words make the loss worse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +43,16 @@ class HeldOut:
     wrist_mm_still: float
     """The same error of a hand that stays where it is."""
     joint_deg: float
+    wrist_mm_mean: float = math.nan
+    """Of the mean of several samples."""
+    wrist_mm_best: float = math.nan
+    """Of the best of them."""
+    loss_blind: float = math.nan
+    """Of a linear denoiser that sees neither picture, words nor state."""
+    loss_other_pictures: float = math.nan
+    """With the picture of another example."""
+    loss_other_words: float = math.nan
+    """With the words of another example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +75,28 @@ class Outcome:
         if len(self.held_out) > 1:
             fell = fell and self.held_out[-1].loss < self.held_out[0].loss
         return fell
+
+    @property
+    def gates(self) -> dict[Gate, bool]:
+        """Which of the gates the policy passes; what was not measured is not passed."""
+        if not self.held_out:
+            return {gate: gate is Gate.FELL and self.fell for gate in Gate}
+        last = self.held_out[-1]
+        return {
+            Gate.FELL: self.fell,
+            Gate.MOVES: last.wrist_mm_mean < last.wrist_mm_still,
+            Gate.BELOW_BLIND: last.loss < last.loss_blind,
+            Gate.LOOKS: last.loss_other_pictures > (1 + _GAP) * last.loss,
+            Gate.LISTENS: last.loss_other_words > (1 + _GAP) * last.loss,
+        }
+
+    @property
+    def good(self) -> bool:
+        """Whether it passes all of them."""
+        return all(self.gates.values())
+
+
+_MEASURES = tuple(field.name for field in fields(HeldOut) if field.name != "step")
 
 
 def outcome_of(run: Path) -> Outcome:
@@ -79,5 +128,5 @@ def outcome_of(run: Path) -> Outcome:
 def _held_out(rows: Iterable[dict[str, float]]) -> Iterable[HeldOut]:
     for row in rows:
         if "held_out/loss" in row:
-            names = ("loss", "wrist_mm", "wrist_mm_still", "joint_deg")
-            yield HeldOut(int(row["step"]), *(row[f"held_out/{name}"] for name in names))
+            values = {name: row.get(f"held_out/{name}", math.nan) for name in _MEASURES}
+            yield HeldOut(step=int(row["step"]), **values)

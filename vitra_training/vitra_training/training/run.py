@@ -12,7 +12,7 @@ import torch
 
 from vitra_training.training.checkpoints import CheckpointFolder, Progress
 from vitra_training.training.config import TrainConfig, resume_differences
-from vitra_training.training.data import TrainingData, open_training_data
+from vitra_training.training.data import TrainingData, invent_if_asked, open_training_data
 from vitra_training.training.distributed import Team, join_team
 from vitra_training.training.errors import ResumeMismatchError
 from vitra_training.training.initial import build
@@ -40,14 +40,16 @@ def train(config: TrainConfig) -> int:
     if config.run.resume == "never" and folder.latest():
         raise ResumeMismatchError(config.directory, ["--run.resume is never, but it holds checkpoints"])
     with team.in_turn():
-        data = open_training_data(
-            config.data, config.run.seed, vitra.config.expert.steps, config.run.out / _CACHE, _say_if(team)
-        )
-        data = with_latents(data, config, team.device)
-        if newest:
-            _check_same_run(config.directory, newest, settings, data)
         if team.leads:
+            invent_if_asked(config.data, _say_if(team))
             folder.clean()
+    steps, cache = vitra.config.expert.steps, config.run.out / _CACHE
+    data = open_training_data(config.data, config.run.seed, steps, cache, _say_if(team), team.rank, team.world_size)
+    if config.data.latents:
+        with team.in_turn():
+            data = with_latents(data, config, team.device)
+    if newest:
+        _check_same_run(config.directory, newest, settings, data)
     trainer = Trainer(config, settings, vitra, tokenizer, data, team)
     if newest:
         trainer.restore(newest)

@@ -17,6 +17,7 @@ from vitra_policy.statistics import Statistics
 from vitra_training.datasets.samples.loader import Loader, LoaderOptions
 from vitra_training.training.average import MovingAverage
 from vitra_training.training.batch import TrainBatch
+from vitra_training.training.blind import BlindBound
 from vitra_training.training.checkpoints import CheckpointFolder, PolicyParts, Progress, TrainingState
 from vitra_training.training.config import TrainConfig
 from vitra_training.training.data import TrainingData
@@ -75,6 +76,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.parameters.items(), config.optimizer)
         self.average = MovingAverage(self.parameters, config.run.ema_decay) if config.run.ema_decay else None
         self.folder = CheckpointFolder(config.directory / CHECKPOINTS, config.run.keep)
+        self._blind = BlindBound(vitra.config.expert.steps, vitra.config.diffusion_steps, config.loss)
         self.step, self.place = 0, 0
         self.report: dict[str, Any] = {}
 
@@ -159,7 +161,7 @@ class Trainer:
             self.average.swap()
         loader = self._loader(self._data.held_out, 0, self.config.run.seed + 1)
         sampling = Sampling(guidance=self.config.run.evaluate_guidance)
-        result = evaluate(self.model, feed(loader), batches, self._data.by_set, self.team, sampling)
+        result = evaluate(self.model, feed(loader), batches, self._data.by_set, self.team, sampling, self._blind)
         if self.average:
             self.average.swap()
         if self.team.leads:
@@ -171,6 +173,8 @@ class Trainer:
 
     def _optimize(self, batches: Iterator[TrainBatch]) -> StepResult:
         parts = [next(batches) for _ in range(self._micro_batches)]
+        for part in parts if not self._blind.learnt else []:
+            self._blind.learn(part.actions.numpy(), part.action_mask.numpy())
         prefix, team = self.config.loss.max_prefix, self.team
         counts = torch.stack([valid_components(part, prefix) for part in parts]).to(team.device)
         total = team.sum(counts.sum()).clamp(min=1)
@@ -263,12 +267,15 @@ def _finite_rows(parts: list[TrainBatch]) -> list[bool]:
 
 
 def _flat(result: dict[str, Any]) -> dict[str, float]:
-    return {"loss": result["loss"], **result["mean"]}
+    values: dict[str, float] = {name: value for name, value in result.items() if name.startswith("loss")}
+    return values | result["mean"]
 
 
 def _in_words(result: dict[str, Any]) -> str:
     mean = result["mean"]
+    blind = f" (blind bound {result['loss_blind']:.4f})" if "loss_blind" in result else ""
     return (
-        f"loss {result['loss']:.4f}, wrist {mean['wrist_mm']:.1f} mm (standing still {mean['wrist_mm_still']:.1f}) "
-        f"and {mean['wrist_deg']:.1f} degrees, joints {mean['joint_deg']:.1f} degrees"
+        f"loss {result['loss']:.4f}{blind}, wrist {mean['wrist_mm']:.1f} mm (mean of {result['samples_per_chunk']} "
+        f"samples {mean['wrist_mm_mean']:.1f}, best {mean['wrist_mm_best']:.1f}, standing still "
+        f"{mean['wrist_mm_still']:.1f}) and {mean['wrist_deg']:.1f} degrees, joints {mean['joint_deg']:.1f} degrees"
     )

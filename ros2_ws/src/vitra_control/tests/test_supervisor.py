@@ -374,3 +374,19 @@ def test_a_node_may_name_the_cause_of_its_fault(said: str, kept: str) -> None:
     world.supervisor.beat("/retarget", BeatState.FAULT, "the picture stands still", world.now_s, cause=said)
     world.supervisor.tick(world.now_s)
     assert world.supervisor.reason.cause == kept
+
+
+def test_a_supervisor_that_is_about_to_end_stops_the_robot_and_arms_nothing_any_more() -> None:
+    world = World().armed()
+    world.supervisor.retire(StopCause.LAUNCHER_LOST, "launcher", "process 7 ended", world.now_s)
+    assert not world.supervisor.motion_allowed
+    assert str(world.supervisor.reason) == "launcher_lost (launcher): process 7 ended"
+    answer = world.supervisor.rearm(world.now_s)
+    assert not answer.success
+    assert "about to end: process 7 ended" in answer.message
+
+
+def test_the_end_of_the_launcher_is_no_stop_where_nothing_moves() -> None:
+    world = World()
+    world.supervisor.retire(StopCause.LAUNCHER_LOST, "launcher", "process 7 ended", world.now_s)
+    assert world.supervisor.phase is SafetyPhase.DISARMED

@@ -150,6 +150,7 @@ class Supervisor:
         self._armed_s = self._stopped_s = self._stall_ended_s = float("-inf")
         self._devices: dict[str, _Device] = {}
         self._last_tick_s = now_s
+        self._retired = ""
 
     @property
     def motion_allowed(self) -> bool:
@@ -205,6 +206,12 @@ class Supervisor:
             self.phase, self.reason = SafetyPhase.STOPPED, StopReason(cause, source, detail, now_s)
         return first
 
+    def retire(self, cause: StopCause, source: str, detail: str, now_s: float) -> None:
+        """The supervisor itself is about to end: stop what moves, and let nothing move any more."""
+        self._retired = detail
+        if self.phase is SafetyPhase.ARMED:
+            self.stop(cause, source, detail, now_s)
+
     def rearm(self, now_s: float, given: OrderState | None = None) -> RearmResult:
         """Allow motion in a new epoch, if all that is required is ready and no STOP is newer than the order.
 
@@ -234,7 +241,8 @@ class Supervisor:
 
     def not_ready(self, now_s: float) -> list[str]:
         """What `rearm` would refuse for, in words."""
-        return [str(problem) for problem in self._problems(now_s)]
+        going = [f"the supervisor is about to end: {self._retired}"] if self._retired else []
+        return going + [str(problem) for problem in self._problems(now_s)]
 
     def tick(self, now_s: float) -> bool:
         """Look at everything (every `period_s`); returns whether motion is allowed.

@@ -31,6 +31,7 @@ from vitra_description.names import SIDES
 from vitra_msgs.msg import DriverState, Heartbeat, Permit, SafetyState
 from vitra_msgs.srv import Rearm
 from vitra_runtime import qos
+from vitra_runtime.departure import DepartureCause, DepartureReason
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -102,6 +103,16 @@ class SafetySupervisorNode(StackNode[Parameters]):
         self.create_service(Rearm, "~/rearm_from", self._on_rearm_from)
         self.create_timer(_REPORT_PERIOD_S, self._report)
         self.create_timer(_PUBLISHERS_PERIOD_S, self._look_at_publishers)
+
+    linger_s = 1.5  # longer than the nodes it judges: what stopped the robot must be known before they fall silent
+
+    def depart(self, reason: DepartureReason) -> None:  # noqa: D102
+        lost = reason.cause is DepartureCause.LAUNCHER_LOST
+        cause, source = (StopCause.LAUNCHER_LOST, "launcher") if lost else (StopCause.NODE_INACTIVE, self.get_name())
+        with self._lock:
+            self._supervisor.retire(cause, source, reason.detail, time.monotonic())
+        self._publish_permit()
+        self._publish_state()
 
     def start(self) -> None:  # noqa: D102
         self._running.set()

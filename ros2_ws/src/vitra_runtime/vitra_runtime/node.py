@@ -20,13 +20,16 @@ from rclpy.signals import SignalHandlerOptions
 from vitra_msgs.msg import Heartbeat
 from vitra_policy.errors import VitraError
 from vitra_runtime import parameters, qos
+from vitra_runtime.departure import Departure, DepartureCause, DepartureReason
 from vitra_runtime.discovery_check import Hearing, Listener
+from vitra_runtime.parent_watch import ParentWatch
 from vitra_runtime.scheduling import request_realtime
 from vitra_runtime.threads import WatchedThread, ended_threads
 from vitra_runtime.timing import Ticker
 
 HEARTBEAT_PERIOD_S = 0.1
 RETRY_PERIOD_S = 1.0
+LINGER_S = 0.5
 LISTEN_PERIOD_S = 0.25
 LISTEN_S = 10.0  # a process that hears all others for so long after its start goes on doing so
 HEARD_WITHIN_S = 1.5
@@ -46,6 +49,9 @@ class StackNode(LifecycleNode, Generic[P]):
     Subclasses fill `setup` (raise VitraError to refuse; it is tried again every second), `start`, `halt` and
     `teardown`. `teardown` is the only cleanup path: it also runs after an error and at the end of the process, and
     must work on a half set-up node.
+
+    A node of a launch ends with its launcher (`vitra_runtime.departure`): `depart` tells it, and for `linger_s` from
+    then on it goes on as before.
 
     Args:
         name: node name; launch may remap it.
@@ -71,6 +77,12 @@ class StackNode(LifecycleNode, Generic[P]):
         self._listener: Listener | None = Listener(self, self._hearing)
         self._listen_until_s = time.monotonic() + LISTEN_S
         self._listen_timer = self.create_timer(LISTEN_PERIOD_S, self._listen)
+
+    linger_s = LINGER_S
+    """How long the node stays as it is when its launch ends: the supervisor must be able to say why it stopped."""
+
+    def depart(self, reason: DepartureReason) -> None:
+        """The process is about to end; called once, at once, from a thread of its own."""
 
     def setup(self) -> None:
         """Open what the node needs; raise VitraError to refuse."""
@@ -233,16 +245,16 @@ def _words(error: Exception) -> str:
 
 
 def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) -> int:
-    """Spin one node until SIGINT or SIGTERM, then take it down once; returns the exit code.
+    """Spin one node until a signal or the end of its launcher, then take it down once; returns the exit code.
 
     A second Ctrl-C (the terminal and the launcher both send one) is ignored while the node cleans up, SIGTERM until it
     has.
     """
     jitter = request_realtime()
+    departure = Departure(ParentWatch.wanted())
+    departure.listen()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     try:
         node = make_node()
     except VitraError as error:
@@ -251,12 +263,13 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
         return 2
     if jitter:
         node.get_logger().warning(jitter)
+    departure.tell(node.depart)
     node.context.on_shutdown(stop.set)  # cheaper than asking the context after each event
     executor = EventsExecutor()
     executor.add_node(node)
     code, settled = 0, False
     try:
-        while not stop.is_set():
+        while not stop.is_set() and not departure.is_due(node.linger_s):
             executor.spin_once(timeout_sec=0.1)
             node.came_round()
             if not settled and node.is_active:
@@ -267,8 +280,9 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
     except Exception as error:
         node.get_logger().fatal(_words(error))
         code = 1
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    departure.ignore_signals()
+    if departure.reason is not None and departure.reason.cause is DepartureCause.LAUNCHER_LOST:
+        node.get_logger().error(f"ends: {departure.reason}")
     node.end()
     node.stop_beating()
     # Nothing of ours is left to save, and Fast DDS now and then never returns: the launcher's SIGTERM may end it.

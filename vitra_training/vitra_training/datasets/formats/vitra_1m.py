@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,6 @@ from vitra_training.datasets.errors import BrokenFileError, MissingKeyError, Wro
 from vitra_training.datasets.formats.safe_pickle import load_npy_dict
 
 INDEX_NAME = "episode_frame_index.npz"
-VIDEO_ROOTS = {
-    "ego4d": "Ego4D_root",
-    "epic": "Epic-Kitchen",
-    "egoexo4d": "EgoExo4D_root",
-    "ssv2": "Somethingsomething-v2_root",
-}
-"""Start of a data set's lower-case name -> folder of its videos under `Video/`."""
-_VIDEO_SUFFIXES = (".mp4", ".MP4", ".webm")
-_PART_FRAMES = 2000
 _ID = re.compile(r"^(?P<dataset>[^_]+)_(?P<video>.+)_ep_(?P<index>[^_]+)$")
 
 _HAND_SHAPES: dict[str, tuple[int | None, ...]] = {
@@ -119,41 +110,6 @@ def read_index(path: Path) -> tuple[NDArray[np.int64], list[str]]:
     except Exception as cause:  # zip, header and key errors alike mean the same to a user
         raise BrokenFileError(path, "episode index", cause) from None
     return np.asarray(pairs, dtype=np.int64).reshape(-1, 2), [str(name) for name in ids]
-
-
-def find_video(video_roots: Sequence[Path], episode: HumanEpisode) -> tuple[Path, NDArray[np.int64]]:
-    """The video file of an episode and its frame numbers in that file.
-
-    Looks for `{name}.mp4|.MP4|.webm` in the roots and their published sub-folders, then for `{name}_part{k}.mp4` pieces
-    of 2000 frames.
-
-    Raises:
-        BrokenFileError: not there, or the episode spans two parts.
-    """
-    folders = [folder for root in video_roots for folder in _video_folders(root, episode.dataset)]
-    frames = episode.video_decode_frame
-    for folder in folders:
-        for suffix in _VIDEO_SUFFIXES:
-            if (path := folder / f"{episode.video_name}{suffix}").is_file():
-                return path, frames
-    parts = np.unique(frames // _PART_FRAMES)
-    if len(parts) == 1:
-        for folder in folders:
-            path = folder / f"{episode.video_name}_part{int(parts[0]) + 1}.mp4"
-            if path.is_file():
-                return path, frames - parts[0] * _PART_FRAMES
-    elif any((folder / f"{episode.video_name}_part1.mp4").is_file() for folder in folders):
-        raise BrokenFileError(
-            episode.video_name, "video", f"episode {episode.id} crosses from one video part into the next"
-        )
-    searched = ", ".join(str(folder) for folder in dict.fromkeys(folders))
-    raise BrokenFileError(f"{episode.video_name}.mp4", "video", f"not found in {searched}")
-
-
-def _video_folders(root: Path, dataset: str) -> Iterable[Path]:
-    names = [folder for start, folder in VIDEO_ROOTS.items() if dataset.lower().startswith(start)]
-    bases = (root, root / "Video")
-    return [*bases, *(base / name for base in bases for name in (names or VIDEO_ROOTS.values()))]
 
 
 def _read_hand(path: Path, content: Mapping[str, Any], side: Side, length: int) -> HumanHand:

@@ -24,7 +24,7 @@ _MIRRORED = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])} | {
 _SIDE_WORDS = re.compile(rf"\b({'|'.join(sorted(_MIRRORED, key=len, reverse=True))})\b", re.IGNORECASE)
 _COLOURS = (
     "red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ea]y|beige|cyan|magenta|turquoise|teal|"
-    "maroon|navy|gold|golden|silver|tan|indigo|crimson|colou?r(ed)?|reddish|bluish|greenish|yellowish"
+    "maroon|navy|gold|golden|silver|tan|indigo|crimson|olive|lime|ivory|colou?r(ed)?|reddish|bluish|greenish|yellowish"
 )
 _COLOUR_WORDS = re.compile(rf"\b({_COLOURS})\b", re.IGNORECASE)
 

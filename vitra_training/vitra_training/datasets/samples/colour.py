@@ -1,16 +1,19 @@
-"""Colour jitter as one affine map, so that it costs nothing beside the conversion from YUV."""
+"""Colour jitter exactly as the reference's, by tables, and the conversion from YUV."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
 
-_LUMA = np.array([0.299, 0.587, 0.114])
-_YIQ = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
+_HUE_TURN = np.float32(180)
+"""OpenCV's number for a whole turn of hue in 8 bits."""
+_LEVELS = np.arange(256).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +23,19 @@ class ColourOptions:
     probability: float = 0.8
     """How often colours change at all."""
     brightness: float = 0.3
-    """Factor in [1 - this, 1 + this]."""
+    """Share of full scale that is added, either way."""
     contrast: float = 0.3
-    """Factor about the mean grey in [1 - this, 1 + this]."""
+    """Factor about mid grey in [1 - this, 1 + this]."""
     saturation: float = 0.4
-    """Factor in [1 - this, 1 + this]."""
+    """Factor of HSV saturation in [1 - this, 1 + this]."""
     hue_turns: float = 0.3
-    """Hue shift in turns, either way."""
+    """HSV hue shift in turns, either way."""
     hue_turns_named: float = 0.04
     """The same when the caption names a colour."""
 
 
 def sample_colour(rng: np.random.Generator, options: ColourOptions, colour_named: bool) -> Array | None:
-    """(4,) brightness, contrast, saturation factors and hue shift in turns; None for no change.
+    """(4,) brightness added, contrast and saturation factors, and hue shift in turns; None for no change.
 
     Consumes a fixed amount of randomness.
     """
@@ -41,25 +44,28 @@ def sample_colour(rng: np.random.Generator, options: ColourOptions, colour_named
         return None
     hue = options.hue_turns_named if colour_named else options.hue_turns
     spread = np.array([options.brightness, options.contrast, options.saturation, hue])
-    return np.array([1.0, 1.0, 1.0, 0.0]) + spread * (2 * draws[1:] - 1)
+    return np.array([0.0, 1.0, 1.0, 0.0]) + spread * (2 * draws[1:] - 1)
 
 
-def colour_matrix(factors: Array, mean_grey: float) -> Array:
-    """(3, 4) affine map of RGB in 0..255: brightness, then contrast about the mean grey, saturation and hue.
+def jitter(rgb: Image, factors: Array) -> Image:
+    """A picture (H, W, 3) with changed colours: brightness, contrast, then saturation and hue in 8-bit HSV.
 
-    Hue turns the chroma plane of YIQ, which keeps luma and is linear (a hue shift in HSV is not).
+    Every operation of the reference is a function of one number of 256 values, rounding and clipping included, so
+    tables give its very bytes.
 
     Args:
+        rgb: the picture.
         factors: (4,) of :func:`sample_colour`.
-        mean_grey: mean luma of the picture before any change, 0..255.
     """
-    brightness, contrast, saturation, hue = factors
-    angle = 2 * np.pi * hue
-    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
-    saturate = saturation * np.eye(3) + (1 - saturation) * np.ones((3, 1)) * _LUMA
-    linear = np.linalg.solve(_YIQ, turn @ _YIQ) @ saturate * (contrast * brightness)
-    shift = (1 - contrast) * brightness * mean_grey
-    return np.concatenate([linear, np.full((3, 1), shift)], axis=1)
+    brightness, contrast, saturation, hue = map(float, factors)
+    grey = np.clip(_LEVELS / 255 + np.float32(brightness), 0, 1)
+    grey = np.clip((grey - np.float32(0.5)) * np.float32(contrast) + np.float32(0.5), 0, 1)
+    hsv = cv2.cvtColor(cv2.LUT(rgb, (grey * 255).astype(np.uint8)), cv2.COLOR_RGB2HSV)
+    turned = ((_LEVELS + np.float32(hue) * _HUE_TURN) % _HUE_TURN).astype(np.uint8)
+    saturated = np.clip(_LEVELS * np.float32(saturation), 0, 255).astype(np.uint8)
+    tables = np.stack([turned, saturated, _LEVELS.astype(np.uint8)], axis=-1)[None]
+    back = cv2.cvtColor(cv2.LUT(hsv, tables), cv2.COLOR_HSV2RGB)
+    return np.asarray(cv2.LUT(back, (_LEVELS / 255 * 255).astype(np.uint8)), dtype=np.uint8)
 
 
 def rgb_from_yuv(colour_space: int, full_range: bool) -> Array:
@@ -75,8 +81,3 @@ def rgb_from_yuv(colour_space: int, full_range: bool) -> Array:
     chroma = np.array([[0, 2 * (1 - kr)], [-2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg], [2 * (1 - kb), 0]])
     linear = np.concatenate([np.full((3, 1), y_scale), chroma * c_scale], axis=1)
     return np.concatenate([linear, -linear @ np.array([[y_offset], [128.0], [128.0]])], axis=1)
-
-
-def after(second: Array, first: Array) -> Array:
-    """(3, 4) affine map that applies `first`, then `second`."""
-    return np.concatenate([second[:, :3] @ first[:, :3], second[:, :3] @ first[:, 3:] + second[:, 3:]], axis=1)

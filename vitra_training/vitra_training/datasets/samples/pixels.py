@@ -1,4 +1,4 @@
-"""Pictures for the network straight from decoded frames: one remap per plane, one colour map."""
+"""Pictures for the network straight from decoded frames: one remap per plane, one colour conversion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.image import shrink_short_side
 from vitra_training.datasets.camera import Camera
-from vitra_training.datasets.samples.colour import after, colour_matrix, rgb_from_yuv
+from vitra_training.datasets.samples.colour import jitter, rgb_from_yuv
 from vitra_training.datasets.samples.view import View
 
 Array = NDArray[np.float64]
@@ -18,14 +18,13 @@ Image = NDArray[np.uint8]
 
 PICTURE_PX = 224
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
-_GREY = 128.0
 
 
 def warp_frame(frame: Any, source: Camera, view: View, colour: Array | None = None, size_px: int = PICTURE_PX) -> Image:
     """The (size, size, 3) RGB picture that a view shows of a decoded frame.
 
-    Luma and chroma planes are warped as decoded, and conversion to RGB and colour jitter are one affine map at the
-    output size, so nothing is ever computed at the source's size. Frames much finer than the view are first shrunk.
+    Luma and chroma planes are warped as decoded, and conversion to RGB and colour jitter happen at the output size, so
+    nothing is ever computed at the source's size. Frames much finer than the view are first shrunk.
 
     Args:
         frame: `av.VideoFrame` of any pixel format.
@@ -54,10 +53,8 @@ def warp_frame(frame: Any, source: Camera, view: View, colour: Array | None = No
         )
     cv2.merge(planes, yuv)
     to_rgb = rgb_from_yuv(int(space), full)
-    if colour is not None:
-        mean = to_rgb[0, 0] * (float(cv2.mean(planes[0])[0]) - _black_level(to_rgb))
-        to_rgb = after(colour_matrix(colour, mean), to_rgb)
-    return np.asarray(cv2.transform(yuv, to_rgb), dtype=np.uint8)
+    rgb = np.asarray(cv2.transform(yuv, to_rgb), dtype=np.uint8)
+    return rgb if colour is None else jitter(rgb, colour)
 
 
 def plain_picture(rgb: Image, flipped: bool = False, size_px: int = PICTURE_PX) -> Image:
@@ -70,11 +67,6 @@ def plain_picture(rgb: Image, flipped: bool = False, size_px: int = PICTURE_PX) 
 
 
 _SHIFT = np.array([[1.0, 0, -0.5], [0, 1.0, -0.5], [0, 0, 1]])
-
-
-def _black_level(to_rgb: Array) -> float:
-    """Luma value that becomes black."""
-    return float(-(to_rgb[0] @ np.array([0.0, _GREY, _GREY, 1.0])) / to_rgb[0, 0])
 
 
 def _source_step(H: Array, size_px: int) -> float:

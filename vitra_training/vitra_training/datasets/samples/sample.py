@@ -31,7 +31,7 @@ from vitra_policy.transforms import delta_wrist, euler_xyz_from_matrix
 from vitra_training.datasets.errors import ForeignStatisticsError, MissingCaptionError, NoValidHandError
 from vitra_training.datasets.samples.captions import mirror_words, pick_wording, window_at
 from vitra_training.datasets.samples.colour import ColourOptions
-from vitra_training.datasets.samples.motion import EmbodimentKind, Motion, camera_from_wrist, palm_path
+from vitra_training.datasets.samples.motion import EmbodimentKind, HandMotion, Motion, camera_from_wrist, palm_path
 from vitra_training.datasets.samples.view import View, full_view
 from vitra_training.datasets.samples.view_sampler import ViewOptions, sample_view
 
@@ -80,7 +80,8 @@ class Chunk:
     actions: Array
     """(steps, 102) zeros where masked."""
     step_valid: Mapping[Side, BoolArray]
-    """(steps,) per hand: the step lies in the episode and the hand is valid before and after it."""
+    """(steps,) per hand: the step lies in the episode and in the caption that holds now, no frame was dropped up to it,
+    and the hand is valid before and after it and does not jump."""
     hands: Hands
     """Hands whose state is valid."""
 
@@ -152,7 +153,8 @@ def cut_chunk(motion: Motion, frame: int, view: View, steps: int = STEPS) -> Chu
         state, action = np.zeros(HAND_DIM), np.zeros((steps, HAND_DIM))
         state[:3], state[3:6] = wrists[0, :3, 3], euler_xyz_from_matrix(wrists[0, :3, :3])
         state[FINGERS] = hand.fingers_rad[frame]
-        valid = hand.valid[frame : stop - 1] & hand.valid[frame + 1 : stop]
+        valid = hand.valid[frame : stop - 1] & hand.valid[frame + 1 : stop] & _described(hand, frame, stop)
+        valid &= np.logical_and.accumulate(motion.regular[frame : stop - 1]) & ~hand.jumps[frame : stop - 1]
         if len(valid):
             action[: len(valid), WRIST] = delta_wrist(wrists)
             action[: len(valid), FINGERS] = hand.next_fingers_rad[frame + 1 : stop]
@@ -194,7 +196,7 @@ def network_numbers(
     A hand that the statistics do not know is masked.
 
     Raises:
-        NoValidHandError: they know none of the valid hands.
+        NoValidHandError: they know none of the valid hands, or no step can be learned from.
         ForeignStatisticsError: they are of another kind of hand; this is no matter of one episode, so it is not a
             `DatasetError` and stops a loader.
     """
@@ -206,6 +208,8 @@ def network_numbers(
     mask = np.zeros((len(chunk.actions), MODEL_ACTION_DIM), dtype=bool)
     for side in known.active:
         mask[chunk.step_valid[side], HAND[side]] = True
+    if not mask.any():
+        raise NoValidHandError(f"steps of {' and '.join(known.active)} hand")
     valid = state_mask(Hands() if hide_state else known)
     state = np.where(valid, pad_state(statistics.normalise_state(chunk.state)), 0.0)
     actions = np.where(mask, pad_action(statistics.normalise_action(chunk.actions)), 0.0)
@@ -217,6 +221,12 @@ def network_numbers(
         action_mask=mask,
         kind=kind,
     )
+
+
+def _described(hand: HandMotion, frame: int, stop: int) -> BoolArray:
+    """(stop - 1 - frame,) whether a step ends within the caption that the instruction quotes; all without a caption."""
+    window = window_at(hand.text, frame)
+    return np.arange(frame + 1, stop) < (window.end if window else stop)
 
 
 def _other(side: Side) -> Side:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from vitra_policy.statistics import Statistics
 from vitra_training.datasets.episode import IntArray
-from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, FrameMissingError, TooManyBadSamplesError
+from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, TooManyBadSamplesError
 from vitra_training.datasets.samples.captions import names_colour
 from vitra_training.datasets.samples.colour import sample_colour
 from vitra_training.datasets.samples.mixture import Schedule
-from vitra_training.datasets.samples.motion import Motion, motion_of
+from vitra_training.datasets.samples.motion import Motion, checked_motion
 from vitra_training.datasets.samples.pixels import plain_picture, warp_frame
 from vitra_training.datasets.samples.sample import (
     Framing,
@@ -176,10 +176,7 @@ class SampleStream:
             return self._motions[key]
         recording = self.sets[number].source.load(episode)
         path, frames = recording.video.path, recording.video.frames
-        video = self._videos.get(path)
-        if len(frames) and int(frames.max()) >= len(video):
-            raise FrameMissingError(path, int(frames.max()), len(video))
-        motion = motion_of(recording.episode, video.width, video.height)
+        motion = checked_motion(recording, self._videos.get(path))
         self._motions[key] = (motion, path, frames)
         if len(self._motions) > _CACHED_MOTIONS:
             self._motions.popitem(last=False)

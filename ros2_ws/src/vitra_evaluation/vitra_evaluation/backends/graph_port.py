@@ -17,6 +17,7 @@ from std_srvs.srv import Trigger
 
 from vitra_bringup import pictures
 from vitra_bringup.graph_client import GraphClient, GraphError
+from vitra_console.wrist_paths import FRESH_S, draw_paths, wrist_paths_px
 from vitra_evaluation.backends.port import Check, Event
 from vitra_evaluation.plan.plan import Plan, Robot
 from vitra_evaluation.plan.schedule import Slot
@@ -27,7 +28,6 @@ from vitra_runtime import qos
 _CAMERA_HZ = 30.0
 _MIN_RATE_SHARE = 0.5
 _MIN_FREE_GB = 2.0
-_PATH_AGE_S = 1.0
 _STEP_S = 0.05
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
@@ -192,8 +192,8 @@ class GraphPort:
         if frame is None:
             return None
         image = pictures.decode(frame)
-        if chunk is not None and _stamp_s(frame) - _stamp_s(chunk) < _PATH_AGE_S:
-            pictures.draw_paths(image, pictures.wrist_paths_px(chunk, intrinsics))
+        if chunk is not None and _stamp_s(frame) - _stamp_s(chunk) < FRESH_S:
+            draw_paths(image, wrist_paths_px(chunk, intrinsics))
         return bytes(cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1])
 
     def close(self) -> None:
