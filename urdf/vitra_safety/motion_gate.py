@@ -40,6 +40,8 @@ class StopCause(StrEnum):
     FAULT = "fault"
 
 
+_MAX_LEAD_S = 0.002
+"""How far ahead of its receipt a permit may be stamped: clocks are read one after the other."""
 _LATCHING = (StopCause.SECOND_SUPERVISOR, StopCause.SECOND_COMMANDER, StopCause.FAULT)
 """Causes that end in a latch however short they are."""
 
@@ -80,7 +82,7 @@ class MotionGate:
         self._permit_s = self._command_s = self._feedback_s = float("-inf")
         self._lost_s: float | None = None
 
-    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0) -> bool:
+    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> bool:
         """A permit arrived.
 
         Args:
@@ -88,10 +90,13 @@ class MotionGate:
             allowed: Whether it allows motion.
             now_s: Monotonic time.
             source: Identity of the supervisor.
+            age_s: Time since it was given; one that was on its way for too long permits nothing.
 
         Returns:
             True if it begins a new epoch with motion allowed: re-arm the guard from what is held.
         """
+        if allowed and not -_MAX_LEAD_S <= age_s <= self.limits.permit_s:
+            return False
         if conflict := self._conflict(epoch, allowed, now_s, source):
             self._conflict_s = now_s
             self._end(StopCause.SECOND_SUPERVISOR, conflict)

@@ -107,7 +107,7 @@ class SetpointStream:
         if self.gate.state in (MotionState.HOLDING, MotionState.LATCHED) and self._measured is not None:
             self.guard.resync(self._measured)
 
-    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0) -> None:
+    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
         """A permit arrived; a new epoch re-arms the guard from what is held."""
         if allowed and epoch > self.gate.epoch:
             if self.start_rad is None:
@@ -115,7 +115,7 @@ class SetpointStream:
             if self.rest_error_now_rad > self.rest_error_rad:
                 allowed = False  # it would begin with a leap; its driver reports the fault
         start = self.start_rad
-        if self.gate.on_permit(epoch, allowed, now_s, source) and start is not None:
+        if self.gate.on_permit(epoch, allowed, now_s, source, age_s) and start is not None:
             self.guard.rearm(epoch, start)
             self._setpoint = self._pending = self._stop = None
 

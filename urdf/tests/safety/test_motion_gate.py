@@ -191,3 +191,20 @@ def test_a_denied_permit_of_a_new_epoch_clears_nothing(bench: Bench) -> None:
     bench.gate.on_fault("x")
     bench.allowed, bench.epoch = False, 7
     assert bench.run(0.1) is MotionState.LATCHED
+
+
+@pytest.mark.parametrize("age_s", [0.11, 5.0, -0.01, float("nan")])
+def test_a_permit_that_was_on_its_way_for_too_long_permits_nothing(bench: Bench, age_s: float) -> None:
+    bench.permit = False
+    for _ in range(50):
+        bench.gate.on_permit(1, True, bench.now_s, age_s=age_s)
+        assert bench.run(0.01) is MotionState.HOLDING
+    assert bench.gate.epoch == 0
+
+
+def test_a_late_permit_that_denies_still_stops(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.at_rest = False
+    bench.gate.on_permit(1, False, bench.now_s, age_s=3.0)
+    bench.gate.update(bench.now_s, False)
+    assert bench.gate.state is MotionState.STOPPING

@@ -136,10 +136,10 @@ class ArmDriver:
 
     # Inputs ---------------------------------------------------------------------------------------------------------
 
-    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0) -> None:
+    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
         """A permit of the safety supervisor; a new epoch ends a latch."""
         with self._lock:
-            self._stream.on_permit(epoch, allowed and not self._closing, now_s, source)
+            self._stream.on_permit(epoch, allowed and not self._closing, now_s, source, age_s)
 
     def on_command(
         self, position_rad: Sequence[float], *, sequence: int, epoch: int, age_s: float, now_s: float, source: int = 0

@@ -130,7 +130,8 @@ class RealmanDriverNode(StackNode[Parameters]):
 
     def _on_permit(self, message: Permit) -> None:
         if self._driver is not None:
-            self._driver.on_permit(message.epoch, message.motion_allowed, time.monotonic(), message.source)
+            age_s = time.time() - stamp_to_s(message.header.stamp)
+            self._driver.on_permit(message.epoch, message.motion_allowed, time.monotonic(), message.source, age_s)
 
     def _on_clear_errors(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         driver = self._driver

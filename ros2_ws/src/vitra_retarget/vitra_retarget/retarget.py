@@ -12,6 +12,7 @@ from vitra_description.limits import HAND_LIMITS
 from vitra_description.names import CAMERA_FRAME, SIDES, Side
 from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, ROTATION, TRANSLATION, WRIST
 from vitra_policy.hand.xhand_map import xhand_from_mano
+from vitra_policy.prompt import InstructionError, hands_of
 from vitra_policy.transforms import (
     integrate_wrist,
     make_pose,
@@ -21,6 +22,7 @@ from vitra_policy.transforms import (
 from vitra_retarget.errors import (
     ChunkFlagsError,
     ChunkFrameError,
+    ChunkIdleHandError,
     ChunkImplausibleError,
     ChunkLengthError,
     ChunkNotFiniteError,
@@ -31,6 +33,8 @@ Array = NDArray[np.float64]
 MAX_STEPS = 512
 MAX_STEP_S = 1.0
 MAX_WRIST_SPEED_M_S = 5.0
+MAX_REACH_M = 2.0
+"""From the arm's base to the wrist: twice what an arm with a hand can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class HandChunk:
         observed: (102,) both hands at the observation, absolute in the camera frame; the anchor of the deltas.
         left_valid: Whether the left half carries anything.
         right_valid: Same for the right half.
+        source: "policy" or "teleop".
+        instruction: What a policy follows; the hands that it names are the only ones that may move.
     """
 
     frame_id: str
@@ -54,6 +60,8 @@ class HandChunk:
     observed: ArrayLike
     left_valid: bool
     right_valid: bool
+    source: str = ""
+    instruction: str = ""
 
     @property
     def valid(self) -> tuple[Side, ...]:
@@ -99,7 +107,8 @@ class Retargeter:
             ChunkFlagsError: no valid hand.
             ChunkLengthError: wrong number of values or steps, or a step duration out of range.
             ChunkNotFiniteError: NaN or infinity in a valid hand.
-            ChunkImplausibleError: a wrist delta no hand could do.
+            ChunkImplausibleError: a wrist delta no hand could do, or a wrist where no arm reaches.
+            ChunkIdleHandError: a policy moves a hand that the instruction leaves idle.
         """
         if chunk.frame_id != self._camera_frame:
             raise ChunkFrameError(
@@ -108,6 +117,7 @@ class Retargeter:
             )
         if not chunk.valid:
             raise ChunkFlagsError("Chunk has neither left_valid nor right_valid set: nothing to do.")
+        _check_hands(chunk)
         actions, observed = _checked(chunk)
         return {
             side: self._side(side, actions[:, HAND[side.value]], observed[HAND[side.value]], chunk.step_s)
@@ -128,12 +138,31 @@ class Retargeter:
         camera_from_observed = make_pose(observed[TRANSLATION], matrix_from_euler_xyz(observed[ROTATION]))
         camera_from_wrist = integrate_wrist(camera_from_observed, actions[:, WRIST])
         arm_base_from_wrist = self._arm_base_from_camera[side] @ camera_from_wrist
+        reach_m = np.linalg.norm(arm_base_from_wrist[:, :3, 3], axis=1)
+        if not reach_m.max() <= MAX_REACH_M:
+            raise ChunkImplausibleError(
+                f"The {side} wrist is to be {reach_m.max():.3g} m from its arm's base in step {reach_m.argmax()}, "
+                f"allowed are {MAX_REACH_M:g}. Check units and frame of the observed hands, and the calibration."
+            )
         wrist = np.concatenate(
             [arm_base_from_wrist[:, :3, 3], quaternion_from_matrix(arm_base_from_wrist[:, :3, :3])], axis=1
         )
         wanted = xhand_from_mano(actions[:, FINGERS])
         hand = np.clip(wanted, HAND_LIMITS.lower_rad, HAND_LIMITS.upper_rad)
         return SideTargets(wrist, hand, int(np.count_nonzero(hand != wanted)))
+
+
+def _check_hands(chunk: HandChunk) -> None:
+    """Whether the instruction lets these hands move; people who teleoperate say so with a clutch instead."""
+    if chunk.source != "policy":
+        return
+    try:
+        named = hands_of(chunk.instruction)
+    except InstructionError as error:
+        raise ChunkIdleHandError(f"Nothing says which hands may move: {error}") from error
+    for side in chunk.valid:
+        if not named[side.value]:
+            raise ChunkIdleHandError(f"'{chunk.instruction}' leaves the {side} hand idle, but the chunk moves it.")
 
 
 def _checked(chunk: HandChunk) -> tuple[Array, Array]:

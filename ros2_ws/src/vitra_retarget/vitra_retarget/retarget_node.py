@@ -115,6 +115,8 @@ def contents(message: HandActionChunk) -> HandChunk:
         observed=np.asarray(message.observed, dtype=np.float64),
         left_valid=message.left_valid,
         right_valid=message.right_valid,
+        source=message.source,
+        instruction=message.instruction,
     )
 
 

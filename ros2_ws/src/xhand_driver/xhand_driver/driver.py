@@ -120,10 +120,10 @@ class HandDriver:
         """Time since the last good state; infinite before the first."""
         return self._stream.gate.feedback_age_s(now_s)
 
-    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0) -> None:
+    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
         """A permit of the safety supervisor; a new epoch ends a latch, but not a fault that is still there."""
         with self._mutex:
-            self._stream.on_permit(epoch, allowed and self._open, now_s, source)
+            self._stream.on_permit(epoch, allowed and self._open, now_s, source, age_s)
             if self.fault and self.sample is not None:
                 self._stream.on_fault(self.fault)
 

@@ -93,7 +93,7 @@ class XHandDriverNode(StackNode[Parameters]):
     # Executor thread ------------------------------------------------------------------------------------------------
 
     def _on_command(self, message: HandCommand) -> None:
-        age_s = self.get_clock().now().nanoseconds * 1e-9 - stamp_to_s(message.header.stamp)
+        age_s = time.time() - stamp_to_s(message.header.stamp)
         self._driver.on_command(
             message.position_rad,
             sequence=message.sequence,
@@ -104,7 +104,8 @@ class XHandDriverNode(StackNode[Parameters]):
         )
 
     def _on_permit(self, message: Permit) -> None:
-        self._driver.on_permit(message.epoch, message.motion_allowed, time.monotonic(), message.source)
+        age_s = time.time() - stamp_to_s(message.header.stamp)
+        self._driver.on_permit(message.epoch, message.motion_allowed, time.monotonic(), message.source, age_s)
 
     def _watch_state(self) -> None:
         """The executor must hear of a stop at once."""
