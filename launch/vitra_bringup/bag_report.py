@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rosbags.highlevel import AnyReader
 
 from vitra_bringup.errors import LaunchError
+from vitra_policy import bag_storage
+from vitra_policy.camera_messages.video import base_topic
 
 
 @dataclass
@@ -25,21 +26,24 @@ class Streams:
 _KEEP = ("executor_state", "hand_action_chunk", "robot_chunk", "safety_state", "sim/state", "driver_state")
 
 
-def open_bag(path: Path) -> AnyReader:
-    """Open a rosbag2 folder.
+def open_bag(path: Path) -> Any:
+    """A reader of a rosbag2 folder, to be used in `with`.
 
     Raises:
         LaunchError: no bag there.
     """
     if not (path / "metadata.yaml").is_file():
         raise LaunchError(f"{path} is not a rosbag2 (no metadata.yaml). Was the recorder stopped cleanly?")
-    return AnyReader([path])
+    return bag_storage.open_bag(path)
 
 
-def messages(reader: AnyReader, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int, Any]]:
-    """(topic without the leading slash, receive time ns, message) of every topic that ends in one of the suffixes."""
-    connections = [c for c in reader.connections if c.topic.lstrip("/").endswith(suffixes)]
-    for connection, time_ns, raw in reader.messages(connections=connections):
+def messages(reader: Any, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int, Any]]:
+    """(topic without the leading slash, receive time ns, message) of every topic that ends in one of the suffixes.
+
+    What a topic's name says of how its pictures are compressed does not count.
+    """
+    connections = [c for c in reader.connections if base_topic(c.topic).endswith(suffixes)]
+    for connection, time_ns, raw in reader.messages(connections=connections) if connections else ():
         yield connection.topic.lstrip("/"), time_ns, reader.deserialize(raw, connection.msgtype)
 
 

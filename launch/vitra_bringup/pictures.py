@@ -11,23 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_bringup.bag_report import messages, open_bag
+from vitra_bringup.errors import LaunchError
 from vitra_console.wrist_paths import FRESH_S, Image, draw_paths, wrist_paths_px
+from vitra_policy.camera_messages.decode import stamp_ns
+from vitra_policy.camera_messages.video import PictureDecoder
 
 _CAPTION_PX = 20
 
 
-def decode(message: Any) -> Image:
-    """RGB picture (H, W, 3) of an Image (rgb8) or CompressedImage message."""
-    data = np.frombuffer(message.data, np.uint8)
-    if hasattr(message, "format"):
-        return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
-    return data.reshape(message.height, message.width, 3).copy()
-
-
 def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
-    """(capture time [s], picture with the newest predicted path) of every head camera frame."""
+    """(capture time [s], picture with the newest predicted path) of every head camera frame that can be decoded.
+
+    Raises:
+        LaunchError: there are frames, but none of them can.
+    """
     intrinsics, chunk = np.eye(3), None
-    wanted = ("head_camera/color/image_raw", "color/image_raw/compressed", "color/camera_info", "hand_action_chunk")
+    wanted = ("head_camera/color/image_raw", "color/camera_info", "hand_action_chunk")
+    decode, shown = PictureDecoder(), 0
     with open_bag(bag) as reader:
         for topic, _, message in messages(reader, wanted):
             if topic.endswith("camera_info"):
@@ -35,15 +35,15 @@ def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
             elif topic.endswith("hand_action_chunk"):
                 chunk = message
             else:
-                image = decode(message)
-                stamp = message.header.stamp
-                stamp_s = stamp.sec + stamp.nanosec * 1e-9
-                if (
-                    chunk is not None
-                    and stamp_s - (chunk.header.stamp.sec + chunk.header.stamp.nanosec * 1e-9) < FRESH_S
-                ):
+                picture = decode(message)
+                if picture is None:
+                    continue
+                image, stamp_s, shown = picture.copy(), stamp_ns(message) * 1e-9, shown + 1
+                if chunk is not None and stamp_s - stamp_ns(chunk) * 1e-9 < FRESH_S:
                     draw_paths(image, wrist_paths_px(chunk, intrinsics))
                 yield stamp_s, image
+    if decode.lost and not shown:
+        raise LaunchError(f"None of the {decode.lost} pictures of {bag} can be decoded: {decode.why}")
 
 
 def write_video(path: Path, frames: Iterator[Image], rate_hz: int = 30) -> int:

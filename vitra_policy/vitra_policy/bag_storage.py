@@ -1,23 +1,52 @@
-"""What our bags have beyond the rosbags library: a checksum per chunk, and text that survives a crash."""
+"""What our bags have beyond the rosbags library: checksums, text that survives a crash, a more patient reader."""
 
 from __future__ import annotations
 
 from binascii import crc32
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
+from pathlib import Path
 from typing import Any
+
+from vitra_policy.cdr import deserialize
 
 ABOUT_RECORD = "vitra"
 """Name of the MCAP metadata record that repeats the bag's custom data from its first second on."""
 
 _CRC_OFFSET = 9 + 24
 """Within a chunk record: opcode and length (9), start, end and uncompressed size (24)."""
-_METADATA = 0x0C
+_MAGIC = b"\x89MCAP0\r\n"
+_FOOTER, _STATISTICS, _METADATA, _METADATA_INDEX, _SUMMARY_OFFSET = 0x02, 0x0B, 0x0C, 0x0D, 0x0E
+_FOOTER_BYTES = 9 + 20 + len(_MAGIC)
+_METADATA_COUNT = slice(18, 22)
+"""Within a statistics record: after the counts of messages (8), schemas (2), channels and attachments (4 each)."""
 
 
-def add_checksums(storage: Any) -> None:
-    """Make an open `rosbags` MCAP storage write the CRC-32 of every chunk (the library leaves it 0 = unchecked)."""
-    close_chunk = storage.close_chunk
+def open_bag(path: Path) -> Any:
+    """A `rosbags` reader of one bag, to be used in `with`; it reads messages as rclpy writes them.
+
+    Types that the bag does not define are those of ROS 2 Jazzy.
+
+    Raises:
+        AnyReaderError: no bag.
+    """
+    from rosbags.highlevel import AnyReader
+    from rosbags.typesys import Stores, get_typestore
+
+    class Reader(AnyReader):
+        def _deser_ros2(self, rawdata: bytes, typ: str) -> object:
+            return deserialize(self.typestore, rawdata, typ)
+
+    return Reader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+
+
+def prepare_storage(storage: Any) -> None:
+    """Make an open `rosbags` MCAP storage write the CRC-32 of every chunk and index the records of `write_about`.
+
+    (The library leaves the checksum 0 = unchecked, and indexes one metadata record only, its own.)
+    """
+    close_chunk, close, path = storage.close_chunk, storage.close, storage.path
+    storage.about_records = []
 
     def close_with_checksum() -> None:
         checksum, start = crc32(storage.chunk.bio.getbuffer()), storage.bio.tell()
@@ -27,7 +56,11 @@ def add_checksums(storage: Any) -> None:
         storage.bio.write(checksum.to_bytes(4, "little"))
         storage.bio.seek(end)
 
-    storage.close_chunk = close_with_checksum
+    def close_with_index(*args: Any) -> None:
+        close(*args)
+        _index_metadata(path, storage.about_records)
+
+    storage.close_chunk, storage.close = close_with_checksum, close_with_index
 
 
 def write_about(storage: Any, about: Mapping[str, str]) -> None:
@@ -36,8 +69,9 @@ def write_about(storage: Any, about: Mapping[str, str]) -> None:
     `metadata.yaml`, where custom data live, is written only when a bag is complete; this record is in the file at once.
     """
     texts = b"".join(_text(key) + _text(value) for key, value in about.items())
-    record = _text(ABOUT_RECORD) + len(texts).to_bytes(4, "little") + texts
-    storage.bio.write(bytes([_METADATA]) + len(record).to_bytes(8, "little") + record)
+    record = _record(_METADATA, _text(ABOUT_RECORD) + _u32(len(texts)) + texts)
+    storage.about_records.append((storage.bio.tell(), len(record)))
+    storage.bio.write(record)
     storage.bio.flush()
 
 
@@ -61,6 +95,56 @@ def parse_about(record: bytes) -> dict[str, str]:
     return about
 
 
+def _index_metadata(path: Path, places: list[tuple[int, int]]) -> None:
+    """Write the summary of a complete MCAP file anew with an index of further metadata records (MCAP specification)."""
+    with path.open("r+b") as file:
+        file.seek(-_FOOTER_BYTES, 2)
+        footer_at = file.tell()
+        begin = int.from_bytes(file.read(_FOOTER_BYTES)[9:17], "little")
+        file.seek(begin)
+        records = [r for r in _records(file.read(footer_at - begin)) if r[0] != _SUMMARY_OFFSET]
+        index = [(_METADATA_INDEX, _u64(at) + _u64(size) + _text(ABOUT_RECORD)) for at, size in places]
+        after = max((n for n, (kind, _) in enumerate(records) if kind == _METADATA_INDEX), default=-1) + 1
+        records[after:after] = index
+        summary, offsets = b"", b""
+        for kind in dict.fromkeys(kind for kind, _ in records):
+            group = b"".join(_record(k, _counted(k, body, len(places))) for k, body in records if k == kind)
+            offsets += _record(_SUMMARY_OFFSET, bytes([kind]) + _u64(begin + len(summary)) + _u64(len(group)))
+            summary += group
+        footer = _record(_FOOTER, _u64(begin) + _u64(begin + len(summary)) + _u32(0))
+        file.seek(begin)
+        file.truncate()
+        file.write(summary + offsets + footer + _MAGIC)
+
+
+def _counted(kind: int, body: bytes, more: int) -> bytes:
+    """A record; in the statistics there are more metadata records."""
+    if kind != _STATISTICS:
+        return body
+    count = int.from_bytes(body[_METADATA_COUNT], "little") + more
+    return body[: _METADATA_COUNT.start] + _u32(count) + body[_METADATA_COUNT.stop :]
+
+
+def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    position = 0
+    while position < len(data):
+        size = int.from_bytes(data[position + 1 : position + 9], "little")
+        yield data[position], data[position + 9 : position + 9 + size]
+        position += 9 + size
+
+
+def _record(kind: int, body: bytes) -> bytes:
+    return bytes([kind]) + _u64(len(body)) + body
+
+
+def _u32(value: int) -> bytes:
+    return value.to_bytes(4, "little")
+
+
+def _u64(value: int) -> bytes:
+    return value.to_bytes(8, "little")
+
+
 def _text(value: str) -> bytes:
     data = value.encode()
-    return len(data).to_bytes(4, "little") + data
+    return _u32(len(data)) + data

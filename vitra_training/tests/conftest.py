@@ -16,7 +16,7 @@ from vitra_description.calibration import calibration_path, default_calibration
 from vitra_description.kinematics import ArmModel
 from vitra_description.names import arm_joints, hand_joints
 from vitra_policy.action_space import SIDES
-from vitra_policy.bag_storage import add_checksums, write_about
+from vitra_policy.bag_storage import prepare_storage, write_about
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import RobotEpisode
@@ -125,6 +125,7 @@ class EpisodeMaker:
             self.types.register(get_types_from_msg(text, f"vitra_msgs/msg/{name}"))
         self.about = {
             "instruction": "Wave.",
+            "outcome": "saved",
             "declared_rates_hz": json.dumps(RATES),
             "calibration_yaml": calibration_path("sim").read_text(),
         }
@@ -177,7 +178,7 @@ class EpisodeMaker:
         for key, value in about.items():
             writer.set_custom_data(key, value)
         writer.open()
-        add_checksums(writer.storage)
+        prepare_storage(writer.storage)
         write_about(writer.storage, about)
         writer.open = lambda: None  # type: ignore[method-assign]  # so that it can be used in `with`
         return writer

@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias
 
 import tyro
 from rich.console import Console
+from rich.progress import Progress, track
 from rich.table import Table
 
 from vitra_policy.errors import VitraError
@@ -17,13 +18,17 @@ from vitra_training.bags.check import BagReport, Limits, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.episodes import BagEpisodes, find_bags
 from vitra_training.bags.errors import NoBagError
-from vitra_training.bags.repair import find_broken, repair_bag
+from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import trim_bag
-from vitra_training.datasets.convert import Format, convert
+from vitra_training.bags.writer import SAVED, outcome_of
+from vitra_training.datasets.convert import Format, convert_all
+from vitra_training.datasets.errors import DatasetError
 
-_console = Console()
+_console, _progress = Console(), Console(stderr=True)
 _Bag = Annotated[Path, tyro.conf.Positional]
 _MARGIN_S = 0.3
+_NAME_WIDTH = 24
+"""Names of topics are folded, never cut: `right_arm/joint_states` and its like begin with the same letters."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +69,34 @@ class Repair:
     """Make whole bags of those that a crash or a bad disk left; damaged ones move to originals/."""
 
     data: _Bag
-    """A bag (`*.partial` or damaged), or a folder in which all that were cut off are repaired."""
+    """A bag (`*.partial` or damaged), or a folder of bags: whole ones are read to their end and left as they are."""
 
     def run(self) -> int:
-        """Repair and print."""
-        broken = find_broken(self.data)
-        for path in broken:
-            report = repair_bag(path)
-            if report.original is None:
-                _console.print(f"{path}: nothing is wrong, {report.messages} messages")
-                continue
-            _console.print(
-                f"[green]{report.result}[/]: {report.messages} messages over {report.duration_s:.1f} s; "
-                f"the damaged bag is in {report.original}"
-            )
-            for damage in report.damages:
-                _console.print(f"  [yellow]{damage}[/]", highlight=False)
-        _console.print(f"{len(broken)} bags looked at")
-        return 0
+        """Repair and print; one bag that cannot be repaired does not keep the others from it."""
+        for path in clear_leftovers(self.data):
+            _console.print(f"removed what an interrupted repair had left: {path}")
+        paths = find_all(self.data)
+        hopeless = []
+        for path in track(paths, "repairing", console=_progress, transient=True):
+            try:
+                _say_repair(repair_bag(path))
+            except (DatasetError, OSError) as error:
+                hopeless.append(path)
+                _console.print(f"[red]not repaired[/] {error}", highlight=False)
+        _console.print(f"{len(paths)} bags looked at, {len(hopeless)} of them hopeless")
+        return 1 if hopeless or not paths else 0
+
+
+def _say_repair(report: RepairReport) -> None:
+    if report.original is None:
+        _console.print(f"{report.source}: nothing is wrong, {report.messages} messages")
+        return
+    _console.print(
+        f"[green]{report.result}[/]: {report.messages} messages over {report.duration_s:.1f} s; "
+        f"the damaged bag is in {report.original}"
+    )
+    for damage in report.damages:
+        _console.print(f"  [yellow]{damage}[/]", highlight=False)
 
 
 @dataclass(frozen=True)
@@ -114,7 +129,11 @@ class Trim:
 
 @dataclass(frozen=True)
 class Convert:
-    """Write episodes as TeleData, canonical store and LeRobot v3; episodes that fail their check are left out."""
+    """Write episodes as TeleData, canonical store and LeRobot v3.
+
+    Left out are episodes that fail their check, and those whose outcome no operator decided (a recorder that was
+    stopped, a full disk, a crash).
+    """
 
     data: _Bag
     """A bag, or a folder of bags (discarded ones are left out)."""
@@ -124,24 +143,38 @@ class Convert:
     """What to write."""
     unchecked: bool = False
     """Convert episodes even if their check fails."""
+    unjudged: bool = False
+    """Convert episodes that no operator saved, too."""
 
     def run(self) -> int:
         """Convert and print."""
-        bags = _bags(self.data)
-        if not self.unchecked:
-            reports = {path: check_bag(path)[0] for path in bags}
-            for report in reports.values():
-                if not report.ok:
-                    _say(report)
-            bags = [path for path in bags if reports[path].ok]
-        failures = 0
-        for format in self.formats if bags else ():
-            result = convert(BagEpisodes(self.data, bags), self.out / format.value, format)
+        bags = [path for path in _bags(self.data) if self._is_wanted(path)]
+        if not bags:
+            _console.print("nothing to convert")
+            return 1
+        source = BagEpisodes(self.data, bags)
+        with Progress(console=_progress, transient=True) as progress:
+            task = progress.add_task("converting", total=len(bags))
+            results = convert_all(
+                source, {format: self.out / format.value for format in self.formats},
+                progress=lambda done, _: progress.update(task, completed=done),
+            )  # fmt: skip
+        for format, result in results.items():
             for episode, reason in result.failed.items():
-                _console.print(f"[red]left out[/] {episode}: {reason}")
-            failures += len(result.failed)
+                _console.print(f"[red]left out[/] {episode}: {reason}", highlight=False)
             _console.print(f"{result.converted} episodes, {result.frames} frames -> {self.out / format.value}")
-        return 0 if bags and not failures else 1
+        return 1 if any(result.failed for result in results.values()) else 0
+
+    def _is_wanted(self, path: Path) -> bool:
+        if not self.unjudged and not path.name.endswith(".partial") and (outcome := outcome_of(path)) != SAVED:
+            _console.print(f"[yellow]left out[/] {path}: {outcome}; --unjudged takes it all the same", highlight=False)
+            return False
+        if self.unchecked:
+            return True
+        report = check_bag(path)[0]
+        if not report.ok:
+            _say(report)
+        return report.ok
 
 
 Command: TypeAlias = Check | Repair | Trim | Convert
@@ -173,8 +206,9 @@ def _say(report: BagReport) -> None:
     mark = "[green]good[/]" if report.ok else "[red]bad[/]"
     _console.print(f"{mark} {report.path}: {report.duration_s:.1f} s, '{report.instruction}'", highlight=False)
     table = Table(box=None, pad_edge=False)
-    for column in ("stream", "messages", "Hz", "declared", "longest gap ms", "age at frames p50/p95/max ms"):
-        table.add_column(column, style="dim")
+    table.add_column("stream", style="dim", overflow="fold", min_width=_NAME_WIDTH)
+    for column in ("messages", "Hz", "declared", "longest gap ms", "age at frames p50/p95/max ms"):
+        table.add_column(column, style="dim", overflow="fold")
     for stream in report.streams:
         if stream.declared_hz or stream.topic in report.skew:
             skew = report.skew.get(stream.topic)

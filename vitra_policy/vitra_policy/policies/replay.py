@@ -130,13 +130,15 @@ def read_recording(bag: str | Path, topic: str = CHUNK_TOPIC) -> Recording:
         RecordingError: not a bag, or no valid chunk in it.
         UnknownNameError: it has no such topic.
     """
-    from rosbags.highlevel import AnyReader, AnyReaderError
+    from rosbags.highlevel import AnyReaderError
+
+    from vitra_policy.bag_storage import open_bag
 
     path = Path(bag)
     if not path.exists():
         raise RecordingError(f"No bag at {path}. Give the folder that holds metadata.yaml, e.g. bag=runs/demo/bag.")
     try:
-        with AnyReader([path]) as reader:
+        with open_bag(path) as reader:
             topics = {c.topic for c in reader.connections if c.msgtype == CHUNK_TYPE}
             chosen = [c for c in reader.connections if c.topic in topics and c.topic.endswith(topic)]
             if not chosen:

@@ -40,6 +40,7 @@ class BagMaker:
 
     def write(self, path: Path, frames: int = 10, skip: tuple[str, ...] = ()) -> Path:
         with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+            writer.set_custom_data("outcome", "saved")
             connections: dict[str, Any] = {}
             for topic, t_ns, message in sorted(self._messages(frames), key=lambda entry: entry[1]):
                 if topic in skip:
@@ -205,7 +206,7 @@ def test_compressed_pictures_are_read_in_rgb() -> None:
 
     import cv2
 
-    from vitra_training.bags.images import picture_of
+    from vitra_policy.camera_messages.decode import picture_of
 
     rgb = np.zeros((16, 16, 3), dtype=np.uint8)
     rgb[..., 0] = 200
@@ -215,10 +216,10 @@ def test_compressed_pictures_are_read_in_rgb() -> None:
 
 
 def test_a_stale_side_is_invalid(maker: BagMaker, tmp_path: Path) -> None:
-    content = read_bag(maker.write(tmp_path / "bag"))
     times = np.array([0.5, 1.0, 5.0])
-    _, fresh = content.joints["right_arm/joint_states"].at(times, 7)
-    assert fresh.tolist() == [False, True, False]
+    content = read_bag(maker.write(tmp_path / "bag"), times)
+    arm = content.joints["right_arm/joint_states"]
+    assert (arm.fresh.tolist(), arm.known.tolist()) == ([False, True, False], [False, True, True])
 
 
 def test_bags_become_teledata(source: EpisodeSource, tmp_path: Path) -> None:

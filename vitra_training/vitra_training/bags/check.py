@@ -18,11 +18,17 @@ from vitra_training.bags.streams import (
     read_streams,
     usual_period_s,
 )
+from vitra_training.bags.writer import SAVED, outcome_of
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import DatasetError
 from vitra_training.datasets.validate import Finding, Level
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
+
+
+_WINDOW_S = 0.25
+_LATE_WINDOWS = 2
+"""A stream that is late in so many windows is not only one late message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +209,43 @@ def _clocks(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
         if steps.max() > limits.clock_s:
             at_s = stream.arrivals_s[int(np.argmax(steps)) + 1] - bag.begin_s
             yield Finding(ERROR, "clock", f"{name}: the clock steps by {steps.max():.2f} s at {at_s:.2f} s")
+        elif (step := _late(bag, name, limits)) is not None:
+            at_s, by_s = step
+            yield Finding(
+                ERROR, "clock", f"{name}: from {at_s:.2f} s on stamped {by_s:.2f} s earlier than before, while other "
+                "streams are not: a clock stepped",
+            )  # fmt: skip
         elif abs(float(np.median(delays))) > limits.delay_s:
             yield Finding(WARNING, "clock", f"{name}: stamped {np.median(delays):.2f} s before its arrival")
+
+
+def _late(bag: BagStreams, name: str, limits: Limits) -> tuple[float, float] | None:
+    """When, and by how much, a stream began to arrive late for a while although others did not (s); None if never."""
+    stream = bag.streams[name]
+    grid = np.arange(bag.begin_s, bag.end_s, _WINDOW_S)
+    least = _least_delays(stream, grid)
+    others = [
+        _least_delays(other, grid)
+        for topic, other in bag.streams.items()
+        if topic.split("/")[0] != name.split("/")[0] and _is_state(topic) and len(other.stamps_ns) > 1
+    ]
+    if not others or not np.isfinite(least).any():
+        return None
+    rise = least - np.nanmin(np.where(np.isfinite(least), least, np.nan))
+    alone = np.array([np.nanmin(column, initial=np.inf) for column in np.stack(others).T]) < limits.clock_s / 2
+    late = np.flatnonzero(np.isfinite(rise) & (rise > limits.clock_s) & alone)
+    if len(late) < _LATE_WINDOWS:
+        return None
+    return float(grid[late[0]] - bag.begin_s), float(rise[late[0]])
+
+
+def _least_delays(stream: StreamTimes, grid: Array) -> Array:
+    """Smallest delay of the messages that arrived in each window; NaN where none did."""
+    delays = stream.arrivals_s - stream.stamps_s
+    window = np.searchsorted(grid, stream.arrivals_s, side="right") - 1
+    least = np.full(len(grid), np.inf)
+    np.minimum.at(least, window, delays)
+    return np.where(np.isfinite(least), least, np.nan)
 
 
 def _skew(bag: BagStreams, name: str, limits: Limits) -> Skew:
@@ -264,7 +305,8 @@ def _frozen(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
     stream = bag.streams.get(CAMERA)
     if bag.lost_pictures:
         level = ERROR if bag.lost_pictures > limits.masked_warning * len(bag.picture_hashes) else WARNING
-        yield Finding(level, "video", f"{bag.lost_pictures} pictures cannot be decoded: one before them is missing")
+        why = "one before them is missing" if bag.is_video else "they are damaged"
+        yield Finding(level, "pictures", f"{bag.lost_pictures} pictures cannot be decoded: {why}")
     if stream is None or len(bag.picture_hashes) < 2:
         return
     arm = [times for times in moving(bag, arm_rad=0.02) if len(times)]
@@ -294,6 +336,8 @@ def _history(bag: BagStreams) -> Iterator[Finding]:
         yield Finding(WARNING, "stop", f"the robot was stopped while recording: {cause}")
     if warnings := bag.about.get("warnings"):
         yield Finding(WARNING, "recorder", f"said while recording: {warnings}")
+    if (outcome := outcome_of(bag.path)) != SAVED:
+        yield Finding(WARNING, "outcome", f"{outcome}: `vitra-bag convert` leaves it out")
     if reason := bag.about.get("discard_reason"):
         yield Finding(WARNING, "discarded", reason)
     if repaired := bag.about.get("repaired"):

@@ -29,14 +29,16 @@ def draw_check(report: BagReport, bag: BagStreams, target: Path) -> Path:
         shown = times[:: max(len(times) // _MAX_MARKS, 1)]
         raster.plot(shown, np.full(len(shown), row), "|", ms=5)
     raster.set_yticks(range(len(names)), [f"{name}  {rates.get(name, 0):.0f} Hz" for name in names], fontsize=7)
-    raster.set_title("arrivals")
+    raster.set_title("arrivals: each mark is a message")
     for name in bag.joints:
         stamps, positions = joint_track(bag, name)
         if "arm" in name and len(stamps):
-            joints.plot(stamps - bag.begin_s, np.degrees(positions), lw=0.8)
-    for edge_s in (report.idle_head_s, report.duration_s - report.idle_tail_s):
-        joints.axvline(edge_s, color="grey", ls=":")
+            labels = [f"{name.split('_')[0]} {number}" for number in range(1, positions.shape[1] + 1)]
+            joints.plot(stamps - bag.begin_s, np.degrees(positions), lw=0.8, label=labels)
+    for edge_s, label in ((report.idle_head_s, "idle until, from"), (report.duration_s - report.idle_tail_s, "_")):
+        joints.axvline(edge_s, color="grey", ls=":", label=label)
     joints.set_ylabel("arm joints, deg")
+    joints.legend(fontsize=7, ncols=4, loc="upper right")
     if CAMERA in bag.streams:
         frames = bag.streams[CAMERA].stamps_s
         for name in report.skew:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,18 @@ from numpy.typing import NDArray
 from vitra_description.kinematics import ArmModel
 from vitra_description.names import BASE_FRAME, CAMERA_FRAME, arm_base, arm_joints, ee, hand_joints, hand_mount
 from vitra_policy.action_space import SIDES, Side
-from vitra_policy.policies.observation import Missing, SampleHistory
+from vitra_policy.bag_storage import open_bag
+from vitra_policy.camera_messages.decode import Image
+from vitra_policy.camera_messages.video import PictureDecoder, base_topic
 from vitra_policy.transforms import compose_poses, invert_pose, make_pose, matrix_from_quaternion
-from vitra_training.bags.images import base_topic, decoded
-from vitra_training.bags.streams import usual_period_s
-from vitra_training.bags.writer import custom_data
-from vitra_training.datasets.episode import Array, Recording, RobotEpisode, VideoClip
+from vitra_training.bags.aligned import AlignedStream
+from vitra_training.bags.errors import NobodyJudgedError, NoPicturesError
+from vitra_training.bags.streams import stamp_ns_of, usual_period_s
+from vitra_training.bags.timeline import Timeline, timeline
+from vitra_training.bags.writer import SAVED, custom_data, outcome_of
+from vitra_training.datasets.episode import Array, Recording, RobotEpisode, RobotSide, VideoClip
 from vitra_training.datasets.errors import BrokenFileError, MissingKeyError
-from vitra_training.datasets.formats.teledata import ARM_JOINTS, HAND_JOINTS, absent_side, make_side
+from vitra_training.datasets.formats.teledata import absent_side, make_side
 from vitra_training.datasets.sources import EpisodeFiles
 from vitra_training.datasets.video import VideoWriter
 
@@ -32,102 +35,101 @@ METADATA_NAME = "metadata.yaml"
 IMAGE_TOPIC = "head_camera/color/image_raw"
 CAMERA_INFO_TOPIC = "head_camera/color/camera_info"
 INSTRUCTION_TOPIC = "instruction"
-MAX_AGE_S = 0.05
-"""A joint value older than this at a frame makes the frame invalid for that side, as in the policy node."""
 LEFT_OUT = ("discarded", "originals")
 """Folders beside episodes whose bags are no episodes."""
-_EVERYTHING = 10**9
 _RATE_SLACK = 0.03
 """Share by which a rate may miss the declared one and still be it; the check warns from there on."""
 
 
-def _itself(value: Array) -> Array:
-    return value
-
-
-@dataclass(slots=True)
-class Series:
-    """Stamped vectors of one stream, aligned by the code that the policy node aligns with."""
-
-    history: SampleHistory[Array] = field(default_factory=lambda: SampleHistory(_itself, capacity=_EVERYTHING))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the stream has no sample at all."""
-        return self.history.newest_s is None
-
-    def at(self, times_s: Array, width: int) -> tuple[Array, NDArray[np.bool_]]:
-        """Last value not after each time (N, width), and whether it is fresh (N,); never looks into the future."""
-        values, fresh = np.zeros((len(times_s), width)), np.zeros(len(times_s), dtype=bool)
-        for row, time_s in enumerate(times_s):
-            value = self.history.as_of(float(time_s), MAX_AGE_S)
-            fresh[row] = not isinstance(value, Missing)
-            if not isinstance(value, Missing):
-                values[row] = value
-            elif row:
-                values[row] = values[row - 1]
-        return values, fresh
-
-
 @dataclass(slots=True)
 class BagContent:
-    """The streams of a bag that an episode needs."""
+    """The streams of a bag that an episode needs, at given times; pictures stay on the disk."""
 
-    pictures: list[tuple[float, Any]] = field(default_factory=list)
-    """Capture time and image message, compressed or not, in order of time."""
-    joints: dict[str, Series] = field(default_factory=lambda: defaultdict(Series))
-    """Topic without its leading slash -> series in canonical joint order."""
+    times_s: Array
+    """(T,)."""
+    joints: dict[str, AlignedStream]
+    """Topic without its leading slash -> values in canonical joint order."""
     frames: dict[str, tuple[str, Array]] = field(default_factory=dict)
     """Child frame -> (parent, parent_from_child)."""
     intrinsics: Array | None = None
     size_px: tuple[int, int] = (0, 0)
     """Width and height that the camera reports."""
     instruction: str = ""
+    unusable: Counter[str] = field(default_factory=Counter)
+    """Topic -> messages without the joints they should have."""
+
+    def has(self, side: Side) -> bool:
+        """Whether an arm and its hand are heard."""
+        return not any(self.joints[f"{side}_{part}/joint_states"].is_empty for part in ("arm", "hand"))
 
 
-def read_bag(path: Path) -> BagContent:
-    """Read a bag directory (rosbag2, MCAP or SQLite).
+def read_bag(path: Path, times_s: Array | None = None) -> BagContent:
+    """Read a bag directory (rosbag2, MCAP or SQLite), without its pictures.
+
+    Args:
+        path: the bag.
+        times_s: (T,) increasing times at which joints are wanted; default those of the pictures.
 
     Raises:
         BrokenFileError: not a bag, or truncated.
     """
-    from rosbags.highlevel import AnyReader
-    from rosbags.typesys import Stores, get_typestore
-
-    content = BagContent()
-    try:
-        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
-            for connection, _, raw in reader.messages():
-                topic = connection.topic.lstrip("/")
-                if _wanted(topic):
-                    _take(content, topic, reader.deserialize(raw, connection.msgtype))
-    except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
-        raise BrokenFileError(path, "rosbag2 directory", f"{type(cause).__name__}: {cause}") from None
-    content.pictures.sort(key=lambda entry: entry[0])
+    times_s = picture_times(path) if times_s is None else times_s
+    content = BagContent(
+        times_s, {topic: AlignedStream(times_s, len(names)) for topic, names in _TOPICS.items() if names}
+    )
+    for topic, message in _messages(path, lambda topic: topic in _TOPICS):
+        _take(content, topic, message)
+    for stream in content.joints.values():
+        stream.finish()
     return content
 
 
-def episode_from_bag(path: Path, content: BagContent) -> RobotEpisode:
-    """TeleData-like episode of a bag: poses by forward kinematics and the calibration in `/tf_static`.
+def picture_times(path: Path) -> Array:
+    """(N,) capture times of a bag's pictures, increasing; pictures that are stamped before an earlier one do not count.
 
     Raises:
-        MissingKeyError: no pictures, no camera info, or a calibration frame is absent.
+        BrokenFileError: not a bag, or truncated.
     """
-    if not content.pictures:
-        raise MissingKeyError(path, IMAGE_TOPIC, sorted(content.joints))
+    return np.array([time_s for time_s, _ in _camera(path, decode=False)])
+
+
+def pictures(path: Path) -> Iterator[tuple[float, Image | None]]:
+    """(time, RGB picture) of each of the `picture_times`, one at a time; None for one that cannot be decoded.
+
+    Raises:
+        BrokenFileError: not a bag, or truncated.
+    """
+    decode = PictureDecoder()
+    for time_s, message in _camera(path, decode=True):
+        yield time_s, decode(message)
+
+
+def episode_from_bag(path: Path, content: BagContent, seen: NDArray[np.bool_], name: str = "") -> RobotEpisode:
+    """TeleData-like episode of a bag: poses by forward kinematics and the calibration in `/tf_static`.
+
+    Args:
+        path: the bag.
+        content: its streams, at evenly spaced times.
+        seen: (T,) times of which there is a picture; both hands are masked at the others.
+        name: id of the episode; default the bag's name.
+
+    Raises:
+        MissingKeyError: no camera info, no hand with its arm, or a calibration frame is absent.
+    """
     if content.intrinsics is None:
-        raise MissingKeyError(path, CAMERA_INFO_TOPIC, sorted(content.joints))
-    times = np.array([stamp for stamp, _ in content.pictures])
-    present = {side: not content.joints[f"{side}_arm/joint_states"].is_empty for side in SIDES}
-    base_from_camera = _lookup(path, content, CAMERA_FRAME, BASE_FRAME) if any(present.values()) else np.eye(4)
+        raise MissingKeyError(path, CAMERA_INFO_TOPIC, _heard(content))
+    present = {side: content.has(side) for side in SIDES}
+    if not any(present.values()):
+        raise MissingKeyError(path, "right_arm/joint_states and right_hand/joint_states", _heard(content))
+    base_from_camera = _lookup(path, content, CAMERA_FRAME, BASE_FRAME)
     sides = {
-        side: _side(path, content, side, times, base_from_camera) if present[side] else absent_side(len(times))
+        side: _side(path, content, side, seen, base_from_camera) if present[side] else absent_side(len(seen))
         for side in SIDES
     }
     return RobotEpisode(
-        id=path.name,
+        id=name or path.name,
         instruction=content.instruction,
-        fps=frame_rate_hz(path, times),
+        fps=frame_rate_hz(path, content.times_s[seen]),
         intrinsics=content.intrinsics,
         sides=sides,
         has_left=present["left"],
@@ -154,36 +156,88 @@ class BagEpisodes(EpisodeFiles):
 
     def __init__(self, root: Path, paths: Sequence[Path]) -> None:
         super().__init__(root, paths)
-        self.ids = [path.name for path in paths]
+        self.ids = _unique_names(root, self.paths)
         self._videos = tempfile.TemporaryDirectory(prefix="vitra_bags_")
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number."""
-        path = self.paths[number]
-        content = read_bag(path)
-        video = Path(self._videos.name) / f"{path.name}.mp4"
-        content.pictures = self._write(path, content, video)
-        episode = episode_from_bag(path, content)
-        return Recording(episode, VideoClip(video, np.arange(len(episode))))
+        """Episode and pictures by number.
 
-    def _write(self, path: Path, content: BagContent, video: Path) -> list[tuple[float, Any]]:
-        """Encode the pictures that can be decoded; returns their times."""
-        rate_hz = frame_rate_hz(path, np.array([stamp for stamp, _ in content.pictures]))
-        pictures, kept = decoded(content.pictures), []
-        first = next(pictures, None)
-        if first is None:
-            return []
-        height, width = (side & ~1 for side in first[1].shape[:2])
-        with VideoWriter(video, width, height, rate_hz, crf=14) as writer:
-            for stamp_s, picture in chain([first], pictures):
+        Frames before the first sample of every hand that takes part are left out. A picture that is lost or damaged
+        is the one before it again, with both hands masked, so that time stays what it was.
+        """
+        path = self.paths[number]
+        times_s = picture_times(path)
+        if not len(times_s):
+            raise MissingKeyError(path, IMAGE_TOPIC, "no picture")
+        slots = timeline(path, times_s)
+        content = read_bag(path, slots.times_s)
+        begin = _first_known(content)
+        fps = frame_rate_hz(path, times_s)
+        begin, seen = self._write(path, slots, begin, self._video(number), fps)
+        episode = episode_from_bag(path, content, seen, self.ids[number])
+        episode = replace(episode, sides={side: part.frames_from(begin) for side, part in episode.sides.items()})
+        return Recording(episode, VideoClip(self._video(number), np.arange(len(episode))))
+
+    def release(self, number: int) -> None:
+        """Remove the temporary video of an episode that nobody needs any more."""
+        self._video(number).unlink(missing_ok=True)
+
+    def _video(self, number: int) -> Path:
+        return Path(self._videos.name) / f"{number:06d}.mp4"
+
+    def _write(self, path: Path, slots: Timeline, begin: int, video: Path, fps: float) -> tuple[int, NDArray[np.bool_]]:
+        """Encode the pictures of the slots from one on; returns the first with a picture, and which have one."""
+        seen, slot_of = slots.seen, {int(n): slot for slot, n in enumerate(slots.pictures) if n >= 0}
+        writer: VideoWriter | None = None
+        last, written, first = None, 0, begin
+        try:
+            for number, (_, picture) in enumerate(pictures(path)):
+                slot = slot_of.get(number)
+                if slot is None:
+                    continue
+                if picture is None or (last is not None and picture.shape != last.shape):
+                    seen[slot] = False
+                    continue
+                if slot < begin:
+                    continue
+                if writer is None:
+                    height, width = (side & ~1 for side in picture.shape[:2])
+                    writer, first = VideoWriter(video, width, height, fps, crf=14), slot
+                for _ in range(slot - first - written):
+                    writer.add(last[:height, :width])  # type: ignore[index]
+                    written += 1
                 writer.add(picture[:height, :width])
-                kept.append((stamp_s, None))
-        return kept
+                last, written = picture, written + 1
+            if writer is None or last is None:
+                raise NoPicturesError(path, f"{len(slots.pictures)} were recorded.")
+            for _ in range(len(seen) - first - written):
+                writer.add(last[:height, :width])
+            writer.close()
+        except BaseException:
+            if writer is not None:
+                writer.abort()
+            raise
+        seen[:first] = False
+        return first, seen
 
     def content_hash(self) -> str:
         """SHA-256 over the bags' files."""
         files = [file for path in self.paths for file in sorted(path.iterdir()) if file.is_file()]
         return EpisodeFiles(self.root, files).content_hash()
+
+
+def bag_episodes(root: Path, bags: Sequence[Path]) -> BagEpisodes:
+    """The bags of a folder that an operator saved; the others are named among the broken ones. One bag is taken as is.
+
+    Raises:
+        NobodyJudgedError: none was saved.
+    """
+    wanted = [bag for bag in bags if bag == root or outcome_of(bag) == SAVED]
+    if not wanted:
+        raise NobodyJudgedError(root, len(bags))
+    source = BagEpisodes(root, wanted)
+    source.broken |= {bag.name: outcome_of(bag) for bag in bags if bag not in wanted}
+    return source
 
 
 def find_bags(path: Path) -> list[Path]:
@@ -195,8 +249,49 @@ def find_bags(path: Path) -> list[Path]:
     return sorted(bag for bag, parts in below if not any(p.endswith(".partial") or p in LEFT_OUT for p in parts))
 
 
-def _wanted(topic: str) -> bool:
-    return topic in _TOPICS or base_topic(topic) == IMAGE_TOPIC
+def _unique_names(root: Path, paths: Sequence[Path]) -> list[str]:
+    """Names of bags; with the folders above them where two have the same one."""
+    times = Counter(path.name for path in paths)
+    return [p.name if times[p.name] == 1 else "__".join(p.relative_to(root).parts) for p in paths]
+
+
+def _first_known(content: BagContent) -> int:
+    """First slot at which every hand that takes part, and its arm, had been heard of."""
+    parts = [f"{side}_{part}/joint_states" for side in SIDES if content.has(side) for part in ("arm", "hand")]
+    known = np.all([content.joints[topic].known for topic in parts], axis=0) if parts else np.ones(1, dtype=bool)
+    return int(np.argmax(known)) if known.any() else len(content.times_s)
+
+
+def _heard(content: BagContent) -> list[str]:
+    return sorted(topic for topic, stream in content.joints.items() if not stream.is_empty)
+
+
+def _messages(path: Path, wanted: Any) -> Iterator[tuple[str, Any]]:
+    """(topic without its leading slash, message) of the wanted topics."""
+    try:
+        with open_bag(path) as reader:
+            connections = [c for c in reader.connections if wanted(c.topic.lstrip("/"))]
+            for connection, _, raw in reader.messages(connections) if connections else ():
+                yield connection.topic.lstrip("/"), reader.deserialize(raw, connection.msgtype)
+    except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
+        raise BrokenFileError(path, "rosbag2 directory", f"{type(cause).__name__}: {cause}") from None
+
+
+def _camera(path: Path, decode: bool) -> Iterator[tuple[float, Any]]:
+    """(time, message or None) of the head camera, in the form that most of its pictures have."""
+    try:
+        with open_bag(path) as reader:
+            cameras = [c for c in reader.connections if base_topic(c.topic) == IMAGE_TOPIC]
+            camera = max(cameras, key=lambda c: int(c.msgcount), default=None)
+            newest_ns = -1
+            for connection, _, raw in reader.messages([camera]) if camera else ():
+                stamp_ns = stamp_ns_of(raw)
+                if stamp_ns > newest_ns:
+                    newest_ns = stamp_ns
+                    # Rounded as the policy node rounds it.
+                    yield stamp_ns * 1e-9, reader.deserialize(raw, connection.msgtype) if decode else None
+    except Exception as cause:
+        raise BrokenFileError(path, "rosbag2 directory", f"{type(cause).__name__}: {cause}") from None
 
 
 def _take(content: BagContent, topic: str, message: Any) -> None:
@@ -208,37 +303,42 @@ def _take(content: BagContent, topic: str, message: Any) -> None:
     elif topic == INSTRUCTION_TOPIC:
         content.instruction = message.data or content.instruction
     elif topic == CAMERA_INFO_TOPIC:
-        content.intrinsics = np.asarray(message.k, dtype=np.float64).reshape(3, 3)
+        content.intrinsics = np.array(message.k, dtype=np.float64).reshape(3, 3)
         content.size_px = (message.width, message.height)
-    elif topic.startswith(IMAGE_TOPIC):
-        content.pictures.append((_stamp(message), message))
+    elif (values := _in_order(topic, message)) is None:
+        content.unusable[topic] += 1
     else:
-        names = _TOPICS[topic]
-        values = np.asarray(getattr(message, "position_rad", getattr(message, "position", ())), dtype=np.float64)
-        if hasattr(message, "name"):
-            where = {name: i for i, name in enumerate(message.name)}
-            values = values[[where[name] for name in names]]
-        content.joints[topic].history.add(_stamp(message), values)
+        stamp = message.header.stamp
+        content.joints[topic].add((int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)) * 1e-9, values)
 
 
-def _side(path: Path, content: BagContent, side: Side, times: Array, base_from_camera: Array) -> Any:
-    arm, arm_fresh = content.joints[f"{side}_arm/joint_states"].at(times, ARM_JOINTS)
-    hand, hand_fresh = content.joints[f"{side}_hand/joint_states"].at(times, HAND_JOINTS)
-    arm_target, arm_commanded = content.joints[f"{side}_arm/command"].at(times, ARM_JOINTS)
-    hand_target, hand_commanded = content.joints[f"{side}_hand/command"].at(times, HAND_JOINTS)
+def _in_order(topic: str, message: Any) -> Array | None:
+    """Joints of a message in canonical order; None where it lacks some."""
+    names = _TOPICS[topic]
+    values = np.array(getattr(message, "position_rad", getattr(message, "position", ())), dtype=np.float64)
+    if hasattr(message, "name"):
+        where = {name: i for i, name in enumerate(message.name)}
+        rows = [where.get(name, len(values)) for name in names]
+        return values[rows] if max(rows) < len(values) else None
+    return values if len(values) == len(names) else None
+
+
+def _side(path: Path, content: BagContent, side: Side, seen: NDArray[np.bool_], base_from_camera: Array) -> RobotSide:
+    arm, hand = content.joints[f"{side}_arm/joint_states"], content.joints[f"{side}_hand/joint_states"]
+    arm_target, hand_target = content.joints[f"{side}_arm/command"], content.joints[f"{side}_hand/command"]
     model = ArmModel()
     arm_base_from_camera = compose_poses(
         invert_pose(_lookup(path, content, arm_base(side), BASE_FRAME)), base_from_camera
     )
     return make_side(
-        arm_joint=arm,
-        hand_joint=hand,
-        arm_joint_target=np.where(arm_commanded[:, None], arm_target, arm),
-        hand_joint_target=np.where(hand_commanded[:, None], hand_target, hand),
-        base_from_ee=np.stack([model.fk(q) for q in arm]),
+        arm_joint=arm.values,
+        hand_joint=hand.values,
+        arm_joint_target=np.where(arm_target.fresh[:, None], arm_target.values, arm.values),
+        hand_joint_target=np.where(hand_target.fresh[:, None], hand_target.values, hand.values),
+        base_from_ee=np.stack([model.fk(q) for q in arm.values]),
         ee_from_hand_mount=_lookup(path, content, hand_mount(side), ee(side)),
         base_from_camera=arm_base_from_camera,
-        valid=arm_fresh & hand_fresh,
+        valid=arm.fresh & hand.fresh & seen,
     )
 
 
@@ -253,18 +353,11 @@ def _lookup(path: Path, content: BagContent, child: str, ancestor: str) -> Array
     return pose
 
 
-def _stamp(message: Any) -> float:
-    """Seconds, rounded as the policy node rounds them."""
-    stamp = message.header.stamp if hasattr(message, "header") else message.timestamp
-    return float((int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)) * 1e-9)
-
-
 _TOPICS: dict[str, tuple[str, ...]] = {
     "tf_static": (),
     INSTRUCTION_TOPIC: (),
     CAMERA_INFO_TOPIC: (),
-    IMAGE_TOPIC: (),
     **{f"{side}_arm/{kind}": arm_joints(side) for side in SIDES for kind in ("joint_states", "command")},
     **{f"{side}_hand/{kind}": hand_joints(side) for side in SIDES for kind in ("joint_states", "command")},
 }
-"""Topic -> joint names in canonical order."""
+"""Topic -> joint names in canonical order; pictures are read apart."""

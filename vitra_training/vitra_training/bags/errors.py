@@ -39,3 +39,47 @@ class EmptyTrimError(DatasetError):
             f"{path}: from {begin_s:.2f} s to {end_s:.2f} s nothing is left of its {duration_s:.2f} s. Times are "
             "seconds from the beginning of the bag."
         )
+
+
+class BagWriteError(DatasetError):
+    """A bag that the disk refuses; nothing is left of it."""
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        super().__init__(f"{path} cannot be written: {cause.strerror or cause}. Make room, or choose another disk.")
+
+
+class HopelessBagError(DatasetError):
+    """A damaged bag of which nothing can be made that a reader takes."""
+
+    def __init__(self, path: Path, cause: object) -> None:
+        super().__init__(
+            f"{path} is hopeless: what could be recovered cannot be read either ({cause}). It is left as it is."
+        )
+
+
+class CameraGapError(DatasetError):
+    """A camera that was silent in the middle of an episode for longer than can be masked."""
+
+    def __init__(self, path: Path, gap_s: float, at_s: float) -> None:
+        super().__init__(
+            f"{path}: the camera was silent for {gap_s:.2f} s from {at_s:.2f} s on. Cut the episode there: "
+            f"`vitra-bag trim {path} OUT --end-s {at_s:.2f}`."
+        )
+
+
+class NoPicturesError(DatasetError):
+    """A bag none of whose pictures can be used."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(f"{path}: no picture can be used: {detail}")
+
+
+class NobodyJudgedError(DatasetError):
+    """Bags of which no operator said that they are good."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        super().__init__(
+            f"{path}: no operator saved any of its {count} bags (the recorder was stopped, the disk was full, or they "
+            f"were repaired). Look at them (`vitra-bag check {path}`); `vitra-bag convert {path} OUT --unjudged` takes "
+            "them all the same."
+        )

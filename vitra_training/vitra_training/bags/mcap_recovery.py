@@ -37,6 +37,9 @@ class DamageKind(StrEnum):
     BROKEN_RECORD = "broken record"
     UNKNOWN_CHANNEL = "message of an unknown channel"
     BROKEN_TEXT = "broken channel or schema"
+    BROKEN_MESSAGE = "message that does not fit its type"
+    IMPOSSIBLE_TIME = "message of another time"
+    UNREADABLE = "not readable as a bag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ class Message:
 
     channel: int
     log_time_ns: int
-    data: bytes
+    data: bytes | memoryview
+    """A view into the file where it was not compressed."""
 
 
 @dataclass(slots=True)
@@ -97,8 +101,8 @@ def salvage(path: Path) -> Salvage:
     """Everything readable in an MCAP file; never raises for damage, only `OSError` when it cannot be opened."""
     if path.stat().st_size == 0:
         return Salvage(damages=[Damage(DamageKind.NOT_MCAP, 0, "the file is empty")])
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return _Reader(data).run()
+    with path.open("rb") as file:  # messages are views into the map, which lives as long as they do
+        return _Reader(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).run()
 
 
 class _Reader:
@@ -196,7 +200,7 @@ class _Reader:
         _, _, raw_size, checksum = _CHUNK_HEAD.unpack_from(self._data, begin)
         name_length = _U32.unpack_from(self._data, begin + 28)[0]
         name = self._data[begin + 32 : begin + 32 + name_length].decode(errors="replace")
-        body = self._data[begin + 40 + name_length : begin + size]
+        body: bytes | memoryview = memoryview(self._data)[begin + 40 + name_length : begin + size]
         if name:
             try:
                 body = _decompress(name, body, raw_size)
@@ -213,7 +217,7 @@ class _Reader:
                 f"a chunk of {len(body)} bytes changed; its {kept} readable messages are kept, one may be wrong",
             )  # fmt: skip
 
-    def _body(self, body: bytes, offset: int, trusted: bool) -> bool:
+    def _body(self, body: bytes | memoryview, offset: int, trusted: bool) -> bool:
         """Records of a chunk; False when one did not fit and the rest had to be searched."""
         position, end = 0, len(body)
         whole = True
@@ -229,7 +233,7 @@ class _Reader:
                         self._definition(opcode, record, offset, trusted)
                     position += _RECORD + size
                     continue
-            whole = False
+            whole, body = False, bytes(body)
             position = _next_message(body, position + 1, self._found.channels, self._around())
         return whole
 
@@ -248,11 +252,12 @@ class _Reader:
             self._message(region[position + _RECORD : position + _RECORD + size])
             position = _next_message(region, position + _RECORD + size, self._found.channels, times)
 
-    def _message(self, record: bytes) -> None:
+    def _message(self, record: bytes | memoryview) -> None:
         channel, _, log_time_ns, _ = _MESSAGE_HEAD.unpack_from(record)
         self._found.messages.append(Message(channel, log_time_ns, record[_MESSAGE_HEAD.size :]))
 
-    def _definition(self, opcode: int, record: bytes, offset: int, trusted: bool) -> None:
+    def _definition(self, opcode: int, record: bytes | memoryview, offset: int, trusted: bool) -> None:
+        record = bytes(record)
         try:
             if opcode == _SCHEMA:
                 number, (name, encoding, text), _ = _U16.unpack_from(record)[0], *_texts(record, 2, 3)

@@ -14,8 +14,8 @@ from vitra_description.observed_wrist import ObservedWrist
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.policies.observation import HandStateEstimator, fov_from_intrinsics
 from vitra_policy.policies.policy import BASE_FROM_CAMERA, Observation
-from vitra_training.bags.episodes import MAX_AGE_S, BagContent, read_bag
-from vitra_training.bags.images import decoded
+from vitra_training.bags.aligned import MAX_AGE_S
+from vitra_training.bags.episodes import BagContent, pictures, read_bag
 from vitra_training.bags.writer import custom_data
 from vitra_training.datasets.errors import MissingKeyError
 
@@ -34,12 +34,14 @@ def observations(path: Path, instruction: str = "") -> Iterator[Observation]:
     sides: list[Side] = [s for s in SIDES if not content.joints[f"{s}_arm/joint_states"].is_empty]
     estimator = HandStateEstimator(
         ObservedWrist(calibration, sides),
-        {side: content.joints[f"{side}_arm/joint_states"].history for side in sides},
-        {side: content.joints[f"{side}_hand/joint_states"].history for side in sides},
+        {side: content.joints[f"{side}_arm/joint_states"] for side in sides},
+        {side: content.joints[f"{side}_hand/joint_states"] for side in sides},
         MAX_AGE_S,
     )
     width, height = content.size_px
-    for stamp_s, picture in decoded(content.pictures):
+    for stamp_s, picture in pictures(path):
+        if picture is None:
+            continue
         hands = estimator.at(stamp_s)
         yield Observation(
             stamp_s=stamp_s,

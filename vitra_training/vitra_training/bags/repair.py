@@ -1,23 +1,32 @@
-"""Makes a whole bag of one that was cut off or damaged; what was there before goes to `originals/`."""
+"""Makes a whole bag of one that was cut off or damaged, and reads it; what was there before goes to `originals/`."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vitra_training.bags.errors import NoBagError, NothingToRecoverError
-from vitra_training.bags.mcap_recovery import Channel, Damage, Salvage, salvage
+import yaml
+
+from vitra_training.bags.errors import HopelessBagError, NoBagError, NothingToRecoverError
+from vitra_training.bags.mcap_recovery import Damage, DamageKind, salvage
+from vitra_training.bags.readable import clean_texts, readable
+from vitra_training.bags.streams import read_streams
 from vitra_training.bags.writer import (
     METADATA_NAME,
-    Stream,
+    WRITING,
     custom_data,
     move_to_originals,
     unused,
     write_bag,
 )
+from vitra_training.datasets.errors import BrokenFileError
 
 PARTIAL = ".partial"
+REPAIRING = ".repairing.partial"
+_OURS = (REPAIRING, WRITING)
+"""Endings of folders that only an interrupted repair leaves; what they hold is still in the damaged bag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +44,58 @@ class RepairReport:
 
 
 def repair_bag(path: Path) -> RepairReport:
-    """Recover every whole message of a bag.
+    """Recover every whole message of a bag. The result has been read to its end before it takes its place.
 
     Raises:
         NoBagError: no `.mcap` file there.
         NothingToRecoverError: not one whole message.
+        HopelessBagError: what could be recovered cannot be read either.
+        BagWriteError: the disk refuses the repaired bag; nothing is left of it.
     """
-    file = mcap_file(path)
-    found = salvage(file)
+    damages: list[Damage] = []
+    if (path / METADATA_NAME).is_file() and not path.name.endswith(PARTIAL):
+        try:
+            return _nothing_wrong(path)
+        except BrokenFileError as cause:
+            damages.append(Damage(DamageKind.UNREADABLE, 0, str(cause)[:300]))
+    found = salvage(mcap_file(path))
+    streams, messages, left_out = readable(found)
+    damages += [*found.damages, *left_out]
+    if not messages:
+        raise NothingToRecoverError(path, "; ".join(map(str, damages)) or "no messages")
+    words = "; ".join(map(str, damages)) or "it had no metadata.yaml"
+    about = clean_texts({**found.about, **custom_data(path), "repaired": f"{datetime.now(UTC).isoformat()}: {words}"})
     name = path.name.removesuffix(PARTIAL)
-    about = custom_data(path) or found.about
-    has_metadata = (path / METADATA_NAME).is_file() and bool(custom_data(path) or not found.about)
-    times = [message.log_time_ns for message in found.messages]
-    duration_s = (times[-1] - times[0]) * 1e-9 if times else 0.0
-    if not found.damages and has_metadata and not path.name.endswith(PARTIAL):
-        return RepairReport(path, path, None, len(times), duration_s, ())
-    if not times:
-        raise NothingToRecoverError(path, "; ".join(map(str, found.damages)) or "no messages")
-    words = "; ".join(map(str, found.damages)) or "it had no metadata.yaml"
-    about = {**about, "repaired": f"{datetime.now(UTC).isoformat()}: {words}"}
-    staging = unused(path.with_name(f"{name}.repairing{PARTIAL}"))
+    for left in path.parent.glob(f"{name}{REPAIRING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    staging = unused(path.with_name(name + REPAIRING))
     staged = staging / name
-    write_bag(staged, _streams(found), ((m.channel, m.log_time_ns, m.data) for m in found.messages), about)
-    original = move_to_originals(path)
-    result = unused(path.with_name(name))
-    staged.rename(result)
-    staging.rmdir()
-    return RepairReport(path, result, original, len(times), duration_s, tuple(found.damages))
+    try:
+        write_bag(staged, streams, ((m.channel, m.log_time_ns, bytes(m.data)) for m in messages), about)
+        try:
+            duration_s = _nothing_wrong(staged, len(messages)).duration_s
+        except BrokenFileError as cause:
+            raise HopelessBagError(path, cause) from None
+        original = move_to_originals(path)
+        result = unused(path.with_name(name))
+        staged.rename(result)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return RepairReport(path, result, original, len(messages), duration_s, tuple(damages))
+
+
+def clear_leftovers(folder: Path) -> list[Path]:
+    """Remove what interrupted repairs left below a folder, and put in place what they had completed."""
+    if folder.name.endswith(PARTIAL) or list(folder.glob("*.mcap")):
+        return []
+    left = [p for ending in _OURS for p in folder.rglob(f"*{ending}*") if p.is_dir()]
+    for staging in left:
+        name = staging.name.split(REPAIRING)[0]
+        done, place = staging / name, staging.with_name(name)
+        if (done / METADATA_NAME).is_file() and not place.exists() and not place.with_name(name + PARTIAL).exists():
+            done.rename(place)  # killed after the damaged bag had been moved away
+        shutil.rmtree(staging, ignore_errors=True)
+    return left
 
 
 def mcap_file(path: Path) -> Path:
@@ -78,34 +112,34 @@ def mcap_file(path: Path) -> Path:
     return files[0]
 
 
-def find_broken(folder: Path) -> list[Path]:
-    """Bags below a folder that were cut off or lost their metadata; a bag itself is returned as it is."""
+def find_all(folder: Path) -> list[Path]:
+    """Every bag below a folder, whole or not; a bag itself is returned as it is."""
     if folder.name.endswith(PARTIAL) or list(folder.glob("*.mcap")):
         return [folder]
-    broken = [p for p in folder.rglob(f"*{PARTIAL}") if p.is_dir() and list(p.glob("*/*.mcap"))]
+    bags = {p for p in folder.rglob(f"*{PARTIAL}") if p.is_dir() and list(p.glob("*/*.mcap"))}
     for file in folder.rglob("*.mcap"):
-        if not any(part.endswith(PARTIAL) for part in file.parts) and not (file.parent / METADATA_NAME).is_file():
-            broken.append(file.parent)
-    return sorted(path for path in broken if "originals" not in path.parts)
+        if not any(part.endswith(PARTIAL) for part in file.relative_to(folder).parts):
+            bags.add(file.parent)
+    return sorted(bag for bag in bags if "originals" not in bag.relative_to(folder).parts)
 
 
-def _streams(found: Salvage) -> dict[int, Stream]:
-    streams = {}
-    for number, channel in found.channels.items():
-        schema = found.schemas.get(channel.schema)
-        streams[number] = Stream(
-            channel.topic,
-            schema.name if schema else "unknown/msg/Unknown",
-            schema.text if schema else "",
-            _qos(channel),
-        )
-    return streams
+def _nothing_wrong(path: Path, expected: int | None = None) -> RepairReport:
+    """Read a whole bag to its end.
+
+    Raises:
+        BrokenFileError: it cannot be read, or holds another number of messages than it says.
+    """
+    bag = read_streams(path)
+    count = sum(len(stream.arrivals_ns) for stream in bag.streams.values())
+    expected = _stated_count(path) if expected is None else expected
+    if count != expected:
+        raise BrokenFileError(path, "rosbag2 directory", f"{count} messages, of {expected} that there should be")
+    return RepairReport(path, path, None, count, bag.end_s - bag.begin_s, ())
 
 
-def _qos(channel: Channel) -> tuple[object, ...]:
-    from rosbags.rosbag2.storage_mcap import get_qos
-
+def _stated_count(path: Path) -> int | None:
     try:
-        return tuple(get_qos(channel.metadata))
-    except Exception:  # the text may be damaged; the offered QoS is a courtesy
-        return ()
+        metadata = yaml.safe_load((path / METADATA_NAME).read_text(encoding="utf-8"))
+        return int(metadata["rosbag2_bagfile_information"]["message_count"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as cause:
+        raise BrokenFileError(path / METADATA_NAME, "rosbag2 metadata", cause) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from binascii import crc32
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_training.bags.images import VIDEO_TYPE, VideoWatch, base_topic
+from vitra_policy.bag_storage import open_bag
+from vitra_policy.camera_messages.video import base_topic
+from vitra_training.bags.images import PictureWatch
 from vitra_training.bags.writer import custom_data
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError
 
 CAMERA = "head_camera/color/image_raw"
 _NO_HEADER = {"std_msgs/msg/String", "tf2_msgs/msg/TFMessage", "std_msgs/msg/Float32MultiArray"}
-_STAMP_END = 12  # CDR header (4), seconds (4), nanoseconds (4)
 
 
 @dataclass(slots=True)
@@ -56,7 +56,9 @@ class BagStreams:
     picture_hashes: list[int] = field(default_factory=list)
     """Per camera message a number that stays the same as long as the picture does."""
     lost_pictures: int = 0
-    """Pictures of a video that cannot be decoded, for what they build on is missing."""
+    """Pictures that cannot be decoded: damaged, or of a video in which one before them is missing."""
+    is_video: bool = False
+    """Whether each picture builds on those before it."""
     instruction: str = ""
     stops: list[str] = field(default_factory=list)
     """Latched stops that happened while recording."""
@@ -90,12 +92,9 @@ def read_streams(path: Path) -> BagStreams:
     Raises:
         BrokenFileError: it cannot be read to its end; `vitra-bag repair` may help.
     """
-    from rosbags.highlevel import AnyReader
-    from rosbags.typesys import Stores, get_typestore
-
-    bag, video = BagStreams(path, custom_data(path)), VideoWatch()
+    bag, pictures = BagStreams(path, custom_data(path)), PictureWatch()
     try:
-        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+        with open_bag(path) as reader:
             for connection, arrival_ns, raw in reader.messages():
                 topic = base_topic(connection.topic)
                 stream = bag.streams.get(topic)
@@ -104,21 +103,18 @@ def read_streams(path: Path) -> BagStreams:
                 stream.arrivals_ns.append(arrival_ns)
                 stream.sizes += len(raw)
                 if connection.msgtype not in _NO_HEADER:
-                    stream.stamps_ns.append(_stamp_ns(raw))
-                if topic == CAMERA and connection.msgtype == VIDEO_TYPE:
-                    message: Any = reader.deserialize(raw, connection.msgtype)
-                    bag.picture_hashes.append(video.see(message.data))
-                elif topic == CAMERA:
-                    bag.picture_hashes.append(crc32(raw[_STAMP_END:]))
+                    stream.stamps_ns.append(stamp_ns_of(raw))
+                if topic == CAMERA:
+                    bag.picture_hashes.append(pictures.see(reader.deserialize(raw, connection.msgtype)))
                 elif topic.endswith("joint_states"):
-                    positions = reader.deserialize(raw, connection.msgtype).position  # type: ignore[attr-defined]
+                    positions = reader.deserialize(raw, connection.msgtype).position
                     bag.joints.setdefault(topic, []).append(np.asarray(positions, dtype=np.float64))
                 elif topic in ("instruction", "safety_state"):
                     _take(bag, topic, reader.deserialize(raw, connection.msgtype))
     except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
         detail = f"{type(cause).__name__}: {cause}; try `vitra-bag repair {path}`"
         raise BrokenFileError(path, "rosbag2 directory", detail) from None
-    bag.lost_pictures = video.lost
+    bag.lost_pictures, bag.is_video = pictures.lost, pictures.is_video
     return bag
 
 
@@ -165,7 +161,8 @@ def _take(bag: BagStreams, topic: str, message: Any) -> None:
         bag.stops.append(message.stop_cause or "unknown")
 
 
-def _stamp_ns(raw: bytes | memoryview) -> int:
+def stamp_ns_of(raw: bytes | memoryview) -> int:
+    """Stamp of a serialised message that begins with a header or a time [ns]."""
     order = "little" if raw[1] & 1 else "big"
     seconds = int.from_bytes(raw[4:8], order, signed=True)  # type: ignore[arg-type]
     return seconds * 1_000_000_000 + int.from_bytes(raw[8:12], order)  # type: ignore[arg-type]

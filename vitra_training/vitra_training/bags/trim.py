@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
-
+from vitra_policy.bag_storage import open_bag
+from vitra_policy.camera_messages.video import VIDEO_TYPE, base_topic, is_key_frame
 from vitra_training.bags.errors import EmptyTrimError
-from vitra_training.bags.images import VIDEO_TYPE, base_topic, is_key_frame
 from vitra_training.bags.streams import CAMERA, read_streams
-from vitra_training.bags.writer import Stream, custom_data, write_bag
+from vitra_training.bags.writer import custom_data, stream_of, write_bag
 
 LATCHED = ("tf_static", "instruction", "safety_state", "episode_state", "camera_info")
 """Topics whose last message before the cut is still true after it."""
@@ -39,18 +37,15 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
     begin_s = (first_ns - int(bag.begin_s * 1e9)) * 1e-9
     words = f"{datetime.now(UTC).isoformat()}: kept {begin_s:.3f} s to {end_s:.3f} s of {path.name}"
     about = {**custom_data(path), "trimmed": words}
-    with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
-        streams = {
-            c.id: Stream(c.topic, c.msgtype, c.msgdef.data, tuple(c.ext.offered_qos_profiles))  # type: ignore[union-attr]
-            for c in reader.connections
-        }
+    with open_bag(path) as reader:
+        streams = {c.id: stream_of(c) for c in reader.connections}
         return write_bag(target, streams, _kept(reader, first_ns, last_ns), about)
 
 
 def _key_frame_before(path: Path, first_ns: int) -> int:
     """Arrival of the last key frame not after a time; that time if the pictures are no video."""
     found_ns = first_ns
-    with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+    with open_bag(path) as reader:
         videos = [c for c in reader.connections if c.msgtype == VIDEO_TYPE and base_topic(c.topic) == CAMERA]
         for connection, time_ns, raw in reader.messages(connections=videos) if videos else ():
             if time_ns > first_ns:
@@ -61,7 +56,7 @@ def _key_frame_before(path: Path, first_ns: int) -> int:
     return found_ns
 
 
-def _kept(reader: AnyReader, first_ns: int, last_ns: int) -> Iterator[tuple[int, int, bytes]]:
+def _kept(reader: Any, first_ns: int, last_ns: int) -> Iterator[tuple[int, int, bytes]]:
     """Messages of the span, the last latched ones before it put at its beginning."""
     latched: dict[tuple[int, bytes], bytes] = {}
     opened = False
@@ -75,4 +70,10 @@ def _kept(reader: AnyReader, first_ns: int, last_ns: int) -> Iterator[tuple[int,
             yield connection.id, time_ns, raw
         elif connection.topic.endswith(LATCHED):
             several = connection.topic.endswith("tf_static")  # each publisher of frames has latched its own
-            latched[connection.id, bytes(raw) if several else b""] = bytes(raw)
+            latched[connection.id, _content(reader, connection, raw) if several else b""] = bytes(raw)
+
+
+def _content(reader: Any, connection: Any, raw: bytes) -> bytes:
+    """A message written anew: bytes that only fill gaps between its fields are random."""
+    kind = connection.msgtype
+    return bytes(reader.typestore.serialize_cdr(reader.deserialize(raw, kind), kind))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +13,15 @@ import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from vitra_policy.bag_storage import add_checksums, write_about
-from vitra_training.bags.errors import BagExistsError
+from vitra_policy.bag_storage import prepare_storage, write_about
+from vitra_training.bags.errors import BagExistsError, BagWriteError
 
 METADATA_NAME = "metadata.yaml"
 UNKNOWN_HASH = "RIHS01_" + 64 * "0"
+SAVED, UNJUDGED = "saved", "unjudged"
+"""Outcomes of a recording; the third is `discarded`."""
+WRITING = ".writing.partial"
+"""Ending of a folder in which a bag is being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +35,60 @@ class Stream:
     qos: tuple[Any, ...] = ()
 
 
+def stream_of(connection: Any) -> Stream:
+    """The stream of a reader's connection."""
+    qos = tuple(connection.ext.offered_qos_profiles)
+    return Stream(connection.topic, connection.msgtype, connection.msgdef.data, qos)
+
+
 def write_bag(
     target: Path, streams: Mapping[int, Stream], messages: Iterable[tuple[int, int, bytes]], about: Mapping[str, str]
 ) -> int:
-    """Write `(stream, time ns, data)` into a new bag; returns how many.
+    """Write `(stream, time ns, data)` into a new bag; returns how many. Nothing is left of one that fails.
 
     Raises:
         BagExistsError: the place is taken.
+        BagWriteError: the disk refuses it.
     """
     if target.exists():
         raise BagExistsError(target)
-    partial = unused(target.with_name(target.name + ".writing.partial"))
-    writer = Writer(partial / target.name, version=9, storage_plugin=StoragePlugin.MCAP)
+    partial = unused(target.with_name(target.name + WRITING))
+    try:
+        count = _write(partial / target.name, streams, messages, about)
+        (partial / target.name).rename(target)
+    except OSError as cause:
+        raise BagWriteError(target, cause) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return count
+
+
+def _write(
+    path: Path, streams: Mapping[int, Stream], messages: Iterable[tuple[int, int, bytes]], about: Mapping[str, str]
+) -> int:
+    writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
     for key, value in about.items():
         writer.set_custom_data(key, value)
     count = 0
-    with writer:
-        add_checksums(writer.storage)
+    writer.open()
+    try:
+        prepare_storage(writer.storage)
         write_about(writer.storage, about)
-        connections = {}
-        for stream, time_ns, data in messages:
-            if stream not in connections:
-                one = streams[stream]
-                connections[stream] = writer.add_connection(
-                    one.topic, one.type, msgdef=one.definition, rihs01=type_hash(one), offered_qos_profiles=one.qos
+        connections: dict[tuple[str, str], Any] = {}
+        for number, time_ns, data in messages:
+            stream = streams[number]
+            key = stream.topic, stream.type  # two numbers of one topic become one
+            if key not in connections:
+                connections[key] = writer.add_connection(
+                    *key, msgdef=stream.definition, rihs01=type_hash(stream), offered_qos_profiles=stream.qos
                 )
-            writer.write(connections[stream], time_ns, data)
+            writer.write(connections[key], time_ns, data)
             count += 1
-    (partial / target.name).rename(target)
-    partial.rmdir()
+    except BaseException:
+        with contextlib.suppress(OSError):  # closing the writer would write more, perhaps onto a full disk
+            writer.storage.bio.close()  # type: ignore[union-attr]
+        raise
+    writer.close()
     return count
 
 
@@ -79,6 +110,15 @@ def unused(path: Path) -> Path:
         number += 1
         candidate = path.with_name(f"{path.name}_{number}")
     return candidate
+
+
+def outcome_of(bag: Path) -> str:
+    """What an operator decided of a bag, or in words that nobody did."""
+    about = custom_data(bag)
+    if (outcome := about.get("outcome") or UNJUDGED) != UNJUDGED:
+        return outcome
+    why = about.get("ended") or ("it was repaired" if "repaired" in about else "the recording says nothing of it")
+    return f"{UNJUDGED}, no operator saved it ({why})"
 
 
 def custom_data(bag: Path) -> dict[str, str]:

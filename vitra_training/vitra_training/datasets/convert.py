@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol
 
 from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
-from vitra_training.datasets.errors import ConversionError, DatasetError
+from vitra_training.datasets.errors import ConversionError, DatasetError, DiskError, EmptyDatasetError
 from vitra_training.datasets.formats import teledata, vitra_1m
 from vitra_training.datasets.formats.store import StoreOptions, StoreWriter
 from vitra_training.datasets.sources import EpisodeSource
@@ -59,19 +59,70 @@ def convert(
     progress: Callable[[int, int], None] | None = None,
 ) -> ConversionReport:
     """Convert every episode; broken ones are left out and named in the report."""
-    report = ConversionReport()
-    with open_sink(target, format, options) as sink:
+    return convert_all(source, {format: target}, options, progress)[format]
+
+
+def convert_all(
+    source: EpisodeSource,
+    targets: Mapping[Format, Path],
+    options: StoreOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[Format, ConversionReport]:
+    """Convert every episode into several formats, each loaded once; memory does not grow with their length.
+
+    Raises:
+        ConversionError: a target is taken.
+        DiskError: the disk refuses what is written; a data set that is not complete is removed.
+    """
+    reports = {format: ConversionReport() for format in targets}
+    sinks = {format: open_sink(target, format, options) for format, target in targets.items()}
+    try:
         for number in range(len(source)):
-            try:
-                recording = source.load(number)
-                sink.add(recording)
-                report.converted += 1
-                report.frames += len(recording.episode)
-            except DatasetError as error:
-                report.failed[source.ids[number]] = str(error)
+            _convert_one(source, number, sinks, reports)
             if progress:
                 progress(number + 1, len(source))
-    return report
+        _close(sinks)
+    except BaseException as error:
+        for sink in sinks.values():
+            sink.__exit__(type(error), error, error.__traceback__)
+        if isinstance(error, OSError):
+            raise DiskError(", ".join(map(str, targets.values())), error) from None
+        raise
+    return reports
+
+
+def _close(sinks: dict[Format, EpisodeSink]) -> None:
+    """Complete every data set; one that is empty, or does not fit on the disk, does not spoil those before it."""
+    empty: EmptyDatasetError | None = None
+    for format in tuple(sinks):
+        try:
+            sinks[format].__exit__(None, None, None)
+        except EmptyDatasetError as error:
+            empty = error
+        del sinks[format]
+    if empty is not None:
+        raise empty
+
+
+def _convert_one(
+    source: EpisodeSource, number: int, sinks: Mapping[Format, EpisodeSink], reports: Mapping[Format, ConversionReport]
+) -> None:
+    name = source.ids[number]
+    try:
+        recording = source.load(number)
+    except DatasetError as error:
+        for report in reports.values():
+            report.failed[name] = str(error)
+        return
+    for format, sink in sinks.items():
+        report = reports[format]
+        try:
+            sink.add(recording)
+            report.converted += 1
+            report.frames += len(recording.episode)
+        except DatasetError as error:
+            report.failed[name] = str(error)
+    source.release(number)
 
 
 def open_sink(target: Path, format: Format, options: StoreOptions | None = None) -> EpisodeSink:
@@ -122,13 +173,24 @@ class TeleDataWriter:
         """Nothing to finish: every episode is complete when added."""
 
     def add(self, recording: Recording) -> None:
-        """Write one episode and its video."""
+        """Write one episode and its video.
+
+        Raises:
+            ConversionError: a human episode, or one of that name is there already.
+        """
         if not isinstance(recording.episode, RobotEpisode):
             raise ConversionError(recording.episode.id, "TeleData", "it is a human episode; that format holds joints")
+        path = self.root / f"{recording.episode.id}.mp4"
+        if path.with_suffix(".h5").exists():
+            detail = f"{path.with_suffix('.h5')} exists already and is not overwritten; choose a new folder"
+            raise ConversionError(recording.episode.id, "TeleData", detail)
         with VideoReader(recording.video.path) as reader:
             width, height = even_size(reader.width, reader.height)
-            path = self.root / f"{recording.episode.id}.mp4"
             with VideoWriter(path, width, height, recording.episode.fps, crf=17) as writer:
                 for number in recording.video.frames:
                     writer.add(reader.rgb(int(number))[:height, :width])
-        teledata.write_episode(recording.episode, self.root)
+        try:
+            teledata.write_episode(recording.episode, self.root)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -116,6 +116,12 @@ class RobotSide:
     """(T,)."""
     hand_mask: BoolArray
     """(T,)."""
+
+    def frames_from(self, begin: int) -> RobotSide:
+        """The same without the first frames."""
+        fixed = ("ee_urdf_to_hand_mount", "head_camera_to_arm_base")
+        names = [one.name for one in fields(self) if one.name not in fixed]
+        return replace(self, **{name: getattr(self, name)[begin:] for name in names})
 
 
 @dataclass(frozen=True, slots=True)

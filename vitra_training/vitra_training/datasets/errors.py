@@ -104,6 +104,16 @@ class ConversionError(DatasetError):
         super().__init__(f"Episode {episode} cannot be written as {target}: {detail}.")
 
 
+class DiskError(DatasetError):
+    """A disk that refuses what is to be written."""
+
+    def __init__(self, where: str, cause: OSError) -> None:
+        super().__init__(
+            f"{where} cannot be written: {cause.strerror or cause}. What was not complete is removed. Make room, or "
+            "choose another disk."
+        )
+
+
 class EmptyDatasetError(DatasetError):
     """No usable frame remains."""
 

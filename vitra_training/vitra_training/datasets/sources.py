@@ -35,6 +35,9 @@ class EpisodeSource(Protocol):
     def load(self, number: int) -> Recording:
         """Episode and pictures by number; raises `DatasetError` when it is broken."""
 
+    def release(self, number: int) -> None:
+        """The episode is not needed any more: give back what was made for it."""
+
     def frame_index(self) -> IntArray:
         """(N, 2) every (episode, frame) at which a sample can start."""
 
@@ -58,6 +61,9 @@ class EpisodeFiles:
     def load(self, number: int) -> Recording:
         """Episode and pictures by number."""
         raise NotImplementedError
+
+    def release(self, number: int) -> None:
+        """Nothing was made for an episode that is a file."""
 
     def frame_index(self) -> IntArray:
         """(N, 2) every (episode, frame) at which a sample can start; broken episodes are left out and named."""
@@ -173,8 +179,8 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     for tree in (path, path / "Annotation", path / "Metadata"):  # several sets of VITRA-1M, as published
         if annotations := sorted(tree.glob("*/episodic_annotations/*.npy")):
             return Vitra1M(path, annotations, video_root)
-    from vitra_training.bags.episodes import BagEpisodes, find_bags  # needs the robot's kinematics and rosbags
+    from vitra_training.bags.episodes import bag_episodes, find_bags  # needs the robot's kinematics and rosbags
 
     if bags := find_bags(path):
-        return BagEpisodes(path, bags)
+        return bag_episodes(path, bags)
     raise UnknownFormatError(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from fractions import Fraction
 from glob import escape
@@ -246,8 +247,7 @@ class VideoWriter:
         if error is None:
             self.close()
         else:
-            self._container.close()
-            self._partial.unlink(missing_ok=True)
+            self.abort()
 
     def add(self, rgb: Image) -> int:
         """Append an (H, W, 3) RGB frame; returns its frame number."""
@@ -256,6 +256,12 @@ class VideoWriter:
             self.bytes_written += packet.size
         self.count += 1
         return self.count - 1
+
+    def abort(self) -> None:
+        """Give up: nothing is left of the video."""
+        with contextlib.suppress(av.FFmpegError, OSError):  # a full disk refuses the trailer too
+            self._container.close()
+        self._partial.unlink(missing_ok=True)
 
     def close(self) -> Path:
         """Flush the encoder and put the file in place."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,12 @@ from vitra_description.names import arm_joints, hand_joints
 from vitra_inference.observations import Camera, Frame
 from vitra_inference.worker import Answer
 from vitra_msgs.msg import HandActionChunk, SimState
-from vitra_policy.errors import UnknownNameError, VitraError
+from vitra_policy.camera_messages.decode import ImageMessageError, raw_picture
+from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Extra
 from vitra_runtime.sim_state import extras_of
 
 FloatArray = NDArray[np.float64]
-
-_CHANNELS: Mapping[str, tuple[int, list[int]]] = {
-    "rgb8": (3, [0, 1, 2]),
-    "bgr8": (3, [2, 1, 0]),
-    "rgba8": (4, [0, 1, 2]),
-    "bgra8": (4, [2, 1, 0]),
-    "mono8": (1, [0, 0, 0]),
-}
 
 
 class MessageError(VitraError):
@@ -60,17 +53,10 @@ def decode_image(raw: bytes) -> NDArray[np.uint8]:
         MessageError: sizes that do not belong together.
     """
     message = deserialize_message(raw, Image)
-    if message.encoding not in _CHANNELS:
-        raise UnknownNameError("image encoding", message.encoding, _CHANNELS)
-    channels, order = _CHANNELS[message.encoding]
-    height, width, step = message.height, message.width, message.step
-    pixels = np.frombuffer(message.data, dtype=np.uint8)
-    if step < width * channels or pixels.size != height * step:
-        raise MessageError(
-            f"Image of {width}x{height} {message.encoding}, step {step}, cannot have {pixels.size} bytes."
-        )
-    image = pixels.reshape(height, step)[:, : width * channels].reshape(height, width, channels)
-    return image if order == [0, 1, 2] and channels == 3 else image[:, :, order]
+    try:
+        return raw_picture(message.height, message.width, message.step, message.encoding, message.data)
+    except ImageMessageError as error:
+        raise MessageError(str(error)) from None
 
 
 class JointDecoder:

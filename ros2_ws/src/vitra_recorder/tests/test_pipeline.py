@@ -120,3 +120,15 @@ def test_a_nearly_full_disk_ends_the_recording_with_a_complete_bag(bag, text, mo
     path = pipeline.finish()
     with AnyReader([path]) as reader:
         assert [reader.deserialize(raw, TEXT.type).data for _, _, raw in reader.messages()] == ["kept"]
+
+
+def test_the_past_that_is_already_in_memory_is_never_dropped(bag, text):
+    slow = SlowBag(bag)
+    pipeline = RecordingPipeline(slow, PipelineSettings(ImageFormat.RAW, queue_bytes=3000, min_free_bytes=0), refuse)
+    for i in range(20):
+        pipeline.put(IMAGE, "/image", i, text("x" * 900), held=True)
+    for i in range(3):
+        pipeline.put(IMAGE, "/image", 20 + i, text("x" * 900))
+    slow.go.set()
+    pipeline.finish()
+    assert pipeline.statistics.written == {"/image": 23}

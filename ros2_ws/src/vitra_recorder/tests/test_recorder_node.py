@@ -192,7 +192,7 @@ def test_an_episode_goes_from_goal_to_saved_bag_and_a_discarded_one_stays_apart(
 
     _, result = record(time_limit_s=0.5)
     g.until(result.done)
-    assert (result.result().result.outcome, result.result().result.messages > 10) == ("saved", True)
+    assert (result.result().result.outcome, result.result().result.messages > 10) == ("unjudged", True)
     handle, result = record()
     g.until(lambda: sum(g.written().values()) > 10)
     g.until(handle.cancel_goal_async().done)
@@ -206,3 +206,28 @@ def test_an_episode_goes_from_goal_to_saved_bag_and_a_discarded_one_stays_apart(
     assert g.call(g.stop).message.endswith("episode_000004__wave")
     names = sorted(p.relative_to(tmp_path / "set").as_posix() for p in (tmp_path / "set").rglob("episode_*__wave"))
     assert names == [f"discarded/episode_00000{n}__wave" for n in (2, 3)] + [f"episode_00000{n}__wave" for n in (1, 4)]
+
+
+def test_saving_onto_a_slow_disk_does_not_keep_the_node_from_the_next_episode(graph, tmp_path):
+    import threading
+
+    g = graph("episodes:=true", f"output_dir:={tmp_path / 'set'}", "instruction:=wave")
+    g.call(g.start)
+    g.until(lambda: sum(g.written().values()) > 10)
+    go, bag = threading.Event(), g.node.recording.pipeline._bag
+    finish = bag.finish
+    bag.finish = lambda *args: go.wait(60) and finish(*args)
+    save = g.robot.create_client(Trigger, "recorder/save")
+    g.until(save.service_is_ready)
+    saved = save.call_async(Trigger.Request())
+    g.until(lambda: g.node.recording is None)
+    assert g.call(g.start).message.endswith("episode_000002__wave"), "the node still answers"
+    assert not saved.done()
+    go.set()
+    g.until(saved.done)
+    assert (saved.result().success, saved.result().message) == (True, str(tmp_path / "set/episode_000001__wave"))
+    g.node.end()
+    from vitra_training.bags.writer import outcome_of
+
+    assert outcome_of(tmp_path / "set/episode_000001__wave") == "saved"
+    assert outcome_of(tmp_path / "set/episode_000002__wave").startswith("unjudged")

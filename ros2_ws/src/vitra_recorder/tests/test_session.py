@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         lock_folder(tmp_path / "file" / "set")
 
 
-def test_a_disk_that_fills_up_while_recording_ends_with_the_bag_complete(make, monkeypatch, arm):
+def test_a_disk_that_fills_up_while_recording_ends_with_the_bag_complete_and_unjudged(make, monkeypatch, arm):
     from vitra_recorder import pipeline
 
     reasons = []
@@ -157,10 +157,114 @@ def test_a_disk_that_fills_up_while_recording_ends_with_the_bag_complete(make, m
     recording = session.start(EpisodeRequest("wave"))
     recording.pipeline._thread.join(20)
     assert "GB are free" in reasons[0]
-    assert session.discard("disk full").path.parent.name == "discarded"
+    about = custom_data(recording.path)
+    assert about["outcome"] == "unjudged"
+    assert "GB are free" in about["ended"]
+    discarded = session.discard("disk full").path
+    assert discarded.parent.name == "discarded"
+    assert custom_data(discarded)["outcome"] == "discarded"
+    assert contents(discarded), "still a bag"
+    recording = session.start(EpisodeRequest("wave"))
+    recording.pipeline._thread.join(20)
+    assert session.save().outcome == "unjudged", "an episode that the disk cut off is not saved by a late key"
     monkeypatch.setattr(module, "free_bytes", lambda folder: 10)
     with pytest.raises(BagError, match="Make room"):
         session.start()
+
+
+def test_what_no_operator_decided_is_unjudged(make):
+    session = make()
+    session.start(EpisodeRequest("wave"))
+    recording = session.stop("the recorder was stopped")
+    about = custom_data(recording.path)
+    assert (recording.outcome, about["outcome"], about["ended"]) == ("unjudged", "unjudged", "the recorder was stopped")
+    assert (session.saved, session.discarded) == (0, 0)
+
+
+def test_an_episode_ends_without_waiting_for_the_disk_and_the_next_begins_meanwhile(make):
+    import threading
+
+    session, go = make(), threading.Event()
+    first = session.start(EpisodeRequest("wave"))
+    finish = first.pipeline._bag.finish
+    first.pipeline._bag.finish = lambda *args: go.wait(20) and finish(*args)
+    assert session.end("saved", "") is first
+    assert not first.pipeline.is_done
+    second = session.start(EpisodeRequest("wave"))
+    assert second.path.name == "episode_000002__wave"
+    go.set()
+    session.settle(first)
+    assert (first.outcome, first.path.name) == ("saved", "episode_000001__wave")
+    session.discard("test")
+
+
+def test_latched_messages_lie_between_their_own_stamps_and_what_they_explain(make, typestore, arm):
+    types = typestore.types
+    session = make(pre_roll=1.0)
+    begin_ns = session.clock["ns"]
+
+    def state(ns, value):
+        header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](ns // 10**9, ns % 10**9), "")
+        kind = "vitra_msgs/msg/SafetyState"
+        stamp = header.stamp
+        message = types[kind](header, value, 0, "", "", "", stamp, [])
+        return bytes(typestore.serialize_cdr(message, kind))
+
+    for k in range(300):
+        session.clock["ns"] = now = begin_ns + k * 10_000_000
+        session.take(BY_NAME["right_arm/joint_states"], "/right_arm/joint_states", arm(now), now)
+        if k in (100, 250):
+            session.take(BY_NAME["safety_state"], "/safety_state", state(now, k // 100), now)
+    path = session.start(EpisodeRequest("wave")).path
+    session.save()
+    states = [(t, m) for topic, t, m in contents(path) if topic == "/safety_state"]
+    assert [m.state for _, m in states] == [1, 2]
+    for t, message in states:
+        stamp = message.header.stamp
+        assert stamp.sec * 10**9 + stamp.nanosec <= t, "nothing is logged before it was said"
+    assert states[1][0] == begin_ns + 250 * 10_000_000
+
+
+def test_the_same_frames_latched_twice_are_kept_once_though_their_padding_differs(make, typestore):
+    types = typestore.types
+    vector, turn = (
+        types["geometry_msgs/msg/Vector3"](1.0, 2.0, 3.0),
+        types["geometry_msgs/msg/Quaternion"](0, 0, 0, 1.0),
+    )
+
+    def frames(padding, child="b"):
+        header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](1, 2), "base")
+        transform = types["geometry_msgs/msg/TransformStamped"](
+            header, child, types["geometry_msgs/msg/Transform"](vector, turn)
+        )
+        kind = "tf2_msgs/msg/TFMessage"
+        raw = bytearray(typestore.serialize_cdr(types[kind]([transform]), kind))
+        at = raw.index(b"base\0") + 5
+        raw[at : at + 3] = padding  # between the end of a text and the next number
+        return bytes(raw)
+
+    session = make()
+    for raw in (frames(b"abc"), frames(b"xyz"), frames(b"abc", child="c")):
+        session.take(BY_NAME["/tf_static"], "/tf_static", raw, session.clock["ns"])
+    path = session.start(EpisodeRequest("wave")).path
+    session.save()
+    children = [m.transforms[0].child_frame_id for topic, _, m in contents(path) if topic == "/tf_static"]
+    assert children == ["b", "c"]
+
+
+def test_a_bag_says_how_much_of_the_past_it_really_holds(make, arm):
+    session = make(pre_roll=5.0)
+    session._pre_roll._limit_bytes = 92 * len(arm(1))
+    for _ in range(600):
+        session.clock["ns"] += 10_000_000
+        now = session.clock["ns"]
+        session.take(BY_NAME["right_arm/joint_states"], "/right_arm/joint_states", arm(now), now)
+    path = session.start(EpisodeRequest("wave")).path
+    session.save()
+    about = custom_data(path)
+    assert float(about["pre_roll_s"]) == pytest.approx(0.91, abs=0.011)
+    assert about["pre_roll_asked_s"] == "5.0"
+    assert "pre-roll: 0.91 s of the 5 s asked for" in about["warnings"]
 
 
 def test_a_failed_bag_is_reported_and_the_next_can_start(make):

@@ -9,11 +9,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
 from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
-from vitra_policy.bag_storage import add_checksums, write_about
+from vitra_policy.bag_storage import prepare_storage, write_about
 from vitra_policy.errors import VitraError
 from vitra_recorder.topics import Delivery
 from vitra_runtime.threads import WatchedThread
@@ -57,7 +58,7 @@ class BagWriter:
             for key, value in custom_data.items():
                 self._writer.set_custom_data(key, value)
             self._writer.open()
-            add_checksums(self._writer.storage)
+            prepare_storage(self._writer.storage)
             write_about(self._writer.storage, custom_data)
         except OSError as error:
             raise BagError(f"Cannot record into {folder}: {error}. Choose another one.") from error
@@ -125,6 +126,23 @@ class BagWriter:
             with contextlib.suppress(OSError):  # the disk is full: the remains are what was written before
                 storage.abort()
         return self._partial
+
+
+def note_outcome(bag: Path, outcome: str, reason: str) -> None:
+    """Write an operator's late decision into a complete bag's metadata.
+
+    Raises:
+        BagError: the disk refuses it.
+    """
+    file = bag / "metadata.yaml"
+    partial = file.with_suffix(".yaml.partial")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content["rosbag2_bagfile_information"]["custom_data"] |= {"outcome": outcome, "discard_reason": reason}
+        partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        raise BagError(f"Cannot write the outcome into {file}: {error}.") from error
 
 
 def _sync(folder: Path) -> None:

@@ -26,7 +26,7 @@ class MonitorSettings:
     """Arrival after capture."""
     max_skew_s: float = 0.05
     """Distance of a camera frame to the newest sample of a stream before it."""
-    clock_step_s: float = 0.5
+    clock_step_s: float = 0.25
     """A stamp that jumps so much against the clock of arrival is a changed clock."""
 
 

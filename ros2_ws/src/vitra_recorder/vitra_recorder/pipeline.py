@@ -60,6 +60,7 @@ class _Item:
     name: str
     stamp_ns: int
     data: bytes
+    held: bool
 
 
 class RecordingPipeline:
@@ -91,7 +92,7 @@ class RecordingPipeline:
         )
         self._thread.start()
 
-    def put(self, topic: Topic, name: str, stamp_ns: int, data: bytes) -> None:
+    def put(self, topic: Topic, name: str, stamp_ns: int, data: bytes, held: bool = False) -> None:
         """Queue a serialised message.
 
         Args:
@@ -99,32 +100,52 @@ class RecordingPipeline:
             name: full name of its topic.
             stamp_ns: when it was received.
             data: the message.
+            held: it was in memory before, in the bounds of the pre-roll, so the queue's do not apply.
         """
         if self._format(topic) is ImageFormat.NONE:
             return
         limit = self._settings.queue_bytes + (_SMALL_RESERVE_BYTES if topic.kind is Kind.PLAIN else 0)
         with self._changed:
-            if self._closing or self._failure or self._queued_bytes + len(data) > limit:
+            if self._closing or self._failure or (not held and self._queued_bytes + len(data) > limit):
                 self.statistics.dropped[name] += 1
                 return
-            self._items.append(_Item(topic, name, stamp_ns, data))
-            self._queued_bytes += len(data)
+            self._items.append(_Item(topic, name, stamp_ns, data, held))
+            self._queued_bytes += 0 if held else len(data)
             self.statistics.deepest_queue_bytes = max(self.statistics.deepest_queue_bytes, self._queued_bytes)
             self._changed.notify()
 
     def finish(self, destination: Path | None = None, more_data: Mapping[str, str] | None = None) -> Path:
-        """Write what is queued, complete the bag, and return where it is.
+        """Write what is queued, complete the bag, and return where it is; see `begin_finish` and `result`."""
+        self.begin_finish(destination, more_data)
+        return self.result()
+
+    def begin_finish(self, destination: Path | None = None, more_data: Mapping[str, str] | None = None) -> None:
+        """Take nothing more, write what is queued, and complete the bag; does not wait for it.
 
         Args:
             destination: another place for the bag than its own name, on the same disk.
             more_data: text for the bag that was not known at the beginning.
-
-        Raises:
-            VitraError: the recording had failed, or cannot be completed.
         """
         with self._changed:
             self._closing, self._destination, self._more_data = True, destination, more_data or {}
             self._changed.notify()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will be written."""
+        return not self._thread.is_alive()
+
+    @property
+    def ended_by_itself(self) -> str:
+        """Why the recording ended before it was told to, if it did, with a complete bag."""
+        return self._failure if self._result is not None else ""
+
+    def result(self) -> Path:
+        """Where the complete bag is; waits for it.
+
+        Raises:
+            VitraError: the recording had failed, or cannot be completed.
+        """
         self._thread.join()
         if self._result is None:
             raise VitraError(self._failure)
@@ -134,7 +155,10 @@ class RecordingPipeline:
         leave_realtime()
         try:
             reason = self._pump()
-            self._result = self._bag.finish(self._destination, self._more_data)
+            if reason:  # nobody has judged it, whatever becomes of it
+                self._result = self._bag.finish(None, {"outcome": "unjudged", "ended": reason})
+            else:
+                self._result = self._bag.finish(self._destination, self._more_data)
         except Exception as error:  # a VitraError, or a bug: either way the remains must be named
             remains = self._bag.abandon()
             self._end(f"{error} The recording stopped; what was written is in {remains}.")
@@ -159,7 +183,7 @@ class RecordingPipeline:
             for item in items:
                 self._write(item)
                 with self._changed:
-                    self._queued_bytes -= len(item.data)
+                    self._queued_bytes -= 0 if item.held else len(item.data)
             if closing and not items:
                 return ""
             if time.monotonic() >= next_checkpoint_s:

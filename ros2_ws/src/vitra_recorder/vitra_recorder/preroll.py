@@ -30,6 +30,8 @@ class PreRoll:
         self._span_ns, self._limit_bytes = int(seconds * 1e9), limit_bytes
         self._kept: deque[Kept] = deque()
         self._bytes = 0
+        self.lacks_memory = False
+        """Whether something was let go that was not too old."""
 
     def add(self, topic: Topic, name: str, arrival_ns: int, data: bytes) -> None:
         """Keep a message."""
@@ -37,12 +39,15 @@ class PreRoll:
             return
         self._kept.append(Kept(topic, name, arrival_ns, data))
         self._bytes += len(data)
-        while self._kept and (self._bytes > self._limit_bytes or self._kept[0].arrival_ns < arrival_ns - self._span_ns):
-            self._bytes -= len(self._kept.popleft().data)
+        oldest_ns = arrival_ns - self._span_ns
+        while self._kept and (self._bytes > self._limit_bytes or self._kept[0].arrival_ns < oldest_ns):
+            gone = self._kept.popleft()
+            self._bytes -= len(gone.data)
+            self.lacks_memory |= gone.arrival_ns >= oldest_ns
 
     def take(self, now_ns: int) -> list[Kept]:
         """What is kept and not older than the span, in order of arrival; the ring is empty afterwards."""
         kept = [item for item in self._kept if item.arrival_ns >= now_ns - self._span_ns]
         self._kept.clear()
-        self._bytes = 0
+        self._bytes, self.lacks_memory = 0, False
         return kept

@@ -6,8 +6,10 @@ recorder --ros-args -p episodes:=true -p output_dir:=runs/episodes -p pre_roll:=
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -28,7 +30,15 @@ from vitra_policy.errors import VitraError
 from vitra_policy.policies.registry import parse_options
 from vitra_recorder.bag import BagError, leftovers
 from vitra_recorder.episodes import lock_folder
-from vitra_recorder.session import EpisodeRequest, Recording, RecordingSession, without_figures
+from vitra_recorder.session import (
+    DISCARDED,
+    SAVED,
+    UNJUDGED,
+    EpisodeRequest,
+    Recording,
+    RecordingSession,
+    without_figures,
+)
 from vitra_recorder.settings import Parameters
 from vitra_recorder.software import calibration_texts, software_versions
 from vitra_recorder.topics import TOPICS, Delivery, Topic
@@ -38,6 +48,7 @@ from vitra_runtime.actions import long_action_server
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopic, PolledTopics
+from vitra_runtime.services import LateAnswer, late_service
 
 _QUEUED_S = 2.0
 _LEAST_QUEUED = 100
@@ -45,6 +56,17 @@ _TAKE_PERIOD_S = 0.02
 _REPORT_PERIOD_S = 1.0
 _WATCH_PERIOD_S = 0.05
 _NOTHING = "No recording is under way."
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Somebody who ended a recording and waits for its bag."""
+
+    recording: Recording
+    outcome: str
+    answer: LateAnswer
+    again: EpisodeRequest | None
+    """What to record next."""
 
 
 class RecorderNode(StackNode[Parameters]):
@@ -56,24 +78,30 @@ class RecorderNode(StackNode[Parameters]):
         self._lock: DeviceLock | None = None
         self._goal: tuple[ServerGoalHandle, Recording] | None = None
         self._warned: set[str] = set()
+        self._ending: list[Recording] = []
+        self._waiting: list[_Waiting] = []
         self._polled: PolledTopics | None = None
         self._sources: list[tuple[Topic, str, PolledTopic]] = []
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
         self._episode_states = self.stream_publisher(EpisodeState, "episode_state", qos.LATCHED)
-        for name, callback in {
-            "start": self._on_start, "stop": self._on_save, "save": self._on_save, "rerecord": self._on_rerecord,
-            "discard": lambda _, response: self._discard("the operator discarded it", response),
-        }.items():  # fmt: skip
-            self.create_service(Trigger, f"~/{name}", callback)
-        self.create_service(
-            DiscardEpisode, "~/discard_because", lambda request, response: self._discard(request.reason, response)
-        )
+        self.create_service(Trigger, "~/start", self._on_start)
+        for name, outcome, reason in (
+            ("save", SAVED, ""),
+            ("stop", UNJUDGED, "it was stopped"),
+            ("discard", DISCARDED, "the operator discarded it"),
+        ):
+            late_service(self, Trigger, f"~/{name}", partial(self._on_end, outcome, reason))
+        late_service(self, Trigger, "~/rerecord", self._on_rerecord)
+        late_service(
+            self, DiscardEpisode, "~/discard_because",
+            lambda request, answer: self._on_end(DISCARDED, request.reason or "no reason given", request, answer),
+        )  # fmt: skip
         self._server = long_action_server(
             self, RecordEpisode, "~/record_episode", self._on_goal, lambda: self._session is not None
         )
         self.create_timer(_TAKE_PERIOD_S, self._take_if_recording)
         self.create_timer(_REPORT_PERIOD_S, self._report)
-        self.create_timer(_WATCH_PERIOD_S, self._watch_goal)
+        self.create_timer(_WATCH_PERIOD_S, self._watch)
 
     @property
     def recording(self) -> Recording | None:
@@ -105,11 +133,12 @@ class RecorderNode(StackNode[Parameters]):
             self._begin(EpisodeRequest())
 
     def halt(self) -> None:
-        """Complete the recording under way."""
-        try:
-            self._end(None)
-        except VitraError as error:
-            self.get_logger().error(str(error))
+        """Complete the recording under way, which no operator has judged, and those that are being completed."""
+        self._end(UNJUDGED, "the recorder was stopped")
+        self._answer_waiting()
+        for one in tuple(self._ending):
+            with contextlib.suppress(VitraError):  # it has been said
+                self._settle(one)
 
     def teardown(self) -> None:
         """Drop the subscriptions and the folder."""
@@ -150,23 +179,37 @@ class RecorderNode(StackNode[Parameters]):
         self._publish_state([])
         return recording
 
-    def _end(self, discard_reason: str | None) -> Recording | None:
-        """Save, or discard for a reason."""
+    def _end(self, outcome: str, reason: str) -> Recording | None:
+        """Begin to complete the recording under way; the disk may take many seconds for it."""
         self._take()
         session = self._session
-        if session is None or session.current is None:
-            return None
-        self.set_fault("")
-        recording = session.save() if discard_reason is None else session.discard(discard_reason)
-        assert recording is not None
+        recording = session.end(outcome, reason) if session is not None else None
+        if recording is not None:
+            self.set_fault("")
+            self._ending.append(recording)
+            self._publish_state([])
+        return recording
+
+    def _settle(self, recording: Recording) -> None:
+        """Say what became of a recording; raises VitraError when nothing did."""
+        if recording not in self._ending:
+            return
+        self._ending.remove(recording)
+        assert self._session is not None
+        try:
+            self._session.settle(recording)
+        except VitraError as error:
+            recording.detail = str(error)
+            self.get_logger().error(str(error))
+            raise
+        finally:
+            self._publish_state([])
         if dropped := recording.pipeline.statistics.dropped:
             self.get_logger().warning("dropped: " + ", ".join(f"{count} of {name}" for name, count in dropped.items()))
         words = recording.outcome + (f" ({recording.detail})" if recording.detail else "")
         self.get_logger().info(
             f"{words}: {recording.written} messages in {recording.duration_s:.1f} s: {recording.path}"
         )
-        self._publish_state([])
-        return recording
 
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
@@ -175,31 +218,40 @@ class RecorderNode(StackNode[Parameters]):
             response.success, response.message = False, str(error)
         return response
 
-    def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return self._answer(None, response)
+    def _on_end(self, outcome: str, reason: str, _: Any, answer: LateAnswer) -> None:
+        self._answer_when_done(outcome, reason, answer)
 
-    def _discard(self, reason: str, response: Any) -> Any:
-        return self._answer(reason or "no reason given", response)
-
-    def _on_rerecord(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_rerecord(self, _: Trigger.Request, answer: LateAnswer) -> None:
         """Discard the episode under way and begin it again with the same words."""
         current = self.recording
-        response = self._answer("recorded again", response)
-        if response.success and current is not None:
+        self._answer_when_done(DISCARDED, "recorded again", answer, current.request if current else None)
+
+    def _answer_when_done(
+        self, outcome: str, reason: str, answer: LateAnswer, again: EpisodeRequest | None = None
+    ) -> None:
+        """End the recording; the answer follows when its bag is complete, which the node does not wait for."""
+        recording = self._end(outcome, reason)
+        if recording is None:
+            answer.response.success, answer.response.message = False, _NOTHING
+            answer.give()
+            return
+        self._waiting.append(_Waiting(recording, outcome, answer, again))
+
+    def _answer_waiting(self) -> None:
+        """Answer those whose recording is complete."""
+        for one in [one for one in self._waiting if one.recording.pipeline.is_done]:
+            self._waiting.remove(one)
+            recording, response = one.recording, one.answer.response
             try:
-                response.message = str(self._begin(current.request).path)
+                self._settle(recording)
+                response.success, response.message = recording.outcome == one.outcome, str(recording.path)
+                if not response.success:
+                    response.message = f"{recording.detail} It is {recording.outcome}: {recording.path}"
+                elif one.again is not None:
+                    response.message = str(self._begin(one.again).path)
             except VitraError as error:
                 response.success, response.message = False, str(error)
-        return response
-
-    def _answer(self, discard_reason: str | None, response: Any) -> Any:
-        try:
-            recording = self._end(discard_reason)
-            response.success = recording is not None
-            response.message = str(recording.path) if recording else _NOTHING
-        except VitraError as error:
-            response.success, response.message = False, str(error)
-        return response
+            one.answer.give()
 
     def _on_goal(self, goal: ServerGoalHandle) -> None:
         request = goal.request
@@ -223,22 +275,22 @@ class RecorderNode(StackNode[Parameters]):
             duration_s=recording.duration_s, messages=recording.written, dropped=recording.dropped,
         )  # fmt: skip
 
-    def _watch_goal(self) -> None:
-        """Time limit and cancel requests of the episode that an action goal asked for."""
+    def _watch(self) -> None:
+        """Recordings that are being completed, and the time limit and cancel requests of an action goal."""
+        self._answer_waiting()
         if self._goal is None:
             return
         goal, recording = self._goal
         limit_s = goal.request.time_limit_s
         if self.recording is recording:
-            try:
-                if goal.is_cancel_requested:
-                    self._end("the goal was canceled")
-                elif limit_s > 0 and recording.duration_s >= limit_s:
-                    self._end(None)
-                else:
-                    return
-            except VitraError as error:
-                recording.detail = str(error)
+            if goal.is_cancel_requested:
+                self._end(DISCARDED, "the goal was canceled")
+            elif limit_s > 0 and recording.duration_s >= limit_s:
+                self._end(UNJUDGED, "its time was over")
+        if self.recording is recording or not recording.pipeline.is_done:
+            return
+        with contextlib.suppress(VitraError):  # its words are in the recording
+            self._settle(recording)
         self._goal = None
         goal.execute(partial(self._end_goal, recording=recording))
 

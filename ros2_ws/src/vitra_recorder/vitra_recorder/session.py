@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rosbags.serde import SerdeError
 from rosbags.typesys.store import Typestore
 
-from vitra_recorder.bag import BagError, BagWriter, free_bytes, unused
+from vitra_policy.cdr import deserialize
+from vitra_recorder.bag import BagError, BagWriter, free_bytes, note_outcome, unused
 from vitra_recorder.episodes import MissingStreamError, NoInstructionError, discarded_path, next_episode
+from vitra_recorder.latched import LatchedMessages
 from vitra_recorder.monitor import StreamMonitor
 from vitra_recorder.pipeline import RecordingPipeline
-from vitra_recorder.preroll import PreRoll
+from vitra_recorder.preroll import Kept, PreRoll
 from vitra_recorder.settings import Parameters
-from vitra_recorder.topics import TOPICS, Delivery, Topic, declared_rates
+from vitra_recorder.topics import INSTRUCTION, TOPICS, Delivery, Topic, declared_rates
 
 RECORDER_VERSION = "0.2.0"
-_LATCHED_KEPT = 16
 _HEADER_BYTES = 12
+_PRE_ROLL_SLACK_S = 0.2
+SAVED, DISCARDED, UNJUDGED = "saved", "discarded", "unjudged"
+"""Outcome of a recording: what an operator decided, or that nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Recording:
     outcome: str = ""
     detail: str = ""
     ended_s: float = 0.0
+    destination: Path | None = None
+    """Where it goes when it is complete, if not to its path."""
     warned: list[str] = field(default_factory=list)
     """Warnings that were raised while it was recorded, each once."""
 
@@ -93,7 +100,7 @@ class RecordingSession:
         self.folder = self._output.parent if self._output else Path(params.output_dir).expanduser()
         self.monitor = StreamMonitor()
         self._pre_roll = PreRoll(params.pre_roll, params.queue_mb * 2**20)
-        self._latched: dict[str, tuple[Topic, dict[bytes, None]]] = {}
+        self._latched = LatchedMessages(params.pre_roll, self._content)
         self.current: Recording | None = None
         self.last: Recording | None = None
         self.heard_instruction = ""
@@ -103,15 +110,10 @@ class RecordingSession:
         """A serialised message came at a time."""
         self.monitor.note(topic, received_ns, header_stamp_ns(raw) if topic.has_header else None)
         if topic.delivery is Delivery.LATCHED:
-            # Several publishers may latch on one topic (/tf_static), so more than the last message is kept.
-            kept = self._latched.setdefault(name, (topic, {}))[1]
-            kept.pop(raw, None)
-            kept[raw] = None
-            while len(kept) > (_LATCHED_KEPT if topic.name.startswith("/tf") else 1):
-                kept.pop(next(iter(kept)))
+            self._latched.take(topic, name, raw, received_ns)
         if self.current is not None:
             self.current.pipeline.put(topic, name, received_ns, raw)
-        elif topic.delivery is not Delivery.LATCHED:
+        else:
             self._pre_roll.add(topic, name, received_ns, raw)
 
     def start(self, request: EpisodeRequest | None = None) -> Recording:
@@ -129,6 +131,11 @@ class RecordingSession:
             path = next_episode(self.folder, request.instruction)
         else:
             path = unused(self._output or self.folder / started.strftime("run_%Y%m%d_%H%M%S"))
+        now_ns = self._clock_ns()
+        lacks_memory = self._pre_roll.lacks_memory
+        past = self._pre_roll.take(now_ns)
+        begin_ns = past[0].arrival_ns if past else now_ns
+        kept_s = (now_ns - begin_ns) * 1e-9
         about = {
             "recorder_version": RECORDER_VERSION,
             "started_utc": started.isoformat(),
@@ -138,23 +145,38 @@ class RecordingSession:
             "instruction": request.instruction,
             "operator": request.operator,
             "source": request.source,
-            "pre_roll_s": str(self._params.pre_roll),
+            "pre_roll_s": f"{kept_s:.3f}",
+            "pre_roll_asked_s": str(self._params.pre_roll),
             **self._about,
         }
         bag = BagWriter(path.parent, path.name, self._typestore, about)
         pipeline = RecordingPipeline(bag, self._params.pipeline, self._on_failure)
-        self._write_past(pipeline, request)
+        self._write_past(pipeline, request, past, begin_ns)
         self.monitor.forget_events()
         self.current = Recording(path, request, pipeline, time.monotonic())
+        if lacks_memory and kept_s < self._params.pre_roll - _PRE_ROLL_SLACK_S:
+            self.current.warned.append(
+                f"pre-roll: {kept_s:.2f} s of the {self._params.pre_roll:g} s asked for fit into memory: raise queue_mb"
+            )
         return self.current
 
     def save(self) -> Recording | None:
-        """Complete the recording under way; None if there is none.
+        """Complete the recording under way as one that an operator wants; None if there is none.
+
+        A recording that had ended by itself (the disk was full) stays unjudged.
 
         Raises:
             VitraError: it had failed or cannot be completed.
         """
-        return self._finish("saved", "")
+        return self._finish(SAVED, "")
+
+    def stop(self, reason: str) -> Recording | None:
+        """Complete the recording under way of which nobody said whether it is good; None if there is none.
+
+        Raises:
+            VitraError: it had failed or cannot be completed.
+        """
+        return self._finish(UNJUDGED, reason)
 
     def discard(self, reason: str) -> Recording | None:
         """Move the recording under way to `discarded/` with a reason; None if there is none.
@@ -162,7 +184,43 @@ class RecordingSession:
         Raises:
             VitraError: it had failed or cannot be completed.
         """
-        return self._finish("discarded", reason or "no reason given")
+        return self._finish(DISCARDED, reason or "no reason given")
+
+    def end(self, outcome: str, detail: str) -> Recording | None:
+        """Begin to complete the recording under way, without waiting for the disk; None if there is none.
+
+        The next one may start at once. `settle` must be called when its pipeline is done.
+        """
+        recording, self.current = self.current, None
+        if recording is None:
+            return None
+        self.last = recording
+        recording.outcome, recording.detail, recording.ended_s = outcome, detail, time.monotonic()
+        texts = {"outcome": outcome, "warnings": "; ".join(recording.warned)}
+        if detail:
+            texts["discard_reason" if outcome == DISCARDED else "ended"] = detail
+        recording.destination = discarded_path(recording.path) if outcome == DISCARDED else None
+        recording.pipeline.begin_finish(recording.destination, texts)
+        return recording
+
+    def settle(self, recording: Recording) -> None:
+        """Take note of what became of a recording that was ended; waits for its pipeline.
+
+        Raises:
+            VitraError: it had failed or cannot be completed.
+        """
+        outcome, recording.outcome = recording.outcome, "failed"
+        recording.path = recording.pipeline.result()
+        ended_by_itself = recording.pipeline.ended_by_itself
+        if ended_by_itself and recording.destination is not None:  # it is complete, in another place
+            recording.destination.parent.mkdir(exist_ok=True)
+            note_outcome(recording.path, outcome, recording.detail)
+            recording.path = recording.path.rename(recording.destination)
+        elif ended_by_itself:
+            outcome, recording.detail = UNJUDGED, ended_by_itself
+        recording.outcome = outcome
+        self.saved += outcome == SAVED
+        self.discarded += outcome == DISCARDED
 
     def watch(self) -> list[str]:
         """What is wrong with the streams now; new warnings are kept with the recording."""
@@ -205,42 +263,33 @@ class RecordingSession:
                 "(min_free_gb). Make room, or record onto another disk."
             )
 
-    def _write_past(self, pipeline: RecordingPipeline, request: EpisodeRequest) -> None:
-        """Latched messages first, at the time of the first message kept from before the start, then those."""
-        now_ns = self._clock_ns()
-        past = self._pre_roll.take(now_ns)
-        begin_ns = past[0].arrival_ns if past else now_ns
-        for name, (topic, kept) in self._latched.items():
-            if topic.name == "instruction" and request.instruction:
-                continue
-            for raw in kept:
-                pipeline.put(topic, name, begin_ns, raw)
-        if request.instruction:
-            topic = next(topic for topic in TOPICS if topic.name == "instruction")
+    def _write_past(
+        self, pipeline: RecordingPipeline, request: EpisodeRequest, past: Sequence[Kept], begin_ns: int
+    ) -> None:
+        """What was latched when the kept past begins, at that time, then that past; no message before its own stamp."""
+        own_words = bool(request.instruction)
+        for topic, name, raw in self._latched.at(begin_ns):
+            if not (own_words and topic.name == INSTRUCTION):
+                pipeline.put(topic, name, begin_ns, raw, held=True)
+        if own_words:
+            topic = next(topic for topic in TOPICS if topic.name == INSTRUCTION)
             raw = self._instruction_message(request.instruction)
-            pipeline.put(topic, self._full_name(topic.name), begin_ns, raw)
+            pipeline.put(topic, self._full_name(topic.name), begin_ns, raw, held=True)
         for item in past:
-            pipeline.put(item.topic, item.name, item.arrival_ns, item.data)
+            if not (own_words and item.topic.name == INSTRUCTION):
+                pipeline.put(item.topic, item.name, item.arrival_ns, item.data, held=True)
+
+    def _content(self, topic: Topic, raw: bytes) -> bytes:
+        """A message written anew, with zeros between its fields."""
+        try:
+            return bytes(self._typestore.serialize_cdr(deserialize(self._typestore, raw, topic.type), topic.type))
+        except SerdeError:
+            return raw
 
     def _finish(self, outcome: str, detail: str) -> Recording | None:
-        recording, self.current = self.current, None
-        if recording is None:
-            return None
-        self.last = recording
-        recording.outcome, recording.ended_s = "failed", time.monotonic()
-        destination = discarded_path(recording.path) if outcome == "discarded" else None
-        texts = {"outcome": outcome, "warnings": "; ".join(recording.warned)}
-        if detail:
-            texts["discard_reason"] = detail
-        recording.path = recording.pipeline.finish(destination, texts)
-        if destination is not None and recording.path != destination:  # it had been completed by itself: disk full
-            destination.parent.mkdir(exist_ok=True)
-            recording.path = recording.path.rename(destination)
-        recording.outcome, recording.detail = outcome, detail
-        if outcome == "saved":
-            self.saved += 1
-        else:
-            self.discarded += 1
+        recording = self.end(outcome, detail)
+        if recording is not None:
+            self.settle(recording)
         return recording
 
 

@@ -40,6 +40,7 @@ class Topic:
 
 
 CAMERA = "head_camera/color/image_raw"
+INSTRUCTION = "instruction"
 
 
 def _of_sides(name: str, message_type: str, rate_hz: float) -> tuple[Topic, ...]:
@@ -68,7 +69,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("executor_state", "vitra_msgs/msg/ExecutorState"),
     Topic("safety_state", "vitra_msgs/msg/SafetyState", Delivery.LATCHED),
     Topic("episode_state", "vitra_msgs/msg/EpisodeState", Delivery.LATCHED),
-    Topic("instruction", "std_msgs/msg/String", Delivery.LATCHED, has_header=False),
+    Topic(INSTRUCTION, "std_msgs/msg/String", Delivery.LATCHED, has_header=False),
     Topic("sim/state", "vitra_msgs/msg/SimState", rate_hz=30.0),
     Topic("/tf_static", "tf2_msgs/msg/TFMessage", Delivery.LATCHED, has_header=False),
     Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", Delivery.RELIABLE),

@@ -153,11 +153,40 @@ def test_a_hand_a_kilometre_away_is_refused():
 
 
 def test_a_foreign_clock_is_mapped_by_its_fastest_message():
-    clock = ClockMap()
-    assert clock(1.0, 101.02) == pytest.approx(101.02)
-    assert clock(2.0, 102.005) == pytest.approx(102.005)
-    assert clock(3.0, 103.5) == pytest.approx(103.005), "a late message is an old one"
-    assert clock(500.0, 104.0) == pytest.approx(104.0), "a clock that stepped is taken anew"
+    now = [0.0]
+    clock = ClockMap(monotonic=lambda: now[0])
+
+    def mapped(stamp_s, arrival_s):
+        now[0] = arrival_s - 100.0
+        return clock(stamp_s, arrival_s)
+
+    assert mapped(1.0, 101.02) == pytest.approx(101.02)
+    assert mapped(1.5, 101.505) == pytest.approx(101.505)
+    assert mapped(1.6, 102.1) == pytest.approx(101.605), "a late message is an old one"
+    assert mapped(500.0, 102.2) == pytest.approx(102.2), "their clock was set forward"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize("step_s", [0.5, -0.5, 2.0, -2.0])
+def test_a_tracker_is_not_lost_when_a_clock_is_set(ours, step_s):
+    now = [0.0]
+    clock = ClockMap(monotonic=lambda: now[0])
+    for frame in range(200):
+        now[0] = frame / 30
+        set_by_s = step_s if frame >= 100 else 0.0
+        arrival_s = 1000.0 + now[0] + (set_by_s if ours else 0.0)
+        stamp_s = 7.0 + now[0] + (0.0 if ours else set_by_s)
+        assert clock(stamp_s, arrival_s) == pytest.approx(arrival_s, abs=0.021), frame
+
+
+def test_messages_that_pile_up_on_their_way_stay_old():
+    now = [0.0]
+    clock = ClockMap(monotonic=lambda: now[0])
+    for frame in range(60):
+        now[0] = frame / 30 + (0.5 if frame >= 30 else 0.0)
+        arrival_s = 1000.0 + now[0]
+        age_s = arrival_s - clock(frame / 30, arrival_s)
+        assert age_s == pytest.approx(0.5 if frame >= 30 else 0.0, abs=1e-6)
 
 
 def test_hands_come_in_by_udp():

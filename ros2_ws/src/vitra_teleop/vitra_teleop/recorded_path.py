@@ -12,6 +12,7 @@ import numpy as np
 from vitra_description.calibration import Calibration
 from vitra_description.observed_wrist import ObservedWrist
 from vitra_policy.action_space import SIDES, Side
+from vitra_policy.bag_storage import open_bag
 from vitra_policy.transforms import interpolate_pose
 from vitra_teleop.follower import HandPose
 from vitra_teleop.hands import Array, TeleopError
@@ -75,15 +76,13 @@ def read_path(bag: str | Path, calibration: Calibration) -> RecordedPath:
 
 
 def _read(bag: Path) -> tuple[dict[str, list[tuple[float, Array]]], str]:
-    from rosbags.highlevel import AnyReader
-
     commands: dict[str, list[tuple[float, Array]]] = {}
     instruction = ""
     try:
-        with AnyReader([bag]) as reader:
+        with open_bag(bag) as reader:
             endings = ("_arm/command", "_hand/command", "/instruction")
             wanted = [c for c in reader.connections if c.topic.endswith(endings)]
-            for connection, _, raw in reader.messages(wanted):
+            for connection, _, raw in reader.messages(wanted) if wanted else ():
                 message: Any = reader.deserialize(raw, connection.msgtype)
                 if connection.topic.endswith("instruction"):
                     instruction = message.data or instruction

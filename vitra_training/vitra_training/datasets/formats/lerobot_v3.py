@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from vitra_description.names import arm_joints, hand_joints
 from vitra_policy.action_space import ACTION_DIM, SIDES
 from vitra_policy.prompt import InstructionError, format_instruction
-from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode, valid_frames
+from vitra_training.datasets.episode import HumanEpisode, IntArray, Recording, RobotEpisode, valid_frames
 from vitra_training.datasets.errors import ConversionError, EmptyDatasetError, NoValidHandError
+from vitra_training.datasets.formats.lerobot_statistics import Extent
 from vitra_training.datasets.samples.captions import window_at
 from vitra_training.datasets.samples.motion import motion_of
 from vitra_training.datasets.samples.sample import cut_chunk
@@ -29,6 +31,8 @@ _CHUNK_FILES = 1000
 _DATA_BYTES, _VIDEO_BYTES = 100_000_000, 200_000_000
 _DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 _VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+_PICTURES_FOR_STATISTICS, _LEAST_SIDE_PX = 8, 100
+"""So many pictures of an episode, each thinned to about so many pixels, tell its colours."""
 _COUNTERS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
@@ -47,7 +51,7 @@ class LeRobotWriter:
         self._data: list[pa.Table] = []
         self._data_bytes, self._data_file, self._video_file = 0, 0, -1
         self._video: VideoWriter | None = None
-        self._totals: dict[str, _Extent] = {}
+        self._totals: dict[str, Extent] = {}
 
     def __enter__(self) -> LeRobotWriter:
         return self
@@ -55,6 +59,10 @@ class LeRobotWriter:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             self.close()
+        else:  # the folder was empty, so all in it is ours
+            if self._video is not None:
+                self._video.abort()
+            shutil.rmtree(self.root, ignore_errors=True)
 
     def add(self, recording: Recording) -> None:
         """Append one episode.
@@ -69,9 +77,8 @@ class LeRobotWriter:
             if self._form not in (None, form):
                 raise ConversionError(episode.id, "LeRobot data set", f"it is {form}, the first was {self._form}")
             state, action, self._names, task = _vectors(recording, reader)
-            pictures = [reader.rgb(int(n))[: size[1], : size[0]] for n in recording.video.frames]
-        self._form = form
-        first_in_file = self._write_pictures(pictures, size, fps)
+            self._form = form
+            first_in_file, shown = self._write_pictures(reader, recording.video.frames, size, fps)
         length, number = len(episode), len(self._episodes)
         task_index = self._tasks.setdefault(task, len(self._tasks))
         columns: dict[str, NDArray[Any]] = {
@@ -84,8 +91,8 @@ class LeRobotWriter:
             "index": self._frames + np.arange(length),
             "task_index": np.full(length, task_index),
         }
-        statistics = {name: _Extent.of(values) for name, values in columns.items()}
-        statistics[CAMERA_KEY] = _Extent.of(np.stack(pictures[:: max(length // 8, 1)]) / 255.0, channels=True)
+        statistics = {name: Extent.of(values) for name, values in columns.items()}
+        statistics[CAMERA_KEY] = Extent.of(shown / 255.0, channels=True)
         for name, extent in statistics.items():
             self._totals[name] = self._totals[name].merged(extent) if name in self._totals else extent
         data_file = self._write_rows(columns)
@@ -164,8 +171,10 @@ class LeRobotWriter:
             "features": features,
         }
 
-    def _write_pictures(self, pictures: list[NDArray[np.uint8]], size: tuple[int, int], fps: float) -> int:
-        """Append pictures; returns the number of the first one in its file."""
+    def _write_pictures(
+        self, reader: VideoReader, frames: IntArray, size: tuple[int, int], fps: float
+    ) -> tuple[int, NDArray[np.uint8]]:
+        """Append pictures one by one; returns the number of the first in its file, and some of them for statistics."""
         if self._video is not None and self._video.bytes_written > _VIDEO_BYTES:
             self._video.close()
             self._video = None
@@ -174,7 +183,14 @@ class LeRobotWriter:
             place = divmod(self._video_file, _CHUNK_FILES)
             path = _VIDEO_PATH.format(video_key=CAMERA_KEY, chunk_index=place[0], file_index=place[1])
             self._video = VideoWriter(self.root / path, *size, fps)
-        return [self._video.add(picture) for picture in pictures][0]
+        first, shown, every = self._video.count, [], max(len(frames) // _PICTURES_FOR_STATISTICS, 1)
+        for row, number in enumerate(frames):
+            picture = reader.rgb(int(number))[: size[1], : size[0]]
+            self._video.add(picture)
+            if row % every == 0:
+                step = max(min(picture.shape[:2]) // _LEAST_SIDE_PX, 1)
+                shown.append(picture[::step, ::step].copy())
+        return first, np.stack(shown)
 
     def _write_rows(self, columns: Mapping[str, NDArray[Any]]) -> int:
         """Append rows; returns the number of their file."""
@@ -193,33 +209,6 @@ class LeRobotWriter:
         if self._data:
             pq.write_table(pa.concat_tables(self._data), path)
         self._data, self._data_bytes = [], 0
-
-
-class _Extent:
-    """Minimum, maximum, mean, deviation and count of a feature, mergeable."""
-
-    def __init__(self, low: Any, high: Any, mean: Any, squares: Any, count: int, channels: bool) -> None:
-        self.low, self.high, self.mean, self.squares = low, high, mean, squares
-        self.count, self.channels = count, channels
-
-    @staticmethod
-    def of(values: NDArray[Any], channels: bool = False) -> _Extent:
-        rows = values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1).astype(np.float64)
-        mean = rows.mean(axis=0)
-        return _Extent(rows.min(0), rows.max(0), mean, ((rows - mean) ** 2).sum(0), len(rows), channels)
-
-    def merged(self, other: _Extent) -> _Extent:
-        count = self.count + other.count
-        gap = other.mean - self.mean
-        mean = self.mean + gap * other.count / count
-        squares = self.squares + other.squares + gap**2 * self.count * other.count / count
-        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
-        return _Extent(low, high, mean, squares, count, self.channels)
-
-    def as_dict(self) -> dict[str, Any]:
-        values = {"min": self.low, "max": self.high, "mean": self.mean, "std": np.sqrt(self.squares / self.count)}
-        shaped = {n: (v.reshape(-1, 1, 1) if self.channels else v).tolist() for n, v in values.items()}
-        return {**shaped, "count": [self.count]}
 
 
 def _vectors(recording: Recording, reader: VideoReader) -> tuple[Any, Any, list[str], str]:

@@ -8,8 +8,10 @@ root/videos/shard-00000.mp4       the pictures; `video_frame` of a row is the fr
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,23 +77,26 @@ class StoreWriter:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             self.close()
+        else:  # the folder was empty, so all in it is ours
+            if self._shard is not None:
+                self._shard.abort()
+            shutil.rmtree(self.root, ignore_errors=True)
 
     def add(self, recording: Recording) -> None:
         """Append one episode with its pictures.
 
         Raises:
-            DatasetError: its video cannot be read; the store keeps what it had.
+            DatasetError: its video cannot be read; the store keeps what it had (and pictures that no row names).
         """
         record, episode = to_record(recording.episode), recording.episode
         with VideoReader(recording.video.path) as video:
-            pictures = {n: video.rgb(n) for n in map(int, recording.video.frames)}  # all, before anything is written
             size = even_size(video.width, video.height, self._options.short_side_max)
             columns = tuple((k, v.dtype.str, v.shape[1:]) for k, v in record.frames.items())
             key = (record.kind, size, round(video.fps, 3), columns)
             if self._shard is None or self._shard.key != key or self._shard.full:
                 self._finish_shard()
                 self._shard = _Shard(self.root, len(self._shards), key, size, video.fps, self._options)
-        numbers = self._shard.add_pictures(recording.video.path, recording.video.frames, pictures)
+            numbers = self._shard.add_pictures(video, recording.video.frames)
         usable = usable_frames(episode)
         place = self._shard.add_rows(record, numbers, usable)
         self._rows.append(
@@ -119,9 +124,13 @@ class StoreWriter:
         return partial.replace(path)
 
     def _finish_shard(self) -> None:
-        if self._shard is not None:
-            self._shards.append(self._shard.close())
-            self._shard = None
+        shard, self._shard = self._shard, None
+        if shard is None:
+            return
+        if shard.is_empty:  # the one episode it was opened for could not be read
+            shard.abort()
+        else:
+            self._shards.append(shard.close())
 
 
 class _Shard:
@@ -141,16 +150,19 @@ class _Shard:
         self._row_group, self._rows_in_group, self._episodes, self._frames = 0, 0, 0, 0
 
     @property
+    def is_empty(self) -> bool:
+        return self._episodes == 0
+
+    @property
     def full(self) -> bool:
         return self._frames >= self._options.frames_per_shard
 
-    def add_pictures(
-        self, path: Path, frames: Iterable[int], pictures: dict[int, NDArray[np.uint8]]
-    ) -> NDArray[np.int32]:
-        numbers = []
+    def add_pictures(self, video: VideoReader, frames: Iterable[int]) -> NDArray[np.int32]:
+        """One by one: an episode of any length fits into memory."""
+        path, numbers = video.path, []
         for frame in map(int, frames):
             if (path, frame) not in self._known:
-                picture = pictures[frame]
+                picture = video.rgb(frame)
                 if picture.shape[1::-1] != self._size:
                     picture = np.asarray(cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
                 self._known[path, frame] = self._video.add(picture)
@@ -181,6 +193,13 @@ class _Shard:
             "frames": self._frames,
             "sha256": {"frames": _sha256(self._table_path), "video": _sha256(video)},
         }
+
+    def abort(self) -> None:
+        """Give up; the files stay as they are."""
+        self._video.abort()
+        if self._table is not None:
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self._table.close()
 
     def _flush(self) -> None:
         if not self._group:

@@ -91,6 +91,9 @@ class CanonicalStore:
         record = Record(self._kinds[number], self.ids[number], meta, frames)  # type: ignore[arg-type]
         return Recording(from_record(record), VideoClip(shard_paths(self.root, where["shard"])[1], video_frames))
 
+    def release(self, number: int) -> None:
+        """Nothing was made for an episode."""
+
     def frame_index(self) -> IntArray:
         """(N, 2) every usable (episode, frame)."""
         pairs = []

@@ -38,23 +38,27 @@ def write_episode(episode: RobotEpisode, folder: Path, video_name: str | None = 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{episode.id}.h5"
     partial = path.with_suffix(".partial")
-    with h5py.File(partial, "w") as file:
-        meta = file.create_group("meta")
-        meta["instruction"] = episode.instruction
-        meta["video_path"] = video_name or f"{episode.id}.mp4"
-        meta["frame_count"] = len(episode)
-        meta["fps"] = float(episode.fps)
-        meta["has_left"], meta["has_right"] = episode.has_left, episode.has_right
-        file["observation/camera/intrinsics"] = np.asarray(episode.intrinsics, dtype=np.float64)
-        for side in SIDES:
-            part = episode.sides[side]
-            file[f"kinematics/{side}_ee_urdf_to_hand_mount"] = part.ee_urdf_to_hand_mount
-            file[f"kinematics/head_camera_to_{side}_arm_base"] = part.head_camera_to_arm_base
-            for name in ("arm_joint", "hand_mount_pose", "hand_mount_pose_in_cam", "hand_joint"):
-                file[f"state/{side}_{name}"] = np.asarray(getattr(part, name), dtype=np.float64)
-            file[f"action/{side}_arm_joint"] = np.asarray(part.arm_joint_target, dtype=np.float64)
-            file[f"action/{side}_hand_joint"] = np.asarray(part.hand_joint_target, dtype=np.float64)
-            file[f"mask/{side}_arm"], file[f"mask/{side}_hand"] = part.arm_mask, part.hand_mask
+    try:
+        with h5py.File(partial, "w") as file:
+            meta = file.create_group("meta")
+            meta["instruction"] = episode.instruction
+            meta["video_path"] = video_name or f"{episode.id}.mp4"
+            meta["frame_count"] = len(episode)
+            meta["fps"] = float(episode.fps)
+            meta["has_left"], meta["has_right"] = episode.has_left, episode.has_right
+            file["observation/camera/intrinsics"] = np.asarray(episode.intrinsics, dtype=np.float64)
+            for side in SIDES:
+                part = episode.sides[side]
+                file[f"kinematics/{side}_ee_urdf_to_hand_mount"] = part.ee_urdf_to_hand_mount
+                file[f"kinematics/head_camera_to_{side}_arm_base"] = part.head_camera_to_arm_base
+                for name in ("arm_joint", "hand_mount_pose", "hand_mount_pose_in_cam", "hand_joint"):
+                    file[f"state/{side}_{name}"] = np.asarray(getattr(part, name), dtype=np.float64)
+                file[f"action/{side}_arm_joint"] = np.asarray(part.arm_joint_target, dtype=np.float64)
+                file[f"action/{side}_hand_joint"] = np.asarray(part.hand_joint_target, dtype=np.float64)
+                file[f"mask/{side}_arm"], file[f"mask/{side}_hand"] = part.arm_mask, part.hand_mask
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     partial.replace(path)
     return path
 

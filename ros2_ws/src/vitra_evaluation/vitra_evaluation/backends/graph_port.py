@@ -15,7 +15,6 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
 
-from vitra_bringup import pictures
 from vitra_bringup.graph_client import GraphClient, GraphError
 from vitra_console.wrist_paths import FRESH_S, draw_paths, wrist_paths_px
 from vitra_evaluation.backends.port import Check, Event
@@ -23,6 +22,7 @@ from vitra_evaluation.plan.plan import Plan, Robot
 from vitra_evaluation.plan.schedule import Slot
 from vitra_evaluation.session.trial import Status
 from vitra_msgs.msg import DriverState, ExecutorState, HandActionChunk, SafetyState
+from vitra_policy.camera_messages.decode import picture_of
 from vitra_runtime import qos
 
 _CAMERA_HZ = 30.0
@@ -191,7 +191,7 @@ class GraphPort:
             frame, chunk, intrinsics = self._frame, self._chunk, self._intrinsics
         if frame is None:
             return None
-        image = pictures.decode(frame)
+        image = picture_of(frame).copy()
         if chunk is not None and _stamp_s(frame) - _stamp_s(chunk) < FRESH_S:
             draw_paths(image, wrist_paths_px(chunk, intrinsics))
         return bytes(cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1])

@@ -51,7 +51,10 @@ def keep_evidence(folder: Path, bag: Path | None, first: bytes | None, last: byt
     if not measures.get("messages"):
         return Evidence("the bag is empty")
     if any("color/image_raw" in topic and count for topic, count in bag_report.topics(bag).items()):
-        write_trial_video(folder / "video.mp4", bag, caption)
+        try:
+            write_trial_video(folder / "video.mp4", bag, caption)
+        except VitraError as error:
+            return Evidence(f"no video: {error}", measures)
     return Evidence(measures=measures)
 
 
