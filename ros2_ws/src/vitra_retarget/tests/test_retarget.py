@@ -133,7 +133,7 @@ def test_a_bad_chunk_is_refused_by_name(changes: dict[str, object], error: type[
 
 def test_every_cause_has_its_own_name() -> None:
     causes = [e.cause for e in errors.ChunkRefusedError.__subclasses__()]
-    assert len(set(causes)) == len(causes) == 5
+    assert len(set(causes)) == len(causes) == 6
 
 
 @pytest.mark.parametrize("distance_m", [3.0, 1000.0, 1e12])

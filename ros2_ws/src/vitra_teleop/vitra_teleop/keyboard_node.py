@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import rclpy
 import tyro
 
+from vitra_runtime import qos
 from vitra_teleop.hands import Action, TeleopError
 from vitra_teleop.keyboard import KeyboardHand, stop_first
 from vitra_teleop.keys import key_table
@@ -56,7 +57,7 @@ def main() -> int:
     sys.stdout.write(key_table() + "\n")
     rclpy.init()
     node = rclpy.create_node("teleop_keyboard")
-    orders = SupervisorOrders(node, _say)
+    orders = SupervisorOrders(node, qos.LATCHED, _say)
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     hand = KeyboardHand(args.side, args.step_m, args.step_rad)
     try:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from vitra_msgs.msg import SafetyState
 from vitra_msgs.srv import Rearm
-from vitra_runtime import qos
 
 Say = Callable[[str], None]
 
@@ -20,15 +18,16 @@ class SupervisorOrders:
 
     Args:
         node: Of the operator's program.
+        latched: Quality of service of `safety_state`.
         say: Shows the operator one line.
     """
 
-    def __init__(self, node: Node, say: Say) -> None:
+    def __init__(self, node: Any, latched: Any, say: Say) -> None:
         self._say = say
         self._seen: SafetyState | None = None
         self._stop = node.create_client(Trigger, "safety_supervisor/stop")
         self._rearm = node.create_client(Rearm, "safety_supervisor/rearm_from")
-        node.create_subscription(SafetyState, "safety_state", self._on_state, qos.LATCHED)
+        node.create_subscription(SafetyState, "safety_state", self._on_state, latched)
 
     def stop(self) -> bool:
         """Ask for a STOP; whether there was somebody to ask."""
