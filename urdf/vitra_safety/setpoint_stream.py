@@ -12,6 +12,7 @@ away from it, and a motion that began where they were measured would leap there,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,6 +56,9 @@ class SetpointStream:
         self._limits = settings.limits
         self._limiter = SetpointLimiter(settings.limits, settings.period_s, settings.rate_tolerance)
         self._frames = TimeBudget(settings.period_s)
+        # A stop begins with the velocity there is, also where the guard's tolerance let it exceed the limit.
+        velocity = settings.limits.velocity_rad_s * (1 + settings.rate_tolerance)
+        self._stop_limits = replace(settings.limits, velocity_rad_s=velocity)
         largest_rad = np.maximum(np.abs(settings.limits.lower_rad), np.abs(settings.limits.upper_rad))
         self._plausible_rad = _PLAUSIBLE_TURNS * largest_rad + np.deg2rad(10.0)
         self._measured: Array | None = None
@@ -63,6 +67,7 @@ class SetpointStream:
         self._pending: Array | None = None
         self._stop: StopProfile | None = None
         self._stop_s = 0.0
+        self._forgets = False
         self.begins = False
         """Whether the setpoint of the last tick began where the device was measured."""
 
@@ -100,12 +105,16 @@ class SetpointStream:
         return self._pending is not None
 
     def forget_held(self) -> None:
-        """Something else has moved the device (its controller stopped it, a person led it): begin where it is."""
-        if self._held is None and self._setpoint is None:
-            return
-        self._held = self._setpoint = None
-        if self.gate.state in (MotionState.HOLDING, MotionState.LATCHED) and self._measured is not None:
-            self.guard.resync(self._measured)
+        """Something else has moved the device (its controller stopped it, a person led it): begin where it is.
+
+        Takes effect when the device rests; a stop that is under way ends as it began.
+        """
+        self._forgets = True
+        if self.gate.state in (MotionState.HOLDING, MotionState.LATCHED) and self._pending is None:
+            self._forgets = False
+            self._held = self._setpoint = None
+            if self._measured is not None:
+                self.guard.resync(self._measured)
 
     def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
         """A permit arrived; a new epoch re-arms the guard from what is held."""
@@ -168,6 +177,8 @@ class SetpointStream:
         if before in (MotionState.STOPPING, MotionState.MOVING) and self._setpoint is not None:
             self._stop = None
             self.guard.resync(self._setpoint)
+        if self._forgets:
+            self.forget_held()
         return None
 
     def _send(self, now_s: float) -> Array | None:
@@ -189,7 +200,7 @@ class SetpointStream:
 
     def _decelerate(self) -> Array:
         if self._stop is None:
-            self._stop = StopProfile(self._limiter.position_rad, self._limiter.velocity_rad_s, self._limits)
+            self._stop = StopProfile(self._limiter.position_rad, self._limiter.velocity_rad_s, self._stop_limits)
             self._stop_s = 0.0
         self._stop_s += self._period_s
         setpoint = self._stop.position_rad(self._stop_s)
