@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu fuzz model-check lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -9,7 +9,7 @@ EPISODES ?= 100
 SEED ?= 0
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Create .venv with everything pinned, install Debian libraries (when root), build the ROS packages
 	@requirements/setup.sh
@@ -69,6 +69,9 @@ model-check: setup ## STOP, permit, epoch, latch and orders in all interleavings
 
 test-gpu: setup ## Tests that need a CUDA GPU
 	@$(RUN) pytest -m gpu $(ARGS)
+
+launch-reference: setup ## What the genuine ros2 launch makes of our launch files, written down again (docs/native_launch.md; LAUNCH_SITE=)
+	@$(RUN) AMENT_PREFIX_PATH=$(LAUNCH_SITE):$$AMENT_PREFIX_PATH PYTHONPATH=$(LAUNCH_SITE):$$PYTHONPATH python launch/tests/vitra_launch/reference/native.py
 
 lint: setup ## ruff, mypy --strict, import rules
 	@$(RUN) ruff check . && ruff format --check . && \

@@ -22,6 +22,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "telling": "import signal, sys\ndef tell(number, _):\n    print('GOT', signal.Signals(number).name)\n"
         "    sys.exit(0)\nfor n in (1, 2, 15): signal.signal(n, tell)\n"
         "print('READY', flush=True)\nwhile True: signal.pause()",
+        "misconfigured": "import sys\nprint('no such policy')\nsys.exit(2)",
         "finishing": "print('DONE')",
     }
     for name, body in scripts.items():

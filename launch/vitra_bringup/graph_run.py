@@ -31,7 +31,7 @@ class GraphRun:
 
     Args:
         launch_file: a file of vitra_bringup, or a path.
-        arguments: launch arguments.
+        arguments: launch arguments; an empty value leaves the default, as none can be given.
         log: file for everything the processes print.
         domain_id: ROS domain of this run; None keeps the environment's.
         launcher: the program that takes a launch file and its arguments.
@@ -51,7 +51,7 @@ class GraphRun:
         if domain_id is not None:
             environment["ROS_DOMAIN_ID"] = str(domain_id)
         command = [*launcher, launch_file]
-        command += [f"{name}:={value}" for name, value in arguments.items()]
+        command += [f"{name}:={value}" for name, value in arguments.items() if value]
         self.pids: dict[str, list[int]] = {}
         self._said: list[str] = []
         self._saying = threading.Condition()

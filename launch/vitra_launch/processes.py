@@ -10,14 +10,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from vitra_launch.launch_file import Process
+from vitra_launch.process import Process
 
 _POLL_S = 0.2
 _HURRIED_S = 2.0
+WRONGLY_CONFIGURED = 2
+"""Exit code of a node that refuses its parameters (it interrupts the launcher)."""
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -35,6 +39,9 @@ class _Child:
     respawns: int = 0
     buffer: bytes = b""
     done: bool = False
+    terminated: bool = False
+    killed: bool = False
+    last_line: str = ""
 
 
 class ProcessGroup:
@@ -55,10 +62,12 @@ class ProcessGroup:
         self._selector = selectors.DefaultSelector()
         self._children: list[_Child] = []
         self._pending: list[tuple[float, Process, str, int]] = []
+        self._count, self._cause = 0, ""
         self._stopping = False
         self._signal_to_stop: signal.Signals | None = None
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
+        self._files = tempfile.TemporaryDirectory(prefix="vitra-launch-")
         self.exit_code = 0
 
     def request_stop(self, number: int) -> None:
@@ -68,8 +77,13 @@ class ProcessGroup:
             self._wake.send(b"\0")
 
     def start(self, spec: Process) -> None:
-        """Start one process."""
-        self._spawn(spec, f"{spec.label}-{len(self._children) + 1}", 0)
+        """Start one process, at once or when its timer has run out."""
+        self._count += 1
+        label = f"{spec.label}-{self._count}"
+        if spec.start_after_s > 0.0:
+            self._pending.append((time.monotonic() + spec.start_after_s, spec, label, 0))
+        else:
+            self._spawn(spec, label, 0)
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> int:
         """Serve the processes until told to stop, until one with on_exit=shutdown ends, or until none is left.
@@ -104,18 +118,22 @@ class ProcessGroup:
                 term_s, kill_s = child.spec.sigterm_timeout_s, child.spec.sigkill_timeout_s
                 if hurried:
                     term_s, kill_s = min(term_s, _HURRIED_S), min(kill_s, _HURRIED_S)
-                if waited_s > term_s + kill_s:
-                    self._write(f"[ERROR] [{child.label}]: did not stop in time, killed")
+                if waited_s > term_s + kill_s and not child.killed:
+                    child.killed = True
                     self._signal(child, signal.SIGKILL)
                     self._signal_group(child, signal.SIGKILL)
-                elif waited_s > term_s:
+                elif waited_s > term_s and not child.terminated:
+                    child.terminated = True
                     self._signal(child, signal.SIGTERM)
+        if self._cause:
+            self._write(f"[ERROR] [launch]: ended because of {self._cause}")
         self._selector.close()
+        self._files.cleanup()
 
     def _spawn(self, spec: Process, label: str, respawns: int) -> None:
         # A session of its own: the terminal's Ctrl-C reaches a node once, through us.
         popen = subprocess.Popen(
-            spec.command,
+            spec.words(Path(self._files.name)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -156,7 +174,8 @@ class ProcessGroup:
             return
         *lines, child.buffer = (child.buffer + data).split(b"\n")
         for line in lines:
-            self._write(f"[{child.label}] {line.decode(errors='replace').rstrip()}")
+            child.last_line = line.decode(errors="replace").rstrip()
+            self._write(f"[{child.label}] {child.last_line}")
 
     def _ended(self, child: _Child) -> None:
         child.done = True
@@ -172,7 +191,11 @@ class ProcessGroup:
             self._write(f"[INFO] [{child.label}]: process has finished cleanly [pid {child.popen.pid}]")
         else:
             how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            if child.killed:
+                how += ": it did not stop in time"
             self._write(f"[ERROR] [{child.label}]: process has died [pid {child.popen.pid}, {how}]")
+        if code == WRONGLY_CONFIGURED and self.exit_code == 0:
+            self.exit_code, self._cause = code, f"[{child.label}] {child.last_line}"
         if self._stopping:
             return
         retries = child.spec.respawn_max_retries

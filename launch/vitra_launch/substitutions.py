@@ -5,28 +5,37 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vitra_bringup.errors import LaunchError
+from vitra_launch.parameter_values import read_bool
+from vitra_launch.substitution_text import Call, Template, parse
 from vitra_policy.errors import UnknownNameError
 
 TRUE = frozenset({"true", "1"})
 FALSE = frozenset({"false", "0"})
+GLOBAL_PARAMETERS = "global_params"
+"""Configuration that holds what set_parameter and set_parameters_from_file gave, as natively."""
 
 
 @dataclass
 class Context:
-    """Where a text is substituted: launch configurations, environment and file."""
+    """Where a text is substituted: launch configurations, environment and file.
 
-    configurations: dict[str, str]
+    As natively, namespaces, parameters and remaps for all nodes are launch configurations too, and there is one file at
+    a time: behind an include, `$(dirname)` is the folder of the file that was included.
+    """
+
+    configurations: dict[str, Any]
     file: Path
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    anonymous: dict[str, str] = field(default_factory=dict)
 
     def package_prefix(self, package: str) -> Path:
         """Install prefix of a built package.
@@ -54,82 +63,94 @@ def as_bool(text: str, where: str) -> bool:
 
 
 def substitute(text: str, context: Context) -> str:
-    """Replace every substitution in the text, innermost first.
+    """Replace every substitution in the text.
 
     Raises:
-        LaunchError: unbalanced or unknown substitution, or one whose value cannot be found.
+        LaunchError: malformed or unknown substitution, or one whose value cannot be found.
     """
-    out, position = [], 0
-    while (start := text.find("$(", position)) >= 0:
-        out.append(text[position:start])
-        end = _closing(text, start, context)
-        inner = text[start + 2 : end]
-        out.append(_evaluate(inner, context))
-        position = end + 1
-    out.append(text[position:])
-    return "".join(out)
+    return evaluate(check(parse(text, str(context.file)), str(context.file)), context)
 
 
-def _closing(text: str, start: int, context: Context) -> int:
-    depth = 0
-    for i in range(start, len(text)):
-        if text.startswith("$(", i):
-            depth += 1
-        elif text[i] == ")":
-            depth -= 1
-            if depth == 0:
-                return i
-    raise LaunchError(f"{context.file}: unbalanced '$(' in '{text}'.")
+def check(template: Template, where: str) -> Template:
+    """The template, if every substitution in it exists and takes as many arguments.
 
-
-def _split(inner: str, context: Context) -> list[str]:
-    """Words of a substitution; nested substitutions and quoted texts stay one word."""
-    words, word, i, quote = [], "", 0, ""
-    started = False
-    while i < len(inner):
-        c = inner[i]
-        if inner.startswith("$(", i):
-            end = _closing(inner, i, context)
-            word += _evaluate(inner[i + 2 : end], context)
-            started, i = True, end + 1
+    Raises:
+        LaunchError, UnknownNameError: one does not.
+    """
+    for part in template:
+        if isinstance(part, str):
             continue
-        if quote:
-            if c == quote:
-                quote = ""
-            else:
-                word += c
-        elif c in "'\"":
-            quote, started = c, True
-        elif c.isspace():
-            if started:
-                words.append(word)
-            word, started = "", False
-        else:
-            word, started = word + c, True
-        i += 1
-    if started:
-        words.append(word)
+        if part.name in _BROKEN:
+            raise LaunchError(f"{where}: '$({part.name} ...)': {_BROKEN[part.name]}")
+        if part.name not in _TABLE:
+            raise UnknownNameError(f"substitution in {where}:", part.name, _TABLE)
+        counts = _TABLE[part.name][0]
+        if len(part.arguments) not in counts:
+            allowed = " or ".join(map(str, counts))
+            raise LaunchError(f"{where}: '$({part.name} ...)' takes {allowed} arguments, got {len(part.arguments)}.")
+        for argument in part.arguments:
+            check(argument, where)
+    return template
+
+
+def evaluate(template: Template, context: Context) -> str:
+    """The text of a template.
+
+    Raises:
+        LaunchError: a value cannot be found.
+    """
+    return "".join(part if isinstance(part, str) else _call(part, context) for part in template)
+
+
+def command_words(text: str, context: Context) -> list[str]:
+    """Words of a command line: texts are split as a shell would, what a substitution gives stays one piece."""
+    words: list[str] = []
+    word: list[str] = []
+
+    def end() -> None:
+        words.append("".join(word))
+        word.clear()
+
+    for part in check(parse(text, str(context.file)), str(context.file)):
+        if isinstance(part, Call):
+            word.append(evaluate((part,), context))
+            continue
+        tokens = shlex.split(part)
+        if not tokens:
+            end()
+            continue
+        if part[0].isspace() and word:
+            end()
+        for i, token in enumerate(tokens):
+            if i > 0:
+                end()
+            word.append(token)
+        if part[-1].isspace():
+            end()
+    if word:
+        end()
     return words
 
 
-def _evaluate(inner: str, context: Context) -> str:
-    words = _split(inner, context)
-    if not words:
-        raise LaunchError(f"{context.file}: empty substitution '$()'.")
-    name, args = words[0], words[1:]
-    if name in ("eval", "command"):
-        raise LaunchError(f"{context.file}: '$({name} ...)' runs code and is not supported; use arguments instead.")
-    if name not in _TABLE:
-        raise UnknownNameError(f"substitution in {context.file}:", name, _TABLE)
-    counts, function = _TABLE[name]
-    if len(args) not in counts:
-        raise LaunchError(f"{context.file}: '$({inner})' takes {' or '.join(map(str, counts))} values.")
-    return function(args, context)
+def _call(call: Call, context: Context) -> str:
+    return _TABLE[call.name][1](call.arguments, context)
+
+
+def _first(function: Callable[[list[str], Context], str]) -> Callable[[tuple[Template, ...], Context], str]:
+    """A substitution that needs all its arguments."""
+    return lambda arguments, context: function([evaluate(a, context) for a in arguments], context)
+
+
+def _refused(why: str) -> Callable[[tuple[Template, ...], Context], str]:
+    def refuse(arguments: tuple[Template, ...], context: Context) -> str:
+        raise LaunchError(f"{context.file}: {why}")
+
+    return refuse
 
 
 def _var(args: list[str], context: Context) -> str:
     if args[0] in context.configurations:
-        return context.configurations[args[0]]
+        return str(context.configurations[args[0]])
     if len(args) == 2:
         return args[1]
     raise UnknownNameError(f"launch argument in {context.file}:", args[0], context.configurations)
@@ -141,6 +162,15 @@ def _env(args: list[str], context: Context) -> str:
     if len(args) == 2:
         return args[1]
     raise LaunchError(f"{context.file}: environment variable '{args[0]}' is not set.")
+
+
+def _param(args: list[str], context: Context) -> str:
+    for entry in context.configurations.get(GLOBAL_PARAMETERS, []):
+        if isinstance(entry, tuple) and entry[0] == args[0]:
+            return str(entry[1])
+    if len(args) == 2:
+        return args[1]
+    raise LaunchError(f"{context.file}: no parameter '{args[0]}' was set for all nodes.")
 
 
 def _find_exec(args: list[str], context: Context) -> str:
@@ -162,37 +192,61 @@ def _file_content(args: list[str], context: Context) -> str:
 
 
 def _anon(args: list[str], context: Context) -> str:
-    return context.anonymous.setdefault(args[0], f"{args[0]}_{os.getpid()}_{len(context.anonymous)}")
+    name = f"{args[0]}_{os.getpid()}_{len(context.configurations)}"
+    return str(context.configurations.setdefault(f"anon{args[0]}", name))
+
+
+def _if(arguments: tuple[Template, ...], context: Context) -> str:
+    if read_bool(evaluate(arguments[0], context), str(context.file)):
+        return evaluate(arguments[1], context)
+    return evaluate(arguments[2], context) if len(arguments) == 3 else ""
+
+
+def _equals(arguments: tuple[Template, ...], context: Context) -> bool:
+    # An empty quoted argument is an empty list to the native tool, which compares it as text.
+    left, right = (evaluate(argument, context) if argument else "[]" for argument in arguments)
+    if left.lower() in TRUE | FALSE and right.lower() in TRUE | FALSE:
+        return (left.lower() in TRUE) == (right.lower() in TRUE)
+    try:
+        return math.isclose(float(left), float(right))
+    except ValueError:
+        return left == right
 
 
 def _bools(args: list[str], context: Context) -> list[bool]:
-    return [as_bool(a, str(context.file)) for a in args]
+    return [read_bool(a, str(context.file)) for a in args]
 
 
 def _text(value: bool) -> str:
     return "true" if value else "false"
 
 
-_ANY = range(1, 33)
-_TABLE: dict[str, tuple[range | tuple[int, ...], Callable[[list[str], Context], str]]] = {
-    "var": ((1, 2), _var),
-    "env": ((1, 2), _env),
-    "find-pkg-share": ((1,), lambda a, c: str(c.package_prefix(a[0]) / "share" / a[0])),
-    "find-pkg-prefix": ((1,), lambda a, c: str(c.package_prefix(a[0]))),
-    "find-exec": ((1,), _find_exec),
-    "exec-in-pkg": ((2,), _exec_in_pkg),
-    "dirname": ((0,), lambda a, c: str(c.file.parent)),
-    "filename": ((0,), lambda a, c: str(c.file)),
-    "file-content": ((1,), _file_content),
-    "anon": ((1,), _anon),
-    "not": ((1,), lambda a, c: _text(not _bools(a, c)[0])),
-    "and": ((2,), lambda a, c: _text(all(_bools(a, c)))),
-    "or": ((2,), lambda a, c: _text(any(_bools(a, c)))),
-    "all": (_ANY, lambda a, c: _text(all(_bools(a, c)))),
-    "any": (_ANY, lambda a, c: _text(any(_bools(a, c)))),
-    "equals": ((2,), lambda a, c: _text(a[0] == a[1])),
-    "not-equals": ((2,), lambda a, c: _text(a[0] != a[1])),
-    "if": ((2, 3), lambda a, c: a[1] if as_bool(a[0], str(c.file)) else (a[2] if len(a) == 3 else "")),
+_BROKEN = {
+    "all": "the native tool of Jazzy cannot load it; nest '$(and a b)' instead.",
+    "any": "the native tool of Jazzy cannot load it; nest '$(or a b)' instead.",
+}
+_TABLE: dict[str, tuple[tuple[int, ...], Callable[[tuple[Template, ...], Context], str]]] = {
+    "var": ((1, 2), _first(_var)),
+    "env": ((1, 2), _first(_env)),
+    "param": ((1, 2), _first(_param)),
+    "find-pkg-share": ((1,), _first(lambda a, c: str(c.package_prefix(a[0]) / "share" / a[0]))),
+    "find-pkg-prefix": ((1,), _first(lambda a, c: str(c.package_prefix(a[0])))),
+    "find-exec": ((1,), _first(_find_exec)),
+    "exec-in-pkg": ((2,), _first(_exec_in_pkg)),
+    "dirname": ((0,), _first(lambda a, c: str(c.file.parent))),
+    "filename": ((0,), _first(lambda a, c: str(c.file))),
+    "file-content": ((1,), _first(_file_content)),
+    "anon": ((1,), _first(_anon)),
+    "not": ((1,), _first(lambda a, c: _text(not _bools(a, c)[0]))),
+    "and": ((2,), _first(lambda a, c: _text(all(_bools(a, c))))),
+    "or": ((2,), _first(lambda a, c: _text(any(_bools(a, c))))),
+    "equals": ((2,), lambda a, c: _text(_equals(a, c))),
+    "not-equals": ((2,), lambda a, c: _text(not _equals(a, c))),
+    "if": ((2, 3), _if),
+    "eval": ((1, 2), _refused("'$(eval ...)' runs code and is not supported; use arguments instead.")),
+    "command": ((1, 2), _refused("'$(command ...)' runs code and is not supported; use arguments instead.")),
+    "log_dir": ((0,), _refused("'$(log_dir)' needs the native tool, which keeps a folder for each run.")),
+    "launch_log_dir": ((0,), _refused("'$(launch_log_dir)' needs the native tool.")),
 }
 
 
@@ -207,8 +261,3 @@ def find_executable(package: str, executable: str, context: Context) -> Path:
     if not path.is_file():
         raise UnknownNameError(f"executable of package '{package}'", executable, [p.name for p in folder.glob("*")])
     return path
-
-
-def words(text: str) -> list[str]:
-    """Split a command line as a shell would."""
-    return shlex.split(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 from binascii import crc32
 from collections.abc import Iterator, Mapping
 from io import BytesIO
@@ -43,8 +45,11 @@ def open_bag(path: Path) -> Any:
 def prepare_storage(storage: Any) -> None:
     """Make an open `rosbags` MCAP storage write the CRC-32 of every chunk and index the records of `write_about`.
 
-    (The library leaves the checksum 0 = unchecked, and indexes one metadata record only, its own.)
+    (The library leaves the checksum 0 = unchecked, and indexes one metadata record only, its own.) The file is locked
+    for as long as it is written, also against a kill: see `is_being_written`.
     """
+    with contextlib.suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(storage.bio, fcntl.LOCK_EX | fcntl.LOCK_NB)
     close_chunk, close, path = storage.close_chunk, storage.close, storage.path
     storage.about_records = []
 
@@ -61,6 +66,18 @@ def prepare_storage(storage: Any) -> None:
         _index_metadata(path, storage.about_records)
 
     storage.close_chunk, storage.close = close_with_checksum, close_with_index
+
+
+def is_being_written(file: Path) -> bool:
+    """Whether a living process of this machine writes into an MCAP file of ours."""
+    with file.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def write_about(storage: Any, about: Mapping[str, str]) -> None:

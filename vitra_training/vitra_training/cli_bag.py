@@ -27,8 +27,6 @@ from vitra_training.datasets.errors import DatasetError
 _console, _progress = Console(), Console(stderr=True)
 _Bag = Annotated[Path, tyro.conf.Positional]
 _MARGIN_S = 0.3
-_NAME_WIDTH = 24
-"""Names of topics are folded, never cut: `right_arm/joint_states` and its like begin with the same letters."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +203,9 @@ def _bags(path: Path) -> list[Path]:
 def _say(report: BagReport) -> None:
     mark = "[green]good[/]" if report.ok else "[red]bad[/]"
     _console.print(f"{mark} {report.path}: {report.duration_s:.1f} s, '{report.instruction}'", highlight=False)
+    # Names are folded, never cut: `right_arm/joint_states` and its like begin with the same letters.
     table = Table(box=None, pad_edge=False)
-    table.add_column("stream", style="dim", overflow="fold", min_width=_NAME_WIDTH)
-    for column in ("messages", "Hz", "declared", "longest gap ms", "age at frames p50/p95/max ms"):
+    for column in ("stream", "messages", "Hz", "declared", "longest gap ms", "age at frames p50/p95/max ms"):
         table.add_column(column, style="dim", overflow="fold")
     for stream in report.streams:
         if stream.declared_hz or stream.topic in report.skew:

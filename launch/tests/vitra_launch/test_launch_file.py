@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from vitra_bringup.errors import LaunchError
 from vitra_launch.launch_file import Launch, load
@@ -19,7 +20,7 @@ def evaluate(tmp_path: Path, environment: dict[str, str]):
     return _evaluate
 
 
-def test_a_node_becomes_a_ros_command_line(evaluate) -> None:
+def test_a_node_becomes_a_ros_command_line(evaluate, tmp_path: Path) -> None:
     launch = evaluate(
         '<arg name="ip" default="10.0.0.1"/>'
         '<group><push_ros_namespace namespace="lab"/>'
@@ -29,12 +30,34 @@ def test_a_node_becomes_a_ros_command_line(evaluate) -> None:
     )
     (process,) = launch.processes
     assert process.command[1:3] == ("one", "two")
-    assert " ".join(process.command[3:]) == (
-        "--ros-args -r __node:=arm -r __ns:=/lab -p ip:='10.0.0.1' -p rate:=200.0 -r a:=b"
-    )
+    words = process.words(tmp_path)
+    assert words[3:8] == ["--ros-args", "-r", "__node:=arm", "-r", "__ns:=/lab"]
+    files = [yaml.safe_load(Path(words[i]).read_text()) for i in (9, 11)]
+    assert files == [
+        {"/lab/arm": {"ros__parameters": {"ip": "10.0.0.1"}}}, {"/lab/arm": {"ros__parameters": {"rate": 200.0}}},
+    ]  # fmt: skip
+    assert words[12:] == ["-r", "a:=b"]
     assert process.environment["K"] == "v"
     assert process.respawn
     assert process.respawn_delay_s == 0.5
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        ("10.0.0.1", "p:=10.0.0.1"),
+        ("5", "p:='5'"),
+        ("null", "p:='null'"),
+        ("it's: so", "p:='it''s: so'"),
+        ("", "p:=''"),
+    ],
+)
+def test_a_text_stays_a_text_on_the_command_line(evaluate, tmp_path: Path, value: str, word: str) -> None:
+    (process,) = evaluate(
+        '<arg name="v"/><node pkg="toy" exec="echo_args" name="n"><param name="p" value="$(var v)" type="str"/></node>',
+        v=value,
+    ).processes
+    assert process.words(tmp_path)[-1] == word
 
 
 def test_conditions_choose_what_runs(evaluate) -> None:
@@ -43,8 +66,9 @@ def test_conditions_choose_what_runs(evaluate) -> None:
         '<node pkg="toy" exec="echo_args" name="l" if="$(equals $(var arms) left)"/>'
         '<node pkg="toy" exec="echo_args" name="r" unless="$(equals $(var arms) left)"/>'
     )
-    assert [p.label for p in evaluate(body).processes] == ["r"]
-    assert [p.label for p in evaluate(body, arms="left").processes] == ["l"]
+    assert "__node:=r" in evaluate(body).processes[0].command
+    (left,) = evaluate(body, arms="left").processes
+    assert "__node:=l" in left.command
 
 
 def test_a_group_keeps_its_namespace_to_itself(evaluate) -> None:
@@ -52,22 +76,16 @@ def test_a_group_keeps_its_namespace_to_itself(evaluate) -> None:
         '<group><push-ros-namespace namespace="a"/><node pkg="toy" exec="echo_args" name="in"/></group>'
         '<node pkg="toy" exec="echo_args" name="out"/>'
     )
-    assert "__ns:=/a" in " ".join(launch.processes[0].command)
-    assert "__ns" not in " ".join(launch.processes[1].command)
+    assert "__ns:=/a" in launch.processes[0].command
+    assert "__ns:=/a" not in launch.processes[1].command
 
 
-def test_an_included_file_gets_arguments_and_leaks_nothing(evaluate, tmp_path: Path) -> None:
-    (tmp_path / "inner.launch.xml").write_text(
-        '<launch><arg name="who"/><let name="local" value="1"/>'
-        '<node pkg="toy" exec="echo_args" name="$(var who)"/></launch>'
-    )
-    launch = evaluate('<include file="$(dirname)/inner.launch.xml"><arg name="who" value="me"/></include>')
-    assert launch.processes[0].label == "me"
+def test_what_an_included_file_sets_stays_set_unless_a_group_keeps_it(evaluate, tmp_path: Path) -> None:
+    (tmp_path / "inner.launch.xml").write_text('<launch><arg name="who"/><let name="local" value="1"/></launch>')
+    include = '<include file="$(dirname)/inner.launch.xml"><arg name="who" value="me"/></include>'
+    assert evaluate(f'{include}<log message="$(var local) $(var who)"/>').messages == ["1 me"]
     with pytest.raises(UnknownNameError, match="local"):
-        evaluate(
-            '<include file="$(dirname)/inner.launch.xml"><arg name="who" value="me"/></include>'
-            '<log message="$(var local)"/>'
-        )
+        evaluate(f'<group>{include}</group><log message="$(var local)"/>')
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,10 @@ def test_a_process_that_ignores_signals_is_killed_after_its_timeouts(spec) -> No
     group = ProcessGroup(log)
     group.start(spec("stubborn", sigterm_timeout_s=0.1, sigkill_timeout_s=0.1))
     group.run(log.has("READY"))
-    assert log.has("did not stop in time")()
-    assert log.has("SIGKILL")()
+    assert [line for line in log.lines if "SIGKILL" in line or "in time" in line] == [
+        line for line in log.lines if "process has died" in line and "it did not stop in time" in line
+    ]
+    assert log.has("killed by SIGKILL: it did not stop in time")()
 
 
 def test_a_killed_process_is_started_again_and_the_others_go_on(spec) -> None:
@@ -76,6 +78,16 @@ def test_the_exit_code_tells_that_a_process_failed(spec) -> None:
     group.start(spec("failing"))
     assert group.run(lambda: False) == 3
     assert log.has("exit code 3")()
+
+
+def test_a_wrong_configuration_is_said_once_more_at_the_end(spec) -> None:
+    log = Log()
+    group = ProcessGroup(log)
+    group.start(spec("misconfigured", respawn=True, respawn_delay_s=60.0))
+    group.start(spec("telling"))
+    group.run(lambda: log.has("exit code 2")() and (group.request_stop(signal.SIGINT) or True))
+    assert group.exit_code == 2
+    assert log.lines[-1] == "[ERROR] [launch]: ended because of [misconfigured-1] no such policy"
 
 
 def test_the_launch_ends_with_the_node_that_asks_for_it(spec) -> None:

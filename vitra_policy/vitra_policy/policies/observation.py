@@ -11,7 +11,7 @@ import bisect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,6 +36,13 @@ class Missing(StrEnum):
     NO_DATA = "no data"
     STALE = "stale"
     WAITING = "waiting for a sample at or after the image"
+
+
+class Timed(Protocol):
+    """A stream whose value at a time can be asked for."""
+
+    def as_of(self, stamp_s: float, max_age_s: float) -> FloatArray | Missing:
+        """Value of the newest sample at or before a time, or why there is none."""
 
 
 class SampleHistory(Generic[T]):
@@ -115,8 +122,8 @@ class HandStateEstimator:
     def __init__(
         self,
         camera_from_wrist: Callable[[Side, FloatArray], FloatArray],
-        arms: Mapping[Side, SampleHistory[T]],
-        hands: Mapping[Side, SampleHistory[T]],
+        arms: Mapping[Side, Timed],
+        hands: Mapping[Side, Timed],
         max_age_s: float = 0.05,
     ) -> None:
         self._camera_from_wrist, self._arms, self._hands, self._max_age_s = camera_from_wrist, arms, hands, max_age_s

@@ -11,7 +11,7 @@ import pytest
 
 from vitra_policy.bag_storage import open_bag
 from vitra_training.bags import repair as module
-from vitra_training.bags.errors import BagWriteError, HopelessBagError, NothingToRecoverError
+from vitra_training.bags.errors import BagInUseError, BagWriteError, HopelessBagError, NothingToRecoverError
 from vitra_training.bags.repair import clear_leftovers, repair_bag
 from vitra_training.bags.streams import read_streams
 from vitra_training.cli_bag import main
@@ -171,3 +171,13 @@ def test_what_cannot_be_read_after_all_is_hopeless_and_left_alone(
         repair_bag(bag)
     assert {path: path.read_bytes() for path in bag.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["bag"]
+
+
+def test_a_recording_under_way_is_left_to_its_recorder(episodes: Any, tmp_path: Path) -> None:
+    partial = tmp_path / "episode_1.partial"
+    writer = episodes.begin(partial / "episode_1")
+    episodes.add(writer, episodes.messages(0.2), every=50)
+    with pytest.raises(BagInUseError, match="being recorded right now"):
+        repair_bag(partial)
+    writer.storage.abort()  # as a kill does
+    assert_readable(repair_bag(partial).result)

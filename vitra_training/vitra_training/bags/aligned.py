@@ -55,11 +55,11 @@ class AlignedStream:
             self._settle(self._newest)
         return self
 
-    def as_of(self, time_s: float, max_age_s: float) -> Array | Missing:
+    def as_of(self, stamp_s: float, max_age_s: float) -> Array | Missing:
         """Value at a frame, with the interface of a `SampleHistory`."""
-        row = int(np.searchsorted(self._times_s, time_s))
+        row = int(np.searchsorted(self._times_s, stamp_s))
         assert max_age_s == MAX_AGE_S
-        assert self._times_s[row] == time_s
+        assert self._times_s[row] == stamp_s
         if self.fresh[row]:
             return np.asarray(self.values[row])
         return Missing.STALE if self.known[row] else Missing.NO_DATA

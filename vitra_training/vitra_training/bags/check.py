@@ -21,7 +21,7 @@ from vitra_training.bags.streams import (
 from vitra_training.bags.writer import SAVED, outcome_of
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import DatasetError
-from vitra_training.datasets.validate import Finding, Level
+from vitra_training.datasets.promises import Finding, Level
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 

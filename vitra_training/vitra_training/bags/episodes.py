@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections import Counter
@@ -222,8 +223,14 @@ class BagEpisodes(EpisodeFiles):
 
     def content_hash(self) -> str:
         """SHA-256 over the bags' files."""
-        files = [file for path in self.paths for file in sorted(path.iterdir()) if file.is_file()]
-        return EpisodeFiles(self.root, files).content_hash()
+        digest = hashlib.sha256()
+        for path in self.paths:
+            for file in sorted(path.iterdir()):
+                digest.update(file.name.encode())
+                with file.open("rb") as stream:
+                    while block := stream.read(1 << 20):
+                        digest.update(block)
+        return digest.hexdigest()
 
 
 def bag_episodes(root: Path, bags: Sequence[Path]) -> BagEpisodes:

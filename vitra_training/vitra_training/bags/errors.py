@@ -83,3 +83,10 @@ class NobodyJudgedError(DatasetError):
             f"were repaired). Look at them (`vitra-bag check {path}`); `vitra-bag convert {path} OUT --unjudged` takes "
             "them all the same."
         )
+
+
+class BagInUseError(DatasetError):
+    """A bag that is being recorded right now."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is being recorded right now. End the recording first (recorder/save or discard).")

@@ -45,7 +45,7 @@ class PictureWatch:
             return self._blocks(message.data)
         if not hasattr(message, "format"):
             pixels = raw_picture(message.height, message.width, message.step, message.encoding, message.data)
-            return crc32(np.ascontiguousarray(pixels))
+            return crc32(np.ascontiguousarray(pixels).data)
         check_whole(message.data)
         if cv2.imdecode(np.asarray(message.data), cv2.IMREAD_REDUCED_GRAYSCALE_8) is None:
             raise ImageMessageError("The picture is damaged.")

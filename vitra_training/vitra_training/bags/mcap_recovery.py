@@ -203,7 +203,7 @@ class _Reader:
         body: bytes | memoryview = memoryview(self._data)[begin + 40 + name_length : begin + size]
         if name:
             try:
-                body = _decompress(name, body, raw_size)
+                body = _decompress(name, bytes(body), raw_size)
             except Exception as error:  # every codec has errors of its own
                 self._damage(DamageKind.BROKEN_RECORD, begin, f"a chunk cannot be decompressed ({error})")
                 return

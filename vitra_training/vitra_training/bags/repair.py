@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from vitra_training.bags.errors import HopelessBagError, NoBagError, NothingToRecoverError
+from vitra_policy.bag_storage import is_being_written
+from vitra_training.bags.errors import BagInUseError, HopelessBagError, NoBagError, NothingToRecoverError
 from vitra_training.bags.mcap_recovery import Damage, DamageKind, salvage
 from vitra_training.bags.readable import clean_texts, readable
 from vitra_training.bags.streams import read_streams
@@ -48,6 +49,7 @@ def repair_bag(path: Path) -> RepairReport:
 
     Raises:
         NoBagError: no `.mcap` file there.
+        BagInUseError: a recorder writes it.
         NothingToRecoverError: not one whole message.
         HopelessBagError: what could be recovered cannot be read either.
         BagWriteError: the disk refuses the repaired bag; nothing is left of it.
@@ -58,7 +60,10 @@ def repair_bag(path: Path) -> RepairReport:
             return _nothing_wrong(path)
         except BrokenFileError as cause:
             damages.append(Damage(DamageKind.UNREADABLE, 0, str(cause)[:300]))
-    found = salvage(mcap_file(path))
+    file = mcap_file(path)
+    if is_being_written(file):
+        raise BagInUseError(path)
+    found = salvage(file)
     streams, messages, left_out = readable(found)
     damages += [*found.damages, *left_out]
     if not messages:
@@ -89,6 +94,7 @@ def clear_leftovers(folder: Path) -> list[Path]:
     if folder.name.endswith(PARTIAL) or list(folder.glob("*.mcap")):
         return []
     left = [p for ending in _OURS for p in folder.rglob(f"*{ending}*") if p.is_dir()]
+    left = [p for p in left if not any(is_being_written(file) for file in p.rglob("*.mcap"))]
     for staging in left:
         name = staging.name.split(REPAIRING)[0]
         done, place = staging / name, staging.with_name(name)

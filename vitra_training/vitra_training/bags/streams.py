@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ class StreamTimes:
     topic: str
     """Without namespace slash and picture suffix."""
     type: str
-    arrivals_ns: list[int] = field(default_factory=list)
-    stamps_ns: list[int] = field(default_factory=list)
+    arrivals_ns: array[int] = field(default_factory=lambda: array("q"))
+    stamps_ns: array[int] = field(default_factory=lambda: array("q"))
     """Empty for types without a header."""
     sizes: int = 0
 
@@ -45,14 +46,33 @@ class StreamTimes:
 
 
 @dataclass(slots=True)
+class JointSamples:
+    """Positions of one `*/joint_states` topic, all as long as the first; compact, for an hour has a million."""
+
+    width: int = 0
+    values: array[float] = field(default_factory=lambda: array("d"))
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    """Numbers of the messages whose positions are kept."""
+    count: int = 0
+
+    def add(self, positions: Array) -> None:
+        """Positions of the next message."""
+        self.width = self.width or len(positions)
+        if self.width and len(positions) == self.width:
+            self.values.frombytes(np.ascontiguousarray(positions, dtype=np.float64).tobytes())
+            self.rows.append(self.count)
+        self.count += 1
+
+
+@dataclass(slots=True)
 class BagStreams:
     """A bag as its check sees it."""
 
     path: Path
     about: dict[str, str]
     streams: dict[str, StreamTimes] = field(default_factory=dict)
-    joints: dict[str, list[Array]] = field(default_factory=dict)
-    """Positions of `*/joint_states`, same order as their times."""
+    joints: dict[str, JointSamples] = field(default_factory=dict)
+    """Of each `*/joint_states`, in the order of their times."""
     picture_hashes: list[int] = field(default_factory=list)
     """Per camera message a number that stays the same as long as the picture does."""
     lost_pictures: int = 0
@@ -108,7 +128,7 @@ def read_streams(path: Path) -> BagStreams:
                     bag.picture_hashes.append(pictures.see(reader.deserialize(raw, connection.msgtype)))
                 elif topic.endswith("joint_states"):
                     positions = reader.deserialize(raw, connection.msgtype).position
-                    bag.joints.setdefault(topic, []).append(np.asarray(positions, dtype=np.float64))
+                    bag.joints.setdefault(topic, JointSamples()).add(positions)
                 elif topic in ("instruction", "safety_state"):
                     _take(bag, topic, reader.deserialize(raw, connection.msgtype))
     except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
@@ -131,12 +151,11 @@ def usual_period_s(times_s: Array) -> float:
 
 def joint_track(bag: BagStreams, topic: str) -> tuple[Array, Array]:
     """Stamps (N,) s and positions (N, J) rad of a joint stream; samples of another length are left out."""
-    stream, values = bag.streams.get(topic), bag.joints.get(topic, [])
-    if stream is None or not values:
+    stream, samples = bag.streams.get(topic), bag.joints.get(topic)
+    if stream is None or samples is None or not samples.width:
         return np.zeros(0), np.zeros((0, 0))
-    width = len(values[0])
-    keep = [i for i, value in enumerate(values) if len(value) == width]
-    return stream.stamps_s[keep], np.stack([values[i] for i in keep])
+    positions = np.frombuffer(samples.values, dtype=np.float64).reshape(-1, samples.width)
+    return stream.stamps_s[np.frombuffer(samples.rows, dtype=np.int64)], positions
 
 
 def moving(

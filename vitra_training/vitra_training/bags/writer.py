@@ -77,12 +77,12 @@ def _write(
         connections: dict[tuple[str, str], Any] = {}
         for number, time_ns, data in messages:
             stream = streams[number]
-            key = stream.topic, stream.type  # two numbers of one topic become one
-            if key not in connections:
-                connections[key] = writer.add_connection(
-                    *key, msgdef=stream.definition, rihs01=type_hash(stream), offered_qos_profiles=stream.qos
+            name = stream.topic, stream.type  # two numbers of one topic become one
+            if name not in connections:
+                connections[name] = writer.add_connection(
+                    *name, msgdef=stream.definition, rihs01=type_hash(stream), offered_qos_profiles=stream.qos
                 )
-            writer.write(connections[key], time_ns, data)
+            writer.write(connections[name], time_ns, data)
             count += 1
     except BaseException:
         with contextlib.suppress(OSError):  # closing the writer would write more, perhaps onto a full disk

@@ -14,6 +14,7 @@ from realman_driver.arm_driver import ArmDriver, ArmState, DriverStatus
 from realman_driver.link import SdkLink
 from realman_driver.parameters import Parameters
 from vitra_description.calibration import calibration_path, load_calibration
+from vitra_description.hardware import Hardware
 from vitra_description.names import arm_joints
 from vitra_msgs.msg import ArmCommand, DriverState, Permit
 from vitra_policy.errors import VitraError
@@ -103,10 +104,13 @@ class RealmanDriverNode(StackNode[Parameters]):
     def _posture_checks(self) -> tuple[PostureCheck, ...]:
         params = self.params
         if not params.calibration:
+            Hardware(arm_variant=params.variant).check_arm(params.side, params.arm_ip, params.variant, "(none)")
             return ()
+        calibration = load_calibration(calibration_path(params.calibration))
+        calibration.hardware.check_arm(params.side, params.arm_ip, params.variant, f"'{params.calibration}'")
         return arm_posture_checks(
             params.side,
-            load_calibration(calibration_path(params.calibration)),
+            calibration,
             box=params.workspace,
             table_height_m=params.table_height if params.table_height >= 0.0 else None,
             min_distance_m=params.min_distance,

@@ -6,14 +6,15 @@ import math
 from dataclasses import dataclass, replace
 
 from realman_driver.frames import LinkConfig
-from vitra_description.description import ArmVariant
+from vitra_description.names import ArmVariant
 from vitra_policy.errors import VitraError
+from vitra_runtime.domain import domain_id
 from vitra_runtime.parameters import param
 from vitra_safety.guard import ARM_GUARD, GuardSettings
 from vitra_safety.motion_gate import FreshnessLimits
 from vitra_safety.posture_checks import WorkspaceBox
 
-_UDP_PORTS = {"left": 8091, "right": 8092}
+_FIRST_UDP_PORT = 8091
 """Not the factory's 8089: the SDK also binds the port that it finds configured, and the last to bind gets the data."""
 _VARIANTS = {"6F": ArmVariant.RM75_6F, "B": ArmVariant.RM75_B}
 
@@ -32,7 +33,9 @@ class Parameters:
     arm_type: str = param("RM_75", "Model that the controller must report", choices=("RM_75",))
     force_type: str = param("6F", "Force sensor variant that the controller must report", choices=tuple(_VARIANTS))
     udp_ip: str = param("", "Address of this machine for the state push; empty: the one that routes to the arm")
-    udp_port: int = param(0, "UDP port for the state push; 0: 8091 for left, 8092 for right", bounds=(0, 65535))
+    udp_port: int = param(
+        0, "UDP port for the state push; 0: 8091 for left, 8092 for right, plus twice the ROS domain", bounds=(0, 65535)
+    )
     udp_cycle: int = param(5, "Period of the state push, a multiple of 5", unit="ms", bounds=(5, 50))
     follow: bool = param(True, "High follow of the joint pass-through; false lets the controller re-plan")
     collision_stage: int = param(5, "Collision detection of the controller, 8 is most sensitive", bounds=(0, 8))
@@ -82,7 +85,7 @@ class Parameters:
             arm_ip=self.arm_ip,
             tcp_port=self.tcp_port,
             udp_ip=self.udp_ip,
-            udp_port=self.udp_port or _UDP_PORTS[self.side],
+            udp_port=self.udp_port or _FIRST_UDP_PORT + 2 * domain_id() + (self.side == "right"),
             udp_cycle_ms=self.udp_cycle,
             collision_stage=self.collision_stage,
             line_speed_m_s=self.max_line_speed,

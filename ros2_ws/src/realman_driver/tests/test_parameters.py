@@ -15,6 +15,15 @@ def test_the_two_arms_listen_on_different_ports() -> None:
     assert Parameters(udp_port=9000).link.udp_port == 9000
 
 
+def test_drivers_of_two_graphs_on_one_machine_have_ports_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = set()
+    for domain in ("", "0", "1", "101"):
+        monkeypatch.setenv("ROS_DOMAIN_ID", domain)
+        ports |= {Parameters(side=side).link.udp_port for side in ("left", "right")}
+    assert {8091, 8092} < ports
+    assert len(ports) == 6
+
+
 def test_a_slower_joint_speed_tightens_the_guard_and_never_loosens_it() -> None:
     assert validate(Parameters, {"max_joint_speed": 0.3}).guard.limits.velocity_rad_s == pytest.approx(np.full(7, 0.3))
 

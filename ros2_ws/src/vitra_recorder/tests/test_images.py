@@ -9,6 +9,7 @@ pytest.importorskip("rclpy")
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
+from vitra_policy.camera_messages.decode import ImageMessageError, picture_of
 from vitra_policy.errors import UnknownNameError
 from vitra_recorder.images import ImageEncodingError, compress
 from vitra_recorder.topics import Kind
@@ -54,8 +55,18 @@ def test_an_unknown_encoding_is_named():
 
 def test_sizes_that_do_not_fit_are_refused():
     broken = serialize_message(Image(height=4, width=4, encoding="rgb8", step=12, data=[0] * 5))
-    with pytest.raises(ImageEncodingError, match="cannot have 5 bytes"):
+    with pytest.raises(ImageMessageError, match="cannot have 5 bytes"):
         compress(Kind.COLOR, broken, 90)
+    broken = serialize_message(Image(height=4, width=4, encoding="16UC1", step=8, data=[0] * 5))
+    with pytest.raises(ImageEncodingError, match="cannot have 5 bytes"):
+        compress(Kind.DEPTH, broken, 90)
+
+
+@pytest.mark.parametrize(("encoding", "order"), [("bgr8", [2, 1, 0]), ("rgba8", [0, 1, 2, 0]), ("bgra8", [2, 1, 0, 0])])
+def test_every_colour_order_is_recorded_in_its_colours(encoding, order):
+    picture = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    written = compress(Kind.COLOR, image(encoding, np.ascontiguousarray(picture[..., order]), 4), None)
+    np.testing.assert_array_equal(picture_of(deserialize_message(written.data, CompressedImage)), picture)
 
 
 def test_lossless_colour_keeps_every_bit():

@@ -11,12 +11,12 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
+from vitra_policy.camera_messages.decode import CHANNELS, raw_picture
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_recorder.topics import Kind
 from vitra_recorder.video import VIDEO_SUFFIX, VIDEO_TYPE, VideoEncoder
 
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
-_TO_BGR = {"rgb8": cv2.COLOR_RGB2BGR, "bgr8": None, "mono8": None}
 _PNG_FASTEST = 1
 
 
@@ -39,7 +39,7 @@ def compress(kind: Kind, raw: bytes, jpeg_quality: int | None) -> Compressed:
 
     Raises:
         UnknownNameError: an encoding that is neither.
-        ImageEncodingError: sizes that do not fit, or the codec refuses.
+        ImageMessageError, ImageEncodingError: sizes that do not fit, or the codec refuses.
     """
     return _color(raw, jpeg_quality) if kind is Kind.COLOR else _depth_png(raw)
 
@@ -49,26 +49,27 @@ def compress_video(encoder: VideoEncoder, raw: bytes) -> Compressed:
 
     Raises:
         UnknownNameError: an encoding that is no colour.
-        ImageEncodingError: sizes that do not fit.
+        ImageMessageError: sizes that do not fit.
         VideoEncodingError: the codec refuses.
     """
     image, pixels = _read_color(raw)
-    stamp = image.header.stamp
-    data = encoder(pixels, image.encoding, stamp.sec, stamp.nanosec, image.header.frame_id)
+    stamp, encoding = image.header.stamp, "mono8" if pixels.ndim == 2 else "rgb8"
+    data = encoder(pixels, encoding, stamp.sec, stamp.nanosec, image.header.frame_id)
     return Compressed(VIDEO_SUFFIX, VIDEO_TYPE, data)
 
 
 def _read_color(raw: bytes) -> tuple[Image, np.ndarray]:
+    """The message, and its pixels (H, W, 3) in RGB, or (H, W) for mono8."""
     image = deserialize_message(raw, Image)
-    if image.encoding not in _TO_BGR:
-        raise UnknownNameError("colour encoding", image.encoding, _TO_BGR)
-    return image, _pixels(image, np.dtype(np.uint8), 1 if image.encoding == "mono8" else 3)
+    if image.encoding not in CHANNELS:
+        raise UnknownNameError("colour encoding", image.encoding, CHANNELS)
+    pixels = raw_picture(image.height, image.width, image.step, image.encoding, image.data)
+    return image, pixels[..., 0] if image.encoding == "mono8" else pixels
 
 
 def _color(raw: bytes, quality: int | None) -> Compressed:
     image, pixels = _read_color(raw)
-    conversion = _TO_BGR[image.encoding]
-    bgr = pixels if conversion is None else cv2.cvtColor(pixels, conversion)
+    bgr = np.ascontiguousarray(pixels if pixels.ndim == 2 else pixels[..., ::-1])
     if quality is None:
         codec, data = "png", _encode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_FASTEST])
     else:

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -58,9 +58,9 @@ def toy(ros_domain: int, tmp_path: Path) -> Iterator[Callable[..., subprocess.Po
     script.write_text(CODE)
     started: list[subprocess.Popen[str]] = []
 
-    def start(*args: str) -> subprocess.Popen[str]:
+    def start(*args: str, launcher: Sequence[str] = ()) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, str(script), "--ros-args", *args],
+            [*launcher, sys.executable, str(script), "--ros-args", *args],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         started.append(process)
@@ -123,3 +123,34 @@ def test_a_parameter_out_of_bounds_ends_the_process_with_a_clear_message(toy) ->
     out = process.communicate(timeout=20)[0]
     assert process.returncode == 2
     assert "fail_times" in out
+
+
+def test_a_misspelled_parameter_is_answered_with_the_nearest_one(toy) -> None:
+    process = toy("-p", "fail_time:=1")
+    out = process.communicate(timeout=20)[0]
+    assert process.returncode == 2
+    assert "Did you mean 'fail_times'?" in out
+
+
+def test_parameters_that_every_node_has_are_not_misspelled(toy) -> None:
+    process = toy("-p", "use_sim_time:=false")
+    read_until(process, "START")
+
+
+LAUNCHER = """
+import os, subprocess, sys
+os.environ["VITRA_END_WITH_PARENT"] = "1"
+child = subprocess.Popen(sys.argv[1:])
+try:
+    child.wait(60)
+    sys.exit("the launch goes on")
+except KeyboardInterrupt:
+    print("INTERRUPTED", child.wait(60))
+"""
+
+
+def test_a_node_that_refuses_its_parameters_ends_the_launch_instead_of_being_started_again(toy) -> None:
+    process = toy("-p", "fail_times:=9", launcher=[sys.executable, "-S", "-c", LAUNCHER])
+    out = process.communicate(timeout=60)[0]
+    assert "INTERRUPTED 2" in out
+    assert out.count("[FATAL]") == 1

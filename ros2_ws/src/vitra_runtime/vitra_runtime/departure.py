@@ -93,6 +93,12 @@ class Departure:
             return False
         return self._parent is None or self._clock() - self._begin_s >= linger_s
 
+    def end_launch(self) -> None:
+        """Interrupt the launcher, as a Ctrl-C would; nothing if this process was started by hand."""
+        if self._parent is not None and self._parent.descriptor is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._parent.descriptor, signal.SIGINT)
+
     def ignore_signals(self) -> None:
         """While the process cleans up (a terminal and a launcher both send a Ctrl-C)."""
         for number in _SIGNALS:

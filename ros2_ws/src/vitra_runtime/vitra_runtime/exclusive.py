@@ -1,14 +1,20 @@
-"""One process per device: a lock that the operating system frees when its owner dies."""
+"""One process per device: a hold that the operating system ends with its owner, whatever ended that.
+
+It is a socket with a name of Linux's abstract namespace and not a file: nothing is left behind, whichever account made
+it, and there is no folder that two processes could disagree about.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import tempfile
-from pathlib import Path
-from typing import IO
+import hashlib
+import socket
+import struct
 
 from vitra_policy.errors import VitraError
+
+_LONGEST_NAME = 100
+_ASKING = 128
+_CREDENTIALS = struct.Struct("3i")
 
 
 class DeviceBusyError(VitraError):
@@ -20,30 +26,36 @@ class DeviceLock:
 
     Args:
         device: what is held, e.g. "realman-192.168.1.18".
-        folder: where lock files live; all drivers of a machine must agree on it.
 
     Raises:
         DeviceBusyError: another process holds it; the message names the process.
     """
 
-    def __init__(self, device: str, folder: Path | None = None) -> None:
-        self.path = (folder or Path(tempfile.gettempdir())) / f"vitra-{device.replace('/', '_')}.lock"
-        self._file: IO[str] = self.path.open("a+")
+    def __init__(self, device: str) -> None:
+        name = f"\0vitra-{device}".encode()
+        if len(name) > _LONGEST_NAME:
+            name = b"\0vitra-" + hashlib.sha256(name).hexdigest().encode()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._socket.bind(name)
         except OSError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "unknown"
-            self._file.close()
+            self._socket.close()
             raise DeviceBusyError(
-                f"Device '{device}' is already driven by process {owner}. Two drivers on one device would fight: "
-                f"stop that process first (lock file {self.path})."
+                f"Device '{device}' is already driven by process {_owner(name)}. Two drivers on one device would "
+                "fight: stop that process first."
             ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+        self._socket.listen(_ASKING)
 
     def release(self) -> None:
         """Give the device back."""
-        if not self._file.closed:
-            self._file.close()
+        self._socket.close()
+
+
+def _owner(name: bytes) -> str:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as asking:
+        try:
+            asking.connect(name)
+            answer = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        except OSError:  # it is going, or too many ask
+            return "unknown"
+        return str(_CREDENTIALS.unpack(answer)[0])

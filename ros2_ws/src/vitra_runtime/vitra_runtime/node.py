@@ -34,6 +34,7 @@ LISTEN_PERIOD_S = 0.25
 LISTEN_S = 10.0  # a process that hears all others for so long after its start goes on doing so
 HEARD_WITHIN_S = 1.5
 DEAF_AFTER_S = 8.0
+WRONGLY_CONFIGURED = 2
 HANGS_AFTER_S = 5.0  # closing a recording may take a second or two
 
 P = TypeVar("P")
@@ -247,6 +248,8 @@ def _words(error: Exception) -> str:
 def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) -> int:
     """Spin one node until a signal or the end of its launcher, then take it down once; returns the exit code.
 
+    A node that refuses its parameters ends the whole launch: starting it again would not help.
+
     A second Ctrl-C (the terminal and the launcher both send one) is ignored while the node cleans up, SIGTERM until it
     has.
     """
@@ -259,8 +262,9 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
         node = make_node()
     except VitraError as error:
         rclpy.logging.get_logger("vitra").fatal(str(error))
+        departure.end_launch()
         rclpy.try_shutdown()
-        return 2
+        return WRONGLY_CONFIGURED
     if jitter:
         node.get_logger().warning(jitter)
     departure.tell(node.depart)

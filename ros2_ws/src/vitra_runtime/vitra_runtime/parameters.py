@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from vitra_policy.errors import UnknownNameError, VitraError
 
 T = TypeVar("T")
+_OF_EVERY_NODE = {"use_sim_time", "start_type_description_service", "qos_overrides"}
 
 
 class ParameterError(VitraError):
@@ -61,9 +62,14 @@ def declare(node: Any, cls: type[T]) -> T:
 
     Raises:
         ParameterError: as `validate`.
+        UnknownNameError: the node was given a parameter that it does not have.
     """
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for given in node._parameter_overrides:
+        if given not in names and given.split(".")[0] not in _OF_EVERY_NODE:
+            raise UnknownNameError(f"parameter of node '{node.get_name()}':", given, names)
     values: dict[str, Any] = {}
     for f in dataclasses.fields(cls):  # type: ignore[arg-type]
         meta = f.metadata

@@ -25,6 +25,7 @@ from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
 from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Ticker
+from vitra_sim.doubles.addresses import HAND_TCP_PORT, arm_address, hand_address
 from vitra_sim.doubles.realman import RealmanDouble
 from vitra_sim.doubles.xhand_server import XHandServer
 from vitra_sim.realtime.faults import FaultSwitches
@@ -46,10 +47,10 @@ class Parameters:
     seed: int = param(0, "Seed of the start state", bounds=(0, 2**31))
     calibration: str = param("sim", "Calibration file that says how the robot is mounted")
     arms: str = param("both", "Arms and hands that are plugged in", choices=("left", "right", "both"))
-    left_arm_ip: str = param("127.0.0.11", "Address of the left arm's controller")
-    right_arm_ip: str = param("127.0.0.12", "Address of the right arm's controller")
+    left_arm_ip: str = param("", "Address of the left arm's controller; empty: 127.0.DOMAIN.11")
+    right_arm_ip: str = param("", "Address of the right arm's controller; empty: 127.0.DOMAIN.12")
     arm_tcp_port: int = param(8080, "TCP port of the controllers", bounds=(1, 65535))
-    hand_tcp_port: int = param(8095, "TCP port that the XHand SDK double connects to", bounds=(1, 65535))
+    hand_tcp_port: int = param(HAND_TCP_PORT, "TCP port of the XHand SDK double, on 127.0.DOMAIN.13", bounds=(1, 65535))
     state_block: str = param("", "Shared memory that sim_camera reads; empty: the one of this ROS domain")
     state_rate: float = param(30.0, "Rate of sim/state", unit="Hz", bounds=(1.0, 200.0))
     trace: str = param("", "Write the states of the run to this npz file at the end; empty: no")
@@ -114,15 +115,18 @@ class SimWorldNode(StackNode[Parameters]):
         faults: dict[str, Any] = {}
         try:
             for side in sides:
-                double = RealmanDouble(physics.arms[side], ip=addresses[side], tcp_port=p.arm_tcp_port)
+                double = RealmanDouble(
+                    physics.arms[side], ip=addresses[side] or arm_address(side), tcp_port=p.arm_tcp_port
+                )
                 resources.enter_context(double)
                 faults[f"{side}_arm"] = double.faults
-            server = XHandServer({side.value: physics.hands[side] for side in sides}, tcp_port=p.hand_tcp_port)
+            hands = {side.value: physics.hands[side] for side in sides}
+            server = XHandServer(hands, ip=hand_address(), tcp_port=p.hand_tcp_port)
             resources.enter_context(server)
         except OSError as error:
             raise DeviceAddressError(
-                f"A device of the simulated robot cannot listen ({error}). Is another simulated world running? Stop "
-                "it, or give this one other addresses (left_arm_ip, right_arm_ip, arm_tcp_port, hand_tcp_port)."
+                f"A device of the simulated robot cannot listen ({error}). Is another simulated world running in "
+                "this ROS domain? Stop it, or start this one with another ROS_DOMAIN_ID."
             ) from error
         return faults | {f"{side}_hand": server.faults(side.value) for side in sides}
 

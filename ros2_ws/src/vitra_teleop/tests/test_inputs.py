@@ -62,7 +62,10 @@ def test_poses_with_joints_or_glove_angles_survive_the_wire():
         ({"actions": ["dance"]}, "actions must be some of start"),
         ({"hands": {"right": {"valid": True}}}, "needs landmarks_m or wrist"),
         ({"hands": {"right": {"valid": True, "landmarks_m": [[0, 0, 0]] * 20}}}, r"shape \(21, 3\)"),
-        ({"hands": {"right": {"valid": True, "landmarks_m": [[0, 0, 0]] * 21}}}, "smaller than 3 cm"),
+        ({"hands": {"right": {"valid": True, "landmarks_m": [[0, 0, 0]] * 21}}}, "0.03 to 0.2 m"),
+        ({"hands": {"right": {"valid": True, "wrist": WRIST, "engage": "no"}}}, "engage must be true or false"),
+        ({"hands": {"right": {"valid": 1, "wrist": WRIST}}}, "valid must be true or false"),
+        ({"hands": {"left": {"valid": "false"}}}, "hands.left: valid must be true or false"),
         ({"hands": {"right": {"valid": True, "wrist": {**WRIST, "quaternion_xyzw": [0, 0, 0, 0]}}}}, "length 1"),
         ({"hands": {"right": {"valid": True, "wrist": WRIST, "joints_rad": ["a"] * 12}}}, "joints_rad must be numbers"),
         (b"x" * 70_000, "at most"),
@@ -73,6 +76,13 @@ def test_wrong_messages_are_refused_by_field(message, words):
         message = json.dumps({"version": 1, "sequence": 1, "stamp_s": 0.0, "hands": {}} | message)
     with pytest.raises(WireFormatError, match=words):
         decode(message)
+
+
+@pytest.mark.parametrize("scale", [1000.0, 100.0, 10.0, 0.1])
+def test_landmarks_in_another_unit_than_metres_are_refused(human, scale):
+    points = scale * human(np.zeros(12))
+    with pytest.raises(WireFormatError, match="metres|millimetres"):
+        decode(encode(1, 0.0, {"right": {"valid": True, "landmarks_m": points}}))
 
 
 def test_random_bytes_never_get_through(human):

@@ -28,6 +28,8 @@ class KeyboardHand:
     jog: Jog = field(default_factory=Jog)
     engaged: bool = False
     sequence: int = 0
+    only_control: bool = False
+    """Send orders and no hand, beside another tracker."""
 
     def press(self, text: str) -> Key | None:
         """A key was pressed; returns what it stands for, None for a key without meaning."""
@@ -50,4 +52,4 @@ class KeyboardHand:
         pose = self.jog.pose
         wrist = {"position_m": pose[:3, 3], "quaternion_xyzw": quaternion_from_matrix(pose[:3, :3])}
         hand = {"valid": True, "engage": self.engaged, "wrist": wrist, "joints_rad": self.jog.joints_rad}
-        return encode(self.sequence, stamp_s, {self.side: hand}, actions)
+        return encode(self.sequence, stamp_s, {} if self.only_control else {self.side: hand}, actions)

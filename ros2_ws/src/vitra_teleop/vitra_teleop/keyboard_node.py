@@ -59,7 +59,7 @@ def main() -> int:
     node = rclpy.create_node("teleop_keyboard")
     orders = SupervisorOrders(node, qos.LATCHED, _say)
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    hand = KeyboardHand(args.side, args.step_m, args.step_rad)
+    hand = KeyboardHand(args.side, args.step_m, args.step_rad, only_control=args.only_control)
     try:
         with _raw_terminal():
             leaving = False

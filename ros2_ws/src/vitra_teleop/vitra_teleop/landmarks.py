@@ -16,7 +16,8 @@ PALM = (0, 5, 9, 13, 17)
 """Landmarks of the rigid palm: wrist and the four knuckles."""
 _ROOT = {"thumb": 1, "index": 5, "middle": 9, "ring": 13, "pinky": 17}
 _MIRROR = np.array([-1.0, 1.0, 1.0])
-_LEAST_PALM_M = 0.03
+_PALM_M = (0.03, 0.2)
+"""From the wrist to the farthest knuckle: hands have 0.05 (a child's) to 0.12 m."""
 
 
 class LandmarkError(TeleopError):
@@ -30,14 +31,18 @@ def wrist_from_landmarks(landmarks_m: ArrayLike, side: Side) -> Array:
     a device calls its wrist.
 
     Raises:
-        LandmarkError: not 21 finite points, or a palm too small to tell its orientation.
+        LandmarkError: not 21 finite points, or a palm that is no hand's, as of landmarks in millimetres.
     """
     points = np.asarray(landmarks_m, dtype=np.float64)
     if points.shape != (21, 3) or not np.isfinite(points).all():
         raise LandmarkError(f"A hand has 21 finite landmarks of 3 numbers, got shape {points.shape}.")
     palm = points[list(PALM)] - points[0]
-    if np.linalg.norm(palm, axis=1).max() < _LEAST_PALM_M:
-        raise LandmarkError("The palm is smaller than 3 cm. Landmarks must be in metres.")
+    length_m = float(np.linalg.norm(palm, axis=1).max())
+    if not _PALM_M[0] <= length_m <= _PALM_M[1]:
+        raise LandmarkError(
+            f"From the wrist to the knuckles it is {length_m:.3g} m; a hand has {_PALM_M[0]:g} to {_PALM_M[1]:g} m. "
+            "Landmarks must be in metres."
+        )
     U, _, Vt = np.linalg.svd(palm.T @ _palm_template(side))
     D = np.diag([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
     return make_pose(points[0], U @ D @ Vt)

@@ -110,9 +110,9 @@ def frame_of(message: Mapping[str, Any]) -> HandFrame:
 def _hand(side: Side, hand: Any) -> TrackedHand:
     if not isinstance(hand, dict):
         raise WireFormatError(f"hands.{side} must be an object, found {type(hand).__name__}.")
-    if not hand.get("valid", False):
+    if not _flag(hand, "valid", side):
         return _NOT_TRACKED
-    engage = bool(hand.get("engage", False))
+    engage = _flag(hand, "engage", side)
     if "landmarks_m" in hand:
         points = _near(_array(hand, "landmarks_m", (21, 3), side), side)
         try:
@@ -127,6 +127,14 @@ def _hand(side: Side, hand: Any) -> TrackedHand:
         angles = _array(hand, "ergonomics_deg", (20,), side)
         return TrackedHand(True, engage, pose, joints_rad=joints_from_ergonomics(angles))
     return TrackedHand(True, engage, pose)
+
+
+def _flag(hand: Mapping[str, Any], key: str, side: Side) -> bool:
+    """True or false and nothing else: a text like "no" would count as true."""
+    value = hand.get(key, False)
+    if not isinstance(value, bool):
+        raise WireFormatError(f"hands.{side}: {key} must be true or false, found {value!r:.40}.")
+    return value
 
 
 def _pose(hand: Mapping[str, Any], side: Side) -> Array:

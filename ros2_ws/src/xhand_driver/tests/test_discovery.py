@@ -70,3 +70,10 @@ def test_an_sdk_that_raises_is_a_port_without_a_hand(server):
     with pytest.raises(HandNotFoundError, match="RuntimeError: segment 7"):
         find_hand(Raising, PortSettings("left"), pause=lambda s: None)
     find("left").close()
+
+
+def test_where_there_is_no_serial_port_nobody_is_sent_to_the_dialout_group(monkeypatch):
+    monkeypatch.setenv(xhand_control.SERVER_VARIABLE, "127.0.0.1:1")  # nobody listens, as before the world is up
+    with pytest.raises(HandNotFoundError, match="no serial port") as refused:
+        find("right")
+    assert "dialout" not in str(refused.value)

@@ -86,6 +86,8 @@ def find_hand(
             if found is not None:
                 return found
         pending = busy
+    if not seen and settings.protocol == "RS485":
+        raise HandNotFoundError(f"No {settings.side} XHand found by RS485: there is no serial port (yet).")
     listing = "; ".join(f"{port}: {what}" for port, what in seen.items()) or "no ports at all"
     raise HandNotFoundError(
         f"No {settings.side} XHand found by {settings.protocol}. Seen: {listing}. Check the hand's power and cable; "

@@ -9,6 +9,7 @@ import numpy as np
 
 from vitra_console.web.server import Picture
 from vitra_console.wrist_paths import FRESH_S, Image, draw_paths, wrist_paths_px
+from vitra_policy.camera_messages.decode import picture_of
 
 _JPEG_QUALITY = 80
 _MAX_WIDTH_PX = 960
@@ -23,11 +24,11 @@ def camera_picture(frame: Any, info: Any, chunk: Any) -> Picture:
     """Draw and encode.
 
     Args:
-        frame: Image message (rgb8).
+        frame: Image message of any colour encoding.
         info: CameraInfo message, or None: no paths then.
         chunk: HandActionChunk message, or None; an old one is left out.
     """
-    image: Image = np.frombuffer(frame.data, np.uint8).reshape(frame.height, frame.width, 3).copy()
+    image: Image = picture_of(frame).copy()
     if chunk is not None and info is not None and abs(stamp_s(frame) - stamp_s(chunk)) < FRESH_S:
         draw_paths(image, wrist_paths_px(chunk, np.asarray(info.k, dtype=np.float64).reshape(3, 3)))
     if image.shape[1] > _MAX_WIDTH_PX:

@@ -1,7 +1,7 @@
 """A double of the vendor's XHand Python SDK at API level: same names and calls, spoken to a simulated hand.
 
 Written from the published names of the API only. `open_serial` takes the ports that `enumerate_devices` lists,
-`IP:PORT/NAME` of an `XHandServer`; its address comes from the environment (VITRA_XHAND_SERVER).
+`IP:PORT/NAME` of an `XHandServer`: the one of this ROS domain, or of the environment (VITRA_XHAND_SERVER).
 """
 # ruff: noqa: N801  (names of the vendor's API)
 
@@ -12,8 +12,9 @@ import os
 import socket
 from typing import Any
 
+from vitra_sim.doubles.addresses import HAND_TCP_PORT, hand_address
+
 SERVER_VARIABLE = "VITRA_XHAND_SERVER"
-DEFAULT_SERVER = "127.0.0.1:8095"
 BAUD_RATE = 3_000_000
 JOINTS = 12
 SENSORS = 5
@@ -109,7 +110,7 @@ class XHandControl:
 
     def enumerate_devices(self, protocol: str) -> list[str]:
         """Ports on which a device may be: none for EtherCAT."""
-        address = os.environ.get(SERVER_VARIABLE, DEFAULT_SERVER)
+        address = os.environ.get(SERVER_VARIABLE) or f"{hand_address()}:{HAND_TCP_PORT}"
         if protocol != "RS485":
             return []
         lister = XHandControl()

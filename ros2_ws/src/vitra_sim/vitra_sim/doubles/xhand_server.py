@@ -8,10 +8,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from vitra_sim.doubles.addresses import HAND_TCP_PORT
 from vitra_sim.doubles.ports import HandPort
 from vitra_sim.doubles.xhand_unit import CODE_MESSAGES, HandFaults, XHandUnit
 
-TCP_PORT = 8095
 _POLL_S = 0.02
 
 
@@ -24,7 +24,7 @@ class XHandServer:
         tcp_port: 0 takes a free one, see `address`.
     """
 
-    def __init__(self, ports: Mapping[str, HandPort], *, ip: str = "127.0.0.1", tcp_port: int = TCP_PORT) -> None:
+    def __init__(self, ports: Mapping[str, HandPort], *, ip: str = "127.0.0.1", tcp_port: int = HAND_TCP_PORT) -> None:
         self.units = {side: XHandUnit(port) for side, port in ports.items()}
         self._names = {f"ttyUSB{i}": side for i, side in enumerate(self.units)}
         self._listener = socket.create_server((ip, tcp_port))

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vitra_runtime.domain import domain_id
+
 Array = NDArray[np.float64]
 
 MAX_POSITIONS = 256
@@ -58,7 +60,7 @@ def state_path(name: str) -> Path:
 
 def default_name() -> str:
     """Block of the world in this ROS domain."""
-    return f"world-{os.environ.get('ROS_DOMAIN_ID', '0')}"
+    return f"world-{domain_id()}"
 
 
 class StateWriter:

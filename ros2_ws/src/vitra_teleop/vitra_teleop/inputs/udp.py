@@ -67,7 +67,8 @@ class UdpInput:
     def _listen(self, receiver: socket.socket) -> None:
         while self._socket is receiver:
             try:
-                self.mailbox.put(receiver.recv(MAX_BYTES))
+                data, (host, port) = receiver.recvfrom(MAX_BYTES)
+                self.mailbox.put(data, f"{host}:{port}")
             except TimeoutError:
                 continue
             except OSError:

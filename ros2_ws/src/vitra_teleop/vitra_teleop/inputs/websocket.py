@@ -12,7 +12,7 @@ from vitra_teleop.wire import MAX_BYTES
 
 
 class WebsocketInput:
-    """Serves one address; the newest message of any client counts.
+    """Serves one address; of several clients one has the hands.
 
     Args:
         host: address to serve.
@@ -67,8 +67,9 @@ class WebsocketInput:
     def _receive(self, connection: Any) -> None:
         from websockets.exceptions import ConnectionClosed
 
+        sender = "{}:{}".format(*connection.remote_address[:2])
         try:
             for message in connection:
-                self.mailbox.put(message)
+                self.mailbox.put(message, sender)
         except ConnectionClosed:
             return

@@ -1,0 +1,101 @@
+"""The pictures of a demo and of a trial are those that were recorded, in whatever form."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from vitra_bringup.errors import LaunchError
+from vitra_bringup.pictures import head_camera_frames
+from vitra_policy.camera_messages.video import VIDEO_TYPE
+
+IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+RED = np.zeros((48, 64, 3), dtype=np.uint8)
+RED[..., 0] = 200
+
+
+@pytest.fixture(scope="module")
+def types() -> Any:
+    store = get_typestore(Stores.ROS2_JAZZY)
+    text = "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
+    store.register(get_types_from_msg(text, VIDEO_TYPE))
+    return store
+
+
+def raw(types: Any, header: Any, number: int, encoding: str) -> Any:
+    rows = np.full((48, 64 * 3 + 5), 77, dtype=np.uint8)
+    rows[:, : 64 * 3] = (RED if encoding == "rgb8" else RED[..., ::-1]).reshape(48, -1)
+    return types.types[IMAGE](header, 48, 64, encoding, 0, rows.shape[1], rows.reshape(-1))
+
+
+def jpeg(types: Any, header: Any, number: int) -> Any:
+    return types.types[COMPRESSED](
+        header, "rgb8; jpeg compressed bgr8", cv2.imencode(".jpg", RED[..., ::-1])[1].ravel()
+    )
+
+
+class Video:
+    """A video of ten red pictures."""
+
+    def __init__(self) -> None:
+        import av
+
+        self._codec: Any = av.CodecContext.create("libx264", "w")
+        self._codec.width, self._codec.height, self._codec.pix_fmt = 64, 48, "yuv420p"
+        self._codec.time_base, self._codec.thread_count = Fraction(1, 30), 1
+        self._codec.options = {"tune": "zerolatency", "crf": "10", "bf": "0", "g": "5"}
+
+    def __call__(self, types: Any, header: Any, number: int) -> Any:
+        import av
+
+        frame = av.VideoFrame.from_ndarray(RED, format="rgb24")
+        frame.pts = number
+        data = b"".join(bytes(packet) for packet in self._codec.encode(frame))
+        return types.types[VIDEO_TYPE](header.stamp, "camera", np.frombuffer(data, np.uint8), "h264")
+
+
+def write(path: Path, types: Any, topic: str, make: Any) -> Path:
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = None
+        for number in range(10):
+            stamp = types.types["builtin_interfaces/msg/Time"](1, number * 33_000_000)
+            message = make(types, types.types["std_msgs/msg/Header"](stamp, "camera"), number)
+            kind = message.__msgtype__
+            connection = connection or writer.add_connection(topic, kind, typestore=types)
+            writer.write(connection, number, bytes(types.serialize_cdr(message, kind)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "make"),
+    [
+        ("", lambda *args: raw(*args, "rgb8")),
+        ("", lambda *args: raw(*args, "bgr8")),
+        ("/compressed", jpeg),
+        ("/video", Video()),
+    ],
+    ids=["rgb8", "bgr8", "jpeg", "h264"],
+)
+def test_every_frame_of_every_form_has_its_true_colours(types: Any, tmp_path: Path, suffix: str, make: Any) -> None:
+    bag = write(tmp_path / "bag", types, f"/head_camera/color/image_raw{suffix}", make)
+    frames = list(head_camera_frames(bag))
+    assert [stamp_s for stamp_s, _ in frames] == pytest.approx([1 + 0.033 * n for n in range(10)])
+    for _, picture in frames:
+        assert picture.shape == RED.shape
+        assert np.abs(picture.astype(int) - RED).mean() < 6
+
+
+def test_pictures_none_of_which_can_be_decoded_are_an_error_and_not_an_empty_video(types: Any, tmp_path: Path) -> None:
+    def rubbish(types: Any, header: Any, number: int) -> Any:
+        return types.types[COMPRESSED](header, "jpeg", np.arange(50, dtype=np.uint8))
+
+    bag = write(tmp_path / "bag", types, "/head_camera/color/image_raw/compressed", rubbish)
+    with pytest.raises(LaunchError, match="None of the 10 pictures"):
+        list(head_camera_frames(bag))
