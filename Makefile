@@ -1,7 +1,11 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
+=======
+.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference lint format bench bench-gpu lock clean
+>>>>>>> main
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -37,6 +41,12 @@ setup-browser: ## Chromium for the tests of the web pages (Debian package, when 
 
 rollout: setup ## Scripted expert in lockstep simulation, faster than real time (EPISODES=100)
 	@$(RUN) python -m vitra_sim.rollout --policy expert --episodes $(EPISODES) --seed $(SEED)
+
+lockstep-grid: setup ## Expert in lockstep over chunk rate, speed limit and delay; table in docs/benchmarks/lockstep_grid.md
+	@$(RUN) python -m vitra_sim.lockstep.grid
+
+collision-proof: setup ## 200,000 random targets of both arms, with the smallest distance of any two shapes (about an hour)
+	@$(RUN) python ros2_ws/src/vitra_control/benchmarks/two_arm_targets.py --targets 200000
 
 eval-demo: setup ## A blind trial session of two policies through the robot graph, with report; results in runs/eval-demo
 	@$(RUN) python -m vitra_evaluation.eval_demo --out runs/eval-demo

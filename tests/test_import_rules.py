@@ -27,6 +27,7 @@ SIMULATED = {
 SHARED_BY_NODES = {"vitra_msgs", "vitra_runtime"}
 MAY_ALSO_IMPORT = {
     "vitra_evaluation": {"vitra_sim", "vitra_console"},  # lockstep sessions and layouts of simulated plans; web parts
+    "vitra_sim": {"vitra_control", "vitra_retarget"},  # lockstep runs the robot's own executor and retargeting
 }
 
 

@@ -59,6 +59,8 @@ class IkStep:
         rotation_error_rad: Rotation from the target before the step.
         limited: Joints held at a position or velocity limit, shape (7,) of bool.
         capped: Whether the target was further than one step may go.
+        missed_m: Part of the distance asked of this step that joints at a limit or a singularity leave undone.
+        missed_rad: Same for rotation.
     """
 
     position_rad: Array
@@ -67,6 +69,8 @@ class IkStep:
     rotation_error_rad: float
     limited: NDArray[np.bool_]
     capped: bool
+    missed_m: float
+    missed_rad: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,10 @@ class DifferentialIk:
         posture = (self._rest - q) * (s.posture_gain_hz * s.period_s)
         lower, upper = step_bounds(q, self._limits, s.period_s)
         dq, limited = bounded_step(J, task, posture, lower, upper, s.singular_value, s.damping)
-        return IkStep(q + dq, dq / s.period_s, distance, angle, limited, min(share, turn) < 1.0)
+        missed = task - J @ dq
+        missed_m, missed_rad = float(np.sqrt(missed[:3] @ missed[:3])), float(np.sqrt(missed[3:] @ missed[3:]))
+        capped = min(share, turn) < 1.0
+        return IkStep(q + dq, dq / s.period_s, distance, angle, limited, capped, missed_m, missed_rad)
 
 
 def pose_error(pose: Array, target: Array) -> Array:

@@ -81,6 +81,8 @@ class CollisionModel:
         self._geometry = pin.GeometryModel()
         self._shapes = self._add_shapes(shapes)
         self._add_pairs(table_height_m)
+        for added in self._geometry.geometryObjects:
+            added.geometry.computeLocalAABB()
         self._geometry_data = self._geometry.createData()
 
     def _joint_names(self) -> list[str]:
@@ -90,6 +92,24 @@ class CollisionModel:
     def pairs(self) -> int:
         """Number of pairs that are measured."""
         return len(self._geometry.collisionPairs)
+
+    @property
+    def reach_m(self) -> Array:
+        """For each joint in the order of `closest`, no point it moves is further from its axis; shape (7,) or (14,)."""
+        model = self._model
+        reach = np.zeros(model.nq)
+        for shape in self._shapes:
+            geometry = self._geometry.geometryObjects[shape.index]
+            box = geometry.geometry.aabb_local
+            corner = np.maximum(np.abs(box.min_), np.abs(box.max_))
+            distance = float(np.linalg.norm(geometry.placement.translation) + np.linalg.norm(corner))
+            joint = geometry.parentJoint
+            while joint > 0:
+                index = model.joints[joint].idx_q
+                reach[index] = max(reach[index], distance)
+                distance += float(np.linalg.norm(model.jointPlacements[joint].translation))
+                joint = model.parents[joint]
+        return np.asarray(reach[self._index])
 
     def closest(self, q_rad: ArrayLike) -> Closest:
         """The closest pair.

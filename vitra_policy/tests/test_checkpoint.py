@@ -192,7 +192,7 @@ def test_unknown_tensors_are_refused(tmp_path: Path) -> None:
         find_reference(tmp_path).load_model()
 
 
-def touch(path: Path, text: str = "") -> Path:
+def touch(path: Path, text: str = "PK") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path

@@ -202,3 +202,29 @@ def test_the_roofline_is_the_one_of_the_published_network() -> None:
     assert trunk_cost(config, 288).flops == pytest.approx(1184e9 * 0.965, rel=0.01)
     assert least_seconds(config, PEAKS["4090"], 288) == pytest.approx(10.3e-3, rel=0.05)
     assert least_seconds(config, PEAKS["H100"], 288, fp8=True) == pytest.approx(1.3e-3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--fp8", "--mode", "parity"], ["--graphs", "x", "--mode", "fast"], ["--rate-hz", "0"], ["--seed", "-1"]],
+)
+@pytest.mark.parametrize("command", ["serve", "predict"])
+def test_options_that_cannot_go_together_are_refused_by_serve_and_predict(
+    checkpoint: Path, command: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [command, "--checkpoint", str(checkpoint), *options]
+    if command == "predict":
+        Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / "p.png")
+        words = "Left hand: None. Right hand: Wave."
+        arguments += ["--image", str(tmp_path / "p.png"), "--instruction", words, "--fov", "60"]
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "Policy 'vitra'" in capsys.readouterr().err
+
+
+def test_inspecting_a_picture_says_that_it_is_no_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / "p.png")
+    with pytest.raises(SystemExit):
+        main(["inspect", str(tmp_path / "p.png")])
+    assert "is no checkpoint" in capsys.readouterr().err

@@ -40,11 +40,17 @@ class _Run:
     guidance: float = 5.0
     """Classifier-free guidance scale; 1 switches it off."""
     threads: int = 0
-    """CPU threads; 0 leaves the choice to PyTorch."""
+    """CPU threads; 0 takes half of the processor, which leaves the rest to the robot's nodes."""
     seed: int | None = None
     """Start every chunk from the same noise."""
     fp8: bool = False
     """Vision and trunk in fp8 on GPUs that can, if the actions allow it (mode fast)."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format of matrix products (mode fast)."""
+    graphs: Path | None = None
+    """Folder that `vitra-policy export-onnx` wrote (mode onnx); without it graphs are exported anew."""
+    rate_hz: float = 30.0
+    """Steps per second of the chunks: the frame rate of the training data."""
     tokenizer: str | None = None
     """tokenizer.json, where the checkpoint does not bring one."""
 
@@ -141,18 +147,21 @@ class Serve(_Run):
 
 
 def _policy(run: _Run) -> VitraPolicy:
-    from vitra_policy.policies.vitra import VitraPolicy
+    from vitra_policy.policies.vitra import make_vitra_policy
 
-    return VitraPolicy(
+    return make_vitra_policy(  # the launch file's own way in: the same options, the same refusals
         run.checkpoint,
         run.mode,
         run.device,
-        steps=run.steps,
-        guidance=run.guidance,
-        threads=run.threads,
-        seed=run.seed,
-        tokenizer=run.tokenizer,
-        options={"fp8": True} if run.fp8 and run.mode == "fast" else None,
+        steps=str(run.steps),
+        guidance=str(run.guidance),
+        threads=str(run.threads),
+        seed="" if run.seed is None else str(run.seed),
+        rate_hz=str(run.rate_hz),
+        fp8=str(run.fp8).lower(),
+        dtype=run.dtype,
+        graphs="" if run.graphs is None else str(run.graphs),
+        tokenizer=run.tokenizer or "",
     )
 
 

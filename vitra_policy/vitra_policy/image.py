@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.errors import VitraError
+from vitra_policy.policies.bounds import check_size
 
 SHORT_SIDE_PX = 224
+_DEEP_MODES = {"I": "32-bit", "F": "floating-point"}
 
 Image = NDArray[np.uint8]
 
@@ -29,6 +31,12 @@ def load_image(path: Path | str) -> Image:
 
     try:
         with Pil.open(path) as opened:
+            if opened.mode in _DEEP_MODES or opened.mode.startswith("I;"):
+                raise ImageError(
+                    f"{path} has {_DEEP_MODES.get(opened.mode, '16-bit')} values, which do not say what is white. "
+                    "Convert it to 8 bits per channel first, for example by `convert in.png -depth 8 out.png`."
+                )
+            check_size(str(path), *opened.size, ImageError)
             upright = ImageOps.exif_transpose(opened)
             return np.asarray(upright.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Pil.DecompressionBombError) as error:
@@ -50,6 +58,7 @@ def as_rgb(image: NDArray[np.generic]) -> Image:
         array = np.stack([array] * 3, axis=-1)
     if array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
         raise ImageError(f"Image has shape {array.shape}; expected (H, W, 3).")
+    check_size("The image", array.shape[1], array.shape[0], ImageError)
     return array[..., :3]
 
 
@@ -74,6 +83,19 @@ def pixel_values(image: NDArray[np.generic], image_size: int) -> NDArray[np.floa
 
     shrunk = shrink_short_side(as_rgb(image))
     square = np.asarray(Pil.fromarray(shrunk).resize((image_size, image_size), Pil.Resampling.BICUBIC))
-    scaled = (square.astype(np.float64) * (1 / 255)).astype(np.float32)
+    return _scaled(square)
+
+
+def resized_pixel_values(image: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Network input (3, height, width) in [-1, 1] of a camera image of any size, by one bilinear resize."""
+    from PIL import Image as Pil
+
+    height, width = shape
+    return _scaled(np.asarray(Pil.fromarray(as_rgb(image)).resize((width, height), Pil.Resampling.BILINEAR)))
+
+
+def _scaled(image: Image) -> NDArray[np.float32]:
+    """(H, W, 3) uint8 to (3, H, W) in [-1, 1]."""
+    scaled = (image.astype(np.float64) * (1 / 255)).astype(np.float32)
     half = np.float32(0.5)
     return np.ascontiguousarray(((scaled - half) / half).transpose(2, 0, 1))

@@ -210,9 +210,14 @@ class Statistics:
                 continue
             _check_widths(state, action, f"{source}, {side} hand")
             hands[side] = HandStatistics(state, action)
+        if not hands:
+            raise StatisticsError(f"{source}: no hand has statistics, so no action means anything.")
         if len({len(hand.action.mean) for hand in hands.values()}) > 1:
             raise StatisticsError(f"{source}: one hand is human and the other an XHand.")
-        return Statistics(str(values.get("dataset_name", "unnamed")), hands, values.get("num_traj"))
+        count = values.get("num_traj")
+        if count is not None and type(count) is not int:
+            raise StatisticsError(f"{source}: num_traj is {count!r}, expected a whole number.")
+        return Statistics(str(values.get("dataset_name", "unnamed")), hands, count)
 
     @staticmethod
     def load(path: Path | str) -> Statistics:
@@ -223,7 +228,7 @@ class Statistics:
         """
         try:
             values = json.loads(Path(path).read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StatisticsError(f"Cannot read statistics {path}: {error}.") from error
         if not isinstance(values, dict):
             raise StatisticsError(f"{path} holds a JSON {type(values).__name__}; expected an object.")
@@ -263,7 +268,9 @@ def _check_widths(state: Moments, action: Moments, where: str) -> None:
             "expected 51 and 61 (human) or 18 and 18 (XHand)."
         )
     finite = all(np.isfinite(part).all() for m in (action, state) for part in (m.mean, m.std))
-    if not finite or min(action.std.min(), state.std.min()) < 0:
+    if not finite or min(action.std.min(), state.std.min()) <= 0:
         raise StatisticsError(
-            f"{where}: means must be finite and deviations finite and not negative. Compute them anew."
+            f"{where}: means must be finite, and deviations finite and above 0, neither zero nor negative: what never "
+            "deviates was not seen to move, and any other value would be infinitely far off. Compute them anew with "
+            "`vitra-data stats`."
         )

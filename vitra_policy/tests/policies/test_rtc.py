@@ -151,3 +151,25 @@ def test_the_delay_is_limited():
     meter = DelayMeter(limit=4)
     meter.report(1, 14)
     assert meter.steps == 4
+
+
+def test_a_robot_that_is_late_on_its_plan_continues_it_from_where_it_is():
+    previous = random_chunk(6)
+    stamp_s, late_s = 100.0 + 8 * STEP_S, 3 * STEP_S
+    prefix = committed_prefix(previous, stamp_s, planned_state(previous, 5), BOTH, 3, late_s=late_s)
+    on_time = committed_prefix(previous, stamp_s - late_s, planned_state(previous, 5), BOTH, 3)
+    np.testing.assert_allclose(prefix.actions, on_time.actions, atol=1e-12)
+    ahead = committed_prefix(previous, stamp_s, planned_state(previous, 5), BOTH, 3)
+    assert ahead is None or np.abs(ahead.actions - prefix.actions).max() > 1e-3, "by the clock it would leap ahead"
+
+
+def test_how_late_a_robot_is_counts_for_the_chunk_it_is_on_only():
+    meter = DelayMeter()
+    meter.report(4, 2, 0.07)
+    assert meter.late_s(4) == 0.07
+    assert meter.late_s(5) == 0.0
+    meter.report(5, 2, -0.003)
+    assert meter.late_s(5) == 0.0, "never early"
+    meter.report(5, 2, 0.1)
+    meter.clear()
+    assert meter.late_s(5) == 0.0

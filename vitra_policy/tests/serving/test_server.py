@@ -228,3 +228,51 @@ def test_a_foreign_server_is_recognised(greeting, error):
         finally:
             foreign.shutdown()
             thread.join(5)
+
+
+@pytest.mark.parametrize("where", [("127.0.0.1", 99_999), ("no.such.host.invalid", 0), ("127.0.0.1", -1)])
+def test_a_server_that_cannot_listen_says_so_whatever_the_cause(policy, where):
+    with pytest.raises(ServerStartError, match="Cannot serve"), PolicyServer(policy, *where):
+        pytest.fail("the server claims to listen")
+
+
+def test_a_request_whose_client_left_is_not_computed(server, policy):
+    policy.hold, begun, answered = threading.Event(), threading.Event(), []
+    real = policy.infer
+
+    def infer(observation):
+        answered.append(observation.instruction)
+        begun.set()
+        return real(observation)
+
+    policy.infer = infer
+    address = f"ws://127.0.0.1:{server.port}"
+
+    def request(words):
+        client = connect(address)
+        client.recv()
+        client.send(
+            wire.pack(wire.observation_message(dataclasses.replace(example(height=16, width=16), instruction=words)))
+        )
+        return client
+
+    first = request("first")
+    assert begun.wait(10)
+    impatient = request("impatient")
+    impatient.close()
+    last = request("last")
+    policy.hold.set()
+    first.recv(timeout=10)
+    last.recv(timeout=10)
+    assert answered == ["first", "last"]
+
+
+def test_a_request_out_of_bounds_is_refused_and_the_next_one_answered(server):
+    with connect(f"ws://127.0.0.1:{server.port}") as client:
+        client.recv()
+        message = wire.observation_message(example(height=16, width=16))
+        for key, value in (("prompt", "x" * 4000), ("prompt", 7), ("stamp_s", float("nan")), ("fov_rad", np.zeros(2))):
+            client.send(wire.pack(message | {key: value}))
+            assert client.recv(timeout=10).startswith("InvalidObservationError")
+        client.send(wire.pack(message))
+        assert isinstance(client.recv(timeout=10), bytes)

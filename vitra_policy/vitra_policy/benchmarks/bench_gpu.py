@@ -6,8 +6,10 @@ Needs torch, numpy and safetensors only. ``--tiny --device cpu`` runs every line
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,12 @@ from vitra_policy.action_space import HAND, ROTATION, WRIST, Hands
 from vitra_policy.benchmarks.eager_reference import EagerReference
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.benchmarks.roofline import find_peak, least_seconds
-from vitra_policy.benchmarks.scene import INSTRUCTION, Scene, Times, time_in_turns, tokenizer_for, write_report
+from vitra_policy.benchmarks.scene import INSTRUCTION, Scene, time_in_turns, tokenizer_for, write_report
 from vitra_policy.engine.fast import FastEngine
 from vitra_policy.engine.linear import Precision
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import ExpertConfig, LanguageConfig, TokenizerConfig, VisionConfig, VitraConfig, preset
+from vitra_policy.model.vla import Vitra
 from vitra_policy.tokenizer import text_ids
 from vitra_policy.transforms import integrate_wrist, matrix_from_euler_xyz, rotation_angle
 
@@ -41,44 +44,118 @@ TINY = VitraConfig(
 
 _WARM_UP, _SCENES = 5, 8
 _EAGER_SHARE = 5
-"""The eager loop runs once for so many turns of the fast engines' extra rounds."""
+"""The eager loop runs once for so many rounds of an engine."""
+_FP32, _BF16, _FP8 = 4, 2, 1
+_WORKSPACE_GIB = 1.5
+"""Activations, recorded graphs and the libraries' own buffers."""
 
 
 def bench(config: VitraConfig, device: torch.device, rounds: int, fp8: bool) -> dict[str, Any]:
-    """Times, ratio to the roofline, and errors of all rivals."""
+    """Times, ratio to the roofline, and errors of all rivals, one after another so that one at a time is in memory.
+
+    Raises:
+        VitraError: the device has not enough memory left.
+    """
+    demand_memory(config, device)
     model, tokenizer = random_network(config, device=device), tokenizer_for(config)
-    reference = EagerReference(model)
-    engines = {"fast": FastEngine(model, tokenizer, None, device, lengths=())}
-    if fp8:
-        engines["fast_fp8"] = FastEngine(model, tokenizer, None, device, fp8=True, fp8_limit=float("inf"), lengths=())
-        if engines["fast_fp8"].prefix.precision is not Precision.FP8:
-            del engines["fast_fp8"]
     scenes = [Scene.of(config, seed, CAMERA_SIZE) for seed in range(_SCENES)]
-    exact = [reference.predict(**scene.reference_arguments(config)) for scene in scenes]
-    errors = {
-        name: action_error(exact, [engine.predict(**scene.policy_arguments()) for scene in scenes])
-        for name, engine in engines.items()
-    }
-    rivals: dict[str, Callable[[], object]] = {
-        name: partial(engine.predict, **scenes[0].policy_arguments()) for name, engine in engines.items()
-    }
-    eager = partial(_eager, reference, scenes[0], config)
-    times = time_in_turns({"eager_reference": eager, **rivals}, max(rounds // _EAGER_SHARE, 1), _WARM_UP)
-    for name, more in time_in_turns(rivals, rounds, 0).items():
-        times[name] = Times(times[name].wall_s + more.wall_s, times[name].cpu_s + more.cpu_s)
+    # Prepared once and outside of what is timed: the baseline pays for no resize, the engines pay for theirs.
+    prepared = [scene.reference_arguments(config) for scene in scenes]
+    memory: dict[str, float] = {}
+    with _peak(memory, "eager_reference", device):
+        reference = EagerReference(model)
+        with tf32(False):
+            exact = [reference.predict(**arguments) for arguments in prepared]
+        with tf32(True):
+            eager = {"eager_reference": partial(reference.predict, **prepared[0])}
+            times = time_in_turns(eager, max(rounds // _EAGER_SHARE, 1), _WARM_UP)
+    del reference, eager
+    model = model.cpu()
+    errors, stages = {}, {}
+    for name in ("fast", "fast_fp8") if fp8 else ("fast",):
+        with _peak(memory, name, device), tf32(True):
+            extra: dict[str, Any] = {"fp8": True, "fp8_limit": float("inf")} if name == "fast_fp8" else {}
+            engine = FastEngine(model, tokenizer, None, device, lengths=(), **extra)
+            if extra and engine.prefix.precision is not Precision.FP8:
+                continue
+            found = [engine.predict(**scene.policy_arguments()) for scene in scenes]
+            errors[name] = action_error(exact, found)
+            rival = {name: partial(engine.predict, **scenes[0].policy_arguments())}
+            times |= time_in_turns(rival, rounds, _WARM_UP)
+            stages[name] = {stage: round(s * 1e3, 3) for stage, s in engine.timing.items()}
+        del engine, rival
     summaries = {name: value.summary_ms() for name, value in times.items()}
     tokens = config.vision.tokens + len(text_ids(INSTRUCTION, tokenizer, config.tokenizer)) + 1 + config.use_fov
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "network": config.name,
         "tokens": tokens,
+        "tf32": "on for all that is timed, off for the answers that errors are measured against",
         "ms": summaries,
-        "speedup_p50": {n: round(summaries["eager_reference"]["p50"] / summaries[n]["p50"], 2) for n in engines},
-        "stages_ms": {n: {k: round(s * 1e3, 3) for k, s in e.timing.items()} for n, e in engines.items()},
+        "speedup_p50": {n: round(summaries["eager_reference"]["p50"] / summaries[n]["p50"], 2) for n in errors},
+        "stages_ms": stages,
         "roofline": _rooflines(config, device, tokens, summaries),
         "action_error_against_fp32": errors,
-        "memory_gib": round(torch.cuda.max_memory_allocated(device) / 2**30, 2) if device.type == "cuda" else None,
+        "memory_gib": memory or None,
     }
+
+
+@contextmanager
+def tf32(enabled: bool) -> Iterator[None]:
+    """fp32 products and convolutions with 10 bits of mantissa or with all of them, whoever multiplies."""
+    flags: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [flag.allow_tf32 for flag in flags]
+    try:
+        for flag in flags:
+            flag.allow_tf32 = enabled
+        yield
+    finally:
+        for flag, value in zip(flags, before, strict=True):
+            flag.allow_tf32 = value
+
+
+def needed_gib(config: VitraConfig) -> dict[str, float]:
+    """About what each phase of the benchmark holds at its peak, from the network's shapes alone."""
+    with torch.device("meta"):
+        model = Vitra(config)
+    weights = sum(weight.numel() for weight in model.parameters())
+    prepared = weights - model.language.embedding.weight.numel()
+    logits = 3 * (config.vision.tokens + 64) * config.language.vocabulary * _FP32
+    phases = {
+        "eager_reference": weights * _FP32 + logits,
+        "fast": prepared * _BF16,
+        "fast_fp8": prepared * (_BF16 + _FP8),
+    }
+    return {name: size / 2**30 + _WORKSPACE_GIB for name, size in phases.items()}
+
+
+def demand_memory(config: VitraConfig, device: torch.device) -> None:
+    """Refuse to begin what cannot be finished.
+
+    Raises:
+        VitraError: says how much is missing.
+    """
+    if device.type != "cuda":
+        return
+    needed, free = max(needed_gib(config).values()), torch.cuda.mem_get_info(device)[0] / 2**30
+    if free < needed:
+        raise VitraError(
+            f"The benchmark needs about {needed:.1f} GiB of {device}'s memory; {free:.1f} GiB are free. End other "
+            "programs on it (nvidia-smi lists them), or take another device."
+        )
+
+
+@contextmanager
+def _peak(memory: dict[str, float], name: str, device: torch.device) -> Iterator[None]:
+    """Notes the largest memory of a phase, and gives what it held back before the next one."""
+    if device.type != "cuda":
+        yield
+        return
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    yield
+    memory[name] = round(torch.cuda.max_memory_allocated(device) / 2**30, 2)
 
 
 def action_error(exact: Sequence[NDArray[np.float32]], found: Sequence[NDArray[np.float32]]) -> dict[str, float]:
@@ -106,10 +183,6 @@ def action_error(exact: Sequence[NDArray[np.float32]], found: Sequence[NDArray[n
         "largest_action_in_standard_deviations": np.max(np.abs(exact)),
     }
     return {name: round(float(value), 5) for name, value in values.items()}
-
-
-def _eager(reference: EagerReference, scene: Scene, config: VitraConfig) -> object:
-    return reference.predict(**scene.reference_arguments(config))
 
 
 def _rooflines(
@@ -145,6 +218,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_report(options.out, bench(config, device, options.rounds, fp8=not options.no_fp8))
     except VitraError as error:
         sys.stderr.write(f"bench_gpu: {error}\n")
+        raise SystemExit(2) from None
+    except torch.OutOfMemoryError as error:
+        needed = max(needed_gib(config).values())
+        sys.stderr.write(
+            f"bench_gpu: {str(error).splitlines()[0]} The benchmark needs about {needed:.1f} GiB; end other programs "
+            "on the device (nvidia-smi lists them).\n"
+        )
         raise SystemExit(2) from None
 
 

@@ -69,7 +69,7 @@ class EagerReference:
         image_tokens = model.config.vision.tokens
         ids = torch.tensor([[0] * image_tokens + list(text_ids)], device=self._device)
         words = model.language.embedding(ids)
-        features = model.image_features(pixel_values)
+        features = model.image_features(model.vision(pixel_values), words)
         is_image = (torch.arange(ids.shape[1], device=self._device) < image_tokens)[None, :, None]
         embeddings = words.masked_scatter(is_image.expand_as(words), features)
         parts = [embeddings] if model.fov_encoder is None else [embeddings, model.fov_encoder(fov_rad)]

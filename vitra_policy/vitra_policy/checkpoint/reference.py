@@ -18,7 +18,13 @@ from vitra_policy.checkpoint.match import check_tensors
 from vitra_policy.checkpoint.reference_keys import map_keys
 from vitra_policy.checkpoint.store import Provenance, save_weights
 from vitra_policy.checkpoint.stream import TensorSpec
-from vitra_policy.model.config import LanguageConfig, TokenizerConfig, VisionConfig, VitraConfig, expert_config
+from vitra_policy.model.config import (
+    LanguageConfig,
+    TokenizerConfig,
+    VisionConfig,
+    VitraConfig,
+    expert_config,
+)
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
 
@@ -43,7 +49,7 @@ class ReferenceRun:
         return None if self.statistics_file is None else Statistics.load(self.statistics_file)
 
     def load_model(self) -> Vitra:
-        """Build the network in fp32 and evaluation mode on weights mapped from the file (no copy in memory).
+        """Build the network in evaluation mode on weights mapped from the file, as they are stored.
 
         Raises:
             CheckpointFileError: The file is not a flat dictionary of tensors.
@@ -54,7 +60,7 @@ class ReferenceRun:
         tensors = _open_weights(self.weights_file)
         names = map_keys(tensors)
         check_tensors({name: tuple(tensors[key].shape) for name, key in names.items()}, model, str(self.weights_file))
-        model.load_state_dict({name: tensors[key].float() for name, key in names.items()}, assign=True)
+        model.load_state_dict({name: tensors[key] for name, key in names.items()}, assign=True)
         return model.eval()
 
 
@@ -78,6 +84,7 @@ def find_reference(source: Path | str, tokenizer: Path | str | None = None) -> R
     folders = list(dict.fromkeys([*([path] if path.is_dir() else []), *list(weights.parents)[:_PARENTS_SEARCHED]]))
     config_file = _first(folders, _CONFIGS)
     raw = {} if config_file is None else _read_json(config_file)
+    _demand_object(raw, "vlm", str(config_file))
     base = str(raw.get("vlm", {}).get("pretrained_model_name_or_path", "google/paligemma2-3b-mix-224"))
     vlm_folders = [folder / base for folder in folders] + folders
     vlm_file = next((f for f in (folder / base / "config.json" for folder in folders) if f.is_file()), None)
@@ -101,13 +108,18 @@ def network_config(run: Mapping[str, Any], vlm: Mapping[str, Any]) -> VitraConfi
         UnsupportedReferenceError: The state is fed to the language model, which the reference cannot run either.
         UnknownNameError: Unknown expert size.
     """
+    for name in ("action_model", "state_encoder", "vlm", "train_dataset"):
+        _demand_object(run, name, "config.json")
+    for name in ("text_config", "vision_config"):
+        _demand_object(vlm, name, "PaliGemma config.json")
+    _demand_known_actions(run.get("train_dataset", {}))
     use_state = run.get("use_state", "DiT")
     if use_state not in ("DiT", None, False):
         raise UnsupportedReferenceError(
             f"use_state is '{use_state}' in the checkpoint's config.json; only 'DiT' works."
         )
     action, text, vision = run.get("action_model", {}), vlm.get("text_config", {}), vlm.get("vision_config", {})
-    expert = expert_config(action.get("model_type", "DiT-B"), use_state=bool(use_state))
+    expert = expert_config(str(action.get("model_type", "DiT-B")), use_state=bool(use_state))
     expert = replace(
         expert,
         steps=run.get("fwd_pred_next_n", expert.steps),
@@ -122,6 +134,25 @@ def network_config(run: Mapping[str, Any], vlm: Mapping[str, Any]) -> VitraConfi
         tokenizer=_renamed(TokenizerConfig(), vlm, _TOKENIZER_FIELDS),
         use_fov=bool(run.get("use_fov", True)),
     )
+
+
+_ACTIONS = {"action_type": ("angle",), "use_rel": (False,), "rel_mode": ("step",)}
+"""What the numbers of a chunk mean is not written in the weights; all else than this would drive a robot wrongly."""
+
+
+def _demand_known_actions(training: Mapping[str, Any]) -> None:
+    for name, allowed in _ACTIONS.items():
+        if name in training and training[name] not in allowed:
+            raise UnsupportedReferenceError(
+                f"train_dataset.{name} is {training[name]!r} in the checkpoint's config.json; actions are read as "
+                f"{allowed[0]!r} only (wrist deltas per step, absolute finger angles), so its chunks would mean "
+                "something else. Train with the published setting."
+            )
+
+
+def _demand_object(values: Mapping[str, Any], name: str, where: str) -> None:
+    if not isinstance(values.get(name, {}), dict):
+        raise CheckpointFileError(f"'{name}' of {where} is {values[name]!r}; expected an object.")
 
 
 def convert_reference(
@@ -214,6 +245,13 @@ def _open_weights(path: Path) -> dict[str, Tensor]:
 
 def _find_weights(path: Path) -> Path:
     if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(4)
+        if not start.startswith((b"PK", b"\x80")):  # a zip of tensors, or the pickle of old
+            raise CheckpointFileError(
+                f"{path} is no checkpoint: it does not begin as a weights file does. Give a run directory, its "
+                "weights.pt, or the directory of a checkpoint of ours."
+            )
         return path
     if not path.is_dir():
         raise CheckpointFileError(f"No checkpoint at {path}. Give a run directory, a .pt file or a Hub repository.")
@@ -226,7 +264,8 @@ def _find_weights(path: Path) -> Path:
 
 def _step(weights: Path) -> int:
     meta = weights.with_name("meta.json")
-    return int(_read_json(meta).get("global_step", 0)) if meta.is_file() else 0
+    step = _read_json(meta).get("global_step", 0) if meta.is_file() else 0
+    return step if isinstance(step, int) else 0
 
 
 def _first(folders: Sequence[Path], patterns: Sequence[str]) -> Path | None:
@@ -236,7 +275,7 @@ def _first(folders: Sequence[Path], patterns: Sequence[str]) -> Path | None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointFileError(f"Cannot read {path}: {error}.") from error
     if not isinstance(values, dict):
         raise CheckpointFileError(f"{path} holds a JSON {type(values).__name__}; expected an object.")

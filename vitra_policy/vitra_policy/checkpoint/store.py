@@ -111,11 +111,20 @@ def open_checkpoint(directory: Path | str) -> Checkpoint:
     statistics, tokenizer, provenance = (folder / name for name in (STATISTICS_FILE, TOKENIZER_FILE, PROVENANCE_FILE))
     return Checkpoint(
         directory=folder,
-        config=VitraConfig.from_dict(config["model"]),
+        config=VitraConfig.from_dict(config.get("model", {})),
         statistics=Statistics.load(statistics) if statistics.is_file() else None,
         tokenizer_file=tokenizer if tokenizer.is_file() else None,
-        provenance=Provenance(**_read_json(provenance)) if provenance.is_file() else Provenance(),
+        provenance=_read_provenance(provenance) if provenance.is_file() else Provenance(),
     )
+
+
+def _read_provenance(path: Path) -> Provenance:
+    values = _read_json(path)
+    strings = {name: str(values[name]) for name in ("source", "created") if name in values}
+    training = values.get("training", {})
+    if not isinstance(training, dict):
+        raise CheckpointFileError(f"{path}: 'training' is a JSON {type(training).__name__}; expected an object.")
+    return Provenance(**strings, training=training)
 
 
 def save_model(
@@ -212,7 +221,7 @@ def _replaced_whole(target: Path) -> Iterator[Path]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointFileError(f"Cannot read {path}: {error}. Is this a checkpoint directory?") from error
     if not isinstance(values, dict):
         raise CheckpointFileError(f"{path} holds a JSON {type(values).__name__}; expected an object.")

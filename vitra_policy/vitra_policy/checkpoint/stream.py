@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vitra_policy.checkpoint.errors import CheckpointFileError
+
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 MAX_SHARD_BYTES = 2 * 1024**3
@@ -70,10 +72,18 @@ def write_weights(
 
 
 def weight_files(directory: Path) -> list[Path]:
-    """Safetensors files of a checkpoint directory; empty when there are none."""
-    if (directory / INDEX_FILE).is_file():
-        weight_map = json.loads((directory / INDEX_FILE).read_text())["weight_map"]
-        return [directory / Path(name).name for name in dict.fromkeys(weight_map.values())]
+    """Safetensors files of a checkpoint directory; empty when there are none.
+
+    Raises:
+        CheckpointFileError: the index is damaged.
+    """
+    index = directory / INDEX_FILE
+    if index.is_file():
+        try:
+            names = dict.fromkeys(json.loads(index.read_text())["weight_map"].values())
+            return [directory / Path(name).name for name in names]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise CheckpointFileError(f"Cannot read {index}: {error}. Copy the checkpoint again.") from error
     single = directory / SINGLE_FILE
     return [single] if single.is_file() else []
 

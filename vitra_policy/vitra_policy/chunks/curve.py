@@ -12,6 +12,7 @@ from vitra_policy.errors import VitraError
 Array = NDArray[np.float64]
 
 _SMALLEST_NORM = 1e-9
+_SMALLEST_QUATERNION = 0.1
 
 
 class StepsError(VitraError):
@@ -93,7 +94,8 @@ class Curve:
         stop_s: time to come to rest after the last step.
 
     Raises:
-        StepsError: for an empty chunk, a wrong width, a duration that is not positive, or numbers that are not finite.
+        StepsError: for an empty chunk, a wrong width, a duration that is not positive, numbers that are not finite,
+            or a quaternion that is no rotation.
     """
 
     def __init__(self, steps: TimedSteps, layout: Layout, stop_s: float) -> None:
@@ -104,6 +106,13 @@ class Curve:
             )
         if not (np.isfinite(values).all() and np.isfinite(steps.stamp_s)):
             raise StepsError(f"Chunk {steps.sequence}: steps and stamp must be finite numbers.")
+        for column in layout.quaternions:
+            norms = np.linalg.norm(values[:, column : column + 4], axis=1)
+            if not (norms >= _SMALLEST_QUATERNION).all():
+                raise StepsError(
+                    f"Chunk {steps.sequence}: the quaternion of step {int(norms.argmin())} has length "
+                    f"{norms.min():.3g}, must be at least {_SMALLEST_QUATERNION:g}."
+                )
         if not 0.0 < steps.step_s < np.inf:
             raise StepsError(f"Chunk {steps.sequence}: step_s is {steps.step_s}, must be positive.")
         self.steps = steps

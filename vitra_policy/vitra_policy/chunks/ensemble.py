@@ -58,7 +58,8 @@ class TemporalEnsemble:
 
 def mean_rotation(quaternions_xyzw: Array, weights: Array) -> Array:
     """Weighted mean rotation (4,) of quaternions (n, 4): the dominant eigenvector of the sum of ``w q q^T``."""
-    unit = quaternions_xyzw / np.linalg.norm(quaternions_xyzw, axis=1, keepdims=True)
+    # Halfway between two rotations that are half a turn apart the interpolated quaternion may vanish.
+    unit = quaternions_xyzw / np.maximum(np.linalg.norm(quaternions_xyzw, axis=1, keepdims=True), 1e-9)
     _, vectors = np.linalg.eigh((unit * weights[:, None]).T @ unit)
     mean: Array = vectors[:, -1]
     return mean if mean @ unit[-1] >= 0.0 else -mean

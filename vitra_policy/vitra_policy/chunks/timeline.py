@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -69,13 +70,13 @@ class _Fade:
     rate: Array
 
     def value(self, time_s: float) -> Array | float:
-        s = (time_s - self.start_s) / self.duration_s
+        s = max((time_s - self.start_s) / self.duration_s, 0.0)
         if s >= 1.0:
             return 0.0
         return self.offset * (1 + s * s * (2 * s - 3)) + self.rate * (self.duration_s * s * (1 - s) ** 2)
 
     def velocity(self, time_s: float) -> Array | float:
-        s = (time_s - self.start_s) / self.duration_s
+        s = max((time_s - self.start_s) / self.duration_s, 0.0)
         if s >= 1.0:
             return 0.0
         return self.offset * (6 * s * (s - 1) / self.duration_s) + self.rate * ((1 - s) * (1 - 3 * s))
@@ -83,12 +84,13 @@ class _Fade:
 
 @dataclass(slots=True)
 class _Execution:
-    """The chunk in charge, how the target gets over to it, and what has come of it so far."""
+    """The chunk in charge (its curve in path time), how the target gets over to it, and what has come of it so far."""
 
     curve: Curve
     fade: _Fade | None
+    observed_s: float
+    delay_s: float
     first_step: int | None = None
-    delay_s: float = 0.0
     ran_out: bool = False
 
     def value(self, time_s: float) -> Array:
@@ -99,6 +101,10 @@ class _Execution:
         velocity = self.curve.velocity(time_s)
         return velocity if self.fade is None else velocity + self.fade.velocity(time_s)
 
+    @property
+    def rest_s(self) -> float:
+        return max(self.curve.rest_s, 0.0 if self.fade is None else self.fade.start_s + self.fade.duration_s)
+
 
 class ChunkTimeline:
     """Targets by clock, never by queue position; a new chunk takes over without a jump in place or velocity.
@@ -107,20 +113,32 @@ class ChunkTimeline:
     moment it takes over) fades to zero within ``blend_s`` along a cubic, so nothing older has to be remembered and
     any number of chunks may arrive within one blend. Not thread-safe: offer and sample from one thread.
 
+    Order and age of chunks are judged by the clock; targets are found in path time (`PathClock`), which is the clock
+    itself for a robot that is never held back.
+
     Args:
         layout: meaning of the columns.
-        blend_s: how long the change-over to a new chunk takes.
+        blend_s: how long the change-over to a new chunk takes, at least.
         stop_s: how long the target takes to come to rest when steps run out.
         clock_tolerance_s: how far ahead of now an observation may be stamped.
+        blend_for: how long a change-over must take that begins with an offset and rate, each (width,); None: no longer
+            than `blend_s`.
     """
 
     def __init__(
-        self, layout: Layout, *, blend_s: float = 0.1, stop_s: float = 0.15, clock_tolerance_s: float = 0.02
+        self,
+        layout: Layout,
+        *,
+        blend_s: float = 0.1,
+        stop_s: float = 0.15,
+        clock_tolerance_s: float = 0.02,
+        blend_for: Callable[[Array, Array], float] | None = None,
     ) -> None:
         self.layout = layout
         self.counts: dict[Verdict, int] = dict.fromkeys(Verdict, 0)
         self.starved = 0
         self._blend_s, self._stop_s, self._clock_tolerance_s = blend_s, stop_s, clock_tolerance_s
+        self._blend_for = blend_for
         self._rest: Array | None = None
         self._not_before_s = -np.inf
         self._execution: _Execution | None = None
@@ -131,55 +149,88 @@ class ChunkTimeline:
         self._not_before_s = now_s
         self._execution = None
 
-    def offer(self, steps: TimedSteps, now_s: float) -> Verdict:
+    def offer(
+        self, steps: TimedSteps, now_s: float, *, stamp_path_s: float | None = None, seam_path_s: float | None = None
+    ) -> Verdict:
         """Take a chunk in, or say why not; steps that are already past are skipped.
+
+        Args:
+            steps: the chunk, stamped by the clock.
+            now_s: clock time.
+            stamp_path_s: path time of its observation; None: its stamp.
+            seam_path_s: path time from which on it is followed; None: now.
 
         Raises:
             StepsError: for a chunk no curve can be drawn through.
         """
-        curve = Curve(steps, self.layout, self._stop_s)
-        verdict = self._judge(steps, now_s)
+        stamp_path_s = steps.stamp_s if stamp_path_s is None else stamp_path_s
+        seam_path_s = now_s if seam_path_s is None else seam_path_s
+        curve = Curve(replace(steps, stamp_s=stamp_path_s), self.layout, self._stop_s)
+        verdict = self._judge(steps, now_s, seam_path_s >= curve.end_s)
         if verdict is Verdict.ACCEPTED:
-            self._execution = _Execution(curve, self._fade_to(curve, now_s))
+            fade = self._fade_to(curve, seam_path_s)
+            self._execution = _Execution(curve, fade, steps.stamp_s, max(now_s - steps.stamp_s, 0.0))
         self.counts[verdict] += 1
         return verdict
 
-    def sample(self, now_s: float) -> Sample | None:
-        """The target now; None while there is neither a chunk nor a place to rest."""
+    @property
+    def blend_s(self) -> float:
+        """How long the change-over to the present chunk takes; 0 without one."""
+        return 0.0 if self._execution is None or self._execution.fade is None else self._execution.fade.duration_s
+
+    def prolong(self, blend_s: float) -> None:
+        """Let a change-over that begins now take at least this long: as long as that of the other arm."""
+        run = self._execution
+        if run is not None and run.fade is not None and run.fade.duration_s < blend_s:
+            run.fade = replace(run.fade, duration_s=blend_s)
+
+    def sample(self, path_s: float) -> Sample | None:
+        """The target at a path time, for execution: counts what was executed. None without chunk and place to rest."""
         run = self._execution
         if run is None:
             return None if self._rest is None else Sample(self._rest.copy(), Phase.HOLDING)
-        steps, position = run.curve.steps, run.curve.position_steps(now_s)
+        steps, position = run.curve.steps, run.curve.position_steps(path_s)
         if run.first_step is None:
             run.first_step = min(int(position), len(steps.values) - 1)
-            run.delay_s = max(now_s - steps.stamp_s, 0.0)
         phase = Phase.TRACKING
-        if now_s > run.curve.end_s:
-            phase = Phase.DECELERATING if now_s < run.curve.rest_s else Phase.HOLDING
+        if path_s > run.curve.end_s:
+            phase = Phase.DECELERATING if path_s < run.curve.rest_s else Phase.HOLDING
             self.starved += not run.ran_out
             run.ran_out = True
-        value = self.layout.normalise(run.value(now_s))
-        return Sample(value, phase, steps.sequence, steps.stamp_s, position, run.first_step, run.delay_s)
+        value = self.layout.normalise(run.value(path_s))
+        return Sample(value, phase, steps.sequence, run.observed_s, position, run.first_step, run.delay_s)
 
-    def _judge(self, steps: TimedSteps, now_s: float) -> Verdict:
+    def value(self, path_s: float) -> Array | None:
+        """The target (width,) at a path time, to look ahead; counts nothing."""
+        if self._execution is None:
+            return None if self._rest is None else self._rest.copy()
+        return self.layout.normalise(self._execution.value(path_s))
+
+    def rests_from(self, path_s: float) -> bool:
+        """Whether the target stays where it is from a path time on."""
+        return self._execution is None or path_s >= self._execution.rest_s
+
+    def _judge(self, steps: TimedSteps, now_s: float, is_over: bool) -> Verdict:
         if steps.stamp_s > now_s + self._clock_tolerance_s:
             return Verdict.FUTURE
         if steps.stamp_s < self._not_before_s:
             return Verdict.STALE
-        if self._execution is not None and steps.stamp_s <= self._execution.curve.steps.stamp_s:
-            same = steps.stamp_s == self._execution.curve.steps.stamp_s
+        if self._execution is not None and steps.stamp_s <= self._execution.observed_s:
+            same = steps.stamp_s == self._execution.observed_s
             return Verdict.DUPLICATE if same else Verdict.OUT_OF_ORDER
-        return Verdict.LATE if now_s >= steps.end_s else Verdict.ACCEPTED
+        return Verdict.LATE if is_over else Verdict.ACCEPTED
 
-    def _fade_to(self, curve: Curve, now_s: float) -> _Fade | None:
+    def _fade_to(self, curve: Curve, path_s: float) -> _Fade | None:
         if self._execution is not None:
-            raw = self._execution.value(now_s)
-            velocity = self.layout.normalised_velocity(raw, self._execution.velocity(now_s))
+            raw = self._execution.value(path_s)
+            velocity = self.layout.normalised_velocity(raw, self._execution.velocity(path_s))
             shown = self.layout.normalise(raw)
         elif self._rest is not None:
             shown, velocity = self._rest, np.zeros(self.layout.width)
         else:
             return None
         # The new curve takes the sign of the old one where both mean the same rotation.
-        curve.align_to(shown, now_s)
-        return _Fade(now_s, self._blend_s, shown - curve.value(now_s), velocity - curve.velocity(now_s))
+        curve.align_to(shown, path_s)
+        offset, rate = shown - curve.value(path_s), velocity - curve.velocity(path_s)
+        blend_s = self._blend_s if self._blend_for is None else max(self._blend_s, self._blend_for(offset, rate))
+        return _Fade(path_s, blend_s, offset, rate)

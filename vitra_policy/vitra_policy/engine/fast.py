@@ -24,10 +24,12 @@ from vitra_policy.engine.image import choose_resizer
 from vitra_policy.engine.linear import Linears, Precision, Wrap, unwrapped
 from vitra_policy.engine.prefix import FastPrefix
 from vitra_policy.engine.stage import OpenVinoStage, Stage, has_fast_bf16, has_openvino, plain_stage
+from vitra_policy.engine.streamed import StreamedPrefix, is_large
 from vitra_policy.engine.timing import StageClock
 from vitra_policy.engine.upload import Upload
 from vitra_policy.image import as_rgb
 from vitra_policy.model.inputs import ChunkInputs, chunk_inputs
+from vitra_policy.model.stored import computes_in_fp32
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
 from vitra_policy.tokenizer import Tokenizer, text_ids
@@ -58,7 +60,8 @@ class FastEngine:
     fp32, all else in fp32; with ``dtype=torch.float32`` it agrees with the parity policy within rounding.
 
     Args:
-        model: The network in fp32; weights are converted, so it may be dropped afterwards except its word embedding.
+        model: The network, stored in any type; weights are converted, so it may be dropped afterwards except its word
+            embedding. On a CPU a large one is not: it is run as it lies in its file.
         tokenizer: Its tokenizer.
         statistics: Of its training data, or None.
         device: Where to run.
@@ -66,8 +69,8 @@ class FastEngine:
         fp8: Run vision and trunk in fp8 if the actions stay within ``fp8_limit``.
         fp8_limit: Largest root-mean-square error of normalised actions that fp8 may cause.
         fuse: Use ``torch.compile`` for the layers; default on a GPU where Triton and a C compiler are there.
-        lengths: Padded text lengths that a GPU records when it sees the first image, so that a new instruction does
-            not stop a running robot.
+        lengths: Padded text lengths that a GPU records with the first image of whatever size, so that a new
+            instruction does not stop a running robot.
     """
 
     def __init__(
@@ -85,7 +88,8 @@ class FastEngine:
     ) -> None:
         self.config, self.statistics, self.tokenizer = model.config, statistics, tokenizer
         self.device = torch.device(device)
-        on_gpu = self.device.type == "cuda"
+        on_gpu = self._on_gpu = self.device.type == "cuda"
+        model = computes_in_fp32(model)
         fused = (on_gpu and _can_fuse()) if fuse is None else fuse
         wrap: Wrap = _compiled if fused else unwrapped
         self.dtype = dtype or (torch.bfloat16 if on_gpu or has_fast_bf16() else torch.float32)
@@ -97,14 +101,17 @@ class FastEngine:
         stage: Stage = OpenVinoStage if compiles else plain_stage
         self.expert = FastExpert(model.expert, linears, wrap, stage)
         make_prefix = partial(FastPrefix, model, wrap=wrap, stage=stage, bucket=_BUCKET if on_gpu else 1)
-        if fp8:
+        self.prefix: FastPrefix | StreamedPrefix
+        if self.device.type == "cpu" and not fp8 and is_large(model):
+            self.prefix = StreamedPrefix(model, bf16=self.dtype == torch.bfloat16)
+        elif fp8:
             self.prefix = gated_prefix(make_prefix, linears, self.expert, model, fp8_limit)
         else:
             self.prefix = make_prefix(linears)
         self._diffusion, self._clean = model.diffusion, model.config.clean_prefix
         self._graphs, self._upload = GraphCache(self.device), Upload(self.device)
         self._resize = choose_resizer(self.config.vision.image_size, self.device, exact=self.dtype == torch.float32)
-        self._lengths, self._recorded_for = tuple(lengths), set[torch.Size]()
+        self._lengths, self._recorded = tuple(lengths), False
         self._timing: dict[str, float] = {}
 
     @property
@@ -143,7 +150,7 @@ class FastEngine:
         clock = StageClock(self.device)
         inputs = chunk_inputs(self.config, state, state_mask, action_mask, noise, samples, seed)
         head = None
-        if prefix is not None or self.device.type == "cuda":  # a recorded graph serves with and without
+        if prefix is not None or self._on_gpu:  # a recorded graph serves with and without
             head = self._committed(prefix, prefix_dims, inputs.noise)
         settings = ChunkSettings(steps, float(guidance), clean_prefix)
         cognition = self._cognition(image, instruction, fov, clock)
@@ -160,31 +167,36 @@ class FastEngine:
         tail, row, bias = self.prefix.tail(ids, torch.from_numpy(fov_rad.reshape(1, 2)))
         uploaded = self._upload.image(as_rgb(image))
         padding = {} if bias is None else {"bias": bias}
-        if self.device.type == "cuda":
+        if self._on_gpu:
             clock.end("upload")
-            self._record_lengths(uploaded)
-            feature = self._graphs("prefix", self._see, image=uploaded, tail=tail, row=row, **padding)
+        pixels = self._resize(uploaded)
+        clock.end("preprocess")
+        if self._on_gpu:
+            self._record_lengths(pixels)
+            feature = self._graphs("prefix", self._see, pixels=pixels, tail=tail, row=row, **padding)
         else:
-            pixels = self._resize(uploaded)
-            clock.end("preprocess")
             feature = self.prefix(pixels, tail, row, **padding)
         clock.end("prefix")
         return feature
 
-    def _record_lengths(self, image: Tensor) -> None:
-        """Record everything up to the cognition feature for all usual text lengths; once per image size."""
-        if image.shape in self._recorded_for:
+    def _record_lengths(self, pixels: Tensor) -> None:
+        """Record everything up to the cognition feature for all usual text lengths, once.
+
+        Resizing comes before: what is recorded knows nothing of the camera's size, so a camera other than that of the
+        warm-up finds everything recorded.
+        """
+        if self._recorded:
             return
-        self._recorded_for.add(image.shape)
+        self._recorded = True
         made_up = self.config.tokenizer.bos_id
         behind = 1 + self.config.use_fov
         for length in self._lengths:
             tail, row, bias = self.prefix.tail([made_up] * (length - behind), torch.ones(1, 2))
             padding = {} if bias is None else {"bias": bias}
-            self._graphs("prefix", self._see, image=image, tail=tail, row=row, **padding)
+            self._graphs("prefix", self._see, pixels=pixels, tail=tail, row=row, **padding)
 
-    def _see(self, image: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
-        feature: Tensor = self.prefix(self._resize(image), tail, row, bias)
+    def _see(self, pixels: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
+        feature: Tensor = self.prefix(pixels, tail, row, bias)
         return feature
 
     def _denoise(

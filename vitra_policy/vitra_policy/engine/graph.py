@@ -32,7 +32,7 @@ class GraphCache:
     """
 
     def __init__(self, device: torch.device, capacity: int = 16) -> None:
-        self._enabled, self._capacity = device.type == "cuda", capacity
+        self._enabled, self._capacity, self._device = device.type == "cuda", capacity, device
         self._recorded: OrderedDict[Hashable, _Recorded] = OrderedDict()
 
     def __call__(self, key: Hashable, function: Callable[..., Tensor], **inputs: Tensor) -> Tensor:
@@ -49,18 +49,22 @@ class GraphCache:
         self._recorded.move_to_end((key, shapes))
         for name, tensor in inputs.items():
             recorded.inputs[name].copy_(tensor, non_blocking=True)
-        recorded.graph.replay()
+        with torch.cuda.device(self._device):
+            recorded.graph.replay()
         return recorded.output
 
     def _record(self, function: Callable[..., Tensor], inputs: dict[str, Tensor]) -> _Recorded:
         static = {name: tensor.clone() for name, tensor in inputs.items()}
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(_WARM_UP_RUNS):
-                function(**static)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            output = function(**static)
+        # Streams and recordings belong to the current device; on another one than the tensors' they would stay empty.
+        with torch.cuda.device(self._device):
+            side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+            current = torch.cuda.current_stream(self._device)
+            side.wait_stream(current)
+            with torch.cuda.stream(side):
+                for _ in range(_WARM_UP_RUNS):
+                    function(**static)
+            current.wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=side):
+                output = function(**static)
         return _Recorded(graph, static, output)

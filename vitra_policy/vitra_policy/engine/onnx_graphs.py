@@ -22,6 +22,7 @@ from vitra_policy.engine.expert import FastExpert
 from vitra_policy.engine.linear import Linears, unwrapped
 from vitra_policy.engine.prefix import FastPrefix
 from vitra_policy.errors import VitraError
+from vitra_policy.model.stored import weights_of
 from vitra_policy.model.vla import Vitra
 
 GRAPHS = ("prefix", "cond", "step")
@@ -122,7 +123,7 @@ def export_onnx(model: Vitra, directory: Path | str) -> Path:
     """Write ``prefix.onnx``, ``cond.onnx``, ``step.onnx`` and ``network.json``.
 
     Args:
-        model: The network, fp32, on the CPU.
+        model: The network on the CPU, stored in any type; converted to fp32 in place.
         directory: Where to; made if need be.
 
     Raises:
@@ -139,10 +140,11 @@ def export_onnx(model: Vitra, directory: Path | str) -> Path:
         raise OnnxExportError(f"{error}. Export needs: pip install 'vitra-policy[onnx]'.") from error
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
+    printed, model = fingerprint(model), model.float()
     with torch.inference_mode(False), torch.no_grad():
         for name, graph in _graphs(model).items():
             _export(graph, folder / f"{name}.onnx")
-    described = {"opset": OPSET, "weights": fingerprint(model), "model": model.config.to_dict()}
+    described = {"opset": OPSET, "weights": printed, "model": model.config.to_dict()}
     (folder / NETWORK_FILE).write_text(json.dumps(described, indent=1) + "\n")
     return folder
 
@@ -150,7 +152,7 @@ def export_onnx(model: Vitra, directory: Path | str) -> Path:
 def fingerprint(model: Vitra) -> str:
     """Tells the weights of one network from another's, by the first numbers of every tensor."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(weights_of(model).items()):
         digest.update(name.encode())
         digest.update(tensor.flatten()[:_PRINTED].float().cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -11,7 +11,14 @@ from vitra_policy.engine.linear import Linears, Wrap
 from vitra_policy.engine.stage import Stage, plain_stage
 from vitra_policy.engine.trunk import FastTrunk
 from vitra_policy.engine.vision import FastVision
+from vitra_policy.errors import VitraError
+from vitra_policy.model.siglip import Siglip
 from vitra_policy.model.vla import Vitra
+
+
+class UnsupportedTowerError(VitraError):
+    """An image tower that an engine does not run."""
+
 
 _REMEMBERED = 16
 
@@ -30,6 +37,8 @@ class FastPrefix(nn.Module):
 
     def __init__(self, model: Vitra, linears: Linears, wrap: Wrap, stage: Stage = plain_stage, bucket: int = 1) -> None:
         super().__init__()
+        if not isinstance(model.vision, Siglip) or not isinstance(model.projector, nn.Linear):
+            raise UnsupportedTowerError(f"The fast engine runs SigLIP towers; '{model.config.name}' needs mode=parity.")
         self.vision = FastVision(model.vision, model.projector, linears, wrap)
         self.trunk = FastTrunk(model.language, linears, wrap)
         self.precision, self._see = linears.precision, stage(self.see, varying=("tail", "cos", "sin"))

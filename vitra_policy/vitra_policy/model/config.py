@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from vitra_policy.action_space import MODEL_ACTION_DIM, STATE_DIM, STEPS
 from vitra_policy.errors import UnknownNameError, VitraError
 
 _Config = TypeVar("_Config")
+_LARGEST = 2**20
+"""No size of a network is larger, and memory ends before."""
+_LAYERS_MAX, _ELEMENTS_MAX = 512, 10**12
 
 
 class ConfigError(VitraError):
@@ -17,21 +20,39 @@ class ConfigError(VitraError):
 
 @dataclass(frozen=True, slots=True)
 class VisionConfig:
-    """SigLIP image tower; the defaults are SigLIP-So400m/14 at 224 px."""
+    """Image tower; the defaults are SigLIP-So400m/14 at 224 px."""
 
     image_size: int = 224
-    """Side of the square input image, pixels."""
+    """Side of the square input image, pixels; its width where ``image_height`` is set."""
     patch_size: int = 14
     width: int = 1152
     layers: int = 27
     heads: int = 16
     mlp_width: int = 4304
     norm_eps: float = 1e-6
+    kind: Literal["siglip", "efficientnet_lite0"] = "siglip"
+    """``efficientnet_lite0``: a small pretrained tower for a CPU; of the sizes above only the image's count then."""
+    image_height: int = 0
+    """Height of the input image, pixels; 0 for a square."""
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of the input image, pixels."""
+        return self.image_height or self.image_size, self.image_size
 
     @property
     def tokens(self) -> int:
-        """Image tokens."""
-        return (self.image_size // self.patch_size) ** 2
+        """Cells of the feature map: image tokens where no keypoints are taken out of it."""
+        height, width = self.image_shape
+        return (height // self.patch_size) * (width // self.patch_size)
+
+
+@dataclass(frozen=True, slots=True)
+class GroundingConfig:
+    """Keypoint tokens out of a small tower's feature map (`vitra_policy.model.grounding`)."""
+
+    keypoints: int = 32
+    width: int = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +121,8 @@ class VitraConfig:
     language: LanguageConfig = field(default_factory=LanguageConfig)
     expert: ExpertConfig = field(default_factory=ExpertConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    grounding: GroundingConfig = field(default_factory=GroundingConfig)
+    """Used with ``vision.kind = "efficientnet_lite0"``."""
     use_fov: bool = True
     """Whether the camera's field of view enters as a token."""
     clean_prefix: bool = False
@@ -108,7 +131,8 @@ class VitraConfig:
     """Noise levels of training; DDIM visits a subset of them."""
 
     def __post_init__(self) -> None:
-        """Refuse sizes that cannot work, by name."""
+        """Refuse values that cannot work, by name."""
+        _check_types(self)
         for what, width, parts in (
             ("vision.image_size by vision.patch_size", self.vision.image_size, self.vision.patch_size),
             ("vision.width by vision.heads", self.vision.width, self.vision.heads),
@@ -118,6 +142,26 @@ class VitraConfig:
         ):
             if width <= 0 or parts <= 0 or width % parts:
                 raise ConfigError(f"Model '{self.name}': cannot divide {what} ({width} by {parts}).")
+        for what, layers in (
+            ("vision.layers", self.vision.layers),
+            ("language.layers", self.language.layers),
+            ("expert.layers", self.expert.layers),
+        ):
+            if not 1 <= layers <= _LAYERS_MAX:
+                raise ConfigError(f"Model '{self.name}': {what} is {layers}, expected 1 to {_LAYERS_MAX}.")
+        elements = self.language.vocabulary * self.language.width + self._matrix_elements()
+        if elements > _ELEMENTS_MAX:
+            raise ConfigError(f"Model '{self.name}' has about {elements / 1e9:.0f} billion weights; sizes are wrong.")
+
+    def _matrix_elements(self) -> int:
+        vision, language, expert = self.vision, self.language, self.expert
+        return (
+            vision.layers * vision.width * (4 * vision.width + 2 * vision.mlp_width)
+            + language.layers * language.width * 3 * (language.mlp_width + language.heads * language.head_dim)
+            + expert.layers * 18 * expert.width**2
+            + vision.tokens * vision.width
+            + (expert.action_dim + expert.state_dim + expert.steps) * expert.width
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary, ready for JSON."""
@@ -134,6 +178,8 @@ class VitraConfig:
 
 
 def _from_dict(kind: type[_Config], values: dict[str, Any]) -> _Config:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{kind.__name__} is {values!r} in the checkpoint's config.json; expected an object.")
     hints = get_type_hints(kind)
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     for name in values:
@@ -141,7 +187,41 @@ def _from_dict(kind: type[_Config], values: dict[str, Any]) -> _Config:
             raise UnknownNameError(
                 f"field of {kind.__name__}", name, known, "The checkpoint may be of a newer version."
             )
-    return kind(**{k: _from_dict(hints[k], v) if is_dataclass(hints[k]) else v for k, v in values.items()})
+    return kind(**{k: _checked(f"{kind.__name__}.{k}", hints[k], v) for k, v in values.items()})
+
+
+def _checked(where: str, kind: Any, value: Any) -> Any:
+    """A value of the type that its field has; numbers are positive and no larger than any network's."""
+    if is_dataclass(kind):
+        return _from_dict(kind, value)  # type: ignore[arg-type]
+    if get_origin(kind) is Literal:
+        allowed = get_args(kind)
+        fits = value in allowed if isinstance(value, str) else False
+        expected = " or ".join(map(repr, allowed))
+    else:
+        kinds = get_args(kind) or (kind,)
+        if float in kinds and type(value) is int:
+            value = float(value)
+        fits, expected = type(value) in kinds, " or ".join(getattr(k, "__name__", str(k)) for k in kinds)
+    if fits and type(value) in (int, float):
+        least = 0 if where.endswith("_id") else 1 if type(value) is int else 1e-12
+        fits, expected = least <= value <= _LARGEST, f"{expected} between {least:g} and {_LARGEST:g}"
+    if not fits:
+        raise ConfigError(f"{where} is {value!r} in the checkpoint's config.json; expected {expected}.")
+    return value
+
+
+def _check_types(config: Any) -> None:
+    """Refuse a configuration whose values do not have their fields' types and bounds."""
+    hints = get_type_hints(type(config))
+    for part in fields(config):
+        where, value = f"{type(config).__name__}.{part.name}", getattr(config, part.name)
+        if is_dataclass(hints[part.name]):
+            if not isinstance(value, hints[part.name]):  # type: ignore[arg-type]
+                raise ConfigError(f"{where} is {value!r}; expected a {hints[part.name]}.")
+            _check_types(value)
+        else:
+            _checked(where, hints[part.name], value)
 
 
 DIT_SIZES: dict[str, tuple[int, int, int]] = {
@@ -183,6 +263,23 @@ PRESETS: dict[str, VitraConfig] = {
             kv_heads=2,
             head_dim=64,
             mlp_width=1024,
+            query_scalar=64.0,
+        ),
+        expert=ExpertConfig(width=256, layers=4, heads=4),
+        tokenizer=_BYTES,
+    ),
+    # 9 M parameters of which the pretrained tower is frozen: learns the simulator's tasks on a CPU.
+    "mini-lite0": VitraConfig(
+        name="mini-lite0",
+        vision=VisionConfig(kind="efficientnet_lite0", image_size=448, image_height=256, patch_size=16),
+        language=LanguageConfig(
+            vocabulary=_BYTE_VOCABULARY,
+            width=256,
+            layers=3,
+            heads=4,
+            kv_heads=2,
+            head_dim=64,
+            mlp_width=768,
             query_scalar=64.0,
         ),
         expert=ExpertConfig(width=256, layers=4, heads=4),

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from vitra_policy.action_space import ShapeMismatchError
-from vitra_policy.image import pixel_values
+from vitra_policy.image import pixel_values, resized_pixel_values
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.tokenizer import Tokenizer, text_ids
 
@@ -20,7 +20,7 @@ class PrefixInputs:
     """Inputs of the trunk, batch 1."""
 
     pixel_values: Tensor
-    """(1, 3, image_size, image_size) float32 in [-1, 1]."""
+    """(1, 3, height, width) float32 in [-1, 1]."""
     text_ids: Tensor
     """(1, T) int64."""
     fov_rad: Tensor
@@ -59,10 +59,16 @@ def prefix_inputs(
     if fov_rad.size != 2:
         raise ShapeMismatchError("fov", fov_rad.shape, "(2,): horizontal and vertical angle in radians")
     return PrefixInputs(
-        torch.from_numpy(pixel_values(image, config.vision.image_size))[None].to(device),
+        torch.from_numpy(_pixel_values(config, image))[None].to(device),
         torch.tensor([text_ids(instruction, tokenizer, config.tokenizer)], device=device),
         torch.from_numpy(fov_rad.reshape(1, 2)).to(device),
     )
+
+
+def _pixel_values(config: VitraConfig, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    if config.vision.kind == "siglip":
+        return pixel_values(image, config.vision.image_size)
+    return resized_pixel_values(image, config.vision.image_shape)
 
 
 def chunk_inputs(

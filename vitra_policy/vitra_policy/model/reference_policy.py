@@ -14,6 +14,7 @@ from torch import Tensor
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.inputs import chunk_inputs, prefix_inputs
 from vitra_policy.model.sampling import Prefix
+from vitra_policy.model.stored import computes_in_fp32
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
 from vitra_policy.tokenizer import Tokenizer
@@ -68,7 +69,7 @@ class ReferencePolicy:
         self.statistics = statistics
         self.tokenizer = tokenizer
         self.device = torch.device(device)
-        self.model = model.to(self.device, torch.float32).eval()
+        self.model = computes_in_fp32(model).to(self.device).eval()
         self.timing: dict[str, float] = {}
         """Seconds per stage of the last :meth:`predict`."""
 

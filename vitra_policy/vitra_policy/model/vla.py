@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.diffusion import Diffusion
 from vitra_policy.model.dit import Dit
+from vitra_policy.model.efficientnet import CHANNELS, EfficientNetLite0
 from vitra_policy.model.fov import FovEncoder
 from vitra_policy.model.gemma2 import Gemma2, take_rows
+from vitra_policy.model.grounding import Grounding
 from vitra_policy.model.loss import HUMAN_WEIGHTS, Loss, LossWeights, component_loss
 from vitra_policy.model.sampling import Prefix, sample_actions
 from vitra_policy.model.siglip import Siglip
@@ -24,8 +26,12 @@ class Vitra(nn.Module):
         super().__init__()
         self.config = config
         width = config.language.width
-        self.vision = Siglip(config.vision)
-        self.projector = nn.Linear(config.vision.width, width)
+        self.vision: Siglip | EfficientNetLite0
+        self.projector: nn.Linear | Grounding
+        if config.vision.kind == "siglip":
+            self.vision, self.projector = Siglip(config.vision), nn.Linear(config.vision.width, width)
+        else:
+            self.vision, self.projector = EfficientNetLite0(), Grounding(config.grounding, CHANNELS, width)
         self.language = Gemma2(config.language)
         self.fov_encoder = FovEncoder(width) if config.use_fov else None
         self.cognition_token = nn.Parameter(self.language.embedding.weight[_COGNITION_INIT_ID].detach().clone())
@@ -41,21 +47,38 @@ class Vitra(nn.Module):
         """Exclude the image tower from training, as the paper does."""
         self.vision.requires_grad_(False)
 
-    def image_features(self, pixel_values: Tensor) -> Tensor:
-        """Image tokens (B, tokens, width) in the embedding space of the trunk."""
-        features: Tensor = self.projector(self.vision(pixel_values)) / self.config.language.width**0.5
-        return features
+    def image_features(self, tower: Tensor, text: Tensor, text_valid: Tensor | None = None) -> Tensor:
+        """Image tokens (B, tokens, width) in the embedding space of the trunk.
+
+        Args:
+            tower: What the image tower says of the image.
+            text: (B, T, width) embeddings of the instruction; a SigLIP tower's tokens do not depend on it.
+            text_valid: (B, T) bool, False for padding; None when nothing is padded.
+        """
+        if isinstance(self.projector, Grounding):
+            tokens = self.projector(tower, text, text_valid)
+        else:
+            tokens = self.projector(tower)
+        scaled: Tensor = tokens / self.config.language.width**0.5
+        return scaled
 
     def embed(
         self, pixel_values: Tensor, text_ids: Tensor, fov_rad: Tensor, text_valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As `embed_tower`, from images (B, 3, height, width) in [-1, 1]."""
+        return self.embed_tower(self.vision(pixel_values), text_ids, fov_rad, text_valid)
+
+    def embed_tower(
+        self, tower: Tensor, text_ids: Tensor, fov_rad: Tensor, text_valid: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Sequence ``[image, text, FoV, cognition, padding]`` of embeddings (B, N, width) and its valid mask (B, N).
 
         The mask is None without ``text_valid``. Padding of the text moves behind the cognition token.
         """
         batch = len(text_ids)
-        image = self.image_features(pixel_values)
-        parts = [image, self.language.embedding(text_ids).to(image.dtype)]
+        text = self.language.embedding(text_ids)
+        image = self.image_features(tower, text, text_valid)
+        parts = [image, text.to(image.dtype)]
         if self.fov_encoder is not None:
             parts.append(self.fov_encoder(fov_rad).to(image.dtype))
         parts.append(self.cognition_token.to(image.dtype).expand(batch, 1, -1))
@@ -79,14 +102,26 @@ class Vitra(nn.Module):
         """Cognition feature (B, 1, width): the trunk's output at the cognition token.
 
         Args:
-            pixel_values: (B, 3, image_size, image_size) in [-1, 1].
+            pixel_values: (B, 3, height, width) in [-1, 1].
             text_ids: (B, T) ``[<bos>, instruction, newline, padding]``, without image placeholders.
             fov_rad: (B, 2) horizontal and vertical field of view; ignored by a model without FoV.
             text_valid: (B, T) bool, False for padding; None when nothing is padded.
             all_rows: Compute the last layer for every token like the reference does, for bit-equal comparison.
                 By default it is computed for the cognition token alone, which is the same up to rounding.
         """
-        embeddings, valid = self.embed(pixel_values, text_ids, fov_rad, text_valid)
+        return self.cognition_of(self.vision(pixel_values), text_ids, fov_rad, text_valid, all_rows=all_rows)
+
+    def cognition_of(
+        self,
+        tower: Tensor,
+        text_ids: Tensor,
+        fov_rad: Tensor,
+        text_valid: Tensor | None = None,
+        *,
+        all_rows: bool = False,
+    ) -> Tensor:
+        """As `cognition`, from what the image tower said: a frozen tower needs to look at an image only once."""
+        embeddings, valid = self.embed_tower(tower, text_ids, fov_rad, text_valid)
         batch, length = embeddings.shape[:2]
         if valid is None:
             rows = torch.full((batch, 1), length - 1, device=embeddings.device)

@@ -20,6 +20,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_policy.action_space import ACTION_DIM, HAND, HAND_DIM, SIDES, STEPS, Hands
 from vitra_policy.errors import VitraError
+from vitra_policy.policies.bounds import (
+    PREFIX_MAX,
+    check_extras,
+    check_hands,
+    check_image,
+    check_numbers,
+    check_words,
+)
+from vitra_policy.policies.bounds import InvalidObservationError as InvalidObservationError
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -45,10 +54,6 @@ PRIVILEGED_EXTRAS = (SIM_TIME_S, SIM_TASK, SIM_SUCCESS, SIM_OBJECT_NAMES, SIM_OB
 """Ground truth of the simulator; handed only to policies whose metadata asks for it."""
 
 
-class InvalidObservationError(VitraError):
-    """An observation that no policy can act on."""
-
-
 class InvalidChunkError(VitraError):
     """A chunk of actions that must not reach the robot."""
 
@@ -71,10 +76,13 @@ class CommittedPrefix:
             self.actions, np.float64, (None, ACTION_DIM), "CommittedPrefix.actions", InvalidObservationError
         )
         valid = _array(self.valid, np.bool_, (2,), "CommittedPrefix.valid", InvalidObservationError)
+        if len(actions) > PREFIX_MAX:
+            raise InvalidObservationError(f"CommittedPrefix has {len(actions)} steps; at most {PREFIX_MAX}.")
         object.__setattr__(self, "valid", valid)
         object.__setattr__(
             self, "actions", _without_absent(actions, valid, "CommittedPrefix.actions", InvalidObservationError)
         )
+        check_hands("CommittedPrefix.actions", self.actions, valid)
 
     @property
     def steps(self) -> int:
@@ -87,7 +95,7 @@ class Observation:
     """What the robot saw and felt at one moment.
 
     Raises:
-        InvalidObservationError: an array of another shape, or a number that is not finite in a hand that counts.
+        InvalidObservationError: an array of another shape, or a size or value out of `vitra_policy.policies.bounds`.
     """
 
     stamp_s: float
@@ -118,17 +126,16 @@ class Observation:
             return array
 
         if self.image is not None:
-            image = self.image
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise InvalidObservationError(
-                    f"Observation.image must be uint8 of shape (H, W, 3) RGB, got {image.dtype} {image.shape}."
-                )
-        take("intrinsics", np.float64, (3, 3))
-        take("fov_rad", np.float64, (2,))
+            check_image(self.image)
+        check_words(self.instruction)
+        check_extras(self.extras)
+        intrinsics = take("intrinsics", np.float64, (3, 3))
+        check_numbers(self.stamp_s, take("fov_rad", np.float64, (2,)), intrinsics)
         take("hands", np.bool_, (2,))
         valid = take("state_valid", np.bool_, (2,))
         state = take("state", np.float64, (ACTION_DIM,))
         object.__setattr__(self, "state", _without_absent(state, valid, "Observation.state", InvalidObservationError))
+        check_hands("Observation.state", self.state, valid)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -287,7 +294,10 @@ def make_example_observation(
 def _array(
     value: ArrayLike, dtype: Any, shape: tuple[int | None, ...], what: str, error: type[VitraError]
 ) -> NDArray[Any]:
-    array = np.asarray(value, dtype=dtype)
+    try:
+        array = np.asarray(value, dtype=dtype)
+    except (TypeError, ValueError) as cause:
+        raise error(f"{what} is no array of numbers: {cause}.") from None
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         expected = "(" + ", ".join("n" if n is None else str(n) for n in shape) + ")"
         raise error(f"{what} has shape {array.shape}, expected {expected}.")

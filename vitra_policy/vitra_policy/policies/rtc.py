@@ -129,6 +129,7 @@ def committed_prefix(
     state_valid: ArrayLike,
     delay_steps: int,
     new_camera_from_old: ArrayLike | None = None,
+    late_s: float = 0.0,
 ) -> CommittedPrefix | None:
     """Committed prefix of the next chunk, for hands that are where their plan has them.
 
@@ -141,25 +142,27 @@ def committed_prefix(
         state_valid: (2,) hands whose state is known.
         delay_steps: steps of a chunk that are over before it takes effect, as measured (`DelayMeter`).
         new_camera_from_old: see `continue_chunk`.
+        late_s: how much later than by the clock the robot is on the previous chunk; its plan is continued from there.
 
     Returns:
         The prefix, shortened to what is left of the previous plan; None when nothing is.
     """
     if previous is None or delay_steps <= 0 or stamp_s < previous.stamp_s:
         return None
-    left = int(np.floor(previous.chunk.steps - previous.steps_at(stamp_s) + _WHOLE_STEP))
+    reached_s = max(stamp_s - late_s, previous.stamp_s)
+    left = int(np.floor(previous.chunk.steps - previous.steps_at(reached_s) + _WHOLE_STEP))
     steps = min(delay_steps, left)
     if steps <= 0:
         return None
     old_from_new = np.eye(4) if new_camera_from_old is None else invert_pose(new_camera_from_old)
     follows = []
     for side in SIDES:
-        lag_m, lag_rad = previous.lag(side, stamp_s, old_from_new @ wrist_pose(state, side))
+        lag_m, lag_rad = previous.lag(side, reached_s, old_from_new @ wrist_pose(state, side))
         follows.append(lag_m <= MAX_LAG_M and lag_rad <= MAX_LAG_RAD)
     valid = np.asarray(state_valid, dtype=bool) & previous.chunk.valid & follows
     if not valid.any():
         return None
-    return CommittedPrefix(continue_chunk(previous, stamp_s, state, steps, new_camera_from_old), valid)
+    return CommittedPrefix(continue_chunk(previous, reached_s, state, steps, new_camera_from_old), valid)
 
 
 class DelayMeter:
@@ -176,15 +179,23 @@ class DelayMeter:
     def __init__(self, window: int = 3, limit: int = 8) -> None:
         self._seen: deque[tuple[int, int]] = deque(maxlen=window)
         self._limit = limit
+        self._late: tuple[int, float] = (-1, 0.0)
 
-    def report(self, sequence: int, first_step: int) -> None:
-        """Note the first executed step of a chunk; repeated reports of a chunk count once."""
+    def report(self, sequence: int, first_step: int, late_s: float = 0.0) -> None:
+        """Note the first executed step of a chunk, repeated reports count once; and how late the robot is on it."""
+        self._late = (sequence, max(late_s, 0.0))
         if not self._seen or self._seen[-1][0] != sequence:
             self._seen.append((sequence, first_step))
 
     def clear(self) -> None:
         """Forget (a new run starts)."""
         self._seen.clear()
+        self._late = (-1, 0.0)
+
+    def late_s(self, sequence: int) -> float:
+        """How much later than by the clock the robot is on a chunk, as last reported; 0 if it is not on it."""
+        reported, late_s = self._late
+        return late_s if reported == sequence else 0.0
 
     @property
     def steps(self) -> int:

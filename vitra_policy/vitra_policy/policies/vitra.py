@@ -22,6 +22,7 @@ from vitra_policy.action_space import (
     state_mask,
 )
 from vitra_policy.loading import MODES, find_checkpoint, load_policy
+from vitra_policy.model.diffusion import Diffusion
 from vitra_policy.policies.observation import active_hands
 from vitra_policy.policies.policy import (
     ActionChunk,
@@ -50,7 +51,7 @@ class VitraPolicy:
         device: ``auto``, ``cpu``, ``cuda``.
         steps: DDIM steps.
         guidance: Classifier-free guidance scale; 1 switches it off and halves the denoising.
-        threads: CPU threads of PyTorch; 0 takes half of the processor, since threads that wait for each other while
+        threads: CPU threads; 0 takes half of the processor, since threads that wait for each other while
             the robot's nodes hold the cores cost ten times what they save.
         seed: Start every chunk from the same noise; None draws it anew.
         step_s: Duration of one step of the chunks.
@@ -74,6 +75,7 @@ class VitraPolicy:
         tokenizer: str | None = None,
         options: dict[str, Any] | None = None,
     ) -> None:
+        check_settings(steps, guidance, threads, seed, step_s)
         found = find_checkpoint(checkpoint, tokenizer)
         if found.statistics is None:
             raise PolicyError(f"Checkpoint {checkpoint} has no dataset statistics, so its numbers mean nothing.")
@@ -188,6 +190,28 @@ class VitraPolicy:
         }
 
 
+_SEED_MAX, _GUIDANCE_MAX, _THREADS_MAX = 2**63 - 1, 100.0, 1024
+
+
+def check_settings(steps: int, guidance: float, threads: int, seed: int | None, step_s: float) -> None:
+    """Refuse settings that cannot work, before anything is loaded.
+
+    Raises:
+        PolicyOptionError: names the setting and what is allowed.
+        DdimStepsError: a number of steps that the schedule does not have.
+    """
+    Diffusion(100).ddim(steps)
+    complaints = {
+        f"guidance is {guidance}; allowed are 1 to {_GUIDANCE_MAX:g}": not 1 <= guidance <= _GUIDANCE_MAX,
+        f"threads is {threads}; allowed are 0 (automatic) to {_THREADS_MAX}": not 0 <= threads <= _THREADS_MAX,
+        f"seed is {seed}; allowed are 0 to 2^63 - 1": seed is not None and not 0 <= seed <= _SEED_MAX,
+        f"a step takes {step_s} s; allowed are 1 to 200 steps per second": not 1 / 200 <= step_s <= 1,
+    }
+    for complaint, holds in complaints.items():
+        if holds:
+            raise PolicyOptionError(f"Policy 'vitra': {complaint}.")
+
+
 def make_vitra_policy(
     checkpoint: str,
     mode: str = "fast",
@@ -228,7 +252,7 @@ def make_vitra_policy(
             "seed": int(seed) if seed else None,
             "step_s": 1 / float(rate_hz),
         }
-    except (ValueError, ZeroDivisionError) as error:
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise PolicyOptionError(f"Policy 'vitra': an option is no usable number: {error}.") from error
     return VitraPolicy(
         checkpoint, mode, device, policy_id=policy_id, tokenizer=tokenizer or None, options=options, **numbers

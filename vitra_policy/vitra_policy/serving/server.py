@@ -22,6 +22,7 @@ from typing import Any
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy
@@ -34,6 +35,10 @@ _START_TIMEOUT_S = 10.0
 
 class ServerStartError(VitraError):
     """The server cannot listen where it was told to."""
+
+
+class AbandonedRequestError(VitraError):
+    """A request whose client is gone."""
 
 
 class PolicyServer:
@@ -68,7 +73,7 @@ class PolicyServer:
         if self._host not in _LOOPBACK and not self._api_key:
             _logger.warning("serving on %s without a key: everyone who reaches it can use the policy", self._host)
         self._thread.start()
-        if not self._started.wait(_START_TIMEOUT_S) or self._failure:
+        if not self._started.wait(_START_TIMEOUT_S) or self._failure or not self.port:
             raise ServerStartError(
                 f"Cannot serve on {self._host}:{self._wanted_port}: {self._failure or 'no answer'}. Choose another "
                 "port, or stop the process that holds this one."
@@ -99,8 +104,9 @@ class PolicyServer:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except OSError as error:
-            self._failure = str(error)
+        except Exception as error:  # also a port that is no number: whatever it is, the caller must hear of it
+            self._failure = str(error) or type(error).__name__
+            _logger.debug("the server ended", exc_info=True)
         finally:
             self._started.set()
 
@@ -135,18 +141,18 @@ class PolicyServer:
             last_total_s = 0.0
             async for request in connection:
                 started_s = time.monotonic()
-                await connection.send(await self._answer(request, last_total_s))
+                await connection.send(await self._answer(connection, request, last_total_s))
                 last_total_s = time.monotonic() - started_s
         except ConnectionClosed:
             pass
         _logger.info("client %s left", peer)
 
-    async def _answer(self, request: str | bytes, last_total_s: float) -> bytes | str:
+    async def _answer(self, connection: ServerConnection, request: str | bytes, last_total_s: float) -> bytes | str:
         """The answer as bytes, or as text what was wrong with the request."""
         try:
             if isinstance(request, str):
                 raise wire.WireError("Requests must be binary msgpack frames, this one is text.")
-            answer = await asyncio.get_running_loop().run_in_executor(self._worker, self._call, request)
+            answer = await asyncio.get_running_loop().run_in_executor(self._worker, self._call, connection, request)
             if last_total_s:
                 answer.setdefault("server_timing", {})["prev_total_ms"] = last_total_s * 1e3
             return wire.pack(answer)
@@ -157,7 +163,9 @@ class PolicyServer:
             _logger.exception("the policy failed")
             return f"The policy failed: {type(error).__name__}: {error}. The server's log has the traceback."
 
-    def _call(self, request: bytes) -> dict[str, Any]:
+    def _call(self, connection: ServerConnection, request: bytes) -> dict[str, Any]:
+        if connection.state is not State.OPEN:  # it left while others were answered: nobody would hear the answer
+            raise AbandonedRequestError(f"Client {connection.remote_address} left before its request was begun.")
         message = wire.unpack(request)
         command = wire.control_of(message)
         if command is not None:

@@ -134,8 +134,8 @@ def observation_from_message(message: Mapping[str, Any]) -> Observation:
         if image is not None and not isinstance(image, np.ndarray):
             raise WireError(f"'image' must be an array, got {type(image).__name__}.")
         return Observation(
-            stamp_s=float(message["stamp_s"]),
-            instruction=str(message["prompt"]),
+            stamp_s=message["stamp_s"],
+            instruction=message["prompt"],
             image=image,
             intrinsics=message["intrinsics"],
             fov_rad=message["fov_rad"],
@@ -208,6 +208,8 @@ def _encode(value: Any) -> Any:
     if value.dtype.kind not in _DTYPE_KINDS:
         raise ValueError(f"numpy type {value.dtype} is not allowed")
     if isinstance(value, np.ndarray):
+        if not value.dtype.itemsize:  # strings that are all empty: numpy gives them no room at all
+            value = value.astype(f"{value.dtype.kind}1")
         return {b"__ndarray__": True, b"data": value.tobytes(), b"dtype": value.dtype.str, b"shape": value.shape}
     return {b"__npgeneric__": True, b"data": value.item(), b"dtype": value.dtype.str}
 
@@ -217,8 +219,8 @@ def _decode(value: dict[Any, Any]) -> Any:
         dtype, shape, data = _dtype(value.get(b"dtype")), value.get(b"shape"), value.get(b"data")
         if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS:
             raise WireError(f"Array shape {shape!r} is not a list of at most {_MAX_DIMENSIONS} sizes.")
-        if not all(isinstance(n, int) and n >= 0 for n in shape) or not isinstance(data, bytes):
-            raise WireError("An array needs non-negative sizes and its data as bytes.")
+        if not all(type(n) is int and 0 <= n <= MAX_MESSAGE_BYTES for n in shape) or not isinstance(data, bytes):
+            raise WireError(f"An array needs sizes between 0 and {MAX_MESSAGE_BYTES}, and its data as bytes.")
         if math.prod(shape) * dtype.itemsize != len(data):
             raise WireError(f"Array of shape {shape} and type {dtype} cannot have {len(data)} bytes.")
         return np.frombuffer(data, dtype=dtype).reshape(shape) if len(data) else np.empty(shape, dtype)
@@ -235,6 +237,6 @@ def _dtype(name: Any) -> np.dtype[Any]:
         dtype = np.dtype(name) if isinstance(name, str) and len(name) <= 16 else None
     except (TypeError, ValueError, SyntaxError):
         dtype = None
-    if dtype is None or dtype.kind not in _DTYPE_KINDS or dtype.hasobject:
+    if dtype is None or dtype.kind not in _DTYPE_KINDS or dtype.hasobject or not dtype.itemsize:
         raise WireError(f"Array type {name!r} is not allowed; allowed are numbers, booleans and strings.")
     return dtype

@@ -11,7 +11,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from vitra_description.calibration import default_calibration
 from vitra_description.names import arm_joints, hand_joints
 from vitra_policy.transforms import quaternion_from_matrix
-from vitra_training.bags.episodes import read_bag
+from vitra_training.bags.content import read_bag
 from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import RobotEpisode
 from vitra_training.datasets.errors import BrokenFileError, MissingKeyError

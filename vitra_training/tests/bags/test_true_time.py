@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from vitra_training.bags.check import check_bag
-from vitra_training.bags.episodes import BagEpisodes, read_bag
+from vitra_training.bags.content import read_bag
+from vitra_training.bags.episodes import BagEpisodes
 from vitra_training.bags.errors import CameraGapError
 from vitra_training.bags.timeline import timeline
 from vitra_training.datasets.episode import RobotEpisode

@@ -14,7 +14,8 @@ from rosbags.typesys import get_types_from_msg
 from vitra_policy.camera_messages.h264_continuity import Order
 from vitra_policy.camera_messages.video import VIDEO_TYPE, VideoDecoder
 from vitra_training.bags.check import check_bag
-from vitra_training.bags.episodes import BagEpisodes, picture_times, pictures
+from vitra_training.bags.content import picture_times, pictures
+from vitra_training.bags.episodes import BagEpisodes
 from vitra_training.bags.observations import observations
 from vitra_training.bags.repair import repair_bag
 from vitra_training.bags.trim import trim_bag

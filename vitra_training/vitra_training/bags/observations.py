@@ -15,7 +15,7 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.policies.observation import HandStateEstimator, fov_from_intrinsics
 from vitra_policy.policies.policy import BASE_FROM_CAMERA, Observation
 from vitra_training.bags.aligned import MAX_AGE_S
-from vitra_training.bags.episodes import BagContent, pictures, read_bag
+from vitra_training.bags.content import BagContent, pictures, read_bag
 from vitra_training.bags.writer import custom_data
 from vitra_training.datasets.errors import MissingKeyError
 

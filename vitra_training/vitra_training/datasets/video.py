@@ -24,7 +24,7 @@ _BREAKS_MAX = 0.05
 _VP8_SHOWN, _VP8 = 0x10, "vp8"
 
 PART_FRAMES = 2000
-"""Frames of each part of a video that was cut into `{name}_part1.mp4`, `{name}_part2.mp4`, ... (facts: VITRA-1M)."""
+"""Frames of each part of a video cut into `{name}_part1.mp4`, `{name}_part2.mp4`, ... (docs/data.md: VITRA-1M)."""
 ANY_PART = "_part*"
 
 

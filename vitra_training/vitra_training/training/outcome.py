@@ -21,7 +21,7 @@ _GAP = 0.01
 
 
 class Gate(StrEnum):
-    """What a policy must have learned to be called good (facts/learning.md)."""
+    """What a policy must have learned to be called good."""
 
     FELL = "losses fell"
     """Training loss lower by a tenth at least; held-out loss lower too where it was measured twice."""

@@ -23,7 +23,8 @@ from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from vitra_control.generator import Feedback, PermitSample, SetpointGenerator
+from vitra_control.generator import SetpointGenerator
+from vitra_control.setpoints import Feedback, PermitSample
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import default_calibration

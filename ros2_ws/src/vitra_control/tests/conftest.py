@@ -1,6 +1,7 @@
-"""Makes this folder's helper importable."""
+"""Makes this folder's helpers and the benchmarks importable."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vitra_control.generator import Feedback, PermitSample, SetpointGenerator, Setpoints
+from vitra_control.generator import SetpointGenerator
+from vitra_control.setpoints import Feedback, PermitSample, Setpoints
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import default_calibration

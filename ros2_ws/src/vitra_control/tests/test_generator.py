@@ -10,7 +10,7 @@ from fake_robot import STEP_S, FakeRobot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitra_control.generator import Mode
+from vitra_control.setpoints import Mode
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_description.limits import ARM_LIMITS, HAND_LIMITS
 from vitra_description.names import SIDES, Side
@@ -183,7 +183,7 @@ def test_an_arm_that_does_not_follow_is_not_pulled_further() -> None:
         made.run(ARM_PERIOD_S)
         made.arms[Side.RIGHT].position = stuck
     assert made.generator.reseeds >= 1
-    assert np.abs(made.generator.sides[Side.RIGHT].arm_rad - stuck).max() < 0.45
+    assert np.abs(made.generator.arm_rad(Side.RIGHT) - stuck).max() < 0.45
 
 
 def test_a_hand_keeps_its_grip_over_a_pause_within_an_epoch() -> None:
@@ -304,3 +304,59 @@ def test_whatever_the_chunks_ask_no_command_is_refused(
         if before is not None and after is not None:
             step = np.abs(after.arms[Side.RIGHT] - before.arms[Side.RIGHT])
             assert np.all(step <= (made.settings.arm_limits.velocity_rad_s + 0.04) * ARM_PERIOD_S)
+
+
+def test_a_failed_computation_is_named_and_does_not_end_the_setpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = robot()
+    side = made.generator.sides[Side.RIGHT]
+    made.generator.offer(made.chunk((0.0, 0.1, 0.0), steps=60), made.now_s)
+    made.run(0.2)
+    with monkeypatch.context() as patch:
+        patch.setattr(side, "node", lambda *_: (_ for _ in ()).throw(np.linalg.LinAlgError("SVD did not converge")))
+        made.run(0.1)
+    assert made.generator.failures == 1
+    assert "SVD did not converge" in made.generator.limits()
+    made.run(0.5)
+    assert made.generator.mode is Mode.FOLLOWING
+    assert made.setpoints[-1] is not None
+    assert made.refused == {}
+
+
+@pytest.mark.parametrize("column", [3, 0])
+def test_zero_quaternions_and_absurd_places_harm_nothing(column: int) -> None:
+    made = robot(settings=GeneratorSettings(ensemble_decay=0.1))
+    steps = made.chunk((0.0, 0.1, 0.0))[Side.RIGHT]
+    steps.values[:, column : column + 3 + (column == 3)] = 0.0 if column == 3 else 1e6
+    try:
+        made.generator.offer({Side.RIGHT: steps}, made.now_s)
+    except StepsError as error:
+        assert "quaternion" in str(error) or "1e+06 m" in str(error)  # noqa: PT017
+    made.run(0.3)
+    assert made.setpoints[-1] is not None
+    assert made.refused == {}
+
+
+def test_both_arms_of_a_chunk_are_late_together() -> None:
+    made = robot(sides=SIDES, settings=GeneratorSettings(speed=0.3, check_collisions=False))
+    slow = made.chunk((0.0, -0.05, 0.0), side=Side.RIGHT, steps=30)[Side.RIGHT]
+    fast = made.chunk((0.0, 0.5, 0.3), side=Side.LEFT, steps=30)[Side.LEFT]
+    start = {side: made.wrist(side)[:3, 3] for side in SIDES}
+    made.generator.offer({Side.RIGHT: slow, Side.LEFT: fast}, made.now_s)
+    made.run(0.6)
+    assert made.generator.speed < 0.6, "the left arm is at its limits"
+    assert "late" in made.generator.limits()
+    went = {side: made.wrist(side)[:3, 3] - start[side] for side in SIDES}
+    # At the same place in it: the share of a step by which the tenfold speed shows is that of rounding the corner.
+    np.testing.assert_allclose(went[Side.RIGHT][1] / -0.05, went[Side.LEFT][1] / 0.5, atol=4e-3)
+
+
+def test_both_arms_of_a_chunk_change_over_together() -> None:
+    made = robot(sides=SIDES, settings=GeneratorSettings(check_collisions=False))
+    first = {side: made.chunk((0.0, 0.0, 0.05), side=side, steps=30)[side] for side in SIDES}
+    made.generator.offer(first, made.now_s)
+    made.run(0.3)
+    stamp = made.now_s
+    gap = made.chunk((0.0, 0.0, 0.05), side=Side.LEFT, offset_m=(0.03, 0.0, 0.0), sequence=2, stamp_s=stamp)
+    made.generator.offer(gap | made.chunk((0.0, 0.0, 0.05), side=Side.RIGHT, sequence=2, stamp_s=stamp), made.now_s)
+    left, right = (made.generator.sides[side].timeline.blend_s for side in SIDES)
+    assert left == right > 0.15, "a gap of 3 cm takes longer than the blend, for both"

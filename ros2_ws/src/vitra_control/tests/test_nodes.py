@@ -127,3 +127,36 @@ def test_a_broken_off_move_home_says_why(bench: RosBench) -> None:
     peer.call("safety_supervisor/stop")
     assert wait_for(lambda: peer.executor_states[-1].homes == 1)
     assert "permit" in peer.executor_states[-1].home_result
+
+
+def test_setpoints_cease_at_the_first_word_of_a_driver_that_stops(bench: RosBench) -> None:
+    peer, generator = bench.armed().peer, bench.executor._generator
+    peer.driver_state = "moving"
+    peer.chunks.publish(peer.chunk(0.05, steps=60))
+    assert wait_for(lambda: np.abs(peer.arm - home("right")).max() > 0.005)
+    begun_again = generator.reseeds
+    peer.driver_state = "stopping"
+    assert wait_for(lambda: generator.reseeds > begun_again)
+    peer.driver_state = "holding"
+    assert wait_for(lambda: generator.mode == "following"), "and begins anew from where the joints are"
+
+
+def test_an_exception_in_a_solver_neither_ends_the_setpoints_nor_leaves_a_caller_waiting(
+    bench: RosBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = bench.peer
+    peer.arm = home("right") + 0.3
+    bench.armed()
+    generator = bench.executor._generator
+    with monkeypatch.context() as patch:
+        patch.setattr(generator._arms, "approach_ready", lambda: 1 / 0)
+        assert peer.call("executor/home").success
+        assert wait_for(lambda: peer.executor_states[-1].homes == 1)
+    assert "ZeroDivisionError" in peer.executor_states[-1].home_result
+    assert bench.executor._thread.is_alive()
+    assert bench.executor.is_active
+    sent = len(peer.arm_commands)
+    assert wait_for(lambda: len(peer.arm_commands) > sent + 20)
+    assert peer.call("executor/home").success
+    assert wait_for(lambda: peer.executor_states[-1].homes == 2)
+    assert peer.executor_states[-1].home_result == ""

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from std_srvs.srv import Trigger
 
 from vitra_control.clock import ClockBridge
+from vitra_control.driver_watch import DriverWatch
 from vitra_control.executor_parameters import Parameters
 from vitra_control.feedback import JointFeedback
-from vitra_control.generator import HomeResult, Mode, PermitSample, SetpointGenerator, Setpoints
+from vitra_control.generator import SetpointGenerator
+from vitra_control.setpoints import HomeResult, Mode, PermitSample, Setpoints
 from vitra_control.settings import ARM_PERIOD_S
 from vitra_description.names import SIDES, Side
 from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, Permit, RobotChunk
@@ -71,8 +73,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._diagnostics = publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
         self.create_subscription(RobotChunk, "robot_chunk", self._on_chunk, qos.CHUNK)
-        self._driver_refusals: dict[str, int] = {}
-        self._interruption = ""
+        self._interruptions = DriverWatch()
         for device in [f"{side}_{part}" for side in sides for part in ("arm", "hand")]:
             topic = f"{device}/driver_state"
             self.create_subscription(DriverState, topic, self._on_driver_state, qos.SETPOINT)
@@ -110,6 +111,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._permit = PermitSample(message.epoch, message.motion_allowed, time.monotonic())
 
     def _on_driver_state(self, message: DriverState) -> None:
+<<<<<<< HEAD
         """A driver at rest that refuses our setpoints waits for ones that begin where it stands."""
         if self._feedback is not None:
             self._feedback.holds(message.device, message.held_rad)
@@ -117,6 +119,11 @@ class ExecutorNode(StackNode[Parameters]):
         self._driver_refusals[message.device] = message.refused
         if more and message.state == "holding":
             self._interruption = f"{message.device} has stopped and refuses: {message.last_refusal}"
+=======
+        self._interruptions.see(
+            message.device, message.state, message.stop_cause, message.refused, message.last_refusal
+        )
+>>>>>>> main
 
     def _on_chunk(self, message: RobotChunk) -> None:
         try:
@@ -176,6 +183,10 @@ class ExecutorNode(StackNode[Parameters]):
             "setpoint rate [Hz]": f"{self._cadence.rate_hz:.1f}",
             "setpoint period error p99 [ms]": f"{self._cadence.period_error_s() * 1e3:.2f}",
             "started again": generator.reseeds,
+            "failed computations": generator.failures,
+            "last failed computation": generator.last_failure or "none",
+            "held before a collision": generator.holds,
+            "late by [s]": f"{generator.lag_s:.2f}",
             "ran out of steps": generator.starved,
             "late chunks": generator.count([Verdict.LATE]),
             "dropped chunks": generator.count(_DROPPED),
@@ -221,10 +232,10 @@ class ExecutorNode(StackNode[Parameters]):
             for side, verdict in verdicts.items():
                 if verdict is not Verdict.ACCEPTED:
                     self._warn(f"chunk for the {side} arm dropped: {verdict}")
-        if self._interruption:
-            self._warn(self._interruption)
-            generator.interrupted(self._interruption)
-            self._interruption = ""
+        interruption = self._interruptions.take()
+        if interruption:
+            self._warn(interruption)
+            generator.interrupted(interruption)
         if self._home_asked.is_set():
             self._home_asked.clear()
             refusal = generator.go_home()

@@ -40,6 +40,10 @@ class Parameters:
     ensemble_decay: float = param(
         -1.0, "Temporal ensembling: weight exp(-decay * i), i = 0 for the oldest chunk; negative: off", bounds=(-1, 10)
     )
+    check_collisions: bool = param(True, "Check the whole robot (arms, hands, torso, table) before a setpoint leaves")
+    table_height: float = param(
+        0.75, "Table top over base_link, kept clear of arms and palms; below 0: no table", unit="m", bounds=(-1.0, 2.0)
+    )
     ready_left: tuple[float, ...] = param(_ready("left"), "Ready posture of the left arm", unit="rad")
     ready_right: tuple[float, ...] = param(_ready("right"), "Ready posture of the right arm", unit="rad")
 
@@ -61,6 +65,8 @@ class Parameters:
             feedback_timeout_s=self.feedback_timeout,
             max_tracking_error_rad=self.tracking_error,
             ensemble_decay=None if self.ensemble_decay < 0.0 else self.ensemble_decay,
+            check_collisions=self.check_collisions,
+            table_height_m=None if self.table_height < 0.0 else self.table_height,
         )
 
     def build_sides(self) -> dict[Side, SideExecutor]:

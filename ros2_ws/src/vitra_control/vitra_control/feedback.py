@@ -11,7 +11,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from vitra_control.generator import Feedback
+from vitra_control.setpoints import Feedback
 from vitra_description.names import Side, arm_joints, hand_joints
 from vitra_runtime import qos
 from vitra_runtime.polling import PolledTopic, PolledTopics

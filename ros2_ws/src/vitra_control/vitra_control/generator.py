@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitra_control.arm_group import ArmGroup
+from vitra_control.setpoints import Feedback, HomeResult, Mode, PermitSample, Setpoints
 from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_control.stillness import Stillness
-from vitra_description.names import Side
+from vitra_description.names import SIDES, Side
 from vitra_policy.chunks.curve import StepsError, TimedSteps
-from vitra_policy.chunks.timeline import Sample, Verdict
+from vitra_policy.chunks.path_clock import PathClock
+from vitra_policy.chunks.timeline import Phase, Sample, Verdict
 
 Array = NDArray[np.float64]
 
+_log = logging.getLogger(__name__)
+
 _TICKS_PER_TRACKING_CHECK = 10
 _STRIKES = 3
+<<<<<<< HEAD
 
 
 class Mode(StrEnum):
@@ -80,14 +85,20 @@ class HomeResult:
 
     success: bool
     message: str
+=======
+_HELD_BACK = 0.9
+_FARTHEST_M, _WIDEST_RAD = 3.0, 7.0
+>>>>>>> main
 
 
 class SetpointGenerator:
     """Follows chunks tick by tick, and only while it is allowed to.
 
     Each setpoint is one cycle away from the one before, whatever the clock did in between, so the guards in the
-    drivers never see a jump. After every beginning of a permit, a pause that is too long, or an arm that does not
-    follow, it falls silent until the joints are at rest and starts again from where they are.
+    drivers never see a jump. All arms share one path and one time scaling (`PathFollower`): where a limit holds one
+    joint back, everything is late, and chunks are read by path time, which knows how late. After every beginning of a
+    permit, a pause that is too long, an arm that does not follow, or an error of computation it falls silent until the
+    joints are at rest and starts again from where they are.
 
     Args:
         sides: The arms that are driven.
@@ -101,11 +112,15 @@ class SetpointGenerator:
         settings: GeneratorSettings,
         feedback: Callable[[Side], Feedback | None],
     ) -> None:
-        self.sides = dict(sides)
+        self.sides = {side: sides[side] for side in SIDES if side in sides}
         self.mode = Mode.IDLE
         self.reseeds = 0
+        self.failures = 0
+        self.last_failure = ""
         self.waiting_for = ""
         self._settings, self._feedback = settings, feedback
+        self._arms = ArmGroup(self.sides, settings)
+        self._clock = PathClock()
         self._still = {side: Stillness(settings.still_rad, settings.still_s) for side in self.sides}
         self._strikes = dict.fromkeys(self.sides, 0)
         self._epoch: int | None = None
@@ -123,10 +138,25 @@ class SetpointGenerator:
         if self.mode is not Mode.FOLLOWING:
             return {}
         mine = {side: steps for side, steps in chunk.items() if side in self.sides}
-        for steps in mine.values():
-            if not np.isfinite(steps.values).all():
-                raise StepsError(f"{steps.name}: steps must be finite numbers.")
-        return {side: self.sides[side].offer(steps, now_s) for side, steps in mine.items()}
+        for side, steps in mine.items():
+            _refuse_implausible(side, steps)
+        try:
+            verdicts = {side: self._offer(side, steps, now_s) for side, steps in mine.items()}
+        except StepsError:
+            raise
+        except Exception as error:  # whatever a library raises, setpoints must go on
+            self._fail(error)
+            return {}
+        accepted = [self.sides[side].timeline for side, verdict in verdicts.items() if verdict is Verdict.ACCEPTED]
+        if accepted:
+            for timeline in accepted:
+                timeline.prolong(max(other.blend_s for other in accepted))
+            self._arms.turn()
+        return verdicts
+
+    def arm_rad(self, side: Side) -> Array:
+        """Arm setpoint given last, shape (7,)."""
+        return self._arms.position_rad(side)
 
     def home_refusal(self) -> str:
         """Why a move to the ready posture cannot begin now, or an empty text; may be asked from another thread."""
@@ -141,6 +171,7 @@ class SetpointGenerator:
         refusal = self.home_refusal()
         if refusal:
             return refusal
+        self._arms.begin_ready()
         for side in self.sides.values():
             side.begin_ready()
         self.mode, self._home_result = Mode.HOMING, None
@@ -164,17 +195,11 @@ class SetpointGenerator:
         if self.mode is Mode.IDLE or permit.epoch != self._epoch:
             self._epoch = permit.epoch
             self._fall_back(Mode.SEEDING, "a new epoch began")
-        if self.mode is Mode.SEEDING and not self._seed(now_s):
+        try:
+            return self._step(now_s, permit.epoch)
+        except Exception as error:  # whatever a library raises, the thread of the setpoints must not end
+            self._fail(error)
             return None
-        if now_s - self._last_sent_s > self._settings.max_gap_s:
-            self._again(f"no setpoints for {(now_s - self._last_sent_s) * 1e3:.0f} ms")
-            return None
-        self._ticks += 1
-        if self._ticks % _TICKS_PER_TRACKING_CHECK == 0 and (lost := self._not_following()):
-            self._again(lost)
-            return None
-        self._last_sent_s = now_s
-        return self._home(now_s, permit.epoch) if self.mode is Mode.HOMING else self._follow(now_s, permit.epoch)
 
     def newest_sample(self) -> Sample | None:
         """The target of the side whose chunk was observed last."""
@@ -182,10 +207,34 @@ class SetpointGenerator:
         return max(samples, key=lambda sample: sample.stamp_s, default=None)
 
     def limits(self) -> str:
-        """What bends the path now, in words; empty if nothing."""
-        return "; ".join(
-            [self.waiting_for] * bool(self.waiting_for) + [s.limit for s in self.sides.values() if s.limit]
-        )
+        """What bends the path or holds the robot back on it now, in words; empty if nothing."""
+        held_back = ""
+        sample = self.newest_sample()
+        if self.mode is Mode.FOLLOWING and sample is not None and sample.phase is not Phase.HOLDING:
+            speed = self._arms.speed
+            held_back = f"at {speed:.0%} of the chunk's speed, {self.lag_s:.2f} s late" if speed < _HELD_BACK else ""
+        found = [self.waiting_for, self._arms.limit, *(s.limit for s in self.sides.values()), held_back]
+        return "; ".join(filter(None, found))
+
+    @property
+    def holds(self) -> int:
+        """How often the arms were slowed down because they would have met something."""
+        return self._arms.holds
+
+    @property
+    def path_s(self) -> float:
+        """Path time up to which the arms' path has been taken."""
+        return self._arms.path_s
+
+    @property
+    def speed(self) -> float:
+        """Speed along the path, 1 where nothing holds the robot back."""
+        return self._arms.speed
+
+    @property
+    def lag_s(self) -> float:
+        """How far the robot is behind the clock since it was seeded."""
+        return self._clock.lag_s if self.mode is Mode.FOLLOWING else 0.0
 
     def count(self, verdicts: Sequence[Verdict]) -> int:
         """How many chunks got one of these verdicts, on the side where it was most."""
@@ -196,19 +245,50 @@ class SetpointGenerator:
         """How often the steps ran out."""
         return max(side.timeline.starved for side in self.sides.values())
 
+    def _offer(self, side: Side, steps: TimedSteps, now_s: float) -> Verdict:
+        return self.sides[side].offer(steps, now_s, self._clock.at, self._arms.path_s)
+
+    def _step(self, now_s: float, epoch: int) -> Setpoints | None:
+        if self.mode is Mode.SEEDING and not self._seed(now_s):
+            return None
+        if now_s - self._last_sent_s > self._settings.max_gap_s:
+            self._again(f"no setpoints for {(now_s - self._last_sent_s) * 1e3:.0f} ms")
+            return None
+        self._ticks += 1
+        if self._ticks % _TICKS_PER_TRACKING_CHECK == 0 and (lost := self._not_following()):
+            self._again(lost)
+            return None
+        self._last_sent_s = now_s
+        return self._home(now_s, epoch) if self.mode is Mode.HOMING else self._follow(now_s, epoch)
+
     def _follow(self, now_s: float, epoch: int) -> Setpoints:
-        arms = {name: side.follow(now_s) for name, side in self.sides.items()}
+        arms = self._arms.follow()
+        self._clock.advance(now_s, self._arms.shown_path_s)
+        for side in self.sides.values():
+            side.show(self._arms.shown_path_s, self._arms.speed)
         if self._ticks % TICKS_PER_HAND_SETPOINT:
             return Setpoints(epoch, arms)
-        return Setpoints(epoch, arms, {name: side.follow_hand() for name, side in self.sides.items()})
+        return Setpoints(epoch, arms, {name: side.follow_hand(self._arms.path_s) for name, side in self.sides.items()})
 
     def _home(self, now_s: float, epoch: int) -> Setpoints:
-        with_hand = self._ticks % TICKS_PER_HAND_SETPOINT == 0
-        both = {name: side.approach_ready(with_hand) for name, side in self.sides.items()}
-        if all([side.arrived(now_s) for side in self.sides.values()]):
-            self.mode, self._home_result = Mode.FOLLOWING, HomeResult(True, "at the ready posture")
-        hands = {name: hand for name, (_, hand) in both.items()} if with_hand else {}
-        return Setpoints(epoch, {name: arm for name, (arm, _) in both.items()}, hands)
+        arms, hands = self._arms.approach_ready(), {}
+        if self._ticks % TICKS_PER_HAND_SETPOINT == 0:
+            hands = {name: side.approach_ready() for name, side in self.sides.items()}
+        if self._arms.arrived and all(side.hand_arrived for side in self.sides.values()):
+            self._end_home(now_s, HomeResult(True, "at the ready posture"))
+        elif self._arms.is_blocked:
+            self._end_home(now_s, HomeResult(False, f"held on the way to the ready posture: {self._arms.limit}"))
+        return Setpoints(epoch, arms, hands)
+
+    def _end_home(self, now_s: float, result: HomeResult) -> None:
+        self.mode, self._home_result = Mode.FOLLOWING, result
+        self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
+
+    def _rest(self, now_s: float, arms_rad: Mapping[Side, Array]) -> None:
+        self._arms.rest(arms_rad, now_s)
+        self._clock.reset(now_s)
+        for name, side in self.sides.items():
+            side.rest(self.arm_rad(name), now_s)
 
     def _fall_back(self, mode: Mode, why: str) -> None:
         if self.mode is Mode.HOMING:
@@ -223,6 +303,13 @@ class SetpointGenerator:
         self.reseeds += 1
         self._fall_back(Mode.SEEDING, why)
         self.waiting_for = why
+
+    def _fail(self, error: Exception) -> None:
+        """Computation has failed: nothing is sent, the drivers come to rest, and it starts again from there."""
+        self.failures += 1
+        self.last_failure = f"{type(error).__name__}: {error}"
+        _log.exception("setpoints could not be computed")
+        self._again(f"setpoints could not be computed ({self.last_failure})")
 
     def _seed(self, now_s: float) -> bool:
         """Start from what the controllers hold, or where that is unknown from the measured joints, once all rest."""
@@ -244,19 +331,40 @@ class SetpointGenerator:
         for name, side in self.sides.items():
             feedback = measured[name]
             # Within an epoch a hand keeps its setpoint: fingers on an object stand short of it, and hold by that.
+<<<<<<< HEAD
             known = feedback.hand_held_rad is not None or not same_epoch
             side.seed(feedback.arm_start_rad, feedback.hand_start_rad if known else side.resting_hand_rad, now_s)
+=======
+            side.seed_hand(side.resting_hand_rad if same_epoch else measured[name].hand_rad)
+        self._rest(now_s, {side: feedback.arm_rad for side, feedback in measured.items()})
+>>>>>>> main
         self._seeded_epoch, self._last_sent_s = self._epoch, now_s
         self.mode, self.waiting_for = Mode.FOLLOWING, ""
         return True
 
     def _not_following(self) -> str:
-        for name, side in self.sides.items():
+        for name in self.sides:
             feedback = self._feedback(name)
             if feedback is None or feedback.age_s > self._settings.feedback_timeout_s:
                 continue  # the driver's own business; it stops by itself
-            error = float(np.abs(feedback.arm_rad - side.arm_rad).max())
+            error = float(np.abs(feedback.arm_rad - self.arm_rad(name)).max())
             self._strikes[name] = self._strikes[name] + 1 if error > self._settings.max_tracking_error_rad else 0
             if self._strikes[name] >= _STRIKES:
                 return f"{name}: the arm does not follow ({error:.2f} rad away)"
         return ""
+
+
+def _refuse_implausible(side: Side, steps: TimedSteps) -> None:
+    """Raise a StepsError for numbers no arm base and no finger is that far from."""
+    values = steps.values
+    if not np.isfinite(values).all():
+        raise StepsError(f"{steps.name}: steps must be finite numbers.")
+    for what, block, most, unit in (
+        ("wrist", values[:, :3], _FARTHEST_M, "m"),
+        ("finger", values[:, 7:], _WIDEST_RAD, "rad"),
+    ):
+        if np.abs(block).max(initial=0.0) > most:
+            raise StepsError(
+                f"{steps.name}: a {side} {what} target is at {np.abs(block).max():.3g} {unit}, allowed are {most:g}; "
+                "check the calibration and the statistics the policy de-normalises with."
+            )

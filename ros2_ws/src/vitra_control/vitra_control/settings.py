@@ -13,6 +13,11 @@ ARM_PERIOD_S = ARM_GUARD.period_s
 HAND_PERIOD_S = HAND_GUARD.period_s
 TICKS_PER_HAND_SETPOINT = round(HAND_PERIOD_S / ARM_PERIOD_S)
 
+PATH_SPACING_S = 0.02
+"""Path time between two solutions of inverse kinematics."""
+LOOK_AHEAD_S = 0.26
+"""How far ahead the path is known: the slowest stop along it is shorter."""
+
 _SHARE = 0.8
 """Part of the guards' accelerations that the generator uses."""
 
@@ -26,7 +31,7 @@ class GeneratorSettings:
 
     Attributes:
         speed: Velocity of arm joints relative to the planning velocity (45 deg/s); up to `MAX_SPEED`.
-        blend_s: Change-over to a new chunk.
+        blend_s: Change-over to a new chunk, at least; a gap the arm cannot close in that time takes longer.
         stop_s: Time in which the target comes to rest when steps run out.
         permit_timeout_s: Oldest permit that counts.
         max_gap_s: Longest pause between setpoints (a stalled process) that is bridged; after a longer one the drivers
@@ -40,6 +45,8 @@ class GeneratorSettings:
         arm_jerk_rad_s3: Largest change of acceleration of arm joints.
         hand_jerk_rad_s3: Same for hand joints.
         ensemble_decay: Temporal ensembling with this decay; None: off.
+        check_collisions: Whether the whole robot is checked before a setpoint leaves.
+        table_height_m: Table top over the base, kept clear of arms and palms; None: no table.
     """
 
     speed: float = 1.0
@@ -56,6 +63,8 @@ class GeneratorSettings:
     arm_jerk_rad_s3: float = 400.0
     hand_jerk_rad_s3: float = 6000.0
     ensemble_decay: float | None = None
+    check_collisions: bool = True
+    table_height_m: float | None = 0.75
 
     @property
     def arm_limits(self) -> JointLimits:
@@ -69,8 +78,9 @@ class GeneratorSettings:
 
     @property
     def ik_limits(self) -> JointLimits:
-        """What inverse kinematics keeps to: room to brake in position; speed is left to the smoother."""
-        return ARM_LIMITS.with_margin(float(np.deg2rad(1.0)))
+        """What inverse kinematics keeps to: room to brake in position; speed is left to the time scaling."""
+        position = ARM_LIMITS.with_margin(float(np.deg2rad(1.0)))
+        return JointLimits.build(position.lower_rad, position.upper_rad, 20.0, position.acceleration_rad_s2)
 
     @property
     def hand_limits(self) -> JointLimits:

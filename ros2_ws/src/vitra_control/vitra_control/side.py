@@ -1,22 +1,24 @@
-"""One arm with its hand: wrist and finger targets in, joint setpoints out."""
+"""One arm with its hand: wrist and finger targets of chunks in, a joint path and finger setpoints out."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitra_control.settings import ARM_PERIOD_S, HAND_PERIOD_S, GeneratorSettings
-from vitra_control.smoothing import JointSmoother
+from vitra_control.joint_follower import JointFollower
+from vitra_control.settings import HAND_PERIOD_S, PATH_SPACING_S, GeneratorSettings
 from vitra_description.calibration import Calibration
 from vitra_description.description import ArmVariant
-from vitra_description.ik import DifferentialIk
+from vitra_description.ik import DifferentialIk, IkSettings
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import HAND_LIMITS
 from vitra_description.names import Side
 from vitra_description.postures import home, open_hand
 from vitra_policy.chunks.curve import WRIST_AND_HAND, TimedSteps
 from vitra_policy.chunks.ensemble import TemporalEnsemble
-from vitra_policy.chunks.timeline import ChunkTimeline, Phase, Sample, Verdict
+from vitra_policy.chunks.timeline import ChunkTimeline, Sample, Verdict
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_safety.posture_checks import WorkspaceBox
 from vitra_safety.stop_profile import StopProfile
@@ -24,20 +26,27 @@ from vitra_safety.stop_profile import StopProfile
 Array = NDArray[np.float64]
 
 _WORKSPACE_MARGIN_M = 0.015
-_OUT_OF_REACH_M = 0.01
-_LAGGING_RAD = 0.1
+_MISSED_M, _MISSED_RAD = 0.0015, float(np.deg2rad(0.4))
 _ARRIVED_RAD = 1e-3
+_IK_ROUNDS = 4
+_EXACT_M, _EXACT_RAD = 0.008, 0.05
+"""A step of inverse kinematics this long ends within 0.3 mm and 0.1 deg; a longer one is refined."""
+_LEVER_M = 0.25
+"""A wrist displacement over this is about the joint displacement it takes."""
+_BLEND_SHARE = 0.4
+"""Part of the acceleration limit that a change-over between chunks may take."""
+_LONGEST_BEND_S, _LONGEST_BLEND_S = 0.6, 2.0
 
 
 class SideExecutor:
-    """Timeline, inverse kinematics and smoothing of one side; every setpoint keeps the driver guard's limits.
+    """Timeline, inverse kinematics and fingers of one side.
 
     Args:
         side: Which one.
         calibration: Where the arm and the hand are.
         settings: Tuning.
         variant: Arm model.
-        ready_rad: Arm posture of `approach_ready`, shape (7,); None takes the description's home posture.
+        ready_rad: Arm posture of the move to the ready posture, shape (7,); None takes the description's home posture.
         box: Where the wrist may go, in base coordinates; targets outside are moved to its border.
     """
 
@@ -52,28 +61,27 @@ class SideExecutor:
         box: WorkspaceBox | None = None,
     ) -> None:
         extrinsics = calibration.side(side)
-        self.side = side
+        self.side, self.calibration, self.variant = side, calibration, variant
         self.limit = ""
-        self.timeline = ChunkTimeline(WRIST_AND_HAND, blend_s=settings.blend_s, stop_s=settings.stop_s)
+        self._bend_rad_s2 = _BLEND_SHARE * float(settings.arm_limits.acceleration_rad_s2.min())
+        self._top_rad_s = float(settings.arm_limits.velocity_rad_s.min())
+        self.timeline = ChunkTimeline(
+            WRIST_AND_HAND, blend_s=settings.blend_s, stop_s=settings.stop_s, blend_for=self._blend_for
+        )
         decay = settings.ensemble_decay
         self._ensemble = None if decay is None else TemporalEnsemble(WRIST_AND_HAND, decay=decay)
         self._model = ArmModel(variant, extrinsics)
-        self._ready = home(side) if ready_rad is None else np.array(ready_rad, dtype=np.float64)
-        self._ik = DifferentialIk(self._model, self._ready, settings.ik_limits)
-        self._arm = JointSmoother(settings.arm_limits, settings.arm_jerk_rad_s3, ARM_PERIOD_S)
-        self._hand = JointSmoother(settings.hand_limits, settings.hand_jerk_rad_s3, HAND_PERIOD_S)
+        self.ready_rad: Array = home(side) if ready_rad is None else np.array(ready_rad, dtype=np.float64)
+        ik_settings = IkSettings(period_s=PATH_SPACING_S, max_linear_m_s=5.0, max_angular_rad_s=25.0)
+        self._ik = DifferentialIk(self._model, self.ready_rad, settings.ik_limits, ik_settings)
+        self._hand = JointFollower(settings.hand_limits, settings.hand_jerk_rad_s3, HAND_PERIOD_S)
         self._home_speed = settings.home_speed
         self._base_from_arm = extrinsics.base_from_arm_base
         box = box or WorkspaceBox()
         self._box = np.array([box.lower_m, box.upper_m]) + [[_WORKSPACE_MARGIN_M], [-_WORKSPACE_MARGIN_M]]
-        self._goal: Array = self._arm.position_rad
         self._fingers: Array = self._hand.position_rad
         self._sample: Sample | None = None
-
-    @property
-    def arm_rad(self) -> Array:
-        """Arm setpoint given last, shape (7,)."""
-        return self._arm.position_rad.copy()
+        self._speed, self._resting = 1.0, True
 
     @property
     def hand_rad(self) -> Array:
@@ -91,79 +99,100 @@ class SideExecutor:
         """The target of the last tick."""
         return self._sample
 
-    def seed(self, arm_rad: ArrayLike, hand_rad: ArrayLike, now_s: float) -> None:
-        """Be at rest at these joints, forget all chunks, and refuse what was observed before now."""
-        self._arm.reset(self._arm.limits.clip(arm_rad))
+    def seed_hand(self, hand_rad: ArrayLike) -> None:
+        """Be at rest with the fingers here, shape (12,)."""
         self._hand.reset(self._hand.limits.clip(hand_rad))
-        self._arm.set_speed(1.0)
         self._hand.set_speed(1.0)
-        self._rest(now_s)
 
-    def offer(self, steps: TimedSteps, now_s: float) -> Verdict:
+    def rest(self, arm_rad: Array, now_s: float) -> None:
+        """Forget all chunks, stay at these arm joints (7,), and refuse what was observed before now."""
+        if self._ensemble is not None:
+            self._ensemble.flush()
+        self._hand.set_speed(1.0)
+        self._fingers = self.hand_rad
+        pose = self._model.wrist_pose(arm_rad)
+        wrist = np.concatenate([pose[:3, 3], quaternion_from_matrix(pose[:3, :3])])
+        self.timeline.rest_at(np.concatenate([wrist, self._fingers]), now_s)
+        self._sample, self.limit, self._resting = None, "", True
+
+    def offer(self, steps: TimedSteps, now_s: float, path_at: Callable[[float], float], seam_path_s: float) -> Verdict:
         """Take a chunk in, or say why not.
+
+        Args:
+            steps: The chunk.
+            now_s: Clock time.
+            path_at: Path time of a clock time.
+            seam_path_s: Path time from which on the chunk is followed.
 
         Raises:
             StepsError: for a chunk no curve can be drawn through.
         """
-        return self.timeline.offer(steps if self._ensemble is None else self._ensemble.merge(steps), now_s)
+        merged = steps if self._ensemble is None else self._ensemble.merge(steps)
+        return self.timeline.offer(merged, now_s, stamp_path_s=path_at(steps.stamp_s), seam_path_s=seam_path_s)
 
-    def follow(self, now_s: float) -> Array:
-        """Arm setpoint of this tick on the way along the chunks, shape (7,)."""
-        sample = self.timeline.sample(now_s)
-        rate = np.zeros_like(self._goal)
-        self._sample, self.limit = sample, ""
-        if sample is not None and sample.phase is not Phase.HOLDING:
-            step = self._ik.step(self._goal, self._reachable(sample.value))
-            self._goal, rate = step.position_rad, step.velocity_rad_s
-            if step.position_error_m > _OUT_OF_REACH_M:
-                self._note(f"wrist {step.position_error_m * 1e3:.0f} mm from its target")
-        arm = self._arm.track(self._goal, rate)
-        lag = float(np.abs(self._goal - arm).max())
-        if lag > _LAGGING_RAD:
-            self._note(f"speed: joints {lag:.2f} rad behind")
-        return arm
+    def show(self, path_s: float, speed: float) -> None:
+        """Note where the setpoints are on the path, and how fast they go along it."""
+        self._sample, self._speed = self.timeline.sample(path_s), speed
+        self._resting = self.timeline.rests_from(path_s)
+        if self._resting:
+            self.limit = ""
 
-    def follow_hand(self) -> Array:
-        """Hand setpoint for the target of the last `follow`, every second tick, shape (12,)."""
-        if self._sample is None:
-            return self._hand.track(self._fingers, np.zeros_like(self._fingers))
-        limits = self._hand.limits
-        fingers = np.minimum(np.maximum(self._sample.value[7:], limits.lower_rad), limits.upper_rad)
-        rate = (fingers - self._fingers) / HAND_PERIOD_S
+    def node(self, path_s: float, before_rad: Array) -> Array:
+        """Arm joints (7,) at a path time, near those shortly before it."""
+        if self.timeline.rests_from(path_s - PATH_SPACING_S):
+            return before_rad
+        value = self.timeline.value(path_s)
+        if value is None:
+            return before_rad
+        self.limit = ""
+        target, q = self._reachable(value), before_rad
+        for _ in range(_IK_ROUNDS):
+            step = self._ik.step(q, target)
+            q = step.position_rad
+            if step.position_error_m < _EXACT_M and step.rotation_error_rad < _EXACT_RAD:
+                break
+        if step.missed_m > _MISSED_M or step.missed_rad > _MISSED_RAD:
+            joints = [f"joint {i + 1}" for i in np.flatnonzero(step.limited)]
+            why = f"{' and '.join(joints)} at the limit" if joints else "near a singularity"
+            miss = f"{step.missed_m * 1e3:.0f} mm and {np.rad2deg(step.missed_rad):.1f} deg"
+            self._note(f"wrist {miss} from its target ({why})")
+        return q
+
+    def follow_hand(self, path_s: float) -> Array:
+        """Hand setpoint on the way along the chunks, every second tick, shape (12,)."""
+        value = self.timeline.value(path_s)
+        fingers = self._fingers if value is None else self._hand.limits.clip(value[7:])
+        gap, rate = self._fingers - self._hand.planned_rad, (fingers - self._fingers) / HAND_PERIOD_S
         self._fingers = fingers
-        return self._hand.track(fingers, rate)
+        return self._hand.follow(gap, rate)
 
     def begin_ready(self) -> None:
-        """Leave the chunks for a slow move to the ready posture with an open hand."""
-        self._arm.set_speed(self._home_speed)
+        """Leave the chunks for a slow move to the open hand."""
         self._hand.set_speed(self._home_speed)
 
-    def approach_ready(self, with_hand: bool) -> tuple[Array, Array]:
-        """Arm and hand setpoints of one tick of that move."""
-        arm = self._arm.approach(self._ready)
-        hand = self._hand.approach(open_hand()) if with_hand else self.hand_rad
-        return arm, hand
+    def approach_ready(self) -> Array:
+        """Hand setpoint of one cycle of that move, shape (12,)."""
+        return self._hand.approach(open_hand())
 
-    def arrived(self, now_s: float) -> bool:
-        """Whether that move has ended; if so, chunks are followed from here."""
-        goals = ((self._arm, self._ready), (self._hand, open_hand()))
-        for joints, goal in goals:
-            distance = float(np.abs(joints.position_rad - joints.limits.clip(goal)).max())
-            if distance > _ARRIVED_RAD or not joints.at_rest:
-                return False
-        self._arm.set_speed(1.0)
-        self._hand.set_speed(1.0)
-        self._rest(now_s)
-        return True
+    @property
+    def hand_arrived(self) -> bool:
+        """Whether that move has ended."""
+        distance = np.abs(self._hand.position_rad - self._hand.limits.clip(open_hand())).max()
+        return bool(distance < _ARRIVED_RAD and self._hand.at_rest)
 
-    def _rest(self, now_s: float) -> None:
-        if self._ensemble is not None:
-            self._ensemble.flush()
-        self._goal, self._fingers = self.arm_rad, self.hand_rad
-        pose = self._model.wrist_pose(self._goal)
-        wrist = np.concatenate([pose[:3, 3], quaternion_from_matrix(pose[:3, :3])])
-        self.timeline.rest_at(np.concatenate([wrist, self._fingers]), now_s)
-        self._sample, self.limit = None, ""
+    def _blend_for(self, offset: Array, rate: Array) -> float:
+        """Shortest change-over whose speed and, in motion, whose bend the arm can take.
+
+        A fade goes at most at ``1.5 offset / T`` and bends at most by ``6 offset / T^2 + 4 rate / T``; joints do about
+        what the wrist does over a lever. An arm at rest may begin any bend, as slowly as it takes.
+        """
+        gap_rad, gap_rad_s = _in_joints(offset), _in_joints(rate)
+        blend_s = min(1.5 * gap_rad / self._top_rad_s, _LONGEST_BLEND_S)
+        if self._resting:
+            return blend_s
+        bend = self._bend_rad_s2
+        bent_s = (2 * gap_rad_s + (4 * gap_rad_s**2 + 6 * gap_rad * bend) ** 0.5) / bend
+        return max(blend_s, min(bent_s * self._speed, _LONGEST_BEND_S))
 
     def _note(self, limit: str) -> None:
         self.limit = f"{self.limit}; {limit}" if self.limit else f"{self.side}: {limit}"
@@ -190,3 +219,8 @@ def _pose(value: Array) -> Array:
             [0.0, 0.0, 0.0, 1.0],
         ]
     )
+
+
+def _in_joints(change: Array) -> float:
+    """About how far joints go for a change of a target (19,) [rad]."""
+    return float(np.linalg.norm(change[:3])) / _LEVER_M + 2 * float(np.linalg.norm(change[3:7]))

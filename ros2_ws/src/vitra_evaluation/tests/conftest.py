@@ -20,7 +20,8 @@ from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.plan.schedule import Slot
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.runner import Order, Runner
+from vitra_evaluation.session.orders import Order
+from vitra_evaluation.session.runner import Runner
 from vitra_evaluation.session.trial import Command, Status
 from vitra_policy.errors import VitraError
 
@@ -43,6 +44,7 @@ class FakePort:
         self.news: list[Event] = []
         self.stop_cause = ""
         self.bag_works, self.start_fails = True, 0
+        self.start_error = VitraError("the policy is gone")
         self.outcome = lambda number: True
         self.started = 0
         self.running = False
@@ -67,7 +69,7 @@ class FakePort:
     def start(self, slot: Slot, plan: Plan, folder: Path) -> None:
         if self.start_fails:
             self.start_fails -= 1
-            raise VitraError("the policy is gone")
+            raise self.start_error
         self.started += 1
         self.running, self.began_s = True, self.clock_s
 
@@ -75,7 +77,9 @@ class FakePort:
         self.clock_s += 0.25
         over = self.automatic and self.clock_s - self.began_s >= self.duration_s
         success = over and self.outcome(self.started)
-        return Status(self.clock_s, self.stop_cause, success=success, failed=over and not success)
+        return Status(
+            self.clock_s, self.stop_cause, bool(self.stop_cause), success=success, failed=over and not success
+        )
 
     def now_s(self) -> float:
         return self.clock_s
@@ -149,7 +153,7 @@ class LivePort(FakePort):
 
     def status(self) -> Status:
         self._pause.wait(0.02)
-        return Status(self.now_s(), self.stop_cause)
+        return Status(self.now_s(), self.stop_cause, bool(self.stop_cause))
 
     def now_s(self) -> float:
         return time.monotonic()

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from vitra_evaluation import cli
+from vitra_evaluation.plan.file import _TOP
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.store import Outcome
+from vitra_evaluation.session.store import Outcome, TrialResult
 
 SMALL = Path(__file__).parent / "data/small.yaml"
 
@@ -38,29 +40,132 @@ def test_shipped_plans_go_by_name(monkeypatch: pytest.MonkeyPatch, capsys) -> No
     assert "Did you mean 'table2_sim'" in capsys.readouterr().err
 
 
-def test_void_and_rate_name_only_trials_that_were_made(small_plan, tmp_path: Path, monkeypatch, capsys) -> None:
-    session = Session.create(tmp_path / "s", small_plan)
-    session.store.begin(0)
+def judged(folder: Path, plan) -> Path:
+    """A session with one judged trial."""
+    session = Session.create(folder, plan)
+    session.store.finish(session.store.begin(0), TrialResult(Outcome.SUCCESS, "", 1.0, "ann", has_bag=True))
     session.close()
-    assert run(monkeypatch, "void", tmp_path / "s", "--trial", 7, "--reason", "x") == 2
+    return folder
+
+
+def test_void_rate_and_correct_name_only_trials_that_were_made(small_plan, tmp_path: Path, monkeypatch, capsys) -> None:
+    folder = judged(tmp_path / "s", small_plan)
+    assert run(monkeypatch, "void", folder, "--trial", 7, "--reason", "x") == 2
     assert "Unknown trial '7'" in capsys.readouterr().err
-    assert run(monkeypatch, "rate", tmp_path / "s", "--trial", 1, "--outcome", "FAIL", "--rater", "bob") == 0
-    session = Session.load(tmp_path / "s")
+    assert run(monkeypatch, "rate", folder, "--trial", 1, "--outcome", "FAIL", "--rater", "bob") == 0
+    assert run(monkeypatch, "correct", folder, "--trial", 1, "--label", "droped", "--reason", "slipped") == 2
+    assert "Did you mean 'dropped'" in capsys.readouterr().err
+    assert run(monkeypatch, "correct", folder, "--trial", 1, "--label", "dropped", "--reason", "slipped") == 0
+    session = Session.load(folder)
     assert session.store.ratings() == {1: {"bob": str(Outcome.FAIL)}}
+    assert session.store.attempts()[0].result.failure_code == "dropped"
     session.close()
 
 
-def test_seal_check_notices_an_edited_schedule_and_a_blind_report_is_refused(
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("void", "--trial", 1, "--reason", "x"),
+        ("rate", "--trial", 1, "--outcome", "FAIL", "--rater", "bob"),
+        ("correct", "--trial", 1, "--label", "dropped", "--reason", "x"),
+        ("report", "--unseal"),
+        ("resume", "--graph", "lockstep"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_nothing_changes_a_session_that_runs_or_whose_names_are_open(
+    small_plan, tmp_path: Path, monkeypatch, capsys, words: tuple
+) -> None:
+    folder = judged(tmp_path / "s", small_plan)
+    running = Session.load(folder)
+    running.hold()
+    before = len(running.store.entries)
+    assert run(monkeypatch, words[0], folder, *words[1:]) == 2
+    assert "Another vitra-eval" in capsys.readouterr().err
+    assert len(running.store.entries) == before
+    running.close()
+    if words[0] == "report":
+        return
+    assert run(monkeypatch, "report", folder, "--unseal") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, words[0], folder, *words[1:]) == 2
+    said = capsys.readouterr().err
+    assert "names of this session are open" in said or "has been unsealed" in said
+
+
+def test_verify_notices_an_edited_plan_and_a_blind_report_is_refused(
     small_plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    Session.create(tmp_path / "s", small_plan).close()
-    assert run(monkeypatch, "seal-check", tmp_path / "s") == 0
-    assert "0 of 6 trials count; sealed" in capsys.readouterr().err
+    session = Session.create(tmp_path / "s", small_plan)
+    anchor = session.store.anchor
+    session.close()
+    assert run(monkeypatch, "verify", tmp_path / "s", "--anchor", anchor) == 0
+    assert "1 anchors fit" in capsys.readouterr().err
     assert run(monkeypatch, "report", tmp_path / "s") == 2
     assert "rates stay hidden" in capsys.readouterr().err
     (tmp_path / "s/plan.yaml").write_text(SMALL.read_text().replace("seed: 3", "seed: 4"))
-    assert run(monkeypatch, "seal-check", tmp_path / "s") == 2
-    assert "was changed after it was locked" in capsys.readouterr().err
+    assert run(monkeypatch, "verify", tmp_path / "s") == 1
+    assert "the plan or the schedule was edited" in capsys.readouterr().err
+
+
+def test_the_written_plan_is_good_and_documents_every_key(tmp_path: Path, monkeypatch, capsys) -> None:
+    plan = tmp_path / "mine.yaml"
+    assert run(monkeypatch, "init", plan) == 0
+    assert run(monkeypatch, "plan", plan) == 0
+    assert "declared comparisons: ours - baseline" in capsys.readouterr().err
+    assert run(monkeypatch, "init", plan) == 2  # never overwritten
+    text = plan.read_text()
+    for key in (*_TOP, "policy", "options", "words", "sim_task", "seed", "point_m", "note", "picture", "side",
+                "instruction", "milestones", "task", "condition", "layouts", "trials", "pairs", "alpha"):  # fmt: skip
+        assert f"{key}:" in text, key
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('noise_m: "0.05"', 'noise_m: "much"', "policy 'two' cannot be made"),
+        ('noise_m: "0.05"', 'noise: "0.05"', "policy 'two' cannot be made"),
+        ("{policy: expert}", "{policy: vitra, options: {checkpoint: nowhere/at_all}}", "policy 'one' cannot be made"),
+    ],
+)
+def test_plan_refuses_what_run_would_refuse(
+    tmp_path: Path, monkeypatch, capsys, old: str, new: str, reason: str
+) -> None:
+    assert old in SMALL.read_text()
+    plan = tmp_path / "bad.yaml"
+    plan.write_text(SMALL.read_text().replace(old, new))
+    for words in (("plan", plan), ("run", plan, "--out", tmp_path / "s", "--graph", "lockstep")):
+        assert run(monkeypatch, *words) == 2
+        assert reason in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
+def test_two_counts_are_compared_in_a_line(monkeypatch, capsys) -> None:
+    assert run(monkeypatch, "compare", "17/20", "14/20") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "No difference between 17/20 and 14/20 was shown (15 points, 95 % interval -11 to +39, p = 0.29)" in said
+    assert "132 trials of each would show it" in said
+    assert run(monkeypatch, "compare", "38/40", "20/40") == 0
+    assert "38/40 is better than 20/40" in capsys.readouterr().err
+    assert run(monkeypatch, "compare", "21/20", "14/20") == 2
+    assert "impossible" in capsys.readouterr().err
+
+
+def test_power_says_how_many_trials_show_which_difference(monkeypatch, capsys) -> None:
+    assert run(monkeypatch, "power", "--baseline", "0.7") == 0
+    assert "70 % and 85 %: 132" in capsys.readouterr().err
+    assert run(monkeypatch, "power", "--baseline", "0.7", "--trials", 40) == 0
+    assert "differences of 31 points and more" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch, capsys) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("vitra_evaluation.session.folder.write_durably", full)
+    assert run(monkeypatch, "run", SMALL, "--out", tmp_path / "s", "--graph", "lockstep") == 2
+    assert "Make room on its disk" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "s").exists()
 
 
 def test_the_readme_lists_every_key() -> None:

@@ -22,12 +22,36 @@ class SessionError(VitraError):
     """A session folder that cannot be used that way."""
 
 
+class SessionHeldError(SessionError):
+    """Another program has the session in hand."""
+
+
+class UnsealedError(SessionError):
+    """The names are open: what would change a result comes too late."""
+
+
+class JournalBusyError(SessionError):
+    """Another program keeps the journal locked."""
+
+
+class DiskFullError(SessionError):
+    """No room for the record."""
+
+
+class DamagedError(SessionError):
+    """A file of the session that is not what was written."""
+
+
 class SealError(VitraError):
     """The seal is broken, missing, or must not be opened yet."""
 
 
 class RefusedError(VitraError):
     """A command that does not fit the present phase of the trial."""
+
+
+class NotRecordingError(VitraError):
+    """The recording of a trial did not begin; the policy has no part in it."""
 
 
 class PreflightError(VitraError):

@@ -56,7 +56,7 @@ def run(args: Args) -> int:
     begun_s = time.monotonic()
     shutil.rmtree(args.out, ignore_errors=True)
     command = [sys.executable, "-m", "vitra_evaluation.cli"]
-    options = ["--graph", args.graph, "--no-report"]
+    options = ["--graph", args.graph, "--report", "False"]
     process = subprocess.Popen([*command, "run", args.plan, "--out", str(args.out), *options])
     if args.kill_after and kill_while_running(process, args.out, args.kill_after):
         console.print("[bold]killed[/bold] in the middle of a trial; resuming")
@@ -87,7 +87,7 @@ def kill_while_running(process: subprocess.Popen[bytes], folder: Path, done: int
     database = folder / "session.sqlite"
     while process.poll() is None:
         time.sleep(_POLL_S)
-        if not database.is_file() or not (folder / "schedule.json").is_file():
+        if not database.is_file():
             continue
         store = Store(database)
         running = [a for a in store.attempts() if a.result is None and a.void_reason is None]

@@ -40,6 +40,7 @@ from vitra_runtime.actions import long_action_server
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopic, PolledTopics
+from vitra_runtime.timing import stamp_to_s
 
 _LOAD_PATIENCE_S = 2.0
 _WATCH_PERIOD_S = 0.1
@@ -57,6 +58,7 @@ class PolicyNode(StackNode[Parameters]):
         options = parse_options(self.params.policy_options)
         self._loader = PolicyLoader(lambda: create_policy(self.params.policy, options), self.params.policy)
         self._session, self._delay = RunSession(), DelayMeter()
+        self._step_s = 0.0
         self._worker: PolicyWorker | None = None
         self._subscriptions_of_run: list[Any] = []
         self._polled: PolledTopics | None = None
@@ -83,6 +85,7 @@ class PolicyNode(StackNode[Parameters]):
         sides, name = self.params.sides, self.params.calibration
         calibration = load_calibration(calibration_path(name))
         policy = self._loader.get(_LOAD_PATIENCE_S)
+        self._step_s = policy.metadata.step_s
         buffer = ObservationBuffer(
             sides,
             ObservedWrist(calibration, sides, self.params.arm_variant),
@@ -169,7 +172,9 @@ class PolicyNode(StackNode[Parameters]):
 
     def _on_executor(self, message: ExecutorState) -> None:
         if message.state == ExecutorState.TRACKING:
-            self._delay.report(message.chunk_sequence, message.first_step)
+            passed_s = stamp_to_s(message.header.stamp) - stamp_to_s(message.chunk_stamp)
+            late_s = passed_s - message.position_steps * self._step_s
+            self._delay.report(message.chunk_sequence, message.first_step, late_s)
         else:
             self._delay.clear()
 

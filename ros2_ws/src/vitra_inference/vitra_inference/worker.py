@@ -160,8 +160,9 @@ class PolicyWorker:
         committed = None
         if self._commits:
             committed = committed_prefix(
-                previous, sighting.frame.stamp_s, states.state, states.valid, self._delay.steps
-            )
+                previous, sighting.frame.stamp_s, states.state, states.valid, self._delay.steps,
+                late_s=self._delay.late_s(self._sequence),
+            )  # fmt: skip
         observation = self._buffer.observe(sighting, run.instruction, hands, committed)
         self._metadata.check(observation)
         assembled_s = time.monotonic()

@@ -80,3 +80,11 @@ def test_the_past_is_bounded_in_time_and_memory():
     nothing = PreRoll(0.0, 100)
     nothing.add(BY_NAME[ARM], ARM, 0, b"x")
     assert nothing.take(0) == []
+
+
+@pytest.mark.parametrize("step_ms", [500, -500])
+def test_a_clock_that_is_set_by_half_a_second_is_named(step_ms):
+    monitor = StreamMonitor()
+    feed(monitor, ARM, 200, 2)
+    now = feed(monitor, ARM, 200, 1, start_ms=2000, stamp=lambda t_ns: t_ns + step_ms * MS)
+    assert "its clock jumped 1 times" in " ".join(monitor.warnings(now))

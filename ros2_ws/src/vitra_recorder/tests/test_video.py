@@ -15,7 +15,7 @@ from vitra_recorder.images import compress_video
 from vitra_recorder.pipeline import ImageFormat, PipelineSettings, RecordingPipeline
 from vitra_recorder.topics import CAMERA, Kind, Topic
 from vitra_recorder.video import KEY_FRAME_EVERY, VIDEO_TYPE, VideoEncoder
-from vitra_training.bags.episodes import pictures as pictures_of
+from vitra_training.bags.content import pictures as pictures_of
 
 TOPIC = Topic(CAMERA, "sensor_msgs/msg/Image", kind=Kind.COLOR, rate_hz=30.0)
 

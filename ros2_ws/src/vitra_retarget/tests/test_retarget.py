@@ -122,6 +122,7 @@ def _with(index: int, value: float) -> np.ndarray:
         ({"actions": _with(3 * ACTION_DIM + 60, np.nan)}, errors.ChunkNotFiniteError, "step 3, dimension 9"),
         ({"actions": _with(5, np.inf)}, errors.ChunkNotFiniteError, "left"),
         ({"observed": np.full(ACTION_DIM, np.nan)}, errors.ChunkNotFiniteError, "observed"),
+        ({"observed": np.full(ACTION_DIM, 500.0)}, errors.ChunkImplausibleError, "millimetres"),
         ({"actions": _with(0, 0.9)}, errors.ChunkImplausibleError, "27.0 m/s"),
         ({"actions": _with(51, -1e30)}, errors.ChunkImplausibleError, "statistics"),
     ],

@@ -51,7 +51,7 @@ class Args:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """Outcome of one episode; times in seconds."""
+    """Outcome of one episode; times in seconds; `held`: times the arms were held before they would meet something."""
 
     task: str
     seed: int
@@ -60,6 +60,7 @@ class Episode:
     sim_s: float
     wall_s: float
     cpu_s: float
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Report:
         real_time_factor: Simulated time over CPU time: how much faster than real time on one core.
         real_time_factor_wall: Simulated time over wall clock time, on this machine with what else ran on it.
         rendered: Whether images were rendered.
+        episodes_held: In how many of them the arms were held before they would meet something.
         outcomes: Every episode.
     """
 
@@ -86,6 +88,7 @@ class Report:
     real_time_factor: float
     real_time_factor_wall: float
     rendered: bool
+    episodes_held: int
     outcomes: tuple[Episode, ...] = field(repr=False)
 
 
@@ -107,6 +110,7 @@ def run_episode(env: VitraSimEnv, policy: Policy, task: str, seed: int) -> Episo
         sim_s=round(env.world.time_s, 3),
         wall_s=round(time.perf_counter() - wall_s, 3),
         cpu_s=round(time.process_time() - cpu_s, 3),
+        held=env.chain.generator.holds,
     )
 
 
@@ -123,6 +127,7 @@ def summarize(policy: str, outcomes: list[Episode], rendered: bool) -> Report:
         real_time_factor=round(sim_s / max(float(np.sum([e.cpu_s for e in outcomes])), 1e-9), 2),
         real_time_factor_wall=round(sim_s / max(float(np.sum([e.wall_s for e in outcomes])), 1e-9), 2),
         rendered=rendered,
+        episodes_held=sum(e.held > 0 for e in outcomes),
         outcomes=tuple(outcomes),
     )
 
@@ -174,7 +179,8 @@ def main() -> int:
     console.print(
         f"[bold]{report.successes} of {report.episodes}[/bold] succeeded; {report.episode_s} s per episode; "
         f"{report.real_time_factor} x real time per core ({report.real_time_factor_wall} x by the wall clock)"
-        f"{', images rendered' if report.rendered else ''}. Report: {args.out}"
+        f"{', images rendered' if report.rendered else ''}; held before a collision in {report.episodes_held}. "
+        f"Report: {args.out}"
     )
     return 0 if report.success_rate >= 0.95 else 1
 

@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +34,8 @@ _TOKEN_WITHIN_S = 3.0
 _STATE_PERIOD_S = 0.1
 _STATE_AT_LEAST_S = 1.0
 _PICTURE_PERIOD_S = 0.1
-_MAX_MESSAGE_BYTES = 4096
+_MAX_MESSAGE_BYTES = 1 << 20
+_MAX_ORDER = 4096
 _MAX_TEXT = 500
 _REFUSED = 4401
 STALE = "Given before the last STOP, so not obeyed. Look, then give it again."
@@ -129,12 +130,19 @@ class ConsoleServer:
         token: what a console has to know.
         host: address to listen on.
         tcp_port: port to listen on; 0 takes a free one.
+        names: further host names to answer to, e.g. of a tunnel.
     """
 
     def __init__(
-        self, desk: Desk, presence: PresenceLike, token: str, host: str = "127.0.0.1", tcp_port: int = 8765
+        self,
+        desk: Desk,
+        presence: PresenceLike,
+        token: str,
+        host: str = "127.0.0.1",
+        tcp_port: int = 8765,
+        names: Iterable[str] = (),
     ) -> None:
-        self._desk, self._presence = desk, presence
+        self._desk, self._presence, self._names = desk, presence, tuple(names)
         self._pages = dict(desk.pages) | {
             "/base.js": Page(STATIC / "base.js", "text/javascript"),
             "/base.css": Page(STATIC / "base.css", "text/css"),
@@ -203,7 +211,7 @@ class ConsoleServer:
             await serving.cleanup()
 
     async def _page(self, request: web.Request) -> web.Response:
-        if not host_fits(request.headers.get("Host"), self._host, self.port):
+        if not host_fits(request.headers.get("Host"), self._host, self.port, self._names):
             raise web.HTTPMisdirectedRequest
         page = self._pages[request.path]
         return web.Response(
@@ -212,7 +220,9 @@ class ConsoleServer:
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         host = request.headers.get("Host")
-        if not host_fits(host, self._host, self.port) or not origin_fits(request.headers.get("Origin"), host):
+        if not host_fits(host, self._host, self.port, self._names) or not origin_fits(
+            request.headers.get("Origin"), host
+        ):
             raise web.HTTPForbidden
         socket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE_BYTES, heartbeat=2.0, compress=False)
         await socket.prepare(request)
@@ -243,6 +253,9 @@ class ConsoleServer:
         return isinstance(said, dict) and token_fits(said.get("token"), self._token)
 
     async def _hear(self, client: _Client, text: str) -> None:
+        if len(text) > _MAX_ORDER:
+            await self._answer(client, f"That is too long to be an order: {len(text)} characters of {_MAX_ORDER}.")
+            return
         try:
             said = json.loads(text)
             what = str(said.get("do", ""))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME, Pace, Switchboard
+from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME, Switchboard
 from vitra_evaluation.blinding.blinding_key import open_seal
 from vitra_evaluation.plan.plan import Latency, Plan
 from vitra_evaluation.session.folder import ACTIVE_NAME, Session
@@ -165,44 +165,3 @@ def test_a_policy_that_talks_is_not_heard(board, capfd: pytest.CaptureFixture[st
     assert all(f"{name} {word}" in sealed for word in ("begins", "prints", "warns", "logs"))
     assert (folder / LOG_NAME).stat().st_mode & 0o777 == 0o600
     assert logging.getLogger().handlers is handlers
-
-
-def answered_s(pace: Pace, now: list[float], times_s: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Durations of answers as the robot sees them, policies taking turns."""
-    found: dict[str, list[float]] = {name: [] for name in times_s}
-    for row in zip(*times_s.values(), strict=True):
-        for name, took_s in zip(times_s, row, strict=True):
-            begun_s, now[0] = now[0], now[0] + took_s
-            pace.note(name, took_s)
-            pace.wait(name, begun_s)
-            found[name].append(now[0] - begun_s)
-    return {name: np.array(values) for name, values in found.items()}
-
-
-def test_not_even_the_spread_of_answer_times_tells_who_answers() -> None:
-    rng, now = np.random.default_rng(2), [0.0]
-    pace = Pace(True, lambda: now[0], lambda s: now.__setitem__(0, now[0] + s), seed=3)
-    times_s = {"fast": rng.gamma(4, 0.002, 3000), "slow": 0.08 + rng.gamma(4, 0.01, 3000)}
-    seen = answered_s(pace, now, times_s)
-    late = {name: float(np.mean(values > 1.02 * np.median(values))) for name, values in seen.items()}
-    assert late["fast"] == pytest.approx(late["slow"], abs=0.02)
-    assert late["slow"] > 0.05  # there is a tail to be told by
-    for quantile in (0.1, 0.5, 0.9, 0.95, 0.99):
-        fast, slow = (float(np.quantile(seen[name], quantile)) for name in ("fast", "slow"))
-        assert fast == pytest.approx(slow, rel=0.05), quantile
-    # Before the answers were held back, the two were easy to tell apart.
-    assert np.median(times_s["slow"]) > 10 * np.median(times_s["fast"])
-
-
-def test_answers_come_at_the_pace_of_the_slowest() -> None:
-    now, slept = [0.0], []
-    pace = Pace(True, lambda: now[0], slept.append)
-    for _ in range(20):
-        pace.note("fast", 0.01)
-        pace.note("slow", 0.10)
-    for name, took in (("fast", 0.01), ("slow", 0.10)):
-        now[0] = took
-        pace.wait(name, 0.0)
-    assert slept == [pytest.approx(0.09)]
-    Pace(False, lambda: 0.0, slept.append).wait("fast", 0.0)
-    assert len(slept) == 1

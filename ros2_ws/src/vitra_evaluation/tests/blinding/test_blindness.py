@@ -15,6 +15,7 @@ from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME, Swi
 from vitra_evaluation.blinding.blinding_key import SEAL_NAME, open_seal
 from vitra_evaluation.blinding.perturbed_expert import make_handicapped_expert
 from vitra_evaluation.console.state import page_state
+from vitra_evaluation.errors import SessionError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.runner import Runner, View
@@ -98,12 +99,16 @@ def test_nothing_before_the_report_tells_the_policies_apart(tmp_path: Path, capf
 @pytest.mark.parametrize(
     "leak",
     [
-        lambda chunk, name: dataclasses.replace(chunk, policy_id=f"expert {name}"),
         lambda chunk, name: dataclasses.replace(chunk, step_s=0.05 if name == "one" else 0.06),
         lambda chunk, name: dataclasses.replace(chunk, actions=chunk.actions[: 16 if name == "one" else 12]),
     ],
-    ids=["policy id", "step", "steps"],
+    ids=["step", "steps"],
 )
 def test_a_switchboard_that_leaks_is_caught(tmp_path: Path, leak: Leak) -> None:
     told = sit(tmp_path / "session", leak)
     assert leaks(tmp_path / "session", told)
+
+
+def test_answers_that_are_not_signed_with_the_trials_alias_do_not_count(tmp_path: Path) -> None:
+    with pytest.raises(SessionError, match=r"the bag holds answers of another trial \(expert (one|two)\)"):
+        sit(tmp_path / "session", lambda chunk, name: dataclasses.replace(chunk, policy_id=f"expert {name}"))

@@ -10,13 +10,15 @@ import pytest
 from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME
 from vitra_evaluation.blinding.blinding_key import open_seal
 from vitra_evaluation.errors import SealError, SessionError
+from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.report.data import collect
 from vitra_evaluation.report.write import write_report
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.runner import Runner
-from vitra_evaluation.session.store import Outcome
+from vitra_evaluation.session.store import Outcome, TrialResult
 from vitra_evaluation.stats.intervals import wilson
+from vitra_policy.errors import VitraError
 
 
 def finished(plan: Plan, folder: Path, port) -> Session:
@@ -114,6 +116,178 @@ def test_chunks_of_different_length_are_a_warning(small_plan: Plan, tmp_path: Pa
     (tmp_path / LATENCY_NAME).write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = (write_report(session).parent / "report.md").read_text()
     assert "Chunks differ in length (one: 16 x 33 ms; two: 50 x 20 ms)" in text
+    session.close()
+
+
+def test_starts_that_failed_are_in_the_denominator(small_plan: Plan, tmp_path: Path, fake_port) -> None:
+    """A policy that starts three times in six and then always succeeds has not succeeded always."""
+    session = Session.create(tmp_path, small_plan)
+    names, start = open_seal(tmp_path).names, fake_port.start
+    tries: list[str] = []
+
+    def sometimes(slot, *a: object) -> None:
+        if names[slot.alias] == "two":
+            tries.append(slot.alias)
+            if len(tries) % 2:
+                raise VitraError("out of memory")
+        start(slot, *a)
+
+    fake_port.start = sometimes
+    Runner(session, fake_port).run()
+    figures = json.loads((write_report(session).parent / "report.json").read_text())
+    assert {c["policy"]: (c["k"], c["n"]) for c in figures["cells"]} == {"one": (3, 3), "two": (1, 3)}
+    assert figures["begun"]["two"] == {
+        "begun": 3, "counted": 3, "no_start": 2, "void_person": 0, "void_machine": 0, "no_bag": 0,
+    }  # fmt: skip
+    assert figures["failures"]["two"] == {"no_start": 2}
+    session.close()
+
+
+def test_notes_and_corrections_are_in_the_page_and_formulas_are_not_in_the_table(
+    small_plan: Plan, tmp_path: Path, fake_port
+) -> None:
+    session = Session.create(tmp_path, small_plan)
+    evil = '=HYPERLINK("http://evil.example";"open me")'
+    for slot in session.schedule.slots:
+        attempt = session.store.begin(slot.index)
+        note = evil if slot.index == 0 else "\t@SUM(A1)" if slot.index == 1 else "slipped at the rim"
+        result = TrialResult(Outcome.FAIL, "time limit", 1.0, "-ann", "dropped", note, has_bag=True)
+        session.store.finish(attempt, result)
+    session.store.correct(6, Outcome.SUCCESS, "", "+ it was in the box", "ann")
+    page = write_report(session).read_text()
+    assert "slipped at the rim" in page
+    assert "it was in the box" in page
+    rows = list(csv.DictReader((tmp_path / "report/trials.csv").open()))
+    assert rows[0]["note"] == f"'{evil}"
+    assert rows[1]["note"].startswith("'")
+    assert rows[0]["judge"] == "'-ann"
+    for row in rows:
+        assert not any(value.lstrip()[:1] in tuple("=+-@") and not _number(value) for value in row.values() if value)
+    session.close()
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def test_what_was_not_measured_is_not_zero(small_plan: Plan, tmp_path: Path, fake_port) -> None:
+    session = finished(small_plan, tmp_path, fake_port)
+    row = json.loads((write_report(session).parent / "report.json").read_text())["trials"][0]
+    for name in ("camera_hz", "images_dropped", "chunks", "stops", "answer_ms_p50", "starved"):
+        assert row[name] is None, name
+    assert row["joint_path_rad"] > 0
+    session.close()
+
+
+def recorded(plan: Plan, folder: Path, pairs: int | None = None) -> Session:
+    """As `finished`, written straight into the record, without bags: many trials in no time."""
+    session = Session.create(folder, plan)
+    names = open_seal(folder).names
+    for slot in session.schedule.slots[: None if pairs is None else pairs * len(plan.policies)]:
+        outcome = Outcome.SUCCESS if names[slot.alias] == "one" else Outcome.FAIL
+        result = TrialResult(outcome, "", 1.0, "ann", "" if outcome is Outcome.SUCCESS else "dropped", has_bag=True)
+        session.store.finish(session.store.begin(slot.index), result)
+    return session
+
+
+def with_comparisons(text: str, more: str, trials: int) -> Plan:
+    return parse_plan(text.replace("trials: 3", f"trials: {trials}") + more, None)
+
+
+def test_only_a_declared_comparison_says_better(small_plan: Plan, tmp_path: Path) -> None:
+    three = "  three: {policy: handicapped_expert, options: {noise_m: '0.09'}}\nobjects:"
+    text = small_plan.text.replace("objects:", three, 1)
+    plan = with_comparisons(text, "comparisons: {pairs: [[two, one]], alpha: 0.05}\n", 12)
+    session = recorded(plan, tmp_path)
+    path = write_report(session)
+    figures = json.loads((path.parent / "report.json").read_text())
+    said = {(c["first"], c["second"]): (c["declared"], c["is_shown"], c["verdict"]) for c in figures["comparisons"]}
+    assert said["two", "one"][:2] == (True, True)
+    assert said["two", "one"][2].startswith("one is better than two")
+    assert said["one", "three"][:2] == (False, False)
+    assert "was not declared before the session" in said["one", "three"][2]
+    assert "is better" not in said["two", "three"][2]
+    letters = {e["policy"]: e["letters"] for e in figures["letters"]}
+    assert not set(letters["one"]) & set(letters["two"])
+    assert "one is better than two" in path.read_text()
+    session.close()
+
+
+def test_too_few_trials_say_what_they_could_have_shown(small_plan: Plan, tmp_path: Path, fake_port) -> None:
+    session = finished(small_plan, tmp_path, fake_port)
+    verdict = json.loads((write_report(session).parent / "report.json").read_text())["comparisons"][0]["verdict"]
+    assert verdict.startswith("No difference between one and two was shown (100 points")
+    assert "So few trials cannot show any difference at all" in verdict
+    session.close()
+
+
+def test_a_session_that_stopped_early_says_that_it_overstates(small_plan: Plan, tmp_path: Path) -> None:
+    session = recorded(with_comparisons(small_plan.text, "sequential: {alpha: 0.05}\n", 40), tmp_path, pairs=9)
+    path = write_report(session)
+    figures = json.loads((path.parent / "report.json").read_text())
+    low, high = figures["comparisons"][0]["anytime_interval"]
+    assert 0 < low < figures["comparisons"][0]["difference"] <= high <= 1.0
+    assert low < figures["comparisons"][0]["difference_interval"][0]
+    assert "looks larger than it is" in (path.parent / "report.md").read_text()
+    session.close()
+
+
+def test_blocks_that_share_a_start_state_are_a_warning(small_plan: Plan, tmp_path: Path) -> None:
+    text = small_plan.text.replace("robot: sim", "robot: real").replace("{seed: 1}", "{point_m: [0.4, -0.1, 0.8]}")
+    text = text.replace("{seed: 2}", "{point_m: [0.4, -0.2, 0.8]}").replace(", sim_task: place_cube_in_box", "")
+    session = recorded(parse_plan(text, None), tmp_path)
+    path = write_report(session)
+    figures = json.loads((path.parent / "report.json").read_text())
+    assert figures["starts"] == {"blocks": 3, "different": 2}
+    assert figures["comparisons"][0]["p_by_start"] == 0.5  # two start states that agree
+    assert "3 blocks share 2 start states" in (path.parent / "report.md").read_text()
+    session.close()
+
+
+def test_missed_answers_and_lopsided_voids_are_warnings(small_plan: Plan, tmp_path: Path) -> None:
+    session = Session.create(tmp_path, small_plan)
+    names = open_seal(tmp_path).names
+    for slot in session.schedule.slots:
+        if names[slot.alias] == "two":
+            for _ in range(3):
+                session.store.void(session.store.begin(slot.index), "it looked bad", "ann")
+        good = TrialResult(Outcome.SUCCESS, "", 1.0, "ann", has_bag=True)
+        session.store.finish(session.store.begin(slot.index), good)
+    rows = [{"alias": a, "answer_s": [0.1], "late": int(n == "two"), "chunk": ""} for a, n in names.items()]
+    (tmp_path / LATENCY_NAME).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = (write_report(session).parent / "report.md").read_text()
+    assert "The answer schedule was missed (two 3 times)" in text
+    assert "made again are not shared out evenly (one 0, two 9)" in text
+    session.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_report_can_be_read_at_every_width(
+    browser, small_plan: Plan, tmp_path: Path, fake_port, width: int
+) -> None:
+    text = small_plan.text.replace("  place:", "  a_task_with_quite_a_long_name_to_read:")
+    text = text.replace("task: place,", "task: a_task_with_quite_a_long_name_to_read,")
+    session = recorded(parse_plan(text, None), tmp_path)
+    path = write_report(session)
+    context = browser.new_context(viewport={"width": width, "height": 740})
+    page = context.new_page()
+    page.goto(path.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for what in (".row .label", ".row span", "td"):
+        sizes = page.evaluate(
+            "(what) => [...document.querySelectorAll(what)].filter((e) => e.textContent && e.offsetWidth).map((e) =>"
+            " [parseFloat(getComputedStyle(e).fontSize), e.scrollWidth - e.clientWidth])",
+            what,
+        )
+        assert sizes
+        assert min(size for size, _ in sizes) >= 14
+        assert max(cut for _, cut in sizes) <= 1
+    page.screenshot(path=tmp_path / f"report_{width}.png", full_page=True)
+    context.close()
     session.close()
 
 

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from vitra_evaluation.errors import SessionError
+from vitra_evaluation.errors import NotRecordingError, SessionError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.runner import Order, Runner, View
+from vitra_evaluation.session.orders import Order
+from vitra_evaluation.session.runner import Runner, View
 from vitra_evaluation.session.sequential_stop import Verdict, session_decision
 from vitra_evaluation.session.store import Outcome
 from vitra_evaluation.session.trial import Command, Phase
+from vitra_policy.errors import VitraError
 
 
 def test_an_unattended_session_runs_to_its_end(small_plan: Plan, tmp_path: Path, fake_port) -> None:
@@ -73,11 +75,44 @@ def test_a_trial_without_a_bag_is_made_again_and_not_for_ever(small_plan: Plan, 
     session.close()
 
 
-def test_a_trial_that_cannot_start_is_voided_and_made_again(small_plan: Plan, tmp_path: Path, fake_port) -> None:
+def test_a_policy_that_cannot_be_started_has_failed_its_trial(small_plan: Plan, tmp_path: Path, fake_port) -> None:
     session = Session.create(tmp_path, small_plan)
     fake_port.start_fails = 2
     assert Runner(session, fake_port).run()
-    assert [a.void_reason is not None for a in session.store.attempts()][:3] == [True, True, False]
+    attempts = session.store.attempts()
+    assert [a.slot for a in attempts] == [0, 1, 2, 3, 4, 5]
+    assert [a.result.failure_code for a in attempts] == ["no_start", "no_start", "", "", "", ""]
+    assert all(a.counts for a in attempts)
+    session.close()
+
+
+def test_a_recorder_that_cannot_be_started_is_none_of_the_policys_doing(
+    small_plan: Plan, tmp_path: Path, fake_port
+) -> None:
+    session = Session.create(tmp_path, small_plan)
+    fake_port.start_fails, fake_port.start_error = 2, NotRecordingError("the disk is full")
+    assert Runner(session, fake_port).run()
+    attempts = session.store.attempts()
+    assert [a.slot for a in attempts] == [0, 0, 0, 1, 2, 3, 4, 5]
+    assert ["could not start" in (a.void_reason or "") for a in attempts[:3]] == [True, True, False]
+    session.close()
+
+
+def test_a_start_that_a_stop_prevented_is_made_again(small_plan: Plan, tmp_path: Path, fake_port) -> None:
+    session = Session.create(tmp_path, small_plan)
+    runner = Runner(session, fake_port)
+    start = fake_port.start
+
+    def stopped(*a: object) -> None:
+        if fake_port.stops == 0:
+            fake_port.stop()
+            raise VitraError("the robot is not armed")
+        start(*a)
+
+    fake_port.start = stopped
+    assert runner.run()
+    assert "not armed" in session.store.attempts()[0].void_reason
+    assert session.store.attempts()[1].slot == 0
     session.close()
 
 
@@ -95,9 +130,8 @@ def test_automatic_events_are_kept_beside_the_trial(small_plan: Plan, tmp_path: 
     session = Session.create(tmp_path, small_plan)
     fake_port.news = [Event("starved", "2 times out of steps")]
     Runner(session, fake_port).run()
-    assert {"attempt": 1, "kind": "starved", "detail": "2 times out of steps"}.items() <= session.store.events()[
-        1
-    ].items()
+    news = [e for e in session.store.events() if e["kind"] == "starved"]
+    assert [(e["attempt"], e["detail"]) for e in news] == [(1, "2 times out of steps")]
     session.close()
 
 
@@ -109,9 +143,10 @@ class Person:
         self.runner = Runner(session, port, "ann", self._look)
 
     def _look(self, view: View) -> None:
-        if view.trial is None or any(t is view.trial and p is view.trial.phase for t, p in self._seen):
+        phase = view.trial.phase if view.trial else None
+        if any(t is view.trial and p is phase for t, p in self._seen) or (phase is None and not view.done):
             return
-        self._seen.append((view.trial, view.trial.phase))
+        self._seen.append((view.trial, phase))
         for order in self._answers(view):
             self.runner.give(order)
 
@@ -124,9 +159,13 @@ def orders(view: View) -> list[Order]:
     }.get(view.trial.phase, [])
 
 
+def leaving(view: View) -> list[Order]:
+    return orders(view) if view.trial else [Order(Command.QUIT)]
+
+
 def test_a_person_leads_through_an_attended_session(small_plan: Plan, tmp_path: Path, attended_port) -> None:
     session = Session.create(tmp_path, small_plan)
-    assert Person(session, attended_port, orders).runner.run()
+    assert Person(session, attended_port, leaving).runner.run()
     result = session.store.attempts()[0].result
     assert (result.judge, result.failure_code, result.note) == ("ann", "missed_grasp", "slipped")
     assert list(result.milestones) == ["reached"]

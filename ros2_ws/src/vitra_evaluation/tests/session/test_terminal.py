@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from vitra_evaluation.errors import RefusedError
 from vitra_evaluation.session.keys import ASKS, KeyReader, key_table
-from vitra_evaluation.session.runner import Order
+from vitra_evaluation.session.orders import Order, Seen, check_order
 from vitra_evaluation.session.store import Outcome
 from vitra_evaluation.session.terminal import Terminal
 from vitra_evaluation.session.trial import KEYS, Command, Phase
@@ -42,20 +43,21 @@ def typed() -> Typed:
 
 def test_every_order_has_a_key_and_every_key_an_order(typed: Typed) -> None:
     assert set(KEYS.values()) == set(Command)
-    answers = {Command.FAIL: "dropped\r", Command.VOID: "why\r", Command.SAFETY_STOP: "\r", Command.REARM: "y"}
+    answers = {Command.FAIL: "dropped\r", Command.VOID: "why\r", Command.SAFETY_STOP: "\r", Command.REARM: "y",
+               Command.CORRECT: "dropped: slipped\r"}  # fmt: skip
     for key, command in KEYS.items():
         typed(key, *answers.get(command, ""))
     given = [order.command for order in typed.orders]
     assert [command for command in given if command is not Command.END] == [
         command for command in KEYS.values() if command is not Command.END
     ]
-    assert given.count(Command.END) == 1 + len(ASKS)
+    assert given.count(Command.END) == len(ASKS)  # the key itself, and before every label with a text
     assert all(str(command) in key_table() for command in Command)
 
 
 def test_a_line_of_text_can_be_corrected(typed: Typed) -> None:
     typed("f", "dropped: slop", "\x7f\x7f", "ip\n")
-    assert typed.orders[-1] == Order(Command.FAIL, "dropped: slip")
+    assert typed.orders[-1] == Order(Command.FAIL, "dropped: slip", seen=Seen())
     assert "one of dropped, other" in typed.screen
 
 
@@ -78,6 +80,22 @@ def test_rearming_asks_once_more_and_anything_but_yes_leaves_it(typed: Typed) ->
 @pytest.mark.parametrize("sequence", ["\x1b[C", "\x1bOS", "\x1b[15~", "\x1bs"])
 def test_arrows_and_function_keys_are_no_orders(typed: Typed, sequence: str) -> None:
     assert typed(sequence) == []
+
+
+def test_capital_letters_are_the_same_orders(typed: Typed) -> None:
+    assert typed("G", "S") == [(Command.START, ""), (Command.SUCCESS, "")]
+
+
+def test_the_answer_to_a_question_is_about_the_trial_it_was_asked_for() -> None:
+    given: list[Order] = []
+    now = [Seen(trial="001A.1", phase="running")]
+    reader = KeyReader(given.append, lambda _: None, ("dropped",), lambda: now[0])
+    reader.feed("f")
+    now[0] = Seen(trial="001B.2", phase="running")  # the trial was voided from the console meanwhile
+    reader.feed("dropped\r")
+    assert given[-1].seen.trial == "001A.1"
+    with pytest.raises(RefusedError, match=r"was about trial 001A\.1, and this is 001B\.2"):
+        check_order(given[-1], now[0])
 
 
 class AtTerminal:

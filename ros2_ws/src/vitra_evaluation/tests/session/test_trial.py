@@ -11,6 +11,7 @@ from vitra_policy.errors import UnknownNameError
 def make(automatic: bool = False) -> Trial:
     trial = Trial(10.0, ("reached", "grasped"), ("missed_grasp", "other"), automatic)
     trial.passed_preflight()
+    trial.is_home()
     trial.was_reset()
     trial.begin(100.0)
     return trial
@@ -99,3 +100,34 @@ def test_nothing_can_be_labelled_before_it_runs(command: Command) -> None:
 
 def test_every_command_has_exactly_one_key() -> None:
     assert sorted(KEYS.values()) == sorted(Command)
+
+
+def test_the_scene_is_not_reset_while_the_arms_go_home() -> None:
+    trial = Trial(10.0, ("a",), ("other",))
+    trial.passed_preflight()
+    assert trial.phase is Phase.HOMING
+    with pytest.raises(RefusedError, match="phase 'homing'"):
+        trial.apply(Command.CONFIRM_RESET, 0.0)
+    trial.is_home()
+    trial.apply(Command.CONFIRM_RESET, 0.0)
+    trial.homes_again()  # and what was set up may have been knocked over
+    trial.is_home()
+    assert trial.phase is Phase.RESET
+
+
+@pytest.mark.parametrize("automatic", [True, False])
+def test_a_stop_that_a_person_pressed_is_a_question_not_a_safety_stop(automatic: bool) -> None:
+    trial = make(automatic)
+    trial.see(Status(101.0, stop_cause="operator_stop", stopped_by_person=True))
+    assert (trial.phase, trial.outcome) == (Phase.LABEL, None)
+    assert "Did the policy make it necessary?" in trial.question
+    trial.apply(Command.VOID, 102.0, "somebody came into the room")
+    assert trial.void_reason
+
+
+def test_a_stop_that_nobody_can_explain_is_void() -> None:
+    trial = make(automatic=True)
+    trial.attended = False
+    trial.see(Status(101.0, stop_cause="operator_stop", stopped_by_person=True))
+    assert trial.phase is Phase.SAVING
+    assert "nobody is there to say why" in trial.void_reason

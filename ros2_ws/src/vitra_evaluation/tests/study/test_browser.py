@@ -134,6 +134,7 @@ def rank(page, *models: str) -> None:
     order = shades(page)
     for model in models:
         page.click(f"figure[data-place='{order.index(model)}']")
+    page.wait_for_selector("#send:enabled", timeout=60_000)  # every video has been played to its end
 
 
 def progress(page, text: str) -> None:
@@ -193,8 +194,41 @@ def test_too_few_choices_cannot_be_sent_and_a_choice_can_be_taken_back(page) -> 
         page.keyboard.press("Enter")
     page.click("figure[data-place='0']")  # a fourth is not taken
     assert [page.inner_text(f"figure[data-place='{p}'] figcaption") for p in range(4)] == ["", "3rd", "2nd", "1st"]
-    assert page.is_enabled("#send")
+    page.wait_for_selector("#send:enabled", timeout=60_000)
     assert order
+
+
+def test_a_vote_waits_until_every_video_was_played_to_its_end(page, served: Served) -> None:
+    page.add_init_script("HTMLMediaElement.prototype.play = () => Promise.resolve(); window.held = true;")
+    page.reload()
+    page.evaluate("HTMLMediaElement.prototype.load = () => {}")
+    begin(page)
+    page.evaluate("for (const v of document.querySelectorAll('video')) { v.pause(); v.autoplay = false; }")
+    for place in range(3):
+        page.click(f"figure[data-place='{place}']")
+    if page.locator("figure.seen").count() < 4:
+        assert page.is_disabled("#send")
+    page.evaluate(
+        "for (const v of document.querySelectorAll('video')) v.currentTime = v.duration"
+    )  # dragged to the end
+    page.wait_for_function("[...document.querySelectorAll('video')].every((v) => v.ended)")
+    assert page.is_disabled("#send")
+    assert served.votes_asked_for == []
+
+
+def test_a_video_that_cannot_be_played_is_told_and_not_voted_on(browser, served: Served) -> None:
+    broken = served.videos / "base" / "pour.webm"
+    for item in ("pour", "sweep", "grasp"):
+        (served.videos / "base" / f"{item}.webm").write_bytes(b"no video")
+    assert broken.is_file()
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(served.link)
+    page.fill("#name", "ann")
+    page.click("#who button")
+    page.wait_for_selector("text=cannot be played here", timeout=60_000)
+    assert page.is_disabled("#send")
+    context.close()
 
 
 def test_a_double_click_on_next_votes_once(page, served: Served) -> None:

@@ -4,10 +4,12 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from vitra_evaluation.study.material import Study, StudyError, read_study
+from vitra_evaluation.study.material import Study, StudyError, check_playable, read_study
 from vitra_evaluation.study.scores import scores
 from vitra_evaluation.study.server import make_app
 from vitra_evaluation.study.votes import Vote, VoteBook, read_votes
@@ -46,6 +48,28 @@ def test_an_instruction_of_an_unknown_item_is_refused_with_its_line(study: Study
     (tmp_path / "videos/items.yaml").write_text("pour: a\nswep: b\n")
     with pytest.raises(StudyError, match=r"items.yaml:2: unknown item 'swep'. Did you mean 'sweep'"):
         read_study(tmp_path / "videos", "s")
+
+
+def test_videos_that_no_browser_plays_are_refused_by_name(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"base/grasp\.mp4: no picture can be read"):
+        check_playable(study)
+    for path in (tmp_path / "videos").glob("*/*.mp4"):
+        write_video(path, "mpeg4" if path.parent.name == "base" else "libx264")
+    with pytest.raises(StudyError, match=r"base/grasp\.mp4: codec") as caught:
+        check_playable(study)
+    assert "ours" not in str(caught.value)
+    for path in (tmp_path / "videos/base").glob("*.mp4"):
+        write_video(path, "libx264")
+    check_playable(study)
+
+
+def write_video(path: Path, codec: str) -> None:
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream(codec, rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(3):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        file.mux(stream.encode())
 
 
 def test_votes_are_by_place_once_per_page_and_survive_a_restart(study: Study, tmp_path: Path) -> None:
@@ -103,9 +127,12 @@ def test_pages_are_anonymous_and_need_the_token(study: Study, tmp_path: Path) ->
                 assert len(shown) == len(MODELS)
                 assert (await client.get(f"/video/ann/{page['item']}/9", headers=host)).status == 404
                 vote = f"/vote/ann/{page['item']}"
+                whole = {"ranking": [0, 1, 2], "seen": [0, 1, 2, 3]}
                 assert (await client.post(vote, headers=host, json=["a"])).status == 400
-                assert (await client.post(vote, headers=host, json=[0, 1, 2])).status == 200
-                assert (await client.post(vote, headers=host, json=[0, 1, 2])).status == 409
+                unseen = await client.post(vote, headers=host, json=whole | {"seen": [0, 2, 3]})
+                assert (unseen.status, "not seen: 2" in await unseen.text()) == (422, True)
+                assert (await client.post(vote, headers=host, json=whole)).status == 200
+                assert (await client.post(vote, headers=host, json=whole)).status == 409
             assert "item" not in await (await client.get("/page/ann", headers=host)).json()
 
     asyncio.run(story())

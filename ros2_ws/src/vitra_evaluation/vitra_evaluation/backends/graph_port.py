@@ -18,6 +18,7 @@ from std_srvs.srv import Trigger
 from vitra_bringup.graph_client import GraphClient, GraphError
 from vitra_console.wrist_paths import FRESH_S, draw_paths, wrist_paths_px
 from vitra_evaluation.backends.port import Check, Event
+from vitra_evaluation.errors import NotRecordingError
 from vitra_evaluation.plan.plan import Plan, Robot
 from vitra_evaluation.plan.schedule import Slot
 from vitra_evaluation.session.trial import Status
@@ -29,6 +30,7 @@ _CAMERA_HZ = 30.0
 _MIN_RATE_SHARE = 0.5
 _MIN_FREE_GB = 2.0
 _STEP_S = 0.05
+_BY_A_PERSON = "operator_stop"
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
@@ -70,6 +72,11 @@ class GraphPort:
         return self._robot is Robot.SIM
 
     @property
+    def stops(self) -> int:
+        """Stops that the supervisor has reported."""
+        return len(self._client.stops)
+
+    @property
     def safety(self) -> SafetyState | None:
         """The supervisor's last word."""
         return self._client.safety
@@ -106,7 +113,7 @@ class GraphPort:
         """New start state of the simulated world; on the robot a person sets it up."""
         if not self.automatic:
             return
-        task, seed = plan.object(slot.thing).sim_task, plan.layout(slot.layout).seed
+        task, seed = plan.object(slot.thing).sim_task, slot.seed
         self._client.reset_sim(task, seed)
         asked_s = self._client.node.get_clock().now().nanoseconds * 1e-9
         self._client.wait_for(
@@ -125,7 +132,10 @@ class GraphPort:
         """Begin to record, then let the policy run."""
         self._stops_at_start = len(self._client.stops)
         self._limits.clear()
-        self._recording = Path(self._client.trigger("recorder/start", 10.0))
+        try:
+            self._recording = Path(self._client.trigger("recorder/start", 10.0))
+        except GraphError as error:
+            raise NotRecordingError(str(error)) from error
         self._result = None
         self._handle = self._client.start_policy(plan.instruction(slot.task, slot.thing), plan.time_limit_s + 5.0)
         result = self._handle.get_result_async()
@@ -142,6 +152,7 @@ class GraphPort:
         return Status(
             now_s=self.now_s(),
             stop_cause=cause,
+            stopped_by_person=bool(stops) and stops[0].stop_cause == _BY_A_PERSON,
             policy_ended=f"{ended.termination_reason} {ended.detail}".strip() if ended else "",
             success=bool(sim and sim.success),
             failed=bool(sim and sim.failed),

@@ -33,7 +33,7 @@ class LockstepPort:
         self._env = VitraSimEnv(image_size=(424, 240) if render else None, time_limit_s=time_limit_s + 1.0)
         self._observation: Observation | None = None
         self._info: dict[str, Any] = {}
-        self._ended = ""
+        self.stops = 0
         self._bag: LockstepBag | None = None
         self._instruction = ""
 
@@ -51,7 +51,7 @@ class LockstepPort:
 
     def stop(self) -> None:
         """End the run."""
-        self._ended = "stopped by the operator"
+        self.stops += 1
 
     def home(self) -> None:
         """A reset does that."""
@@ -59,12 +59,12 @@ class LockstepPort:
     def reset(self, slot: Slot, plan: Plan) -> None:
         """Put the simulation into the slot's start state."""
         task = plan.object(slot.thing).sim_task
-        self._observation, _ = self._env.reset(seed=plan.layout(slot.layout).seed, options={"task": task})
-        self._info, self._ended = {}, ""
+        self._observation, _ = self._env.reset(seed=slot.seed, options={"task": task})
+        self._info = {}
 
     def start(self, slot: Slot, plan: Plan, folder: Path) -> None:
         """Begin the recording and the policy's run."""
-        self._instruction = plan.instruction(slot.task, slot.thing)
+        self._instruction, self._stops_before = plan.instruction(slot.task, slot.thing), self.stops
         self._bag = LockstepBag(folder / "bag")
         self._policy.reset()
 
@@ -81,7 +81,8 @@ class LockstepPort:
         self._observation, _, _, _, self._info = self._env.step(chunk, observation)
         return Status(
             now_s=self.now_s(),
-            policy_ended=self._ended,
+            stop_cause="operator_stop" if self.stops > self._stops_before else "",
+            stopped_by_person=True,
             success=bool(self._info["success"]),
             failed=bool(self._info["failed"]),
             reason=str(self._info["reason"]),

@@ -51,8 +51,14 @@ def joint_speed(stamps_s: Array, positions_rad: Array) -> Array:
     return np.asarray(np.linalg.norm(np.diff(even, axis=0), axis=1) * _RATE_HZ)
 
 
+def chunk_signatures(bag: Path) -> set[str]:
+    """Who signed the answers of a bag: the alias of its trial, and nobody else."""
+    with bag_report.open_bag(bag) as reader:
+        return {str(m.policy_id) for _, _, m in bag_report.messages(reader, ("hand_action_chunk",))}
+
+
 def bag_measures(bag: Path) -> dict[str, float | None]:
-    """Figures of a trial; None where the bag has nothing to compute one from.
+    """Figures of a trial; None where the bag has nothing to compute one from: not measured is not zero.
 
     Raises:
         VitraError: there is no bag.
@@ -63,7 +69,7 @@ def bag_measures(bag: Path) -> dict[str, float | None]:
     starved: list[int] = []
     limited = 0
     with bag_report.open_bag(bag) as reader:
-        total = reader.message_count
+        total, there = reader.message_count, {c.topic.lstrip("/") for c in reader.connections if c.msgcount}
         for topic, _, message in bag_report.messages(reader, ("arm/joint_states", "executor_state")):
             if topic.endswith("executor_state"):
                 starved.append(int(message.starved))
@@ -71,20 +77,26 @@ def bag_measures(bag: Path) -> dict[str, float | None]:
             else:
                 stamps.setdefault(topic, []).append(message.header.stamp.sec + message.header.stamp.nanosec * 1e-9)
                 positions.setdefault(topic, []).append(np.asarray(message.position))
+
+    def if_there(suffix: str, value: float) -> float | None:
+        return float(value) if any(topic.endswith(suffix) for topic in there) else None
+
     speeds = [joint_speed(np.array(stamps[t]), np.array(positions[t])) for t in sorted(stamps)]
     moving = max(speeds, key=lambda s: float(s.sum()), default=np.zeros(0))
     smoothness = sparc(moving, _RATE_HZ)
+    path_rad = round(float(moving.sum() / _RATE_HZ), 4)
     return {
         "messages": float(total),
         "sparc": None if np.isnan(smoothness) else round(smoothness, 4),
-        "joint_path_rad": round(float(moving.sum() / _RATE_HZ), 4),
+        "joint_path_rad": path_rad if len(moving) else None,
         "observation_to_setpoint_ms_p50": summary["observation_to_setpoint_ms_p50"],
         "observation_to_setpoint_ms_p99": summary["observation_to_setpoint_ms_p99"],
-        "answer_ms_p50": summary["policy_inference_ms_p50"],
-        "chunks": float(summary["chunks"]),
-        "camera_hz": summary["camera_hz"],
-        "images_dropped": float(summary["images_dropped"]),
+        # The lockstep simulation has no clock to time answers by, and the robot's chunks always say how long they took.
+        "answer_ms_p50": summary["policy_inference_ms_p50"] or None,
+        "chunks": if_there("hand_action_chunk", summary["chunks"]),
+        "camera_hz": if_there("color/camera_info", summary["camera_hz"]),
+        "images_dropped": if_there("color/camera_info", summary["images_dropped"]),
         "starved": float(starved[-1] - starved[0]) if starved else None,
         "in_limit_share": round(limited / len(starved), 4) if starved else None,
-        "stops": float(summary["stops"]),
+        "stops": if_there("safety_state", summary["stops"]),
     }

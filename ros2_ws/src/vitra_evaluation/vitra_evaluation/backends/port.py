@@ -36,6 +36,11 @@ class TrialPort(Protocol):
         """Whether it resets the scene and judges by itself."""
         ...
 
+    @property
+    def stops(self) -> int:
+        """How many stops there have been so far, whoever caused them."""
+        ...
+
     def checks(self) -> list[Check]:
         """Everything that must be green before a trial."""
         ...
@@ -61,7 +66,12 @@ class TrialPort(Protocol):
         ...
 
     def start(self, slot: Slot, plan: Plan, folder: Path) -> None:
-        """Begin to record, then let the policy run."""
+        """Begin to record, then let the policy run.
+
+        Raises:
+            NotRecordingError: the recording did not begin.
+            VitraError: the policy did not start.
+        """
         ...
 
     def status(self) -> Status:

@@ -3,8 +3,8 @@
 policy_node --ros-args -p policy:=switchboard -p policy_options:="[session=runs/eval/demo]"
 
 The session's runner writes which alias is next; only this process opens the seal and knows who that is. Answers carry
-the alias, no stage timings, and (latency: equal) come at the pace of the slowest policy; what a policy prints or logs
-goes to a sealed file. So neither topics, bags nor logs tell the policies apart.
+the alias, no stage timings, and (latency: equal) go out by one fixed schedule; what a policy prints or logs goes to a
+sealed file. So neither topics, bags nor logs tell the policies apart.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ import dataclasses
 import json
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
+from vitra_evaluation.blinding.answer_schedule import AnswerSchedule, fixed_period_s, known_period_s
 from vitra_evaluation.blinding.blinding_key import open_seal
 from vitra_evaluation.blinding.output_capture import append_sealed, hushed
 from vitra_evaluation.plan.plan import Latency
@@ -39,53 +37,7 @@ T = TypeVar("T")
 
 LATENCY_NAME = "sealed_latency.jsonl"
 LOG_NAME = "sealed.log"
-_WARM_ANSWERS = 3
-_PACE_ANSWERS = 200
-_USUAL = 0.9
-
-
-class Pace:
-    """Answers as the slowest policy does: no faster than its usual answer, and as often late as it is.
-
-    A faster policy's answer is held back to a duration drawn from the slowest one's, so that not even the spread of the
-    answer times tells who answers.
-
-    Args:
-        enabled: off, policies answer at their own pace.
-        clock: monotonic seconds.
-        sleep: waits.
-        seed: of the draws.
-    """
-
-    def __init__(
-        self,
-        enabled: bool,
-        clock: Callable[[], float] = time.perf_counter,
-        sleep: Callable[[float], None] = time.sleep,
-        seed: int | None = None,
-    ) -> None:
-        self._enabled, self._clock, self._sleep = enabled, clock, sleep
-        self._rng = np.random.default_rng(seed)
-        self._times_s: dict[str, deque[float]] = {}
-
-    def note(self, name: str, duration_s: float) -> None:
-        """Learn from an answer of a policy."""
-        self._times_s.setdefault(name, deque(maxlen=_PACE_ANSWERS)).append(duration_s)
-
-    def wait(self, name: str, begun_s: float) -> None:
-        """Wait until an answer of a policy that was begun then may go out."""
-        left_s = begun_s + self._duration_s(name) - self._clock()
-        if self._enabled and left_s > 0:
-            self._sleep(left_s)
-
-    def _duration_s(self, name: str) -> float:
-        """Of an answer: the slowest policy's 90th percentile so far, or later, as often as that policy is."""
-        usual_s = {other: float(np.quantile(times, _USUAL)) for other, times in self._times_s.items()}
-        if not usual_s:
-            return 0.0
-        slowest = max(usual_s, key=lambda other: usual_s[other])
-        drawn_s = 0.0 if name == slowest else float(self._rng.choice(self._times_s[slowest]))
-        return max(usual_s[slowest], drawn_s)
+_WARM_ANSWERS = 12
 
 
 class Switchboard:
@@ -101,9 +53,12 @@ class Switchboard:
         seal = open_seal(folder)
         self._names = seal.names
         self._policies = {spec.name: create(spec.policy, dict(spec.options)) for spec in seal.policies}
-        self._pace = Pace(seal.latency is Latency.EQUAL)
+        self._latency, self._declared_s = seal.latency, seal.answer_s
+        known_s = known_period_s(folder) if seal.latency is Latency.EQUAL else None
+        self._schedule = AnswerSchedule(known_s or 0.0)
         self._alias, self._active = "", ""
         self._times_s: list[float] = []
+        self._late = 0
         self._chunk = ""
         each = [policy.metadata for policy in self._policies.values()]
         self._metadata = PolicyMetadata(
@@ -122,20 +77,18 @@ class Switchboard:
         return self._metadata
 
     def warm_up(self) -> None:
-        """Warm up all of them, so that the first trial of each is like the others."""
+        """Warm up all of them, so that the first trial of each is like the others, and fix the answer schedule."""
+        times_s: dict[str, list[float]] = {}
         for name, policy in self._policies.items():
             policy.warm_up()
-            for _ in range(_WARM_ANSWERS):
-                begun_s = time.perf_counter()
-                try:
-                    policy.infer(make_example_observation())
-                except Exception:  # an example is not a scene; what counts is that the policy was asked
-                    break
-                self._pace.note(name, time.perf_counter() - begun_s)
+            times_s[name] = self._answer_times_s(policy)
+        if self._latency is Latency.EQUAL:
+            self._schedule = AnswerSchedule(fixed_period_s(self._folder, times_s, self._declared_s))
 
     def reset(self) -> None:
         """A new run: the policy behind the alias that the runner chose takes over."""
         self._write_times()
+        begun_s = self._schedule.now_s()
         try:
             self._alias = str(json.loads((self._folder / ACTIVE_NAME).read_text())["alias"])
         except (OSError, ValueError, KeyError) as error:
@@ -145,26 +98,38 @@ class Switchboard:
             ) from error
         self._active = self._names[self._alias]
         self._shielded(self._policies[self._active].reset)
+        self._late += self._schedule.wait(begun_s)
 
     def infer(self, observation: Observation) -> ActionChunk:
         """Answer as the policy of this trial, under its alias."""
         if not self._active:
             raise PolicyError("No trial is chosen: let vitra-eval run the session.")
         policy = self._policies[self._active]
-        begun_s = time.perf_counter()
+        begun_s = self._schedule.now_s()
         chunk = self._shielded(lambda: policy.infer(_visible(observation, policy.metadata)))
-        duration_s = time.perf_counter() - begun_s
-        self._times_s.append(duration_s)
+        self._times_s.append(self._schedule.now_s() - begun_s)
         self._chunk = f"{chunk.steps} x {1e3 * chunk.step_s:.0f} ms"
-        self._pace.note(self._active, duration_s)
-        self._pace.wait(self._active, begun_s)
-        return dataclasses.replace(chunk, policy_id=self._alias, timing={})
+        answer = dataclasses.replace(chunk, policy_id=self._alias, timing={})
+        self._late += self._schedule.wait(begun_s)
+        return answer
 
     def close(self) -> None:
         """Close all of them."""
         self._write_times()
         for policy in self._policies.values():
             policy.close()
+
+    @staticmethod
+    def _answer_times_s(policy: Policy) -> list[float]:
+        found: list[float] = []
+        for _ in range(_WARM_ANSWERS):
+            begun_s = time.perf_counter()
+            try:
+                policy.infer(make_example_observation())
+            except Exception:  # an example is not a scene; what counts is that the policy was asked
+                break
+            found.append(time.perf_counter() - begun_s)
+        return found
 
     def _shielded(self, call: Callable[[], T]) -> T:
         """Errors, and whatever is printed, go to the sealed log; outside they only carry the alias."""
@@ -177,9 +142,10 @@ class Switchboard:
 
     def _write_times(self) -> None:
         if self._times_s and self._alias:
-            row = {"alias": self._alias, "answer_s": [round(t, 5) for t in self._times_s], "chunk": self._chunk}
+            times_s = [round(t, 5) for t in self._times_s]
+            row = {"alias": self._alias, "answer_s": times_s, "late": self._late, "chunk": self._chunk}
             append_sealed(self._folder / LATENCY_NAME, json.dumps(row) + "\n")
-        self._times_s = []
+        self._times_s, self._late = [], 0
 
 
 def _visible(observation: Observation, metadata: PolicyMetadata) -> Observation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -24,17 +25,20 @@ class Seal:
         secret: Random; the draw of aliases hangs on it.
         policies: What to create, by name.
         names: Policy name behind each alias.
-        latency: Whether answers come at an equal pace.
+        latency: Whether answers come by one schedule.
+        answer_s: The plan's answer time, or None.
     """
 
     secret: str
     policies: tuple[PolicySpec, ...]
     names: dict[str, str]
     latency: Latency
+    answer_s: float | None = None
 
     def to_json(self) -> str:
         """Canonical text."""
-        body = asdict(self) | {"policies": [asdict(p) for p in self.policies]}
+        policies = [{"name": p.name, "policy": p.policy, "options": p.options} for p in self.policies]
+        body = asdict(self) | {"policies": policies}
         return json.dumps(body, sort_keys=True, indent=1) + "\n"
 
 
@@ -47,7 +51,7 @@ def draw(plan: Plan, secret: str | None = None) -> tuple[Schedule, Seal]:
     """Draw schedule and seal; the secret is random unless given (tests)."""
     secret = secret or secrets.token_hex(32)
     schedule, names = draw_schedule(plan, secret, commitment(secret))
-    return schedule, Seal(secret, plan.policies, names, plan.latency)
+    return schedule, Seal(secret, plan.policies, names, plan.latency, plan.answer_s)
 
 
 def write_seal(folder: Path, seal: Seal) -> Path:
@@ -80,7 +84,9 @@ def open_seal(folder: Path) -> Seal:
         policies = tuple(
             PolicySpec(p["name"], p["policy"], tuple((k, v) for k, v in p["options"])) for p in body["policies"]
         )
-        return Seal(body["secret"], policies, dict(body["names"]), Latency(body["latency"]))
+        return Seal(body["secret"], policies, dict(body["names"]), Latency(body["latency"]), body["answer_s"])
+    except PermissionError as error:
+        raise SealError(f"The seal {path} belongs to somebody else; make it yours: sudo chown $USER {path}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SealError(f"The seal {path} cannot be read: {type(error).__name__}: {error}.") from error
 
@@ -90,9 +96,6 @@ def seal_problems(folder: Path, plan: Plan, schedule: Schedule, locked_sha256: s
     problems = []
     if schedule.sha256 != locked_sha256:
         problems.append("schedule.json differs from the schedule that was locked at the start")
-    path = folder / SEAL_NAME
-    if path.is_file() and path.stat().st_mode & 0o077:
-        problems.append(f"{SEAL_NAME} can be read by others (mode {path.stat().st_mode & 0o777:o}, should be 600)")
     try:
         seal = open_seal(folder)
     except SealError as error:
@@ -102,6 +105,24 @@ def seal_problems(folder: Path, plan: Plan, schedule: Schedule, locked_sha256: s
         problems.append(f"{SEAL_NAME} holds another secret than the one committed to in the schedule")
     elif again != schedule:
         problems.append("drawing plan and secret again gives another schedule: the plan or the schedule was edited")
-    if names != seal.names or seal.policies != plan.policies:
+    if (
+        names != seal.names
+        or seal.policies != plan.policies
+        or (seal.latency, seal.answer_s) != (plan.latency, plan.answer_s)
+    ):
         problems.append(f"the names in {SEAL_NAME} are not those that were drawn")
     return problems
+
+
+def seal_note(folder: Path) -> str:
+    """Whether others can read the seal, as after a copy; empty when they cannot."""
+    path = folder / SEAL_NAME
+    mode = path.stat().st_mode & 0o777 if path.is_file() else 0
+    return f"{SEAL_NAME} can be read by others (mode {mode:o}, should be 600)" if mode & 0o077 else ""
+
+
+def close_seal(folder: Path) -> None:
+    """Make the seal its owner's again, where a copy has opened it to others."""
+    if seal_note(folder):
+        with contextlib.suppress(OSError):  # a file system without modes
+            (folder / SEAL_NAME).chmod(0o600)

@@ -8,9 +8,11 @@ from typing import Any
 from vitra_console.web import server
 from vitra_console.web.server import Page, Picture, PresenceLike, Told
 from vitra_evaluation.backends.port import TrialPort
+from vitra_evaluation.console.phone import qr_svg, reachable_urls
 from vitra_evaluation.console.state import page_state
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.runner import Order, Runner
+from vitra_evaluation.session.orders import Order, Seen
+from vitra_evaluation.session.runner import Runner
 from vitra_evaluation.session.trial import Command
 
 _STATIC = Path(__file__).parent / "static"
@@ -31,15 +33,20 @@ class TrialDesk:
         "/console.js": Page(_STATIC / "console.js", "text/javascript"),
         "/console.css": Page(_STATIC / "console.css", "text/css"),
     }
-    stops = 0
 
     def __init__(self, runner: Runner, port: TrialPort, session: Session) -> None:
         self._runner, self._robot, self._session = runner, port, session
         self._shown = 0
+        self.phone: list[dict[str, str]] = []
+
+    @property
+    def stops(self) -> int:
+        """Every stop that the runner knows of."""
+        return self._runner.stops
 
     def state(self) -> dict[str, Any]:
         """State of session, trial and robot."""
-        return page_state(self._session, self._runner.view, self._robot)
+        return page_state(self._session, self._runner.view, self._robot) | {"phone": self.phone}
 
     def pictures(self) -> dict[int, Picture]:
         """The reference of the present layout, and the newest camera picture."""
@@ -62,7 +69,13 @@ class TrialDesk:
         """Hand a command to the runner."""
         if told.what not in tuple(Command):
             return f"Unknown order '{told.what[:40]}'."
-        self._runner.give(Order(Command(told.what), told.text, told.person))
+        if not all(isinstance(told.said.get(key), str) for key in ("trial", "phase", "last")):
+            return "The page is older than the program: load it again."
+        seen = Seen(
+            trial=told.said["trial"], phase=told.said["phase"], last=told.said["last"], stops=self._runner.stops,
+            paused=bool(told.said.get("paused")),
+        )  # fmt: skip
+        self._runner.give(Order(Command(told.what), told.text, told.person, seen))
         return ""
 
 
@@ -77,6 +90,7 @@ class ConsoleServer(server.ConsoleServer):
         token: what a console has to know.
         host: address to listen on.
         tcp_port: port to listen on; 0 takes a free one.
+        names: further names under which the console is reached, through a tunnel for instance.
     """
 
     def __init__(
@@ -88,5 +102,17 @@ class ConsoleServer(server.ConsoleServer):
         token: str,
         host: str = "127.0.0.1",
         tcp_port: int = 8765,
+        names: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(TrialDesk(runner, port, session), presence, token, host, tcp_port)
+        self._trials, self._names = TrialDesk(runner, port, session), names
+        super().__init__(self._trials, presence, token, host, tcp_port, names)
+
+    def __enter__(self) -> ConsoleServer:
+        super().__enter__()
+        self._trials.phone = [{"url": url, "svg": qr_svg(url)} for url in self.phone_urls]
+        return self
+
+    @property
+    def phone_urls(self) -> list[str]:
+        """Links for a phone in the same network."""
+        return reachable_urls(self._host, self.port, self._token, self._names)

@@ -22,6 +22,12 @@ def page_state(session: Session, view: View, port: TrialPort) -> dict[str, Any]:
         "total": view.total,
         "message": view.message,
         "paused": view.paused,
+        "moving": view.moving,
+        "anchor": view.anchor,
+        "trial": "",
+        "last": view.last.name if view.last else "",
+        "last_label": f"trial {view.last.attempt}: {view.last.label}" if view.last else "",
+        "question": "",
         "attempt": view.attempt,
         "checks": [{"name": c.name, "ok": c.ok, "detail": c.detail} for c in view.checks],
         "failure_codes": list(plan.failure_codes),
@@ -34,6 +40,8 @@ def page_state(session: Session, view: View, port: TrialPort) -> dict[str, Any]:
         running_s = port.now_s() - trial.started_s if trial.phase is Phase.RUNNING else trial.duration_s
         state |= {
             "phase": str(trial.phase),
+            "trial": trial.name,
+            "question": trial.question if trial.phase is Phase.LABEL else "",
             "task": slot.task,
             "condition": slot.condition,
             "object": slot.thing,

@@ -13,6 +13,7 @@ from vitra_evaluation.plan.plan import (
     DEFAULT_FAILURE_CODES,
     DEFAULT_MILESTONES,
     CellSpec,
+    ComparisonsSpec,
     Condition,
     Latency,
     LayoutSpec,
@@ -30,8 +31,8 @@ T = TypeVar("T")
 Named = dict[str, tuple[T, int]]
 
 _TOP = (
-    "name", "robot", "seed", "calibration", "time_limit_s", "reset_s", "blind", "latency", "sequential", "policies",
-    "objects", "layouts", "tasks", "cells", "failure_codes",
+    "name", "robot", "seed", "calibration", "time_limit_s", "reset_s", "blind", "latency", "answer_s", "sequential",
+    "comparisons", "policies", "objects", "layouts", "tasks", "cells", "failure_codes",
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -62,12 +63,24 @@ def parse_plan(text: str, policy_names: Collection[str] | None, path: Path | str
     return plan
 
 
+_LONGEST_S = 3600.0
+_SLOWEST_S = 10.0
+
+
 def _positive(value: float) -> str:
     return "" if value > 0 else f"must be more than 0, got {value:g}"
 
 
+def _at_most(limit: float) -> Callable[[float], str]:
+    return lambda value: _positive(value) or ("" if value <= limit else f"must be at most {limit:g}, got {value:g}")
+
+
 def _not_negative(value: float) -> str:
     return "" if value >= 0 else f"must not be negative, got {value:g}"
+
+
+def _level(value: float) -> str:
+    return "" if 0 < value < 0.5 else f"must be between 0 and 0.5, got {value:g}"
 
 
 def _not_empty(value: str) -> str:
@@ -92,6 +105,7 @@ class _PlanReader(Reader):
         tasks = self._named(top.get("tasks"), "tasks", self._task)
         cells = [self._cell(node, tasks, objects, layouts) for node in self.items(top.get("cells"), "cells")]
         self._no_duplicates(cells, policies)
+        self._no_same_start(layouts, objects)
         if "cells" in top and not cells:
             self.problem(top["cells"], "there is no cell: nothing would be tried")
         sequential = self._sequential(top.get("sequential"), len(policies))
@@ -99,7 +113,7 @@ class _PlanReader(Reader):
             name=self.value(top.get("name"), "name", str, "", _not_empty),
             robot=self._robot,
             seed=self.value(top.get("seed"), "seed", int, 0, _not_negative),
-            time_limit_s=self.value(top.get("time_limit_s"), "time_limit_s", float, 30.0, _positive),
+            time_limit_s=self.value(top.get("time_limit_s"), "time_limit_s", float, 30.0, _at_most(_LONGEST_S)),
             reset_s=self.value(top.get("reset_s"), "reset_s", float, 5.0, _not_negative),
             calibration=self.value(top.get("calibration"), "calibration", str, "sim", _not_empty),
             blind=self.value(top.get("blind"), "blind", bool, True),
@@ -111,6 +125,8 @@ class _PlanReader(Reader):
             cells=tuple(cells),
             failure_codes=self._words(top.get("failure_codes"), "failure_codes", DEFAULT_FAILURE_CODES),
             sequential=sequential,
+            comparisons=self._comparisons(top.get("comparisons"), policies),
+            answer_s=self._answer_s(top.get("answer_s")),
             text=text,
         )
 
@@ -130,7 +146,8 @@ class _PlanReader(Reader):
         if policy and self._policy_names is not None and policy not in self._policy_names:
             self.unknown(fields["policy"], "policy", policy, self._policy_names)
         options = self.entries(fields.get("options"), f"options of policy '{name}'")
-        return PolicySpec(name, policy, tuple((k, self.value(v, k, str, "")) for k, v in options.items()))
+        found = tuple((key, self.value(value, key, str, "")) for key, value in options.items())
+        return PolicySpec(name, policy, found, node.start_mark.line + 1)
 
     def _object(self, name: str, node: Node) -> ObjectSpec:
         fields = self.fields(node, f"object '{name}'", ("words", "sim_task"), ())
@@ -214,14 +231,46 @@ class _PlanReader(Reader):
             if other != spec.name:
                 self.problem(line, f"policy '{spec.name}' is the same as '{other}': same name and options")
 
+    def _no_same_start(self, layouts: Named[LayoutSpec], objects: Named[ObjectSpec]) -> None:
+        """Two names of one start state would count what is one experiment as two."""
+        if self._robot is not Robot.SIM:
+            return
+        seeds: dict[int, str] = {}
+        for layout, line in layouts.values():
+            if (other := seeds.setdefault(layout.seed, layout.name)) != layout.name:
+                self.problem(line, f"layout '{layout.name}' has the seed of '{other}': it is the same start state")
+        tasks: dict[str, str] = {}
+        for thing, line in objects.values():
+            if thing.sim_task and (other := tasks.setdefault(thing.sim_task, thing.name)) != thing.name:
+                self.problem(line, f"object '{thing.name}' has the sim_task of '{other}': it is the same object")
+
+    def _answer_s(self, node: Node | None) -> float | None:
+        return None if node is None else self.value(node, "answer_s", float, 1.0, _at_most(_SLOWEST_S))
+
+    def _comparisons(self, node: Node | None, policies: Named[PolicySpec]) -> ComparisonsSpec:
+        fields = self.fields(node, "comparisons", ("pairs", "alpha"), ())
+        pairs: list[tuple[str, str]] = []
+        for item in self.items(fields.get("pairs"), "pairs"):
+            names = [self.value(name, "pairs", str, "") for name in self.items(item, "a pair")]
+            for name in names:
+                if name not in policies:
+                    self.unknown(item, "policy", name, policies)
+            if len(names) != 2 or names[0] == names[-1]:
+                self.problem(item, f"a pair names two different policies, got [{', '.join(names)}]")
+            elif any(set(names) == set(pair) for pair in pairs):
+                self.problem(item, f"the pair [{', '.join(names)}] is there already")
+            else:
+                pairs.append((names[0], names[1]))
+        alpha = self.value(fields.get("alpha"), "alpha", float, 0.05, _level)
+        return ComparisonsSpec(tuple(pairs), alpha)
+
     def _sequential(self, node: Node | None, policies: int) -> SequentialSpec | None:
         if node is None:
             return None
         fields = self.fields(node, "sequential", ("alpha",), ())
         if policies != 2:
             self.problem(node, f"sequential stopping compares two policies, the plan has {policies}")
-        check: Callable[[float], str] = lambda a: "" if 0 < a < 0.5 else f"must be between 0 and 0.5, got {a:g}"  # noqa: E731
-        return SequentialSpec(self.value(fields.get("alpha"), "alpha", float, 0.05, check))
+        return SequentialSpec(self.value(fields.get("alpha"), "alpha", float, 0.05, _level))
 
     def _words(self, node: Node | None, what: str, default: tuple[str, ...]) -> tuple[str, ...]:
         if node is None:

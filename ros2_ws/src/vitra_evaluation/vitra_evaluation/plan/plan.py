@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -22,7 +25,7 @@ class Condition(StrEnum):
 
 
 class Latency(StrEnum):
-    """Whether policies answer at their own pace or all at that of the slowest."""
+    """Whether policies answer at their own pace, or all by one fixed schedule that is slow enough for each."""
 
     EQUAL = "equal"
     OWN = "own"
@@ -43,11 +46,13 @@ class PolicySpec:
         name: How the report calls it.
         policy: Name in the policy registry.
         options: Its options, as strings.
+        line: Where the plan has it.
     """
 
     name: str
     policy: str
     options: tuple[tuple[str, str], ...] = ()
+    line: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,38 @@ class SequentialSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparisonsSpec:
+    """What is compared, declared before the first trial; everything else in a report is exploratory.
+
+    Attributes:
+        pairs: Policies compared with each other; empty: every pair.
+        alpha: Highest probability of calling any two equal policies different, over all pairs together.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    alpha: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One start state: what a block of trials has in common.
+
+    Attributes:
+        cell: Index of the plan's cell.
+        trial: Number of the trial within its cell, from 0.
+        thing: Name of the object.
+        layout: Name of the layout.
+        seed: Of the simulator's start state; a layout that comes again gets another one every time.
+    """
+
+    cell: int
+    trial: int
+    thing: str
+    layout: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole session, checked.
 
@@ -137,6 +174,8 @@ class Plan:
         cells: What is tried how often.
         failure_codes: What a failed trial may be labelled with.
         sequential: Declared stopping, or None.
+        comparisons: What is compared.
+        answer_s: Fixed answer time (latency: equal); None: measured when the policies are warmed up.
         text: The file, for its hash and the report.
     """
 
@@ -155,6 +194,8 @@ class Plan:
     cells: tuple[CellSpec, ...]
     failure_codes: tuple[str, ...] = DEFAULT_FAILURE_CODES
     sequential: SequentialSpec | None = None
+    comparisons: ComparisonsSpec = ComparisonsSpec()
+    answer_s: float | None = None
     text: str = field(default="", repr=False)
 
     def task(self, name: str) -> TaskSpec:
@@ -173,6 +214,24 @@ class Plan:
         """The sentence the policy gets."""
         return self.task(task).instruction.replace("{object}", self.object(thing).words)
 
+    def settings(self) -> list[Setting]:
+        """Start states of all blocks, cell by cell; in simulation no two are the same."""
+        seen: Counter[tuple[str, str]] = Counter()
+        found = []
+        for index, cell in enumerate(self.cells):
+            for trial in range(cell.trials):
+                thing, layout = cell.setting(trial)
+                seed = start_seed(self.layout(layout).seed, seen[thing, layout])
+                seen[thing, layout] += 1
+                found.append(Setting(index, trial, thing, layout, seed))
+        return found
+
+    @property
+    def declared_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of policies whose comparison was declared."""
+        names = [policy.name for policy in self.policies]
+        return self.comparisons.pairs or tuple(itertools.combinations(names, 2))
+
     @property
     def trials(self) -> int:
         """Trials of all policies together."""
@@ -182,3 +241,10 @@ class Plan:
     def longest_s(self) -> float:
         """Duration if every trial takes its whole time, without reruns."""
         return self.trials * (self.time_limit_s + self.reset_s)
+
+
+def start_seed(seed: int, repeat: int) -> int:
+    """Seed of a layout's start state the first time (its own), the second, and so on."""
+    if repeat == 0:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed}:{repeat}".encode()).digest()[:4])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,12 @@ from numpy.typing import NDArray
 from vitra_description.calibration import Calibration, calibration_path, load_calibration
 from vitra_description.reachability import check_reachability, grasp_hand_pose
 from vitra_evaluation.errors import PlanError
-from vitra_evaluation.plan.plan import CellSpec, LayoutSpec, Plan, Robot
+from vitra_evaluation.plan.plan import Plan, Robot, Setting
 from vitra_policy.errors import UnknownNameError
 
 Array = NDArray[np.float64]
-Setting = tuple[str, str, str]
-"""(side, object, layout); the object only matters in simulation."""
+Place = tuple[str, str, str, int]
+"""(side, object, layout, seed); object and seed only matter in simulation."""
 
 _PITCHES_RAD = tuple(float(np.deg2rad(deg)) for deg in (40.0, 55.0))
 _YAWS_RAD = tuple(float(np.deg2rad(deg)) for deg in (10.0, -20.0, 40.0))
@@ -29,30 +28,24 @@ def check_scene(plan: Plan, path: Path | str) -> None:
         PlanError: every setting that cannot be, with its line.
     """
     calibration = load_calibration(calibration_path(plan.calibration))
-    candidates: dict[Setting, list[Array] | str] = {}
-    for cell in plan.cells:
-        side = plan.task(cell.task).side
-        for thing, layout in _settings(cell):
-            setting = (side, thing if plan.robot is Robot.SIM else "", layout)
-            if setting not in candidates:
-                candidates[setting] = _wrist_poses(plan, calibration, side, thing, plan.layout(layout))
+    simulated = plan.robot is Robot.SIM
+    places: dict[Place, tuple[int, Setting]] = {}
+    for setting in plan.settings():
+        cell = plan.cells[setting.cell]
+        place = (plan.task(cell.task).side, setting.thing if simulated else "", setting.layout, setting.seed)
+        places.setdefault(place, (cell.line, setting))
+    candidates = {place: _wrist_poses(plan, calibration, place[0], setting) for place, (_, setting) in places.items()}
     verdicts = _judge(candidates, calibration)
-    problems = []
-    for cell in plan.cells:
-        side = plan.task(cell.task).side
-        for thing, layout in _settings(cell):
-            reason = verdicts[side, thing if plan.robot is Robot.SIM else "", layout]
-            if reason:
-                problems.append((cell.line, f"'{thing}' in layout '{layout}': {reason}"))
+    problems = [
+        (line, f"'{setting.thing}' in layout '{setting.layout}': {verdicts[place]}")
+        for place, (line, setting) in places.items()
+        if verdicts[place]
+    ]
     if problems:
-        raise PlanError(path, problems)
+        raise PlanError(path, list(dict.fromkeys(problems)))
 
 
-def _settings(cell: CellSpec) -> Iterator[tuple[str, str]]:
-    yield from dict.fromkeys(cell.setting(i) for i in range(cell.trials))
-
-
-def _judge(candidates: dict[Setting, list[Array] | str], calibration: Calibration) -> dict[Setting, str]:
+def _judge(candidates: dict[Place, list[Array] | str], calibration: Calibration) -> dict[Place, str]:
     """What is wrong with each setting; one pose that is reached is enough."""
     verdicts = {}
     for side in sorted({setting[0] for setting in candidates}):
@@ -77,13 +70,13 @@ def _judge(candidates: dict[Setting, list[Array] | str], calibration: Calibratio
     return verdicts
 
 
-def _wrist_poses(plan: Plan, calibration: Calibration, side: str, thing: str, layout: LayoutSpec) -> list[Array] | str:
+def _wrist_poses(plan: Plan, calibration: Calibration, side: str, setting: Setting) -> list[Array] | str:
     """Wrist poses that would grasp it, or why there are none."""
     if plan.robot is Robot.SIM:
-        return _sim_wrist_poses(plan.object(thing).sim_task, layout.seed, side, calibration)
-    assert layout.point_m is not None
+        return _sim_wrist_poses(plan.object(setting.thing).sim_task, setting.seed, side, calibration)
+    point = plan.layout(setting.layout).point_m
+    assert point is not None
     mount = calibration.side(side).hand_base_from_hand_mount
-    point = layout.point_m
     return [grasp_hand_pose(side, point, pitch, yaw) @ mount for pitch in _PITCHES_RAD for yaw in _YAWS_RAD]
 
 

@@ -2,14 +2,15 @@
 
 A block is one setting (cell, object, layout) in which every policy meets the same start state back to back. Blocks come
 in random order. Which policy is first in a block, and which alias it has there, comes from the seal's secret: an
-evaluator who knows plan and seed still cannot tell.
+evaluator who knows plan and seed still cannot tell. Every policy has every place in the block equally often, in each
+cell and over all.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ class Slot:
         thing: Name of the object.
         layout: Name of the layout.
         alias: What the policy is called here; drawn anew for every block.
+        seed: Of the simulated start state; the same for all policies of the block, and of no other block.
     """
 
     index: int
@@ -43,6 +45,7 @@ class Slot:
     thing: str
     layout: str
     alias: str
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +93,46 @@ def draw_schedule(plan: Plan, secret: str, seal_sha256: str = "") -> tuple[Sched
     Returns:
         the schedule, and the name of the policy behind each alias.
     """
-    blocks = [(cell, trial) for cell, spec in enumerate(plan.cells) for trial in range(spec.trials)]
-    np.random.default_rng(plan.seed).shuffle(blocks)
+    settings = plan.settings()
+    order = np.random.default_rng(plan.seed).permutation(len(settings))
     hidden = np.random.default_rng(list(hashlib.sha256(f"{plan.seed}:{secret}".encode()).digest()))
+    turns = _turns([cell.trials for cell in plan.cells], len(plan.policies), hidden)
     slots: list[Slot] = []
     names: dict[str, str] = {}
-    for block, (cell, trial) in enumerate(blocks):
-        spec = plan.cells[cell]
-        thing, layout = spec.setting(trial)
-        # An unblinded session may well use the order of the plan, but not always the same policy first.
-        for position, policy in enumerate(hidden.permutation(len(plan.policies))):
-            name = plan.policies[int(policy)].name
+    for block, chosen in enumerate(order):
+        s = settings[int(chosen)]
+        spec = plan.cells[s.cell]
+        for position, policy in enumerate(turns[int(chosen)]):
             alias = f"{block + 1:03d}{chr(ord('A') + position)}"
-            names[alias] = name
-            slots.append(Slot(len(slots), block, cell, trial, spec.task, str(spec.condition), thing, layout, alias))
+            names[alias] = plan.policies[policy].name
+            where = (spec.task, str(spec.condition), s.thing, s.layout)
+            slots.append(Slot(len(slots), block, s.cell, s.trial, *where, alias, s.seed))
     return Schedule(tuple(slots), plan_hash(plan), seal_sha256), names
+
+
+def _turns(cells: Sequence[int], policies: int, rng: np.random.Generator) -> list[list[int]]:
+    """Order of the policies in each block, cell by cell: every policy in every place equally often.
+
+    Whole Latin squares as long as a cell has blocks for them; what is left over shares squares with the other cells.
+    """
+    rest: list[list[int]] = []
+    found: list[list[int]] = []
+    for blocks in cells:
+        mine: list[list[int]] = []
+        while blocks - len(mine) >= policies:
+            mine += _latin_square(policies, rng)
+        while len(mine) < blocks:
+            rest = rest or _latin_square(policies, rng)
+            mine.append(rest.pop())
+        rng.shuffle(mine)
+        found += mine
+    return found
+
+
+def _latin_square(size: int, rng: np.random.Generator) -> list[list[int]]:
+    """Rows in which every number has every place once; rows and names in random order."""
+    names, shifts = rng.permutation(size), rng.permutation(size)
+    return [[int(names[(i + shift) % size]) for i in range(size)] for shift in shifts]
 
 
 def swapped(schedule: Schedule, names: Mapping[str, str]) -> dict[str, int]:

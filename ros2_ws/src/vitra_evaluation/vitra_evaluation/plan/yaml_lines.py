@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -93,6 +94,9 @@ class Reader:
             value = str(node.value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             self.problem(node, f"{what} must be {kind.__name__}, got {value!r}")
+            return default
+        if isinstance(value, float) and not math.isfinite(value):
+            self.problem(node, f"{what} must be a finite number, got {value!r}")
             return default
         if check and (reason := check(value)):
             self.problem(node, f"{what} {reason}")

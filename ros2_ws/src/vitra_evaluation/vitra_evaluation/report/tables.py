@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vitra_evaluation.report.data import Figures
+from vitra_evaluation.report.rows import Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,13 @@ def tables(figures: Figures) -> list[Table]:
         _cells(figures),
         _averages(figures),
         _comparisons(figures),
+        _begun(figures),
         Table(
             "Which policies differ",
             ("policy", "success", "letters"),
             [(e["policy"], f"{e['k']}/{e['n']}", e["letters"]) for e in figures["letters"]],
             "Policies that share a letter do not differ at the level of "
-            f"{figures['letters'][0]['alpha']:g} (paired test over all trials, Holm's adjustment).",
+            f"{figures['letters'][0]['alpha']:g} (the declared comparisons, Holm's adjustment).",
         ),
         Table(
             "Why trials failed",
@@ -48,8 +49,7 @@ def tables(figures: Figures) -> list[Table]:
                 (p, f"{a['median']:.1f}", f"{a['q1']:.1f} to {a['q3']:.1f}", a["n"])
                 for p, a in figures["answers"].items()
             ],
-            "Answers went out at "
-            + ("one pace for all." if figures["session"]["latency"] == "equal" else "their own pace."),
+            _pace(figures),
         ),
         Table(
             "Task progress",
@@ -84,6 +84,15 @@ def tables(figures: Figures) -> list[Table]:
             [(e["at"][:19], e["attempt"] or "", e["kind"], e["detail"]) for e in figures["deviations"]],
             f"{figures['session']['attempts']} trials were begun, {figures['session']['done']} count.",
         ),
+        Table(
+            "Corrected labels",
+            ("time (UTC)", "trial", "was", "is", "why", "who"),
+            [
+                (c["at"][:19], c["attempt"], c["before"], c["after"], c["reason"], c["person"])
+                for c in figures["corrections"]
+            ],  # fmt: skip
+        ),
+        _trials(figures),
         _provenance(figures),
     ]
     return [table for table in found if table.rows]
@@ -134,25 +143,68 @@ def _comparisons(figures: Figures) -> Table:
     rows = [
         (
             f"{c['first']} - {c['second']}",
+            "yes" if c["declared"] else "no",
             f"{100 * c['difference']:+.1f} pp",
-            _range(c["difference_interval"]),
+            _range(c["anytime_interval"] if "anytime_interval" in c else c["difference_interval"]),
             f"{c['both']}/{c['only_first']}/{c['only_second']}/{c['neither']}",
+            f"{c['pairs']} in {c['starts']}",
             _p(c["p_paired"]),
-            _p(c["p_paired_holm"]),
-            _p(c["p_barnard"]),
+            _p(c["p_adjusted"]) if c["p_adjusted"] is not None else "",
+            _p(c["p_by_start"]),
             _p(c["p_boschloo"]),
             _p(c["p_anytime"]),
             c.get("sequential", "not declared"),
         )  # fmt: skip
         for c in figures["comparisons"]
     ]
-    head = ("policies", "difference", "Newcombe 95 %", "both/first/second/neither", "p paired exact", "p Holm",
-            "p Barnard", "p Boschloo", "p any time", "sequential")  # fmt: skip
+    head = ("policies", "declared", "difference", "95 %", "both/first/second/neither", "pairs in start states",
+            "p paired exact", "p adjusted", "p by start state", "p Boschloo", "p any time", "sequential")  # fmt: skip
     note = (
-        "Pairs are trials with the same start state. The paired test (exact McNemar) is the one planned for; the "
-        "any-time p is the only one that holds if the session was stopped by looking at it."
+        "Pairs are trials with the same start state. Only a declared comparison can show something, by its adjusted p: "
+        "the paired test (exact McNemar), or the any-time test where stopping early was declared; Holm's adjustment "
+        "over all declared ones. The p by start state takes blocks with the same start state together."
     )
     return Table("Comparisons", head, rows, note)
+
+
+def _begun(figures: Figures) -> Table:
+    rows = [
+        (p, b["begun"], b["counted"], b["no_start"], b["void_person"], b["void_machine"], b["no_bag"])
+        for p, b in figures["begun"].items()
+    ]
+    head = ("policy", "begun", "counted", "could not start", "void, by a person", "void, by the program", "no bag")
+    note = "A policy that could not be started has failed and counts. What was void was made again."
+    return Table("What became of every trial", head, rows, note)
+
+
+def _trials(figures: Figures) -> Table:
+    rows = [
+        (t["attempt"], t["policy"], t["task"], t["object"], t["layout"], t["outcome"], t["failure_code"], t["note"],
+         f"{t['duration_s']:.1f}", t["judge"], t["corrected"])
+        for t in figures["trials"]
+    ]  # fmt: skip
+    head = (
+        "trial",
+        "policy",
+        "task",
+        "object",
+        "layout",
+        "outcome",
+        "failure",
+        "note",
+        "seconds",
+        "judge",
+        "corrected",
+    )
+    return Table("Every trial", head, rows)
+
+
+def _pace(figures: Figures) -> str:
+    if figures["session"]["latency"] != "equal":
+        return "Answers went out at the policies' own pace."
+    late = ", ".join(f"{policy} {n}" for policy, n in figures["late"].items())
+    period = f" of {figures['answer_s']:g} s" if figures["answer_s"] else ""
+    return f"Answers went out by one fixed schedule{period}; it was missed so many times: {late}."
 
 
 def _measures(figures: Figures, policies: list[str]) -> Table:
@@ -168,6 +220,7 @@ def _measures(figures: Figures, policies: list[str]) -> Table:
 def _provenance(figures: Figures) -> Table:
     session = figures["session"]
     rows: list[tuple[Any, ...]] = [
+        ("anchor at the start", session["anchor"]),
         ("plan", session["plan_sha256"]),
         ("schedule (with the seal's commitment)", session["schedule_sha256"]),
         ("calibration", session["calibration"]),

@@ -32,6 +32,7 @@ class SittingSettings:
     token: str
     domain_id: int | None
     render: bool
+    names: tuple[str, ...] = ()
 
 
 class Sitting:
@@ -78,6 +79,7 @@ class Sitting:
     def _graph(self, stack: ExitStack, attended: bool) -> TrialPort:
         from vitra_bringup.graph_client import GraphClient
         from vitra_bringup.graph_run import GraphRun
+        from vitra_evaluation.backends.attach import check_attached
         from vitra_evaluation.backends.graph_port import GraphPort
 
         session, settings = self._session, self._settings
@@ -99,6 +101,7 @@ class Sitting:
                 run.wait_ready(_READY_S)
         else:
             client = stack.enter_context(GraphClient("vitra_eval", settings.domain_id))
+            check_attached(client, session.folder, attended or settings.console)
         arms = ("left", "right") if settings.arms == "both" else (settings.arms,)
         self._client = client
         return GraphPort(client, session.plan.robot, arms, session.folder)
@@ -106,6 +109,7 @@ class Sitting:
     def _serve_console(self, stack: ExitStack, runner: Runner, port: TrialPort) -> None:
         from vitra_console.operator_beat import OperatorBeat
         from vitra_console.web.presence import Presence
+        from vitra_evaluation.console.phone import qr_text
         from vitra_evaluation.console.server import ConsoleServer
 
         settings = self._settings
@@ -114,9 +118,13 @@ class Sitting:
         if client is not None:
             beat = OperatorBeat(client.node, presence)
             stack.callback(beat.close)
-        server = ConsoleServer(runner, port, self._session, presence, settings.token, settings.host, settings.port)
+        server = ConsoleServer(
+            runner, port, self._session, presence, settings.token, settings.host, settings.port, settings.names
+        )
         stack.enter_context(server)
         self._say(f"console: http://{settings.host}:{server.port}/#token={settings.token}")
+        for url in server.phone_urls:
+            self._say(f"on the phone: {url}\n{qr_text(url)}")
 
     def _show(self, view: View) -> None:
         trial = view.trial

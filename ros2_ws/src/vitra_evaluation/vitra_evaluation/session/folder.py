@@ -1,4 +1,4 @@
-"""A session's folder: plan, locked schedule, seal, database, and one folder per attempt.
+"""A session's folder: plan, locked schedule, seal, journal, and one folder per attempt.
 
 runs/eval/demo/
 plan.yaml  schedule.json  sealed.json (mode 600)  session.sqlite
@@ -8,29 +8,34 @@ references/<layout>__<object>.jpg   report/
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import json
 import os
-import platform
-from importlib import metadata
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from vitra_evaluation.blinding import blinding_key as seal
-from vitra_evaluation.errors import SessionError
+from vitra_evaluation.errors import DamagedError, SessionError, SessionHeldError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
-from vitra_evaluation.plan.schedule import Schedule, Slot
+from vitra_evaluation.plan.schedule import Schedule, Slot, plan_hash
+from vitra_evaluation.session.files import room_for, write_durably
+from vitra_evaluation.session.provenance import software
 from vitra_evaluation.session.store import Attempt, Store
 
 ACTIVE_NAME = "active.json"
 """Which alias runs next; written by the runner, read by the policy process."""
 
-_HASHES = "hashes"
+SCHEDULE_NAME, PLAN_NAME, JOURNAL_NAME = "schedule.json", "plan.yaml", "session.sqlite"
+_LOCK_NAME = ".running"
 
 
 class Session:
     """An opened session; create one with `create` or `load`, and close it.
+
+    What changes a session needs it held: one program at a time, whether it runs trials, voids, rates or unseals.
 
     Attributes:
         folder: where it lives.
@@ -39,70 +44,82 @@ class Session:
         store: what happened.
     """
 
-    def __init__(self, folder: Path, plan: Plan, schedule: Schedule, store: Store) -> None:
-        self.folder, self.plan, self.schedule, self.store = folder, plan, schedule, store
+    def __init__(self, folder: Path, plan: Plan, schedule: Schedule) -> None:
+        self.folder, self.plan, self.schedule = folder, plan, schedule
         self._lock_file: IO[str] | None = None
+        self.store = Store(folder / JOURNAL_NAME, lambda: self._lock_file is not None)
 
     @staticmethod
     def create(folder: Path, plan: Plan, hashes: dict[str, str] | None = None, secret: str | None = None) -> Session:
-        """Draw, seal and lock a new session.
+        """Draw, seal and lock a new session; held. It appears whole or not at all.
 
         Raises:
-            SessionError: there is one in the folder already; nothing is ever overwritten.
+            SessionError: there is something in the folder already; nothing is ever overwritten.
         """
-        if (folder / "schedule.json").exists() or (folder / seal.SEAL_NAME).exists():
+        if (folder / SCHEDULE_NAME).exists() or (folder / seal.SEAL_NAME).exists():
             raise SessionError(f"{folder} holds a session already. Go on with it (vitra-eval resume), or name another.")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "trials").mkdir(exist_ok=True)
-        schedule, drawn = seal.draw(plan, secret)
-        seal.write_seal(folder, drawn)
-        _write(folder / "plan.yaml", plan.text)
-        store = Store(folder / "session.sqlite")
-        store.lock_fact("schedule_sha256", schedule.sha256)
-        store.lock_fact(_HASHES, json.dumps(software() | (hashes or {}), sort_keys=True))
-        _write(folder / "schedule.json", schedule.to_json())
-        store.event("created", f"{len(schedule.slots)} trials, schedule {schedule.sha256[:12]}")
-        return Session(folder, plan, schedule, store)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise SessionError(f"{folder} is not empty; name another folder for the session.")
+        with room_for(folder), _in_the_making(folder) as made:
+            (made / "trials").mkdir()
+            schedule, drawn = seal.draw(plan, secret)
+            seal.write_seal(made, drawn)
+            write_durably(made / PLAN_NAME, plan.text)
+            write_durably(made / SCHEDULE_NAME, schedule.to_json())
+            store = Store(made / JOURNAL_NAME)
+            facts = {"schedule_sha256": schedule.sha256, "plan_sha256": plan_hash(plan)}
+            store.lock(facts | {"trials": len(schedule.slots), "hashes": software() | (hashes or {})})
+            store.close()
+        session = Session(folder, plan, schedule)
+        session.hold()
+        return session
 
     @staticmethod
     def load(folder: Path) -> Session:
-        """Open a session and check that plan and schedule are those that were locked.
+        """Open a session and check that plan, schedule, seal and journal are those that were locked.
 
         Raises:
             SessionError: no session there, or one that was edited.
         """
-        if not (folder / "schedule.json").is_file():
+        if not folder.is_dir() or not any((folder / name).exists() for name in (SCHEDULE_NAME, JOURNAL_NAME)):
             raise SessionError(f"There is no session in {folder}. Begin one with vitra-eval run.")
-        schedule = Schedule.from_json((folder / "schedule.json").read_text())
-        text = (folder / "plan.yaml").read_text()
-        plan = parse_plan(text, None, folder / "plan.yaml")
-        store = Store(folder / "session.sqlite")
-        session = Session(folder, plan, schedule, store)
+        plan, schedule = read_plan_and_schedule(folder)
+        session = Session(folder, plan, schedule)
         if problems := session.problems():
-            store.close()
-            raise SessionError(f"The session in {folder} was changed after it was locked: {'; '.join(problems)}.")
+            session.close()
+            raise SessionError(
+                f"The session in {folder} was changed after it was locked: {'; '.join(problems)}. "
+                f"See all of it: vitra-eval verify {folder}"
+            )
         return session
 
     def problems(self) -> list[str]:
-        """What shows tampering."""
-        return seal.seal_problems(self.folder, self.plan, self.schedule, self.store.fact("schedule_sha256") or "")
+        """What shows tampering with plan, schedule, seal or journal; the trials' files are `verify`'s."""
+        locked = str(self.store.locked.get("schedule_sha256", ""))
+        return [*seal.seal_problems(self.folder, self.plan, self.schedule, locked), *self.store.problems()]
 
     def hold(self) -> None:
-        """Make sure that only one program runs trials in this session.
+        """Make sure that only this program changes the session, until it is closed.
 
         Raises:
-            SessionError: another one does.
+            SessionHeldError: another one does.
         """
-        file = (self.folder / ".running").open("w")
+        if self._lock_file is not None:
+            return
+        file = (self.folder / _LOCK_NAME).open("a")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
-            raise SessionError(f"Another vitra-eval is running the session in {self.folder}.") from error
+            raise SessionHeldError(
+                f"Another vitra-eval has the session in {self.folder} in hand (it runs trials?). Wait for its end, or "
+                "give the order on its console."
+            ) from error
         self._lock_file = file
+        seal.close_seal(self.folder)
 
     def close(self) -> None:
-        """Close the database, release the folder."""
+        """Close the journal, release the folder."""
         self.store.close()
         if self._lock_file is not None:
             self._lock_file.close()
@@ -121,7 +138,7 @@ class Session:
     @property
     def is_unsealed(self) -> bool:
         """Whether the names have been opened."""
-        return self.store.fact("unsealed") is not None
+        return self.store.unsealed is not None
 
     def interrupted(self) -> list[Attempt]:
         """Attempts that were begun but never got a result: cut off, or running now."""
@@ -139,22 +156,49 @@ class Session:
     @property
     def hashes(self) -> dict[str, Any]:
         """Versions and hashes noted when the session was created."""
-        return dict(json.loads(self.store.fact(_HASHES) or "{}"))
+        return dict(self.store.locked.get("hashes", {}))
 
 
-def software() -> dict[str, str]:
-    """Versions that belong into a report."""
-    found = {"python": platform.python_version()}
-    for name in ("vitra-policy", "vitra_description", "torch", "numpy", "mujoco"):
+def read_plan_and_schedule(folder: Path) -> tuple[Plan, Schedule]:
+    """The two files of a session's folder.
+
+    Raises:
+        DamagedError: one is missing, cut off or no longer readable.
+    """
+    path = folder / SCHEDULE_NAME
+    try:
+        schedule = Schedule.from_json(path.read_text())
+        path = folder / PLAN_NAME
+        return parse_plan(path.read_text(), None, path), schedule
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedError(
+            f"{path} cannot be read ({type(error).__name__}: {error}). It is written once and never changed: restore "
+            "it from a copy of the session."
+        ) from error
+
+
+@contextlib.contextmanager
+def _in_the_making(folder: Path) -> Iterator[Path]:
+    """A folder beside the wanted one, renamed to it at the end; what a kill left behind is cleared away."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = folder.with_name(f".{folder.name}.creating")
+    with (folder.with_name(f".{folder.name}.creating.lock")).open("a") as lock:
         try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SessionHeldError(f"Another vitra-eval is creating a session in {folder}.") from error
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        try:
+            yield made
+            made.rename(folder)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        finally:
+            Path(lock.name).unlink(missing_ok=True)
+        descriptor = os.open(folder.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import platform
 import subprocess
-from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 from vitra_description.calibration import calibration_path
 from vitra_evaluation.plan.plan import Plan
+from vitra_evaluation.session.files import file_sha256, tree_hashes
 
-_CHUNK = 1 << 22
+SOFTWARE = ("vitra-policy", "vitra_description", "torch", "numpy", "mujoco")
+"""Packages whose versions belong into a report."""
 
 
 def plan_hashes(plan: Plan) -> dict[str, str]:
-    """Hashes noted when a session is created; a checkpoint is hashed byte by byte."""
-    found = {"source": source_version(), f"calibration {plan.calibration}": _hash([calibration_path(plan.calibration)])}
+    """Hashes noted when a session is created."""
+    return {"source": source_version()} | input_hashes(plan)
+
+
+def input_hashes(plan: Plan) -> dict[str, str]:
+    """Hash of the calibration, and of every file or folder that an option of a policy names, byte by byte."""
+    found = {f"calibration {plan.calibration}": path_sha256(calibration_path(plan.calibration))}
     for policy in plan.policies:
         for key, value in policy.options:
-            path = Path(value)
-            if path.is_dir():
-                found[f"{policy.name}: {key}"] = _hash(sorted(p for p in path.rglob("*") if p.is_file()))
-            elif path.is_file():
-                found[f"{policy.name}: {key}"] = _hash([path])
+            if value and Path(value).exists():
+                found[f"{policy.name}: {key}"] = path_sha256(Path(value))
+    return found
+
+
+def path_sha256(path: Path) -> str:
+    """Hash of a file, or of all names and contents below a folder."""
+    if path.is_file():
+        return file_sha256(path)
+    return hashlib.sha256(json.dumps(tree_hashes(path), sort_keys=True).encode()).hexdigest()
+
+
+def software() -> dict[str, str]:
+    """Versions that belong into a report."""
+    found = {"python": platform.python_version()}
+    for name in SOFTWARE:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
     return found
 
 
@@ -40,13 +64,3 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(
         ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
     ).stdout.strip()
-
-
-def _hash(paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            while block := file.read(_CHUNK):
-                digest.update(block)
-    return digest.hexdigest()

@@ -6,30 +6,40 @@ import json
 import math
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from vitra_evaluation.backends.port import Check, TrialPort
-from vitra_evaluation.errors import PreflightError, RefusedError, SessionError
+from vitra_evaluation.blinding.answer_schedule import known_period_s
+from vitra_evaluation.errors import NotRecordingError, PreflightError, RefusedError, SessionError
 from vitra_evaluation.plan.schedule import Slot
-from vitra_evaluation.session.files import write_atomically
+from vitra_evaluation.session.files import file_sha256, room_for, tree_hashes, write_atomically
 from vitra_evaluation.session.folder import ACTIVE_NAME, Session
+from vitra_evaluation.session.orders import Order, Seen, check_order, read_label
 from vitra_evaluation.session.sequential_stop import session_decision
-from vitra_evaluation.session.store import Outcome, TrialResult
+from vitra_evaluation.session.store import NO_START, Outcome, TrialResult
 from vitra_evaluation.session.trial import Command, Phase, Trial
 from vitra_evaluation.session.trial_record import Evidence, keep_evidence
 from vitra_policy.errors import VitraError
 
 _TRIES = 5
 _PREFLIGHT_PATIENCE_S = 120.0
+_NO_TRIAL = Trial(0.0, (), ())
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A command with its text, from whoever gave it."""
+class LastTrial:
+    """The trial that was recorded last.
 
-    command: Command
-    text: str = ""
-    person: str = "evaluator"
+    Attributes:
+        name: What orders call it.
+        attempt: Its number.
+        label: What it was labelled.
+    """
+
+    name: str
+    attempt: int
+    label: str
 
 
 @dataclass(slots=True)
@@ -45,6 +55,9 @@ class View:
         total: Trials of the session.
         message: The last news.
         paused: Whether the session waits between two trials.
+        moving: What the arms do by themselves right now; empty while they rest or the policy runs.
+        last: The trial before, whose label may still be corrected.
+        anchor: Anchor of the newest entry of the record, to write down.
     """
 
     slot: Slot | None = None
@@ -55,6 +68,9 @@ class View:
     total: int = 0
     message: str = ""
     paused: bool = False
+    moving: str = ""
+    last: LastTrial | None = None
+    anchor: str = ""
 
 
 class Quit(Exception):  # noqa: N818
@@ -83,66 +99,105 @@ class Runner:
         self._session, self._port, self._person, self._tell = session, port, person, tell
         self._orders: queue.Queue[Order] = queue.Queue()
         self._unattended = port.automatic if unattended is None else unattended
-        self._failures = 0
+        self._failures = self._tries = self._pressed = 0
         self.view = View(total=len(session.schedule.slots))
 
+    @property
+    def stops(self) -> int:
+        """How many stops there have been, pressed here or anywhere else."""
+        return self._pressed + self._port.stops
+
+    def look(self) -> Seen:
+        """What is there now, as an order is about it."""
+        view, trial = self.view, self.view.trial
+        return Seen(
+            trial=trial.name if trial else "",
+            phase=str(trial.phase) if trial else "",
+            last=view.last.name if view.last else "",
+            stops=self.stops,
+            paused=view.paused,
+        )
+
     def give(self, order: Order) -> None:
-        """Hand over an order; STOP acts at once, in the caller's thread."""
+        """Hand over an order; STOP acts at once, in the caller's thread, and on everything given before it."""
         if order.command is Command.STOP:
+            self._pressed += 1
             self._port.stop()
-        self._orders.put(order)
+        self._orders.put(order if order.seen is not None else replace(order, seen=self.look()))
 
     def run(self) -> bool:
         """Run until the session is complete (True), decided (True), or the evaluator quits (False).
 
         Raises:
-            SessionError: the session is unsealed, or the same trial cannot be recorded time after time.
+            SessionError: the session is unsealed or in other hands, or the same trial cannot be recorded time after
+                time.
             PreflightError: the robot does not get ready (unattended).
         """
+        self._session.hold()
         store = self._session.store
         if self._session.is_unsealed:
             raise SessionError("This session has been unsealed by its report; no more blind trials can be made in it.")
         for attempt in self._session.interrupted():
-            store.void(attempt.id, "interrupted: the program or the power went away", "vitra-eval")
+            files = tree_hashes(self._session.trial_folder(attempt.id))
+            store.void(attempt.id, "interrupted: the program or the power went away", "vitra-eval", files)
             self._say(f"trial {attempt.id} was cut off and will be made again")
+        self._update(anchor=store.anchor, done=len(store.counted()))
         try:
             while (slot := self._session.next_slot()) is not None:
                 while self.view.paused:
-                    self._take(Trial(0.0, (), ()), 0.2)
+                    self._take(_NO_TRIAL, 0.2)
                 if not slot.alias.endswith("A") or not session_decision(self._session).is_final:
                     self._trial(slot)
                     continue
                 store.event("stopped early", "the declared sequential comparison has come to its end")
                 self._say("the declared sequential comparison has come to its end")
-                return True
+                break
+            self._update(slot=None, trial=None, message="all trials are done")
+            if not self._unattended:
+                self._wait_for_the_last_word()
         except Quit:
             store.event("quit", self._person)
-            return False
-        self._update(slot=None, trial=None, message="all trials are done")
+            self._update(anchor=store.anchor)
+            return self._is_over()
         return True
 
+    def _is_over(self) -> bool:
+        return self._session.is_complete or session_decision(self._session).is_final
+
+    def _wait_for_the_last_word(self) -> None:
+        """The last label may be corrected too; a void one is made again by the next sitting."""
+        self._say("all trials are done: correct the last label if it is wrong, else quit")
+        while True:
+            self._take(_NO_TRIAL, 0.2)
+
     def _trial(self, slot: Slot) -> None:
-        plan = self._session.plan
+        plan, store = self._session.plan, self._session.store
+        self._tries += 1
         trial = Trial(
-            plan.time_limit_s, plan.task(slot.task).milestones, plan.failure_codes, automatic=self._port.automatic
-        )
-        self._update(slot=slot, trial=trial, attempt=None, done=len(self._session.store.counted()))
+            plan.time_limit_s, plan.task(slot.task).milestones, plan.failure_codes, automatic=self._port.automatic,
+            name=f"{slot.alias}.{self._tries}", attended=not self._unattended,
+        )  # fmt: skip
+        self._update(slot=slot, trial=trial, attempt=None, done=len(store.counted()))
         self._prepare(trial, slot)
-        self._serve(trial, lambda: trial.phase is not Phase.RESET)
-        if not trial.automatic:
-            self._wait_for_start(trial)
-        attempt = self._session.store.begin(slot.index)
+        while not (trial.automatic and trial.phase is Phase.READY):
+            if self._is_start(self._take(trial, 0.2), trial):
+                break
+        attempt = store.begin(slot.index, alias=slot.alias, answer_s=known_period_s(self._session.folder))
         self._update(attempt=attempt)
         folder = self._session.trial_folder(attempt)
+        with room_for(folder):
+            self._make(attempt, trial, slot, folder)
+
+    def _make(self, attempt: int, trial: Trial, slot: Slot, folder: Path) -> None:
+        """The trial itself, from its start to its committed result."""
         folder.mkdir(parents=True)
         write_atomically(self._session.folder / ACTIVE_NAME, json.dumps({"alias": slot.alias, "attempt": attempt}))
-        first = self._port.picture()
+        first, stops = self._port.picture(), self.stops
         try:
-            self._port.start(slot, plan, folder)
+            self._port.start(slot, self._session.plan, folder)
         except VitraError as error:
             self._port.finish(folder)
-            self._session.store.void(attempt, f"could not start: {error}", "vitra-eval")
-            self._failed(f"trial {attempt} could not start: {error}")
+            self._could_not_start(attempt, trial, folder, error, stopped=self.stops != stops)
             return
         try:
             trial.begin(self._port.now_s())
@@ -154,40 +209,57 @@ class Runner:
         self._note_events(attempt)
         self._tell(self.view)
         self._serve(trial, lambda: trial.phase is not Phase.LABEL)
-        evidence = keep_evidence(folder, bag, first, last, f"trial {attempt}  {slot.task}  {slot.alias}")
+        evidence = keep_evidence(folder, bag, first, last, f"trial {attempt}  {slot.task}  {slot.alias}", slot.alias)
         if evidence.problem:
             self._session.store.event("no evidence", evidence.problem, attempt)
         if first and not (reference := self._session.reference(slot)).exists():
             reference.parent.mkdir(exist_ok=True)
             reference.write_bytes(first)
-        self._commit(attempt, trial, evidence)
+            name = reference.relative_to(self._session.folder).as_posix()
+            self._session.store.event("reference", name, attempt, {name: file_sha256(reference)})
+        self._commit(attempt, trial, evidence, folder)
 
-    def _commit(self, attempt: int, trial: Trial, evidence: Evidence) -> None:
+    def _could_not_start(self, attempt: int, trial: Trial, folder: Path, error: VitraError, stopped: bool) -> None:
+        """A policy that does not start has failed; a recorder that does not, or a STOP, is none of its doing."""
+        store, files = self._session.store, tree_hashes(folder)
+        if stopped or isinstance(error, NotRecordingError):
+            store.void(attempt, f"could not start: {error}", "vitra-eval", files)
+        else:
+            judge = "simulation" if trial.automatic else self._person
+            result = TrialResult(Outcome.FAIL, f"could not start: {error}", 0.0, judge, failure_code=NO_START)
+            store.finish(attempt, result, files)
+            self._keep_last(trial, attempt, NO_START)
+        self._update(done=len(store.counted()), anchor=store.anchor)
+        self._failed(f"trial {attempt} could not start: {error}")
+
+    def _commit(self, attempt: int, trial: Trial, evidence: Evidence, folder: Path) -> None:
         assert trial.outcome is not None
         store = self._session.store
-        store.finish(
-            attempt,
-            TrialResult(
-                outcome=trial.outcome,
-                reason=trial.end_reason,
-                duration_s=round(trial.duration_s, 3),
-                judge="simulation" if trial.automatic else self._person,
-                failure_code="" if trial.outcome is Outcome.SUCCESS else trial.failure_code,
-                note=trial.note,
-                milestones=trial.reached,
-                interventions=trial.interventions,
-                has_bag=not evidence.problem,
-                measures=evidence.measures,
-            ),
+        result = TrialResult(
+            outcome=trial.outcome,
+            reason=trial.end_reason,
+            duration_s=round(trial.duration_s, 3),
+            judge="simulation" if trial.automatic and not trial.question else self._person,
+            failure_code="" if trial.outcome is Outcome.SUCCESS else trial.failure_code,
+            note=trial.note,
+            milestones=trial.reached,
+            interventions=trial.interventions,
+            has_bag=not evidence.problem,
+            measures=evidence.measures,
         )
-        if trial.void_reason:
-            store.void(attempt, trial.void_reason, self._person)
+        store.finish(attempt, result, tree_hashes(folder), void=trial.void_reason, person=self._person)
         trial.saved()
-        self._update(done=len(store.counted()), message=evidence.problem or f"trial {attempt} is recorded")
+        label = "void" if trial.void_reason else " ".join(filter(None, (str(result.outcome), result.failure_code)))
+        self._keep_last(trial, attempt, label)
+        message = evidence.problem or f"trial {attempt} is recorded: {label}"
+        self._update(done=len(store.counted()), message=message, anchor=store.anchor)
         if evidence.problem:
             self._failed(evidence.problem)
         else:
             self._failures = 0
+
+    def _keep_last(self, trial: Trial, attempt: int, label: str) -> None:
+        self._update(last=LastTrial(trial.name, attempt, label))
 
     def _failed(self, why: str) -> None:
         """Count what keeps the session from going on; unattended it must not try for ever."""
@@ -201,8 +273,10 @@ class Runner:
         while True:
             self._preflight(trial)
             try:
-                self._port.home()
+                self._go_home()
                 self._port.reset(slot, self._session.plan)
+                trial.is_home()
+                self._tell(self.view)
             except VitraError as error:
                 self._session.store.event("not ready", str(error), self.view.attempt)
                 trial.phase = Phase.PREFLIGHT
@@ -233,15 +307,21 @@ class Runner:
                 raise PreflightError("Not ready: " + "; ".join(f"{c.name}: {c.detail}" for c in bad))
             self._take(trial, 0.2)
 
-    def _wait_for_start(self, trial: Trial) -> None:
-        self._tell(self.view)
-        while True:
-            order = self._take(trial, 0.2)
-            if order is not None and order.command is Command.START:
-                bad = [check for check in self._port.checks() if not check.ok]
-                if not bad:
-                    return
-                self._say("not ready: " + "; ".join(f"{c.name}: {c.detail}" for c in bad))
+    def _go_home(self) -> None:
+        self._update(moving="the arms move to the ready posture: keep clear")
+        try:
+            self._port.home()
+        finally:
+            self._update(moving="")
+
+    def _is_start(self, order: Order | None, trial: Trial) -> bool:
+        """Whether somebody has said that the trial begins, and the checks are still green."""
+        if order is None or order.command is not Command.START or trial.phase is not Phase.READY:
+            return False
+        bad = [check for check in self._port.checks() if not check.ok]
+        if bad:
+            self._say("not ready: " + "; ".join(f"{c.name}: {c.detail}" for c in bad))
+        return not bad
 
     def _serve(self, trial: Trial, until: Callable[[], bool], watch: bool = False) -> None:
         while not until():
@@ -259,6 +339,7 @@ class Runner:
         except queue.Empty:
             return None
         try:
+            check_order(order, self.look())
             self._obey(order, trial)
         except VitraError as error:
             self._say(str(error))
@@ -274,9 +355,9 @@ class Runner:
                 self._port.arm()
                 self._say("armed")
             case Command.HOME:
-                if trial.phase is Phase.RUNNING:
-                    raise RefusedError("'home' does not fit while the policy runs.")
-                self._port.home()
+                self._home(trial)
+            case Command.CORRECT:
+                self._correct(order)
             case Command.START:
                 if trial.phase is not Phase.READY:
                     raise RefusedError(f"'start' does not fit now: the trial is in phase '{trial.phase}'.")
@@ -290,6 +371,29 @@ class Runner:
                 raise Quit
             case _:
                 trial.apply(order.command, self._port.now_s(), order.text)
+
+    def _home(self, trial: Trial) -> None:
+        if trial.phase is Phase.RUNNING:
+            raise RefusedError("'home' does not fit while the policy runs.")
+        if trial.phase not in (Phase.RESET, Phase.READY):
+            self._go_home()
+            return
+        trial.homes_again()
+        try:
+            self._go_home()
+        finally:
+            trial.is_home()
+
+    def _correct(self, order: Order) -> None:
+        last = self.view.last
+        if last is None:
+            raise RefusedError("No trial was recorded in this sitting; see vitra-eval correct.")
+        label = read_label(order.text, self._session.plan.failure_codes)
+        store = self._session.store
+        store.correct(last.attempt, label.outcome, label.failure_code, label.reason, order.person)
+        said = " ".join(filter(None, (str(label.outcome), label.failure_code)))
+        self._update(last=replace(last, label=said), anchor=store.anchor)
+        self._say(f"trial {last.attempt} is corrected: {said}")
 
     def _note_events(self, attempt: int | None) -> None:
         for event in self._port.events():

@@ -1,31 +1,20 @@
-"""What happened in a session: an append-only SQLite database, every fact committed before the next one begins."""
+"""What happened in a session, read from its journal: every fact is committed before the next one begins."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
+import dataclasses
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from vitra_evaluation.errors import SessionError
+from vitra_evaluation.errors import DamagedError, SessionError, SessionHeldError, UnsealedError
+from vitra_evaluation.session.journal import Body, Entry, Journal, chain_problems
 
-_TABLES = {
-    "facts": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
-    "attempts": "id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, started TEXT NOT NULL, UNIQUE (id, slot)",
-    "results": "attempt INTEGER PRIMARY KEY REFERENCES attempts (id), ended TEXT NOT NULL, outcome TEXT NOT NULL,"
-    " body TEXT NOT NULL",
-    "voids": "attempt INTEGER PRIMARY KEY REFERENCES attempts (id), at TEXT NOT NULL, reason TEXT NOT NULL,"
-    " person TEXT NOT NULL",
-    "events": "id INTEGER PRIMARY KEY, attempt INTEGER, at TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL",
-    "ratings": "attempt INTEGER REFERENCES attempts (id), rater TEXT NOT NULL, at TEXT NOT NULL,"
-    " outcome TEXT NOT NULL, PRIMARY KEY (attempt, rater)",
-}
+NO_START = "no_start"
+"""Failure code of a trial whose policy could not be started; counts without a bag."""
 
 
 class Outcome(StrEnum):
@@ -34,6 +23,23 @@ class Outcome(StrEnum):
     SUCCESS = "success"
     FAIL = "fail"
     SAFETY_STOP = "safety_stop"
+
+
+class Kind(StrEnum):
+    """Kinds of journal entries."""
+
+    LOCKED = "locked"
+    BEGAN = "began"
+    RESULT = "result"
+    VOID = "void"
+    CORRECTION = "correction"
+    RATING = "rating"
+    EVENT = "event"
+    UNSEALED = "unsealed"
+
+
+_CHANGES = {Kind.BEGAN, Kind.RESULT, Kind.VOID, Kind.CORRECTION, Kind.RATING}
+"""What may change a result, and so comes too late once the names are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,19 @@ class TrialResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """A label that was set right, and why."""
+
+    at: str
+    before: str
+    after: str
+    reason: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One row: a trial that was begun."""
+    """A trial that was begun; its result has the corrections in it."""
 
     id: int
     slot: int
@@ -75,146 +92,280 @@ class Attempt:
     ended: str | None = None
     result: TrialResult | None = None
     void_reason: str | None = None
+    void_person: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def counts(self) -> bool:
         """Whether it is part of the statistics."""
-        return self.result is not None and self.result.has_bag and self.void_reason is None
+        if self.result is None or self.void_reason is not None:
+            return False
+        return self.result.has_bag or self.result.failure_code == NO_START
 
 
 class Store:
-    """The database of one session; may be used from several threads.
+    """The records of one session; may be used from several threads.
 
     Args:
-        path: file; created when absent.
+        path: file of the journal; created when absent.
+        may_write: whether this program has the session in hand.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, may_write: Callable[[], bool] = lambda: True) -> None:
+        self._journal, self._may_write = Journal(path), may_write
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")  # a committed trial survives a power cut
-        self._db.execute("PRAGMA foreign_keys=ON")
-        self._db.execute("PRAGMA busy_timeout=5000")
-        with self._transaction() as db:
-            for table, columns in _TABLES.items():
-                db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
-                for verb in ("UPDATE", "DELETE"):
-                    db.execute(
-                        f"CREATE TRIGGER IF NOT EXISTS {table}_{verb.lower()} BEFORE {verb} ON {table} "
-                        "BEGIN SELECT RAISE(ABORT, 'this record is append-only'); END"
-                    )
+        self._state = _State()
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._db.close()
+        self._journal.close()
 
-    def lock_fact(self, key: str, value: str) -> None:
-        """Write a fact of the session once.
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The journal."""
+        return tuple(self._journal.entries())
+
+    @property
+    def anchor(self) -> str:
+        """Anchor of the newest entry."""
+        entries = self._journal.entries()
+        return entries[-1].anchor if entries else ""
+
+    def lock(self, facts: Body) -> Entry:
+        """The first entry: what the session stands on.
 
         Raises:
-            SessionError: it was written before with another value.
+            SessionError: it is locked already.
         """
-        with self._transaction() as db:
-            row = db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
-            if row is None:
-                db.execute("INSERT INTO facts VALUES (?, ?)", (key, value))
-            elif row[0] != value:
-                raise SessionError(f"The session's {key} is locked as '{row[0]}' and cannot become '{value}'.")
+        return self._append(Kind.LOCKED, facts)
 
-    def fact(self, key: str) -> str | None:
-        """A fact of the session."""
-        with self._lock:
-            row = self._db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+    @property
+    def locked(self) -> Body:
+        """What the session was locked with; empty before that."""
+        first = next(iter(self.entries), None)
+        return first.body if first is not None and first.kind == Kind.LOCKED else {}
 
-    def begin(self, slot: int) -> int:
+    def begin(self, slot: int, **facts: Any) -> int:
         """Note that a trial begins; returns the attempt's number."""
-        with self._transaction() as db:
-            return int(db.execute("INSERT INTO attempts (slot, started) VALUES (?, ?)", (slot, _now())).lastrowid or 0)
+        with self._lock:
+            number = len(self._read().attempts) + 1
+            self._append(Kind.BEGAN, {"attempt": number, "slot": slot, **facts})
+            return number
 
-    def finish(self, attempt: int, result: TrialResult) -> None:
-        """Commit the result of a trial.
+    def finish(
+        self,
+        attempt: int,
+        result: TrialResult,
+        files: Mapping[str, str] | None = None,
+        void: str = "",
+        person: str = "",
+    ) -> None:
+        """Commit the result of a trial, with the hashes of its files, and in the same breath whether it is void.
 
         Raises:
             SessionError: it has one already, or was never begun.
         """
-        body = json.dumps(asdict(result), sort_keys=True)
-        self._append("INSERT INTO results VALUES (?, ?, ?, ?)", (attempt, _now(), str(result.outcome), body))
+        body = {"attempt": attempt, "result": asdict(result), "files": dict(files or {})}
+        self._append(Kind.RESULT, body | ({"void": void, "person": person} if void else {}))
 
-    def void(self, attempt: int, reason: str, person: str) -> None:
+    def void(self, attempt: int, reason: str, person: str, files: Mapping[str, str] | None = None) -> None:
         """Take a trial out of the statistics, with a reason; its slot is tried again."""
         if not reason.strip():
             raise SessionError("A trial is voided with a reason.")
-        self._append("INSERT INTO voids VALUES (?, ?, ?, ?)", (attempt, _now(), reason, person))
+        self._append(Kind.VOID, {"attempt": attempt, "reason": reason, "person": person, "files": dict(files or {})})
 
-    def event(self, kind: str, detail: str, attempt: int | None = None) -> None:
-        """Append to the log of the session."""
+    def correct(self, attempt: int, outcome: Outcome, failure_code: str, reason: str, person: str) -> None:
+        """Set a label right, before the next trial begins.
+
+        Raises:
+            SessionError: no reason, no result to correct, or another trial has begun since.
+        """
+        if not reason.strip():
+            raise SessionError("A label is corrected with a reason, e.g. 'I saw it slip in the video'.")
         self._append(
-            "INSERT INTO events (attempt, at, kind, detail) VALUES (?, ?, ?, ?)", (attempt, _now(), kind, detail)
-        )
+            Kind.CORRECTION,
+            {"attempt": attempt, "outcome": str(outcome), "failure_code": failure_code, "reason": reason.strip(),
+             "person": person},
+        )  # fmt: skip
+
+    def event(self, kind: str, detail: str, attempt: int | None = None, files: Mapping[str, str] | None = None) -> None:
+        """Append to the log of the session."""
+        body: Body = {"attempt": attempt, "kind": kind, "detail": detail}
+        self._append(Kind.EVENT, body | ({"files": dict(files)} if files else {}))
 
     def rate(self, attempt: int, rater: str, outcome: Outcome) -> None:
         """A second judge's label."""
-        self._append("INSERT INTO ratings VALUES (?, ?, ?, ?)", (attempt, rater, _now(), str(outcome)))
+        self._append(Kind.RATING, {"attempt": attempt, "rater": rater, "outcome": str(outcome)})
+
+    def unseal(self, detail: str, files: Body) -> None:
+        """The names are opened: from now on nothing changes a result."""
+        self._append(Kind.UNSEALED, {"detail": detail, "files": files})
+
+    @property
+    def unsealed(self) -> Body | None:
+        """What was noted when the names were opened; None while they are sealed."""
+        return self._read().unsealed
 
     def attempts(self) -> list[Attempt]:
         """Every attempt in order."""
-        query = (
-            "SELECT a.id, a.slot, a.started, r.ended, r.body, v.reason FROM attempts a"
-            " LEFT JOIN results r ON r.attempt = a.id LEFT JOIN voids v ON v.attempt = a.id ORDER BY a.id"
-        )
-        with self._lock:
-            rows = self._db.execute(query).fetchall()
-        return [Attempt(i, slot, at, ended, _result(body), reason) for i, slot, at, ended, body, reason in rows]
+        return list(self._read().attempts.values())
 
     def events(self) -> list[dict[str, Any]]:
         """The log in order."""
-        with self._lock:
-            rows = self._db.execute("SELECT attempt, at, kind, detail FROM events ORDER BY id").fetchall()
-        return [dict(zip(("attempt", "at", "kind", "detail"), row, strict=True)) for row in rows]
+        return list(self._read().events)
 
     def ratings(self) -> dict[int, dict[str, str]]:
         """Second labels: attempt -> rater -> outcome."""
-        with self._lock:
-            rows = self._db.execute("SELECT attempt, rater, outcome FROM ratings ORDER BY attempt, rater").fetchall()
-        found: dict[int, dict[str, str]] = {}
-        for attempt, rater, outcome in rows:
-            found.setdefault(attempt, {})[rater] = outcome
-        return found
+        return {attempt: dict(sorted(found.items())) for attempt, found in sorted(self._read().ratings.items())}
 
     def counted(self) -> dict[int, Attempt]:
         """The attempt that counts, by slot."""
         return {a.slot: a for a in self.attempts() if a.counts}
 
-    def _append(self, statement: str, values: tuple[Any, ...]) -> None:
-        try:
-            with self._transaction() as db:
-                db.execute(statement, values)
-        except sqlite3.IntegrityError as error:
-            raise SessionError(
-                f"This cannot be recorded ({error}): it refers to no trial, or is there already."
-            ) from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+    def problems(self) -> list[str]:
+        """Where the journal is not a chain, or says what the session's rules do not allow."""
+        entries, state = self.entries, _State()
+        found = chain_problems(entries)
+        for entry in entries:
             try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                state.check(entry.kind, entry.body)
+                state.apply(entry)
+            except (SessionError, ValueError, KeyError, TypeError, AttributeError) as error:
+                found.append(f"record {entry.number} ({entry.kind}) cannot be: {error}")
+        times = [entry.at for entry in entries]
+        found += [
+            f"record {b.number} is older than the one before it"
+            for a, b in zip(entries, entries[1:], strict=False)
+            if b.at < a.at
+        ]
+        return found if times else ["the journal is empty"]
+
+    def _read(self) -> _State:
+        with self._lock:
+            for entry in self._journal.entries()[self._state.read :]:
+                try:
+                    self._state.apply(entry)
+                except (KeyError, ValueError, TypeError, AttributeError) as error:
+                    raise DamagedError(
+                        f"Record {entry.number} ({entry.kind}) of the journal does not follow from those before it "
+                        f"({type(error).__name__}: {error})."
+                    ) from error
+            return self._state
+
+    def _append(self, kind: Kind, body: Body) -> Entry:
+        if not self._may_write():
+            raise SessionHeldError("This program has not taken the session in hand; nothing was recorded.")
+        with self._lock:  # before the journal's own: readers take the two in this order too
+            return self._journal.append(kind, body, lambda k, b: self._read().check(k, b))
 
 
-def _result(body: str | None) -> TrialResult | None:
-    if body is None:
-        return None
-    fields = json.loads(body)
+class _State:
+    """What the entries so far amount to, and which entry may follow."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.locked: Body = {}
+        self.unsealed: Body | None = None
+        self.attempts: dict[int, Attempt] = {}
+        self.events: list[dict[str, Any]] = []
+        self.ratings: dict[int, dict[str, str]] = {}
+
+    def check(self, kind: str, body: Body) -> None:
+        """Refuse an entry that must not follow.
+
+        Raises:
+            SessionError: why not.
+        """
+        if kind not in tuple(Kind):
+            raise SessionError(f"there is no record of kind '{kind}'")
+        if kind == Kind.LOCKED and self.locked:
+            raise SessionError("The session is locked already; nothing of its plan can change.")
+        if kind in _CHANGES and self.unsealed is not None:
+            raise UnsealedError(
+                f"The names of this session are open since {self.unsealed['at'][:19]}: no trial, label or rating can "
+                "be added or changed any more."
+            )
+        if kind == Kind.UNSEALED and self.unsealed is not None:
+            raise SessionError("The names of this session are open already.")
+        if kind == Kind.BEGAN:
+            if body["attempt"] != len(self.attempts) + 1:
+                raise SessionError(f"Trial {body['attempt']} cannot begin after trial {len(self.attempts)}.")
+            return
+        if kind in _CHANGES:
+            self._check_change(kind, body)
+
+    def _check_change(self, kind: str, body: Body) -> None:
+        number = body["attempt"]
+        attempt = self.attempts.get(number)
+        if attempt is None:
+            raise SessionError(f"Trial {number} was never begun; there are {len(self.attempts)}.")
+        if kind == Kind.RESULT and attempt.result is not None:
+            raise SessionError(f"Trial {number} has its result already.")
+        if kind == Kind.VOID and attempt.void_reason is not None:
+            raise SessionError(f"Trial {number} is void already: {attempt.void_reason}.")
+        if kind == Kind.RATING:
+            if attempt.result is None:
+                raise SessionError(f"Trial {number} has no result that a second judge could compare with.")
+            if body["rater"] in self.ratings.get(number, {}):
+                raise SessionError(f"{body['rater']} has rated trial {number} already.")
+            Outcome(body["outcome"])
+        if kind == Kind.CORRECTION:
+            if number != len(self.attempts):
+                raise SessionError(
+                    f"Trial {number} can no longer be corrected: trial {len(self.attempts)} has begun since. Void it "
+                    "with the reason (vitra-eval void), and it is made again."
+                )
+            if attempt.result is None or attempt.void_reason is not None:
+                raise SessionError(f"Trial {number} has no label to correct.")
+            Outcome(body["outcome"])
+
+    def apply(self, entry: Entry) -> None:
+        """Take an entry in."""
+        body = entry.body
+        self.read += 1
+        match entry.kind:
+            case Kind.LOCKED:
+                self.locked = body
+            case Kind.BEGAN:
+                self.attempts[body["attempt"]] = Attempt(body["attempt"], body["slot"], entry.at)
+            case Kind.RESULT:
+                self._change(
+                    body["attempt"], ended=entry.at, result=_result(body["result"]), files=body["files"],
+                    void_reason=body.get("void"), void_person=body.get("person", ""),
+                )  # fmt: skip
+            case Kind.VOID:
+                before = self.attempts[body["attempt"]]
+                files = before.files or body.get("files", {})
+                self._change(before.id, void_reason=body["reason"], void_person=body["person"], files=files)
+            case Kind.CORRECTION:
+                self._correct(entry.at, body)
+            case Kind.EVENT:
+                self.events.append({"at": entry.at, **body})
+            case Kind.RATING:
+                self.ratings.setdefault(body["attempt"], {})[body["rater"]] = body["outcome"]
+            case Kind.UNSEALED:
+                self.unsealed = {"at": entry.at, **body}
+
+    def _change(self, attempt: int, **changes: Any) -> None:
+        self.attempts[attempt] = dataclasses.replace(self.attempts[attempt], **changes)
+
+    def _correct(self, at: str, body: Body) -> None:
+        attempt = self.attempts[body["attempt"]]
+        if attempt.result is None:
+            raise ValueError("a correction of a trial without a result")
+        outcome, code = Outcome(body["outcome"]), body["failure_code"]
+        done = Correction(
+            at, _label(attempt.result.outcome, attempt.result.failure_code), _label(outcome, code), body["reason"],
+            body["person"],
+        )  # fmt: skip
+        result = dataclasses.replace(attempt.result, outcome=outcome, failure_code=code)
+        self._change(attempt.id, result=result, corrections=(*attempt.corrections, done))
+
+
+def _label(outcome: Outcome, failure_code: str) -> str:
+    return f"{outcome} ({failure_code})" if failure_code else str(outcome)
+
+
+def _result(fields: Body) -> TrialResult:
     return TrialResult(**fields | {"outcome": Outcome(fields["outcome"])})
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

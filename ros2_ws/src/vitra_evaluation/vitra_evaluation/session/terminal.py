@@ -38,7 +38,7 @@ class Terminal:
         screen: TextIO = sys.stdout,
     ) -> None:
         self._say, self._keys, self._screen = say, keys, screen
-        self._reader = KeyReader(runner.give, self._write, failure_codes)
+        self._reader = KeyReader(runner.give, self._write, failure_codes, runner.look)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="terminal", daemon=True)
 

@@ -14,6 +14,7 @@ class Phase(StrEnum):
     """Where a trial is."""
 
     PREFLIGHT = "preflight"
+    HOMING = "homing"
     RESET = "reset"
     READY = "ready"
     RUNNING = "running"
@@ -39,14 +40,27 @@ class Command(StrEnum):
     HOME = "home"
     PAUSE = "pause"
     QUIT = "quit"
+    CORRECT = "correct"
 
 
 KEYS: dict[str, Command] = {
     "c": Command.CONFIRM_RESET, "g": Command.START, "e": Command.END, "s": Command.SUCCESS, "f": Command.FAIL,
     "x": Command.SAFETY_STOP, "v": Command.VOID, "m": Command.MILESTONE, "i": Command.INTERVENTION,
     " ": Command.STOP, "r": Command.REARM, "h": Command.HOME, "p": Command.PAUSE, "q": Command.QUIT,
+    "k": Command.CORRECT,
 }  # fmt: skip
 """One key each, in the terminal and in the browser."""
+
+LABELS = frozenset({Command.SUCCESS, Command.FAIL, Command.SAFETY_STOP, Command.VOID})
+OF_A_TRIAL = LABELS | {
+    Command.CONFIRM_RESET, Command.START, Command.END, Command.MILESTONE, Command.INTERVENTION,
+}  # fmt: skip
+"""Orders that are only good for the trial and the phase in which they were given."""
+
+
+STOP_QUESTION = (
+    "STOP was pressed. Did the policy make it necessary? Then it is a safety stop; else void it, or label it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,7 @@ class Status:
     Attributes:
         now_s: Its clock.
         stop_cause: Why motion was stopped; empty while it is not.
+        stopped_by_person: Whether somebody pressed STOP; why, only a person knows.
         policy_ended: Why the policy's run ended; empty while it runs.
         success: The simulation's judge calls the task done.
         failed: The judge calls it lost, with `reason`.
@@ -64,6 +79,7 @@ class Status:
 
     now_s: float
     stop_cause: str = ""
+    stopped_by_person: bool = False
     policy_ended: str = ""
     success: bool = False
     failed: bool = False
@@ -78,13 +94,17 @@ class Trial:
         time_limit_s: After which it ends.
         milestones: Names of the rubric.
         failure_codes: Allowed labels of a failure.
-        automatic: Reset and judged by the simulation: nobody is asked.
+        automatic: Reset and judged by the simulation: nobody is asked, but why they pressed STOP.
+        name: What orders call it; no two trials of a session have the same.
+        attended: Whether somebody is there to be asked.
     """
 
     time_limit_s: float
     milestones: tuple[str, ...]
     failure_codes: tuple[str, ...]
     automatic: bool = False
+    name: str = ""
+    attended: bool = True
     phase: Phase = Phase.PREFLIGHT
     started_s: float = 0.0
     ended_s: float = 0.0
@@ -94,12 +114,23 @@ class Trial:
     note: str = ""
     void_reason: str = ""
     interventions: int = 0
+    question: str = ""
     reached: dict[str, float] = field(default_factory=dict)
 
     def passed_preflight(self) -> None:
-        """All checks are green: the scene may be reset."""
+        """All checks are green: the arms move to the ready posture."""
         self._expect("preflight", Phase.PREFLIGHT)
+        self.phase = Phase.HOMING
+
+    def is_home(self) -> None:
+        """The arms rest: the scene may be reset."""
+        self._expect("home", Phase.HOMING)
         self.phase = Phase.RESET
+
+    def homes_again(self) -> None:
+        """The arms move once more; what was set up before that may have been knocked over."""
+        self._expect("home", Phase.RESET, Phase.READY)
+        self.phase = Phase.HOMING
 
     def was_reset(self) -> None:
         """The start state stands."""
@@ -115,7 +146,9 @@ class Trial:
         """Take notice of the robot's side; ends the run when there is a reason."""
         if self.phase is not Phase.RUNNING:
             return
-        if status.stop_cause:
+        if status.stop_cause and status.stopped_by_person:
+            self._end_by_person(status)
+        elif status.stop_cause:
             self._end(status.now_s, f"stopped: {status.stop_cause}", Outcome.SAFETY_STOP, "stopped")
         elif self.automatic and status.success:
             self._end(status.now_s, "success", Outcome.SUCCESS)
@@ -193,6 +226,15 @@ class Trial:
         self.outcome, self.failure_code = outcome, code
         # A person still labels what the machine saw; the simulation's own verdict needs nobody.
         self.phase = Phase.SAVING if self.automatic else Phase.LABEL
+
+    def _end_by_person(self, status: Status) -> None:
+        """A STOP that was pressed says nothing yet about the policy: whoever is there is asked."""
+        self._end(status.now_s, f"stopped: {status.stop_cause}", None, "stopped")
+        if self.attended:
+            self.question = STOP_QUESTION
+            self.phase = Phase.LABEL
+        else:
+            self.outcome, self.void_reason = Outcome.FAIL, "somebody pressed STOP, and nobody is there to say why"
 
     def _check_code(self, code: str) -> None:
         if code not in self.failure_codes:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_bringup import bag_report, pictures
-from vitra_evaluation.backends.measures import bag_measures
+from vitra_evaluation.backends.measures import bag_measures, chunk_signatures
 from vitra_policy.errors import VitraError
 
 Image = NDArray[np.uint8]
@@ -27,7 +27,9 @@ class Evidence:
     measures: dict[str, float | None] = field(default_factory=dict)
 
 
-def keep_evidence(folder: Path, bag: Path | None, first: bytes | None, last: bytes | None, caption: str) -> Evidence:
+def keep_evidence(
+    folder: Path, bag: Path | None, first: bytes | None, last: bytes | None, caption: str, alias: str = ""
+) -> Evidence:
     """Read the bag back, take its figures, make the pictures.
 
     Args:
@@ -36,6 +38,7 @@ def keep_evidence(folder: Path, bag: Path | None, first: bytes | None, last: byt
         first: JPEG before the policy started.
         last: JPEG at its end.
         caption: text for the video; must not tell the policy.
+        alias: of the trial: what the bag's chunks must be signed with.
     """
     for name, data in (("first.jpg", first), ("last.jpg", last)):
         if data:
@@ -43,13 +46,15 @@ def keep_evidence(folder: Path, bag: Path | None, first: bytes | None, last: byt
     if bag is None:
         return Evidence("no bag was recorded")
     try:
-        measures = bag_measures(bag)
+        measures, signed = bag_measures(bag), chunk_signatures(bag)
     except (VitraError, OSError, ValueError, KeyError, AssertionError) as error:
         return Evidence(f"the bag cannot be read: {type(error).__name__}: {error}")
     except Exception as error:  # rosbags has its own unrelated error types
         return Evidence(f"the bag cannot be read: {type(error).__name__}: {error}")
     if not measures.get("messages"):
         return Evidence("the bag is empty")
+    if alias and signed - {alias}:
+        return Evidence(f"the bag holds answers of another trial ({', '.join(sorted(signed - {alias}))})", measures)
     if any("color/image_raw" in topic and count for topic, count in bag_report.topics(bag).items()):
         try:
             write_trial_video(folder / "video.mp4", bag, caption)

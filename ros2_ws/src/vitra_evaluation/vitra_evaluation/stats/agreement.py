@@ -30,11 +30,13 @@ def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> Agree
     if n == 0 or n != len(second):
         raise CountError(f"Two judges must label the same items; got {n} and {len(second)} labels.")
     labels = sorted({*first, *second}, key=str)
-    table = np.zeros((len(labels), len(labels)))
+    table = np.zeros((len(labels), len(labels)), dtype=np.int64)
     for a, b in zip(first, second, strict=True):
-        table[labels.index(a), labels.index(b)] += 1 / n
-    observed, expected = float(np.trace(table)), float(table.sum(axis=1) @ table.sum(axis=0))
-    if expected >= 1.0:  # both used one and the same label throughout
+        table[labels.index(a), labels.index(b)] += 1
+    # In whole numbers: shares that add up to 0.9999 would make two judges who always agree half of a kappa.
+    same, by_chance = int(np.trace(table)), int(table.sum(axis=1) @ table.sum(axis=0))
+    observed, expected = same / n, by_chance / n**2
+    if by_chance == n**2:  # both used one and the same label throughout
         return Agreement(1.0, Interval(1.0, 1.0), observed, n)
     kappa = (observed - expected) / (1 - expected)
     half = 1.959963984540054 * float(np.sqrt(observed * (1 - observed) / n)) / (1 - expected)

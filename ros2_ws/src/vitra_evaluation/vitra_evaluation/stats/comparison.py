@@ -42,6 +42,26 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     return float(min(1.0, 2.0 * special.bdtr(k, n, 0.5)))
 
 
+def sign_flip_exact(differences: Sequence[int]) -> float:
+    """Two-sided exact p of a paired test over groups of pairs, where what happens within a group hangs together.
+
+    Under the null hypothesis the two policies could change names in every group. With one pair in each group this is
+    `mcnemar_exact`.
+
+    Args:
+        differences: wins of the first policy minus wins of the second, one number for each group.
+    """
+    reach = sum(abs(d) for d in differences)
+    chances = np.zeros(2 * reach + 1)  # of every sum from -reach to reach
+    chances[reach] = 1.0
+    for d in differences:
+        if d:
+            chances = 0.5 * (np.roll(chances, d) + np.roll(chances, -d))
+    extreme = abs(sum(differences))
+    sums = np.abs(np.arange(-reach, reach + 1))
+    return float(min(1.0, chances[sums >= extreme].sum()))
+
+
 def barnard(k1: int, n1: int, k2: int, n2: int) -> float:
     """Two-sided p of Barnard's unconditional exact test (pooled statistic) for independent trials."""
     return _unconditional(stats.barnard_exact, k1, n1, k2, n2)

@@ -69,6 +69,35 @@ def anytime_p(first: ArrayLike, second: ArrayLike) -> float:
     return float(min(1.0, np.exp(-path.max()))) if path.size else 1.0
 
 
+def anytime_difference(first: ArrayLike, second: ArrayLike, alpha: float = 0.05) -> tuple[float, float]:
+    """Interval of p1 - p2 that holds at any stopping time, however often one looked.
+
+    The pairs are draws of (win, loss, tie); against each true triple the Dirichlet(1/2) mixture is a martingale, so the
+    triples that it has not outbid by 1/alpha are a confidence set (Ville), and their differences are the interval. An
+    estimate at a stopping time that a large difference brought about is too large on average; this interval is not.
+    """
+    a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    wins, losses = int(np.sum(a & ~b)), int(np.sum(b & ~a))
+    ties = a.size - wins - losses
+    counts = np.array([wins, losses, ties], dtype=np.float64)
+    mixture = float(special.gammaln(counts + 0.5).sum() - special.gammaln(counts.sum() + 1.5))
+    mixture -= float(3 * special.gammaln(0.5) - special.gammaln(1.5))
+    grid = np.linspace(-1.0, 1.0, 2001)
+    inside = grid[mixture - _profile(counts, grid) < -np.log(alpha)]
+    return (float(inside.min()), float(inside.max())) if len(inside) else (-1.0, 1.0)
+
+
+def _profile(counts: Array, differences: Array) -> Array:
+    """Highest log likelihood of the counts among all triples with a given difference of wins and losses."""
+    share = np.linspace(0.0, 1.0, 401)[None, :]
+    d = differences[:, None]
+    low = (1.0 - np.abs(d)) / 2 * share  # the smaller of win and loss probability
+    win, loss = np.where(d > 0, low + d, low), np.where(d > 0, low, low - d)
+    tie = np.clip(1.0 - win - loss, 0.0, 1.0)
+    logs = [special.xlogy(n, np.clip(p, 0.0, 1.0)) for n, p in zip(counts, (win, loss, tie), strict=True)]
+    return np.asarray(sum(logs).max(axis=1))
+
+
 def simulate(p_first: float, p_second: float, plan: SequentialPlan, runs: int, seed: int = 0) -> tuple[float, float]:
     """(share of runs that end with DIFFERENT, mean number of pairs until the end) for two success probabilities."""
     rng = np.random.default_rng(seed)

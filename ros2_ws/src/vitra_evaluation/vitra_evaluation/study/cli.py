@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from vitra_console.web.access import default_token
-from vitra_evaluation.study.material import Study, read_study
+from vitra_evaluation.study.material import Study, check_playable, read_study
 from vitra_evaluation.study.scores import scores
 from vitra_evaluation.study.server import make_app
 from vitra_evaluation.study.votes import VoteBook
@@ -77,6 +77,7 @@ def open_study(videos: Path, out: Path) -> tuple[Study, VoteBook]:
 def serve(args: Serve) -> int:
     """Run the web pages."""
     study, book = open_study(args.videos, args.out)
+    check_playable(study)
     token = args.token or default_token()
     console.print(f"{len(study.items)} items of {len(study.models)} models; votes go to {args.out}/votes.csv")
     console.print(f"link for participants: http://{args.host}:{args.port}/#token={token}")

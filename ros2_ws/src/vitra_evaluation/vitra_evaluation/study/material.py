@@ -12,12 +12,15 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from vitra_evaluation.plan.yaml_lines import Reader
 from vitra_policy.errors import VitraError
 
 SUFFIXES = (".mp4", ".webm")
+CODECS = frozenset({"avc1", "h264", "vp80", "vp90", "vp09", "av01"})
+"""What Chromium, Firefox and Safari play in these files."""
 MIN_MODELS = 2
 
 
@@ -86,6 +89,30 @@ def read_study(folder: Path, secret: str) -> Study:
     words = _instructions(folder / "items.yaml", names)
     items = tuple(Item(name, words.get(name, ""), {m: found[m][name] for m in models}) for name in names)
     return Study(items, tuple(models), secret)
+
+
+def check_playable(study: Study) -> None:
+    """Refuse videos that a browser cannot show: nobody could see them, and their places would be voted on blindly.
+
+    Raises:
+        StudyError: every file that is no video, or in a codec that browsers do not play.
+    """
+    bad = []
+    for item in study.items:
+        for path in item.videos.values():
+            capture = cv2.VideoCapture(str(path))
+            code = (
+                (int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF).to_bytes(4, "little").decode("latin1").strip("\0 ")
+            )
+            works, _ = capture.read()
+            capture.release()
+            if not works:
+                bad.append(f"{path}: no picture can be read")
+            elif code.lower() not in CODECS:
+                bad.append(f"{path}: codec '{code}' (browsers play {', '.join(sorted(CODECS))})")
+    if bad:
+        again = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4"
+        raise StudyError(f"Browsers cannot play these videos; convert them, e.g. {again}:\n  " + "\n  ".join(bad))
 
 
 def _instructions(path: Path, names: list[str]) -> dict[str, str]:

@@ -80,15 +80,19 @@ class _Pages:
         return web.Response(body=path.read_bytes(), content_type=kind, headers=_HEADERS)
 
     async def vote(self, request: web.Request) -> web.Response:
-        """A ranking by places."""
-        item, _ = self._item(request)
+        """A ranking by places, and which places were played to their end."""
+        item, order = self._item(request)
         try:
-            positions = [int(p) for p in await request.json()]
+            said = await request.json()
+            positions, seen = ([int(place) for place in said[key]] for key in ("ranking", "seen"))
+            if missing := sorted(set(range(len(order))) - set(seen)):
+                places = ", ".join(str(place + 1) for place in missing)
+                raise web.HTTPUnprocessableEntity(text=f"See every video to its end first; not seen: {places}.")
             self._book.add(_participant(request), item, positions)
         except StudyError as error:
             raise web.HTTPConflict(text=str(error)) from error
-        except (ValueError, TypeError) as error:
-            raise web.HTTPBadRequest(text="a ranking is a list of places") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise web.HTTPBadRequest(text="a vote is a ranking of places, and the places that were seen") from error
         return web.json_response({"ok": True}, headers=_HEADERS)
 
     def _item(self, request: web.Request) -> tuple[int, list[str]]:

@@ -6,6 +6,7 @@ import pytest
 from vitra_policy.action_space import HAND
 from vitra_policy.policies.policy import InvalidObservationError, Policy, PolicyError
 from vitra_policy.policies.registry import create_policy
+from vitra_sim.expert.expert import returning
 from vitra_sim.expert.motion import Phase
 from vitra_sim.lockstep.env import VitraSimEnv
 
@@ -133,3 +134,18 @@ def test_an_instruction_for_the_other_hand_is_refused(expert):
     observation, _ = VitraSimEnv().reset(seed=0)
     with pytest.raises(PolicyError, match="right hand"):
         expert.infer(dataclasses.replace(observation, hands=np.array([True, False])))
+
+
+def test_a_hand_off_its_path_comes_back_smoothly_and_ends_on_it() -> None:
+    wanted = np.eye(4)
+    wrist = np.eye(4)
+    wrist[:3, 3] = (0.03, 0.0, -0.01)
+    ages_s = np.arange(1, 17) / 15
+    path = np.tile(np.eye(4), (16, 1, 1))
+    path[:, 0, 3] = 0.1 * ages_s
+    back = returning(path, wrist, wanted, ages_s, 0.25)
+    off = np.linalg.norm(back[:, :3, 3] - path[:, :3, 3], axis=1)
+    assert np.all(np.diff(off) < 0)
+    assert off[0] > 0.7 * np.linalg.norm(wrist[:3, 3])
+    assert off[-1] < 0.002
+    assert np.allclose(returning(path, wanted, wanted, ages_s, 0.25), path)

@@ -3,10 +3,13 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
+from vitra_description.ik import solve_ik
 from vitra_description.kinematics import ArmModel, HandModel
 from vitra_description.limits import ARM_VENDOR_LIMITS, HAND_VENDOR_LIMITS
 from vitra_description.names import SIDES, arm_joints, ee, fingertips, hand_base, hand_joints, hand_mount
+from vitra_description.postures import home, open_hand
 from vitra_policy.transforms import invert_pose
+from vitra_safety.collision import CollisionModel
 from vitra_sim.scene.robot_model import ROBOT_CLASS, robot_spec
 
 
@@ -81,3 +84,55 @@ def test_cylinders_with_end_spheres_become_capsules(robot):
     assert not [name for name in names if name.endswith(("_near", "_far"))]
     assert robot.geom("right_hand_index_rota_link2_shape").type == mujoco.mjtGeom.mjGEOM_CAPSULE
     assert np.all(robot.geom_contype == ROBOT_CLASS)
+
+
+def contacts_of_the_robot(model, data):
+    pairs = data.contact.geom[: data.ncon]
+    own = (model.geom_contype[pairs] == ROBOT_CLASS).all(axis=1)
+    return [tuple(sorted(model.geom(int(g)).name for g in pair)) for pair in pairs[own]]
+
+
+def test_arms_sent_through_each_other_meet_instead(robot):
+    data = mujoco.MjData(robot)
+    both = {side: home(side) for side in SIDES}
+    for side in SIDES:
+        set_joints(robot, data, arm_joints(side), both[side])
+        for name, q in zip(arm_joints(side), both[side], strict=True):
+            data.ctrl[robot.actuator(name).id] = q
+    mujoco.mj_forward(robot, data)
+    assert contacts_of_the_robot(robot, data) == []
+    calibration, met, deepest = default_calibration(), set(), 0.0
+    crossing = {}
+    for side in SIDES:
+        arm = ArmModel("6f", calibration.side(side))
+        pose = arm.wrist_pose(both[side])
+        across = calibration.side(side).base_from_arm_base[:3, :3].T @ [0.0, 0.25 if side == "right" else -0.25, 0.0]
+        pose[:3, 3] += across
+        crossing[side] = solve_ik(arm, pose, both[side], restarts=5).position_rad
+    for tick in range(400):
+        for side in SIDES:
+            share = min(tick / 300, 1.0)
+            q = both[side] + share * (crossing[side] - both[side])
+            for name, value in zip(arm_joints(side), q, strict=True):
+                data.ctrl[robot.actuator(name).id] = value
+        mujoco.mj_step(robot, data, nstep=2)
+        for first, second in contacts_of_the_robot(robot, data):
+            met.add((first.split("_")[0], second.split("_")[0]))
+        deepest = min(deepest, float(data.contact.dist[: data.ncon].min(initial=0.0)))
+    assert ("left", "right") in met
+    assert deepest > -0.02, "they press, and do not pass through"
+
+
+def test_neighbours_of_the_robot_never_count_as_contact(robot):
+    data, rng, clear = mujoco.MjData(robot), np.random.default_rng(4), 0
+    model = CollisionModel(default_calibration())
+    while clear < 60:
+        arms = {side: home(side) + rng.uniform(-0.5, 0.5, 7) for side in SIDES}
+        if model.distance_m(np.concatenate([arms["left"], arms["right"]])) < 0.02:
+            continue
+        clear += 1
+        for side in SIDES:
+            set_joints(robot, data, arm_joints(side), arms[side])
+            set_joints(robot, data, hand_joints(side), open_hand())
+        mujoco.mj_forward(robot, data)
+        assert contacts_of_the_robot(robot, data) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from vitra_description.calibration import Calibration, calibration_path, load_calibration
 from vitra_description.names import SIDES
@@ -30,8 +31,8 @@ Array = NDArray[np.float64]
 STEP_S = 1 / 15
 
 _MOVED_M = 0.012  # an object that moves more than this before the grasp makes a new plan
-_LAG_S = 0.12  # the arm follows its plan this much later: smoothing, servo, transport
-_LEAD_S = 0.35  # the plan's clock runs at most this far ahead of the arm
+_LAG_S = 0.06  # a measured arm follows its plan this much later: its servo
+_LEAD_S = 0.15  # the plan's clock runs at most this far ahead of the arm: it waits for one that limits hold back
 _LOST_M = 0.08  # an arm that far off its path was moved by something else
 _CARRIED_OFF_M = 0.25  # an object that jumps this far was put there by a reset
 
@@ -46,10 +47,12 @@ class ExpertPolicy:
     Args:
         calibration: mounting of the robot.
         step_s: duration of one step of a chunk.
+        return_s: time constant in which a hand off its path comes back to it; 0 goes there at once. Demonstrations
+            for learning need it: what a policy is to imitate must be smooth from wherever it may find itself.
     """
 
-    def __init__(self, calibration: Calibration, step_s: float = STEP_S) -> None:
-        self._calibration = calibration
+    def __init__(self, calibration: Calibration, step_s: float = STEP_S, return_s: float = 0.0) -> None:
+        self._calibration, self._return_s = calibration, return_s
         extras = (BASE_FROM_CAMERA, SIM_TASK, SIM_OBJECT_NAMES, SIM_OBJECT_POSES, SIM_OBJECT_SIZES)
         self._metadata = PolicyMetadata(
             "expert", STEPS, step_s, needs_image=False, needs_state=True, needs_extras=extras
@@ -98,6 +101,11 @@ class ExpertPolicy:
             self._planned_for_m = scene.object_pose[:3, 3].copy()
         step_s = self._metadata.step_s
         poses, fingers = self._plan.at(self._plan_time_s + step_s * np.arange(1, STEPS + 1))
+        if self._return_s > 0:
+            ages_s = step_s * np.arange(1, STEPS + 1)
+            poses = returning(
+                poses, scene.wrist, self._plan.at(np.array([self._plan_time_s]))[0][0], ages_s, self._return_s
+            )
         camera_from_wrist = scene.camera_from_base @ np.concatenate([scene.wrist[None], poses])
         actions = np.zeros((STEPS, 2 * HAND_DIM))
         hand = actions[:, HAND[scene.side.value]]
@@ -133,6 +141,24 @@ class ExpertPolicy:
         return finished and not scene.is_done and scene.is_upright
 
 
-def make_expert_policy(calibration: str = "sim", step_s: str = str(STEP_S)) -> ExpertPolicy:
+def returning(path: Array, wrist: Array, wanted: Array, ages_s: Array, return_s: float) -> Array:
+    """A path that starts at the wrist and comes back to the planned one exponentially.
+
+    Args:
+        path: (n, 4, 4) planned wrist poses.
+        wrist: (4, 4) where the wrist is.
+        wanted: (4, 4) where the plan has it at the same moment.
+        ages_s: (n,) times of the path from that moment on.
+        return_s: time constant.
+    """
+    left = np.exp(-ages_s / return_s)
+    turn = Rotation.from_matrix(wrist[:3, :3] @ wanted[:3, :3].T).as_rotvec()
+    back = path.copy()
+    back[:, :3, 3] += left[:, None] * (wrist[:3, 3] - wanted[:3, 3])
+    back[:, :3, :3] = Rotation.from_rotvec(left[:, None] * turn).as_matrix() @ path[:, :3, :3]
+    return back
+
+
+def make_expert_policy(calibration: str = "sim", step_s: str = str(STEP_S), return_s: str = "0") -> ExpertPolicy:
     """The expert by its options; entry point `expert` of `vitra_policy.policies`."""
-    return ExpertPolicy(load_calibration(calibration_path(calibration)), float(step_s))
+    return ExpertPolicy(load_calibration(calibration_path(calibration)), float(step_s), float(return_s))

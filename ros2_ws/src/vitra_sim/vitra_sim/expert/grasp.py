@@ -135,7 +135,7 @@ def plan_grasp(side: Side, kind: Kind, base_from_object: Array, half_extents_m: 
     """The grasp of an upright object that turns the hand least from its preferred direction."""
     yaw = float(np.arctan2(base_from_object[1, 0], base_from_object[0, 0]))
     preferred = preferred_yaw_rad(side, float(base_from_object[1, 3]))
-    if kind is Kind.CUBE:
+    if kind in (Kind.CUBE, Kind.CARTON):
         direction = _nearest(yaw, np.pi / 2, preferred)
         quarter_turned = bool(abs(np.sin(direction - yaw)) > 0.5)
         width = 2 * float(half_extents_m[1 if quarter_turned else 0])

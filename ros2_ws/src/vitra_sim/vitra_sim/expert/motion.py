@@ -17,6 +17,7 @@ MAX_SPEED_M_S = 0.23
 MAX_TURN_RAD_S = 0.5
 _PEAK_OVER_MEAN = 1.875  # of a minimum-jerk profile
 _WINDOW_S = np.linspace(-1.5, 1.5, 61)
+_FINE_S = np.linspace(-0.05, 0.05, 21)
 _METRES_PER_RAD, _METRES_PER_S = 0.1, 0.01
 
 
@@ -112,9 +113,14 @@ class Plan:
         Returns:
             The time, within a second or so of the expected one, and the distance [m] from the path there.
         """
-        times_s = expected_s + _WINDOW_S
+        coarse_s, _ = self._nearest(pose, expected_s + _WINDOW_S, expected_s)
+        best_s, distance_m = self._nearest(pose, coarse_s + _FINE_S, expected_s)
+        return float(np.clip(best_s, 0.0, self.duration_s)), distance_m
+
+    def _nearest(self, pose: Array, times_s: Array, expected_s: float) -> tuple[float, float]:
+        """The time at which the path is nearest to a pose (of equals the expected one), and the distance [m]."""
         poses, _ = self.at(times_s)
         distance = np.linalg.norm(poses[:, :3, 3] - pose[:3, 3], axis=1)
         angle = rotation_angle(poses[:, :3, :3] @ pose[:3, :3].T)
-        best = int(np.argmin(distance + _METRES_PER_RAD * angle + _METRES_PER_S * np.abs(_WINDOW_S)))
-        return float(np.clip(times_s[best], 0.0, self.duration_s)), float(distance[best])
+        best = int(np.argmin(distance + _METRES_PER_RAD * angle + _METRES_PER_S * np.abs(times_s - expected_s)))
+        return float(times_s[best]), float(distance[best])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from vitra_control.settings import GeneratorSettings
 from vitra_description.calibration import Calibration, default_calibration
 from vitra_description.names import SIDES, Side
-from vitra_policy.action_space import HAND, join_hands
+from vitra_policy.action_space import join_hands
 from vitra_policy.policies.observation import fov_from_intrinsics
 from vitra_policy.policies.policy import ActionChunk, Observation
-from vitra_sim.lockstep.chain import Motion, RobotChain
+from vitra_sim.lockstep.chain import RobotChain
 from vitra_sim.scene.camera import HeadCamera, scaled_intrinsics
 from vitra_sim.scene.scene import TICK_S
 from vitra_sim.scene.world import World
@@ -23,8 +25,8 @@ from vitra_sim.tasks.tasks import DEFAULT_TASK
 class VitraSimEnv:
     """One robot and one task in lockstep: `reset`, then `step(chunk)` until terminated or truncated.
 
-    A step executes the leading part of a chunk as the robot does: deltas are integrated from the observed wrist, moved
-    from camera to arm base, followed by differential IK at 200 Hz, and given to the joint drives.
+    A step executes the leading part of a chunk as the robot does: by the retargeting and the executor of the nodes
+    (`RobotChain`), whose setpoints go to the joint drives.
 
     Args:
         task: name of a task.
@@ -33,6 +35,9 @@ class VitraSimEnv:
         time_limit_s: simulated time after which an episode is truncated.
         latency_s: a chunk takes effect this long after its observation; until then the one before goes on.
         calibration: mounting of the robot; None takes the simulator's.
+        executor: tuning of the executor; None takes its defaults.
+        chunk_period_s: executed time of a chunk before the next observation; None: `executed_steps` of it.
+        on_tick: called after every control tick.
     """
 
     def __init__(
@@ -43,16 +48,19 @@ class VitraSimEnv:
         time_limit_s: float = 30.0,
         latency_s: float = 0.0,
         calibration: Calibration | None = None,
+        executor: GeneratorSettings | None = None,
+        chunk_period_s: float | None = None,
+        on_tick: Callable[[World], None] | None = None,
     ) -> None:
         self.calibration = calibration or default_calibration()
         self.world = World(task, 0, self.calibration)
         self._executed_steps, self._time_limit_s = executed_steps, time_limit_s
-        self._latency_ticks = round(latency_s / TICK_S)
+        self._chunk_period_s, self._on_tick = chunk_period_s, on_tick
+        self._latency_s = latency_s
         self._intrinsics = scaled_intrinsics(self.calibration.head_camera, *(image_size or (424, 240)))
         self._camera = HeadCamera(self._intrinsics) if image_size else None
-        self._chain = RobotChain(self.calibration)
-        self._motions: dict[Side, Motion] = {}
-        self._motion_ticks = 0
+        self.chain = RobotChain(self.calibration, executor)
+        self._on_the_way: deque[tuple[float, ActionChunk, Observation]] = deque()
 
     def reset(self, *, seed: int = 0, options: Mapping[str, str] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; `options={"task": name}` changes the task.
@@ -61,7 +69,8 @@ class VitraSimEnv:
             UnknownNameError: no such task.
         """
         self.world.reset((options or {}).get("task"), seed)
-        self._motions, self._motion_ticks = {}, 0
+        self.chain.reset(self.world)
+        self._on_the_way.clear()
         if self._camera:
             self._camera.load(self.world.model)
         return self.observe(), {"task": self.world.task.name, "seed": seed}
@@ -69,7 +78,7 @@ class VitraSimEnv:
     def observe(self) -> Observation:
         """What a policy sees now; ground truth included."""
         world, lens = self.world, self._intrinsics
-        state = {side: self._chain.hand_state(side, world.arm_q(side), world.hand_q(side)) for side in SIDES}
+        state = {side: self.chain.hand_state(side, world.arm_q(side), world.hand_q(side)) for side in SIDES}
         return Observation(
             stamp_s=world.time_s,
             instruction=world.task.instruction,
@@ -94,18 +103,16 @@ class VitraSimEnv:
         Returns:
             observation, reward (1 on success), terminated, truncated, info with `success`, `failed`, `reason`.
         """
-        ticks = round(min(self._executed_steps, chunk.steps) * chunk.step_s / TICK_S)
-        motions = {
-            side: self._chain.motion(side, chunk, observation.state[HAND[side.value]])
-            for side, valid in zip(SIDES, chunk.valid, strict=True)
-            if valid
-        }
-        for tick in range(ticks):
-            waiting = tick < self._latency_ticks
-            for side, motion in (self._motions if waiting else motions).items():
-                self._chain.apply(self.world, side, motion, tick + self._motion_ticks if waiting else tick)
+        executed_s = self._chunk_period_s or min(self._executed_steps, chunk.steps) * chunk.step_s
+        self._on_the_way.append((observation.stamp_s + self._latency_s, chunk, observation))
+        for _ in range(round(executed_s / TICK_S)):
+            while self._on_the_way and self._on_the_way[0][0] <= self.world.time_s + TICK_S / 2:
+                _, arrived, seen = self._on_the_way.popleft()
+                self.chain.offer(arrived, seen.state, seen.stamp_s, self.world.time_s)
+            self.chain.apply(self.world)
             self.world.step()
-        self._motions, self._motion_ticks = motions, ticks
+            if self._on_tick is not None:
+                self._on_tick(self.world)
         verdict = self.world.verdict()
         info = {"success": verdict.success, "failed": verdict.failed, "reason": verdict.reason}
         truncated = self.world.time_s >= self._time_limit_s

@@ -60,7 +60,7 @@ class StateTrace:
         if snapshot.sim_time_s >= self._next_s:
             self._next_s = snapshot.sim_time_s + _STATE_PERIOD_S - 1e-6
             layout = snapshot.world.layout
-            self._rows.append((layout.task.name, layout.seed, snapshot.stamp_ns * 1e-9, snapshot.qpos))
+            self._rows.append((layout.name, layout.seed, snapshot.stamp_ns * 1e-9, snapshot.qpos))
 
     def save(self) -> None:
         """Write what was collected; the file appears complete or not at all."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitra_policy.errors import VitraError
+from vitra_sim.scene.appearance import Appearance
 from vitra_sim.scene.objects import COLOURS, COMMON_KINDS, Kind, ObjectSpec, PlacedObject, Rgba, half_extents
 from vitra_sim.scene.table import (
     TABLE_CENTRE_M,
@@ -30,6 +31,7 @@ class LayoutError(VitraError):
     """No start state of the wanted kind was found."""
 
 
+BOX_ZONE = Zone((0.49, 0.53), (-0.02, 0.02))
 DISTRACTOR_ZONE = Zone((0.40, 0.66), (-0.45, 0.45))
 DISTRACTOR_CLEARANCE_M = 0.13
 """Free space between a distractor and the object to grasp, edge to edge: what the open hand needs."""
@@ -46,6 +48,8 @@ class Layout:
         pieces: How many of them are poured or swept.
         box: Box or mat.
         table_rgba: Colour of the table.
+        source: Scene family it comes from; empty for a task of the registry.
+        look: Table, floor, light.
     """
 
     task: Task
@@ -54,6 +58,13 @@ class Layout:
     box: Box
     table_rgba: Rgba
     pieces: int = 0
+    source: str = ""
+    look: Appearance = Appearance()
+
+    @property
+    def name(self) -> str:
+        """What makes this start state again, with its seed: the name of a task or of a scene family."""
+        return self.source or self.task.name
 
     @property
     def target(self) -> PlacedObject:
@@ -85,7 +96,7 @@ def make_layout(task: Task, seed: int) -> Layout:
         kind, colour = others[int(rng.integers(len(others)))]
         while f"{colour}_{kind}" in names:
             kind, colour = others[int(rng.integers(len(others)))]
-        placed.append(_free_place(_random_object(rng, kind, colour), placed, start, rng))
+        placed.append(_free_place(random_object(rng, kind, colour), placed, start, rng))
         names.add(f"{colour}_{kind}")
     shade = float(rng.uniform(0.35, 0.75))
     table_rgba = (shade, shade * float(rng.uniform(0.80, 1.0)), shade * float(rng.uniform(0.6, 1.0)), 1.0)
@@ -93,23 +104,27 @@ def make_layout(task: Task, seed: int) -> Layout:
 
 
 def _place(rng: np.random.Generator, task: Task) -> Arrangement:
-    box = _random_box(rng)
-    spec = _random_object(rng, task.kind, task.colour)
-    return Arrangement(_stand(spec, task_zone(task.side).sample(rng), rng), (), box)
+    box = random_box(rng)
+    spec = random_object(rng, task.kind, task.colour)
+    return Arrangement(random_stand(spec, task_zone(task.side).sample(rng), rng), (), box)
 
 
-def _random_object(rng: np.random.Generator, kind: Kind, colour: str) -> ObjectSpec:
+def random_object(rng: np.random.Generator, kind: Kind, colour: str, spread: float = 0.08) -> ObjectSpec:
+    """An object in a shade of its colour, up to `spread` larger or smaller than usual."""
     rgba = tint(rng, colour)
-    return ObjectSpec(f"{colour}_{kind}", kind, half_extents(kind, float(rng.uniform(0.92, 1.08))), rgba)
+    scale = float(rng.uniform(1 - spread, 1 + spread))
+    return ObjectSpec(f"{colour}_{kind}", kind, half_extents(kind, scale), rgba)
 
 
-def _random_box(rng: np.random.Generator) -> Box:
-    x, y = Zone((0.49, 0.53), (-0.02, 0.02)).sample(rng)
+def random_box(rng: np.random.Generator, zone: Zone = BOX_ZONE) -> Box:
+    """The box somewhere in its zone, in some brown."""
+    x, y = zone.sample(rng)
     shade = float(rng.uniform(0.25, 0.6))
     return Box((x, y, TABLE_HEIGHT_M), (0.085, 0.085), 0.06, 0.005, (shade * 1.2, shade, shade * 0.7, 1.0))
 
 
-def _stand(spec: ObjectSpec, xy_m: tuple[float, float], rng: np.random.Generator) -> PlacedObject:
+def random_stand(spec: ObjectSpec, xy_m: tuple[float, float], rng: np.random.Generator) -> PlacedObject:
+    """The object at a place, turned at random."""
     return stand(spec, xy_m, float(rng.uniform(-np.pi, np.pi)))
 
 
@@ -117,7 +132,7 @@ def _free_place(
     spec: ObjectSpec, placed: list[PlacedObject], start: Arrangement, rng: np.random.Generator
 ) -> PlacedObject:
     for _ in range(_MAX_TRIES):
-        candidate = _stand(spec, DISTRACTOR_ZONE.sample(rng), rng)
+        candidate = random_stand(spec, DISTRACTOR_ZONE.sample(rng), rng)
         if _is_free(candidate, placed, start):
             return candidate
     raise LayoutError(f"No free place for '{spec.name}' beside {[p.spec.name for p in placed]}: use fewer distractors.")

@@ -18,6 +18,10 @@ COLOURS: dict[str, Rgba] = {
     "orange": (0.93, 0.48, 0.10, 1.0),
     "purple": (0.48, 0.22, 0.62, 1.0),
     "white": (0.92, 0.92, 0.90, 1.0),
+    "pink": (0.93, 0.45, 0.62, 1.0),
+    "black": (0.10, 0.10, 0.11, 1.0),
+    "brown": (0.42, 0.26, 0.14, 1.0),
+    "turquoise": (0.10, 0.62, 0.62, 1.0),
 }
 
 
@@ -33,11 +37,18 @@ class Kind(StrEnum):
     BRUSH = "brush"
     HAMMER = "hammer"
     MARBLE = "marble"
+    EGG = "egg"
+    CARTON = "carton"
+    JAR = "jar"
+    SPOOL = "spool"
 
 
 COMMON_KINDS = (Kind.CUBE, Kind.CAN, Kind.BOTTLE, Kind.BALL, Kind.MUG)
 """Kinds that are put into the box, and that stand around as distractors; the others are tools, and what is poured."""
 
+RARE_KINDS = (Kind.EGG, Kind.CARTON, Kind.JAR, Kind.SPOOL)
+"""Kinds that no demonstration shows: the unseen categories."""
+PLACEABLE_KINDS = COMMON_KINDS + RARE_KINDS
 
 NOMINAL_HALF_EXTENTS_M: dict[Kind, tuple[float, float, float]] = {
     Kind.CUBE: (0.026, 0.026, 0.028),
@@ -49,6 +60,10 @@ NOMINAL_HALF_EXTENTS_M: dict[Kind, tuple[float, float, float]] = {
     Kind.BRUSH: (0.014, 0.014, 0.065),
     Kind.HAMMER: (0.075, 0.014, 0.032),
     Kind.MARBLE: (0.009, 0.009, 0.009),
+    Kind.EGG: (0.028, 0.028, 0.036),
+    Kind.CARTON: (0.024, 0.024, 0.060),
+    Kind.JAR: (0.032, 0.032, 0.038),
+    Kind.SPOOL: (0.030, 0.030, 0.036),
 }
 """Half extents of the graspable body, object axes, z up: a mug's handle, a brush's head along x and a hammer's head
 beyond +x stick out further. z is always the height of the centre above what the object stands on."""
@@ -79,7 +94,7 @@ class ObjectSpec:
     def footprint_radius_m(self) -> float:
         """Radius of a disc on the table that surely covers it."""
         x, y, _ = self.half_extents_m
-        if self.kind is Kind.CUBE:
+        if self.kind in (Kind.CUBE, Kind.CARTON):
             return float(np.hypot(x, y))
         beyond_m = {
             Kind.MUG: MUG_HANDLE_M,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import mujoco
 import numpy as np
 
 from vitra_description.calibration import Calibration, default_calibration
 from vitra_description.description import robot_description
-from vitra_description.names import CAMERA_FRAME, SIDES, arm_joints, hand_joints
+from vitra_description.names import ARM_DOF, CAMERA_FRAME, SIDES, arm_joints, hand_joints
 
 HEAD_CAMERA = "head_camera"
 
@@ -19,9 +21,11 @@ HAND_STIFFNESS, HAND_ARMATURE, HAND_DAMPING = 3.0, 0.001, 0.02
 FRICTION = (1.0, 0.005, 0.0001)
 SOLREF, SOLIMP = (0.004, 1.0), (0.95, 0.99, 0.001, 0.5, 2.0)
 
-# Collision classes: robot parts meet the world, the world meets itself; robot against robot is judged per pair.
+# Collision classes: everything meets everything, but for neighbours of the robot (`_exclude_neighbours`).
 ROBOT_CLASS, WORLD_CLASS = 1, 2
 
+_NEIGHBOURS = 2  # joints apart
+_FREE_LEVEL = 3  # links before this joint are part of the shoulder
 
 _urdf_texts: dict[str, str] = {}
 
@@ -53,6 +57,7 @@ def robot_spec(calibration: Calibration | None = None) -> mujoco.MjSpec:
         for name in hand_joints(side):
             _add_drive(spec, name, HAND_STIFFNESS, HAND_ARMATURE, HAND_DAMPING)
         _add_thumb_contacts(spec, side)
+    _exclude_neighbours(spec)
     _add_head_camera(spec, calibration)
     return spec
 
@@ -60,7 +65,7 @@ def robot_spec(calibration: Calibration | None = None) -> mujoco.MjSpec:
 def set_contact(geom: mujoco.MjsGeom, *, robot: bool) -> None:
     """Give a geom the contact parameters that all parts of the world share."""
     geom.contype = ROBOT_CLASS if robot else WORLD_CLASS
-    geom.conaffinity = WORLD_CLASS if robot else ROBOT_CLASS | WORLD_CLASS
+    geom.conaffinity = ROBOT_CLASS | WORLD_CLASS
     geom.condim = 4
     geom.friction = FRICTION
     geom.solref, geom.solimp = SOLREF, SOLIMP
@@ -82,11 +87,31 @@ def _add_head_camera(spec: mujoco.MjSpec, calibration: Calibration) -> None:
 
 
 def _add_thumb_contacts(spec: mujoco.MjSpec, side: str) -> None:
-    """The only contacts of the robot with itself: a thumb's two outer links against the outer links of its fingers."""
+    """The only contacts within a hand: the thumb's two outer links against the outer links of the fingers."""
     hand = f"{side}_hand"
     for thumb in (f"{hand}_thumb_rota_link1_shape", f"{hand}_thumb_rota_link2_shape"):
         for finger in ("index_rota_link2", "mid_link2", "ring_link2", "pinky_link2"):
             spec.add_pair(geomname1=thumb, geomname2=f"{hand}_{finger}_shape", condim=1)
+
+
+def _exclude_neighbours(spec: mujoco.MjSpec) -> None:
+    """Parts that always touch or cannot meet, as `vitra_safety.collision` sees them; within a hand, pairs are named."""
+    bodies = [body for body in spec.bodies[1:] if len(body.geoms)]
+    for a, b in itertools.combinations(bodies, 2):
+        (side_a, level_a), (side_b, level_b) = _place(a.name), _place(b.name)
+        levels_apart = abs(level_a - level_b)
+        if (levels_apart <= _NEIGHBOURS) if side_a == side_b else (max(level_a, level_b) < _FREE_LEVEL):
+            spec.add_exclude(bodyname1=a.name, bodyname2=b.name)
+
+
+def _place(body: str) -> tuple[str, int]:
+    """Side of a body (empty: the torso) and the number of the joint that moves it; fingers count as the wrist."""
+    side, _, rest = body.partition("_")
+    if side not in tuple(SIDES):
+        return "", 0
+    if rest.startswith("link_"):
+        return side, int(rest.removeprefix("link_"))
+    return side, 0 if rest == "arm_base" else ARM_DOF
 
 
 def _merge_capsules(spec: mujoco.MjSpec) -> None:

@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from vitra_description.calibration import Calibration
+from vitra_sim.scene.appearance import Appearance, Pattern, texture
 from vitra_sim.scene.layout import TABLE_CENTRE_M, TABLE_HALF_EXTENTS_M, TABLE_HEIGHT_M, Box, Layout
 from vitra_sim.scene.robot_model import robot_spec, set_contact
 from vitra_sim.scene.shapes import add_object
@@ -31,7 +32,7 @@ def build_scene(layout: Layout, calibration: Calibration | None = None) -> mujoc
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10.0
-    _add_room(spec)
+    _add_room(spec, layout.look)
     _add_table(spec, layout)
     _add_box(spec, layout.box)
     for placed in layout.objects:
@@ -39,20 +40,20 @@ def build_scene(layout: Layout, calibration: Calibration | None = None) -> mujoc
     return spec.compile()
 
 
-def _add_room(spec: mujoco.MjSpec) -> None:
+def _add_room(spec: mujoco.MjSpec, look: Appearance) -> None:
     spec.compiler.discardvisual = False  # the URDF asks to discard its visuals; here it would take the sky
     spec.add_texture(
         name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=[0.72, 0.78, 0.84], rgb2=[0.90, 0.90, 0.88], width=64, height=384,
+        rgb1=look.sky_rgb[0], rgb2=look.sky_rgb[1], width=64, height=384,
     )  # fmt: skip
-    spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.45] * 3, [0.35] * 3
+    spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [look.ambient] * 3, [0.35] * 3
     spec.visual.headlight.specular = [0.05] * 3
     spec.visual.map.znear, spec.visual.map.zfar = 0.02, 12.0
     spec.stat.extent, spec.stat.center = 1.0, [0.4, 0, 0.9]
-    light = spec.worldbody.add_light(name="lamp", pos=[0.6, -0.6, 2.4], dir=[0.0, 0.25, -1.0])
-    light.diffuse, light.castshadow = [0.6, 0.6, 0.57], True
+    light = spec.worldbody.add_light(name="lamp", pos=look.lamp_position_m, dir=[0.0, 0.25, -1.0])
+    light.diffuse, light.castshadow = [look.lamp, look.lamp, 0.95 * look.lamp], True
     floor = spec.worldbody.add_geom(
-        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3, 3, 0.1], rgba=[0.62, 0.62, 0.60, 1]
+        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3, 3, 0.1], rgba=[*look.floor_rgb, 1]
     )
     set_contact(floor, robot=False)
     eye, look_at = np.array([1.40, -1.00, 1.50]), np.array([0.27, -0.05, 0.93])
@@ -65,6 +66,18 @@ def _add_table(spec: mujoco.MjSpec, layout: Layout) -> None:
         name=TABLE_NAME, type=mujoco.mjtGeom.mjGEOM_BOX, pos=centre, size=TABLE_HALF_EXTENTS_M, rgba=layout.table_rgba
     )
     set_contact(top, robot=False)
+    if layout.look.table is not Pattern.PLAIN:
+        _cover(spec, top, layout.look)
+
+
+def _cover(spec: mujoco.MjSpec, geom: mujoco.MjsGeom, look: Appearance) -> None:
+    """Put the look's texture onto a geom."""
+    pixels = texture(look)
+    image = spec.add_texture(name="table_cover", type=mujoco.mjtTexture.mjTEXTURE_2D)
+    image.height, image.width, image.nchannel, image.data = *pixels.shape[:2], 3, pixels.tobytes()
+    material = spec.add_material(name="table_cover", texrepeat=[1, 1], texuniform=False)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "table_cover"
+    geom.material, geom.rgba = "table_cover", [1, 1, 1, 1]
 
 
 def _add_box(spec: mujoco.MjSpec, box: Box) -> None:

@@ -81,6 +81,31 @@ def _mug(body: mujoco.MjsBody, of: ObjectSpec) -> None:
         _add(body, of, mujoco.mjtGeom.mjGEOM_CAPSULE, (0.006,), fromto=[*start, *end])
 
 
+def _egg(body: mujoco.MjsBody, of: ObjectSpec) -> None:
+    """An egg in a stand that is as wide as a coin, so that it stays upright."""
+    _add(body, of, mujoco.mjtGeom.mjGEOM_ELLIPSOID, of.half_extents_m)
+    foot = 0.15 * of.half_extents_m[2]
+    where = [0, 0, foot - of.half_extents_m[2]]
+    _add(body, of, mujoco.mjtGeom.mjGEOM_CYLINDER, (0.5 * of.half_extents_m[0], foot), pos=where)
+
+
+def _jar(body: mujoco.MjsBody, of: ObjectSpec) -> None:
+    """A wide body with a narrower lid."""
+    radius, _, half_height = of.half_extents_m
+    lid = 0.2 * half_height
+    _add(body, of, mujoco.mjtGeom.mjGEOM_CYLINDER, (radius, half_height - lid), pos=[0, 0, -lid])
+    _add(body, of, mujoco.mjtGeom.mjGEOM_CYLINDER, (0.75 * radius, lid), pos=[0, 0, half_height - lid])
+
+
+def _spool(body: mujoco.MjsBody, of: ObjectSpec) -> None:
+    """Two discs and what is wound between them."""
+    radius, _, half_height = of.half_extents_m
+    disc = 0.15 * half_height
+    _add(body, of, mujoco.mjtGeom.mjGEOM_CYLINDER, (0.8 * radius, half_height - disc))
+    for end in (-1, 1):
+        _add(body, of, mujoco.mjtGeom.mjGEOM_CYLINDER, (radius, disc), pos=[0, 0, end * (half_height - disc)])
+
+
 def _cup(body: mujoco.MjsBody, of: ObjectSpec) -> None:
     """An open vessel: a floor, and staves that lean outwards."""
     radius, _, half_height = of.half_extents_m
@@ -129,4 +154,8 @@ _SHAPES: dict[Kind, Callable[[mujoco.MjsBody, ObjectSpec], None]] = {
     Kind.CUP: _cup,
     Kind.BRUSH: _brush,
     Kind.HAMMER: _hammer,
+    Kind.EGG: _egg,
+    Kind.CARTON: _cube,
+    Kind.JAR: _jar,
+    Kind.SPOOL: _spool,
 }

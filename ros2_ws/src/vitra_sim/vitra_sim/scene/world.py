@@ -13,6 +13,7 @@ from vitra_description.calibration import Calibration
 from vitra_description.names import ARM_DOF, HAND_DOF, SIDES, Side, arm_joints, hand_joints
 from vitra_description.postures import home, open_hand
 from vitra_policy.errors import VitraError
+from vitra_sim.scene.families import family_layout, is_family
 from vitra_sim.scene.layout import Layout, make_layout
 from vitra_sim.scene.robot_model import ROBOT_CLASS, WORLD_CLASS
 from vitra_sim.scene.scene import STEPS_PER_TICK, build_scene
@@ -86,14 +87,15 @@ class World:
         """Put the world into the start state of a task and seed; the model is built anew.
 
         Args:
-            task: name of a task; None keeps the present one.
+            task: name of a task or scene family; None keeps the present one.
             seed: same task and seed, same start.
 
         Raises:
             UnknownNameError: no such task; the world stays as it is.
             StartContactError: the robot would touch something at the start (a fault of posture or layout).
         """
-        layout = make_layout(get_task(task) if task else self.layout.task, seed)
+        name = task or self.layout.name
+        layout = family_layout(name, seed) if is_family(name) else make_layout(get_task(name), seed)
         self.layout: Layout = layout
         self.model = build_scene(layout, self.calibration)
         self.data = mujoco.MjData(self.model)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from vitra_description.names import Side
 from vitra_policy.errors import UnknownNameError
-from vitra_sim.scene.objects import COMMON_KINDS, Kind
+from vitra_sim.scene.objects import COLOURS, COMMON_KINDS, PLACEABLE_KINDS, Kind
 
 
 class Goal(StrEnum):
@@ -22,12 +23,32 @@ class Goal(StrEnum):
 PIECES = {Goal.POURED: "ball", Goal.SWEPT: "cube"}
 """What is poured or swept: the objects named `{piece}_1`, `{piece}_2` and so on."""
 
-_WORDS = {
-    Goal.IN_BOX: "Put the {target} into the box.",
-    Goal.POURED: "Pour the balls from the {target} into the box.",
-    Goal.SWEPT: "Sweep the cubes onto the mat with the {target}.",
-    Goal.HELD: "Pick up the {target} by its handle.",
+WORDINGS: dict[Goal, tuple[str, ...]] = {
+    Goal.IN_BOX: (
+        "Put the {target} into the box.",
+        "Place the {target} in the box.",
+        "Pick up the {target} and drop it into the box.",
+        "Take the {target} and put it in the box.",
+        "Move the {target} to the box.",
+        "Grab the {target}, then release it inside the box.",
+    ),
+    Goal.POURED: (
+        "Pour the balls from the {target} into the box.",
+        "Empty the {target} into the box.",
+        "Tip the balls out of the {target} into the box and put it back.",
+    ),
+    Goal.SWEPT: (
+        "Sweep the cubes onto the mat with the {target}.",
+        "Use the {target} to brush the cubes onto the mat.",
+        "Push the cubes over to the mat with the {target}.",
+    ),
+    Goal.HELD: (
+        "Pick up the {target} by its handle.",
+        "Take the {target} by the handle and lift it.",
+        "Grasp the handle of the {target} and hold it up.",
+    ),
 }
+"""How each goal is said; the first is the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,7 @@ class Task:
         colour: Colour of that object; fixed, since the instruction names it.
         goal: What the judge looks for.
         distractors: How many other objects stand around.
+        wording: Which of the goal's `WORDINGS` the instruction uses.
     """
 
     name: str
@@ -49,6 +71,7 @@ class Task:
     colour: str
     goal: Goal = Goal.IN_BOX
     distractors: int = 2
+    wording: int = 0
 
     @property
     def target(self) -> str:
@@ -58,7 +81,7 @@ class Task:
     @property
     def instruction(self) -> str:
         """What the policy is told."""
-        words = _WORDS[self.goal].format(target=f"{self.colour} {self.kind}")
+        words = WORDINGS[self.goal][self.wording].format(target=f"{self.colour} {self.kind}")
         left, right = (words, "None.") if self.side is Side.LEFT else ("None.", words)
         return f"Left hand: {left} Right hand: {right}"
 
@@ -89,12 +112,24 @@ right hand, the same with `_left` for the left."""
 DEFAULT_TASK = "place_cube_in_box"
 
 
+_PLACE = re.compile(r"place_(?P<colour>[a-z]+)_(?P<kind>[a-z]+)_in_box(?P<left>_left)?")
+
+
+def place_task(kind: Kind, colour: str, side: Side, wording: int = 0, distractors: int = 2) -> Task:
+    """The task to put an object of any colour into the box; its name says so: `place_{colour}_{kind}_in_box[_left]`."""
+    name = f"place_{colour}_{kind}_in_box{'_left' if side is Side.LEFT else ''}"
+    return Task(name, side, kind, colour, Goal.IN_BOX, distractors, wording)
+
+
 def get_task(name: str) -> Task:
-    """The task of that name.
+    """The task of that name, of the registry or `place_{colour}_{kind}_in_box[_left]`.
 
     Raises:
         UnknownNameError: no such task; the message suggests one.
     """
-    if name not in TASKS:
-        raise UnknownNameError("task", name, TASKS)
-    return TASKS[name]
+    if name in TASKS:
+        return TASKS[name]
+    found = _PLACE.fullmatch(name)
+    if found and found["kind"] in PLACEABLE_KINDS and found["colour"] in COLOURS:
+        return place_task(Kind(found["kind"]), found["colour"], Side.LEFT if found["left"] else Side.RIGHT)
+    raise UnknownNameError("task", name, TASKS)

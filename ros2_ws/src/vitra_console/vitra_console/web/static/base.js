@@ -19,7 +19,8 @@ function token() {
 // Every order carries the stops that this page has seen: one given before a stop is refused after it.
 function send(order, text, more) {
   if (!socket || socket.readyState !== WebSocket.OPEN) return false;
-  socket.send(JSON.stringify({ do: order, text: text || "", stops: state ? state.stops : 0, ...more }));
+  const about = state && desk.about ? desk.about() : {};
+  socket.send(JSON.stringify({ do: order, text: text || "", stops: state ? state.stops : 0, ...about, ...more }));
   return true;
 }
 
@@ -60,19 +61,21 @@ async function paint(canvas, jpeg) {
   return bitmap;
 }
 
-// A button that asks once more before it sends.
+// A button that asks once more before it sends; a stop in between is as good as a no.
 function twice(button, order) {
   const label = button.textContent;
+  let stops = 0;
   const calm = () => { button.classList.remove("sure"); button.textContent = label; };
   button.onclick = () => {
-    if (button.classList.contains("sure")) { calm(); send(order); return; }
+    if (button.classList.contains("sure")) { calm(); send(order, "", { stops }); return; }
+    stops = state ? state.stops : 0;
     button.classList.add("sure");
     button.textContent = button.dataset.sure;
     setTimeout(calm, SURE_MS);
   };
 }
 
-// show(state, before), answer(text), picture(kind, bytes), wrongToken (text)
+// show(state, before), about() (what orders are about, optional), answer(text), picture(kind, bytes), wrongToken (text)
 function serve(page) {
   desk = page;
   $("stop").addEventListener("pointerdown", () => send("stop"));

@@ -1,5 +1,15 @@
 "use strict";
 // The trial page; socket, token, STOP and re-arm are in base.js.
+const PHASES = {
+  preflight: "Preflight: waiting until all is green",
+  homing: "The arms move: keep clear",
+  reset: "Set up the scene",
+  ready: "Ready to start",
+  running: "Running",
+  label: "How did it go?",
+  saving: "Saving",
+  finished: "Recorded",
+};
 const ORDERS = {
   reset: [["confirm_reset", "Reset is done"]],
   ready: [["start", "Start"]],
@@ -8,24 +18,42 @@ const ORDERS = {
 };
 const ALWAYS = [["home", "Home"], ["pause", "Pause after trial"], ["quit", "Quit"]];
 const RESUME = ["pause", "Go on"];
+const AFTER_STOP = { safety_stop: "Yes: safety stop", void: "No: void the trial" };
+const LABELLING = ["running", "label"];
+const REDRAW = ["phase", "control", "paused", "question"];
 
+// The open question: which order it is for, and which trial it is about. It never labels another one.
 let asking = null, reference = null;
 
+// What this page shows: every order says what it is about, and is refused when that is no longer so.
+const about = () => ({ trial: state.trial, phase: state.phase, last: state.last, paused: state.paused });
+
 function show(said, before) {
+  if (asking && !fits(asking, said)) close();
+  if (!before || JSON.stringify(before.phone) !== JSON.stringify(said.phone)) phone(said.phone);
+  $("moving").hidden = !said.moving;
+  $("moving").textContent = said.moving;
+  $("stopped").hidden = !said.question;
+  $("stopped").textContent = said.question;
+  $("last").hidden = !said.last || LABELLING.includes(said.phase);
+  $("last-label").textContent = said.last_label;
+  $("correct").disabled = !said.control;
+  $("anchor").textContent = said.anchor;
   $("session").textContent = said.session;
   $("progress").textContent = `${said.done} of ${said.total}` + (said.paused ? " (paused)" : "");
   $("safety").textContent = said.safety.state;
   $("safety").dataset.state = said.safety.state;
   $("cause").textContent = said.safety.cause || "";
   $("message").textContent = said.message;
-  $("phase").textContent = said.phase ? `${said.phase}${said.alias ? " · " + said.alias : ""}` : "";
+  $("phase").textContent = PHASES[said.phase] || said.message;
+  $("alias").textContent = said.alias ? `trial ${said.alias}` : "";
   $("instruction").textContent = said.instruction || "";
   $("setting").textContent = said.task ? `${said.task} · ${said.condition} · ${said.object} · ${said.layout}${said.note ? ": " + said.note : ""}` : "";
-  $("clock").textContent = said.phase === "running" || said.phase === "label"
+  $("clock").textContent = LABELLING.includes(said.phase)
     ? `${said.elapsed_s.toFixed(1)} of ${said.time_limit_s} s ${said.end_reason ? "· " + said.end_reason : ""}` : "";
   $("rearm").disabled = !said.control;
   $("keys").textContent = Object.entries(said.keys).map(([key, order]) => `${key === " " ? "space" : key}: ${order}`).join(" · ");
-  if (["phase", "control", "paused"].some((name) => !before || before[name] !== said[name])) buttons(said);
+  if (REDRAW.some((name) => !before || before[name] !== said[name])) buttons(said);
   if (!before || JSON.stringify(before.milestones) !== JSON.stringify(said.milestones) || before.phase !== said.phase) milestones(said);
   if (!before || JSON.stringify(before.checks) !== JSON.stringify(said.checks)) {
     $("checks").replaceChildren(...said.checks.map((check) => {
@@ -50,7 +78,20 @@ function button(order, label, act) {
 
 function buttons(said) {
   const always = ALWAYS.map((order) => (order[0] === "pause" && said.paused ? RESUME : order));
-  $("buttons").replaceChildren(...[...(ORDERS[said.phase] || []), ...always].map(([order, label]) => button(order, label, () => act(order))));
+  $("buttons").replaceChildren(...[...(ORDERS[said.phase] || []), ...always].map(([order, label]) =>
+    button(order, (said.question && AFTER_STOP[order]) || label, () => act(order))));
+}
+
+function phone(links) {
+  $("phone").hidden = !links.length;
+  $("links").replaceChildren(...links.map(({ url, svg }) => {
+    const picture = document.createElement("img"), text = document.createElement("p"), both = document.createElement("div");
+    picture.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+    picture.alt = "QR code of this page's link";
+    text.textContent = url.split("#")[0];
+    both.append(picture, text);
+    return both;
+  }));
 }
 
 function milestones(said) {
@@ -63,25 +104,38 @@ function milestones(said) {
   }));
 }
 
+function fits(question, said) {
+  if (question.order === "correct") return question.last === said.last && !LABELLING.includes(said.phase);
+  return question.trial === said.trial && LABELLING.includes(said.phase);
+}
+
 function act(order) {
+  if (asking) return;
   if (!(order in state.asks)) { send(order); return; }
-  if (state.phase === "running") send("end");  // nobody types while the robot moves
-  asking = order;
+  if (order !== "correct" && state.phase === "running") send("end");  // nobody types while the robot moves
+  asking = { order, trial: state.trial, last: state.last };
+  const labels = order === "correct" ? ["success", "safety_stop", ...state.failure_codes] : state.failure_codes;
   $("ask").hidden = false;
-  $("question").textContent = order === "fail" ? "fail: code, and a note" : `${order}: ${state.asks[order]}`;
-  $("codes").hidden = order !== "fail";
-  $("codes").replaceChildren(...state.failure_codes.map((code) => new Option(code, code)));
+  $("question").textContent = order === "fail" ? "fail: code, and a note" : order === "correct"
+    ? `correct ${state.last_label}: what it is, and why` : `${order}: ${state.asks[order]}`;
+  $("codes").hidden = !["fail", "correct"].includes(order);
+  $("codes").replaceChildren(...labels.map((code) => new Option(code, code)));
   $("text").value = "";
   $("text").focus();
   $("ask").scrollIntoView({ block: "center" });
 }
 
-function answer() {
-  if (!asking) return;
-  const text = $("text").value.trim();
-  send(asking, asking === "fail" ? `${$("codes").value}${text ? ": " + text : ""}` : text);
+function close() {
   asking = null;
   $("ask").hidden = true;
+}
+
+function answer() {
+  if (!asking) return;
+  const { order, trial, last } = asking, text = $("text").value.trim();
+  const coded = ["fail", "correct"].includes(order);
+  send(order, coded ? `${$("codes").value}${text ? ": " + text : ""}` : text, { trial, last });
+  close();
 }
 
 async function picture(kind, data) {
@@ -116,21 +170,33 @@ function draw() {
 }
 
 $("send").onclick = answer;
-$("cancel").onclick = () => { asking = null; $("ask").hidden = true; };
+$("cancel").onclick = close;
+$("correct").onclick = () => act("correct");
 $("blend").oninput = draw;
 $("edges").onchange = draw;
+
+// While a question is open no key is an order but space (STOP) before the text has begun.
+function typed(event) {
+  if (event.key === " " && $("text").value === "" && event.target.tagName !== "BUTTON") {
+    event.preventDefault();
+    send("stop");
+  } else if (event.key === "Escape") close();
+  else if (event.key === "Enter" && event.target.tagName !== "BUTTON") answer();
+  else if (!["INPUT", "SELECT", "BUTTON"].includes(event.target.tagName)) $("text").focus();
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.target.tagName === "INPUT" && event.target.type === "text") {
-    if (event.key === "Enter") answer();
-    return;
-  }
-  const order = state && state.keys[event.key];
-  if (!order || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (!state || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (asking) { typed(event); return; }
+  const order = state.keys[event.key.toLowerCase()];
+  if (!order) return;
   event.preventDefault();
-  if (order === "rearm") $("rearm").click(); else act(order);
+  if (order === "rearm") $("rearm").click();
+  else if (order !== "correct" || !$("last").hidden) act(order);
 });
 serve({
   show,
+  about,
   picture,
   answer: (text) => { $("message").textContent = text; },
   wrongToken: "Wrong token: open the address that vitra-eval printed.",

@@ -3,7 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.hash.slice(1));
 const headers = { "X-Token": asked.get("token") || "" };
-let participant = "", page = null, chosen = [], busy = false;
+let participant = "", page = null, chosen = [], seen = new Set(), busy = false;
 
 async function ask(path, options) {
   const answer = await fetch(path, { headers, ...options });
@@ -20,8 +20,9 @@ async function next() {
   release();
   if (!("item" in page)) return;
   $("instruction").textContent = page.instruction;
-  $("how").textContent = `Click the best video first, then the next: ${page.ranks} in all.`;
+  $("how").textContent = `See every video to its end. Then click the best one first, then the next: ${page.ranks} in all.`;
   chosen = [];
+  seen = new Set();
   show();
   const figures = await Promise.all(Array.from({ length: page.videos }, async (_, place) => {
     const data = await (await ask(`/video/${participant}/${page.item}/${place}`)).blob();
@@ -33,7 +34,20 @@ async function next() {
 
 function figure(address, place) {
   const made = document.createElement("figure"), video = document.createElement("video");
-  Object.assign(video, { src: address, loop: true, muted: true, autoplay: true, playsInline: true });
+  Object.assign(video, { src: address, muted: true, autoplay: true, playsInline: true });
+  // Played to its end, and not dragged there: only then does it count as seen; then it starts again.
+  let playedS = 0, beforeS = 0;
+  video.ontimeupdate = () => {
+    const stepS = video.currentTime - beforeS;
+    if (stepS > 0 && stepS < 1) playedS += stepS;
+    beforeS = video.currentTime;
+  };
+  video.onended = () => {
+    if (!Number.isFinite(video.duration) || playedS > 0.9 * video.duration - 0.5) { seen.add(place); show(); }
+    playedS = beforeS = 0;
+    video.play();
+  };
+  video.onerror = () => failed(new Error(`Video ${place + 1} cannot be played here. Try another browser, or tell whoever sent you the link.`));
   made.append(video, document.createElement("figcaption"));
   Object.assign(made, { tabIndex: 0, onclick: () => choose(place) });
   made.onkeydown = (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(place); } };
@@ -59,8 +73,9 @@ function show() {
     const rank = chosen.indexOf(Number(made.dataset.place));
     if (rank < 0) delete made.dataset.rank; else made.dataset.rank = rank + 1;
     made.lastChild.textContent = rank < 0 ? "" : ["1st", "2nd", "3rd"][rank];
+    made.classList.toggle("seen", seen.has(Number(made.dataset.place)));
   }
-  $("send").disabled = busy || chosen.length < page.ranks;
+  $("send").disabled = busy || chosen.length < page.ranks || seen.size < page.videos;
 }
 
 async function vote() {
@@ -68,7 +83,7 @@ async function vote() {
   busy = true;
   show();
   try {
-    await ask(`/vote/${participant}/${page.item}`, { method: "POST", body: JSON.stringify(chosen) });
+    await ask(`/vote/${participant}/${page.item}`, { method: "POST", body: JSON.stringify({ ranking: chosen, seen: [...seen] }) });
   } catch (error) {
     if (error.status !== 409) { failed(error); busy = false; show(); return; }  // 409: this page has a vote, go on
   }

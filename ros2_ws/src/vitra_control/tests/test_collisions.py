@@ -1,0 +1,98 @@
+"""The whole robot: wrists sent anywhere, also to one place, never bring its shapes together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_robot import CALIBRATION, FakeRobot
+from two_arm_targets import Args, measure, run
+
+from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
+from vitra_description.names import SIDES, Side
+from vitra_description.postures import open_hand
+from vitra_policy.chunks.curve import TimedSteps
+from vitra_policy.transforms import invert_pose, quaternion_from_matrix
+from vitra_safety.collision import CollisionModel
+from vitra_safety.posture_checks import MIN_DISTANCE_M
+
+
+def to_one_place(made: FakeRobot, place_m: tuple[float, float, float]) -> dict[Side, TimedSteps]:
+    """Both wrists to one point in base coordinates, within 1.5 s."""
+    chunk = {}
+    for side in SIDES:
+        pose, share = made.wrist(side), np.arange(1, 31)[:, None] / 30
+        goal = (invert_pose(CALIBRATION.side(side).base_from_arm_base) @ np.array([*place_m, 1.0]))[:3]
+        position = pose[:3, 3] + share * (goal - pose[:3, 3])
+        rotation, fingers = np.tile(quaternion_from_matrix(pose[:3, :3]), (30, 1)), np.tile(open_hand(), (30, 1))
+        chunk[side] = TimedSteps(1, made.now_s, 0.05, np.concatenate([position, rotation, fingers], axis=1))
+    return chunk
+
+
+@pytest.mark.parametrize("speed", [0.3, 1.0, 1.8])
+def test_both_wrists_sent_to_one_point_slow_down_and_hold_apart(speed: float) -> None:
+    made = FakeRobot(SIDES, GeneratorSettings(speed=speed))
+    made.arm_and_settle()
+    start = {side: made.wrist(side)[:3, 3] for side in SIDES}
+    made.generator.offer(to_one_place(made, (0.4, 0.0, 1.05)), made.now_s)
+    model, nearest, before = CollisionModel(CALIBRATION, table_height_m=0.75), np.inf, None
+    for _ in range(1600):
+        made.run(ARM_PERIOD_S)
+        both = np.concatenate([made.generator.arm_rad(side) for side in SIDES])
+        moved = np.inf if before is None else np.abs(both - before).max()
+        nearest, before = min(nearest, model.distance_m(both)), both
+    assert nearest > MIN_DISTANCE_M, "nor do the guards of the drivers see anything"
+    assert moved < 1e-9, "they hold"
+    assert "collision" in made.generator.limits()
+    assert {"left", "right"} <= set(made.generator.limits().replace("_", " ").split())
+    assert made.generator.holds >= 1
+    for side in SIDES:
+        assert np.linalg.norm(made.wrist(side)[:3, 3] - start[side]) > 0.03, "they went as far as they could"
+    assert made.refused == {}
+
+
+def test_arms_that_hold_go_on_when_they_are_sent_apart() -> None:
+    made = FakeRobot(SIDES)
+    made.arm_and_settle()
+    start = {side: made.wrist(side) for side in SIDES}
+    made.generator.offer(to_one_place(made, (0.4, 0.0, 1.05)), made.now_s)
+    made.run(3.0)
+    assert "collision" in made.generator.limits()
+    back = {}
+    for side in SIDES:
+        here, there = made.wrist(side)[:3, 3], start[side][:3, 3]
+        position = here + np.arange(1, 31)[:, None] / 30 * (there - here)
+        rows = [position, np.tile(quaternion_from_matrix(start[side][:3, :3]), (30, 1)), np.tile(open_hand(), (30, 1))]
+        back[side] = TimedSteps(2, made.now_s, 0.05, np.concatenate(rows, axis=1))
+    made.generator.offer(back, made.now_s)
+    made.run(7.0)
+    for side in SIDES:
+        np.testing.assert_allclose(
+            made.wrist(side)[:3, 3], start[side][:3, 3], atol=0.01
+        )  # it rolls out beyond the last step
+    assert "collision" not in made.generator.limits()
+
+
+def test_the_table_is_kept_clear_of_the_palm() -> None:
+    made = FakeRobot(settings=GeneratorSettings(table_height_m=1.0))
+    made.arm_and_settle()
+    made.generator.offer(made.chunk((0.0, 0.0, -0.15), steps=90), made.now_s)
+    down = CALIBRATION.right.base_from_arm_base[:3, :3].T @ np.array([0.0, 0.0, -0.15])
+    made.generator.offer(made.chunk(down, steps=90, stamp_s=made.now_s + 0.001), made.now_s)
+    made.run(4.0)
+    model = CollisionModel(CALIBRATION, ("right",), 1.0)
+    assert MIN_DISTANCE_M < model.distance_m(made.arms[Side.RIGHT].position) < 0.06
+    assert "table" in made.generator.limits()
+
+
+def test_random_targets_of_both_arms_never_bring_shapes_together() -> None:
+    seen = [target for seed in (0, 1) for target in run(seed, 30)]
+    assert min(least_m for least_m, _, _ in seen) > MIN_DISTANCE_M
+    assert sum(travel for _, travel, _ in seen) > 1.0, "and they do move"
+    assert seen[-1][2] > 0, "and were held"
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_targets_never_bring_shapes_together(tmp_path: Path) -> None:
+    assert measure(Args(targets=10_000, seed=10_000, out=tmp_path / "figures.json")).overlaps == 0

@@ -1,0 +1,52 @@
+"""Whatever the chunk rate, speed limit and delay: the wrist stays on its path, and every joint within its limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from path_trial import Deviation, Trial, run
+
+CLOSE_M, CLOSE_RAD = 0.002, np.deg2rad(0.5)
+ROUNDING = 1 + 1e-6
+
+
+def assert_kept(trial: Trial, seen: Deviation) -> None:
+    assert seen.distance_m < CLOSE_M, trial
+    assert seen.rotation_rad < CLOSE_RAD, trial
+    assert max(seen.velocity, seen.acceleration, seen.jerk) < ROUNDING, (trial, seen)
+    assert seen.refused == {}, trial
+    assert seen.named < 0.5, "a trial in which the arm is mostly out of reach says nothing"
+
+
+@pytest.mark.parametrize("chunk_hz", [2.0, 30.0])
+@pytest.mark.parametrize(("speed", "wrist_m_s"), [(0.3, 0.3), (1.8, 0.8)])
+@pytest.mark.parametrize("delay_s", [0.0, 0.3])
+def test_the_path_is_kept_at_the_corners_of_what_is_promised(
+    chunk_hz: float, speed: float, wrist_m_s: float, delay_s: float
+) -> None:
+    trial = Trial(3, speed, chunk_hz, delay_s, wrist_m_s)
+    seen = run(trial, duration_s=1.2)
+    assert_kept(trial, seen)
+    assert seen.slowest < 0.85, "joints are at their limits"
+    assert max(seen.velocity, seen.acceleration) > 0.5, "and the path is not slower than they need"
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_the_path_is_kept_over_random_chunks(seed: int) -> None:
+    trial = Trial.random(seed)
+    assert_kept(trial, run(trial, duration_s=1.2))
+
+
+def test_a_path_within_the_limits_is_travelled_on_time() -> None:
+    seen = run(Trial(1, speed=1.0, chunk_hz=10.0, delay_s=0.1, wrist_m_s=0.1))
+    assert seen.slowest > 0.85
+
+
+@pytest.mark.slow
+def test_the_path_is_kept_over_ten_thousand_random_chunks() -> None:
+    chunks, seed = 0, 1000
+    while chunks < 10_000:
+        trial = Trial.random(seed)
+        seen = run(trial)
+        assert_kept(trial, seen)
+        chunks, seed = chunks + seen.chunks, seed + 1

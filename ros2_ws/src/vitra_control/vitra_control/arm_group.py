@@ -1,0 +1,148 @@
+"""All driven arms as one: their path ahead, one time scaling for their joints, the check that they do not meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_control.joint_follower import JointFollower
+from vitra_control.joint_path import JointPath
+from vitra_control.path_follower import PathFollower
+from vitra_control.settings import ARM_PERIOD_S, LOOK_AHEAD_S, PATH_SPACING_S, GeneratorSettings
+from vitra_control.side import SideExecutor
+from vitra_description.limits import JointLimits
+from vitra_description.names import ARM_DOF, Side
+from vitra_safety.collision import CollisionModel
+from vitra_safety.separation import SeparationWatch
+
+Array = NDArray[np.float64]
+
+_NODES_PER_TICK = 3
+"""All nodes of a new way ahead at once would take a tick's time; the first ones are enough for the first ticks."""
+_ARRIVED_RAD = 1e-3
+
+
+class ArmGroup:
+    """Arm setpoints of all sides.
+
+    Args:
+        sides: The driven sides, left before right.
+        settings: Tuning.
+    """
+
+    def __init__(self, sides: Mapping[Side, SideExecutor], settings: GeneratorSettings) -> None:
+        self._sides = sides
+        self._part = {side: slice(i * ARM_DOF, (i + 1) * ARM_DOF) for i, side in enumerate(sides)}
+        limits = _stacked(settings.arm_limits, len(sides))
+        self._joints = JointFollower(limits, settings.arm_jerk_rad_s3, ARM_PERIOD_S)
+        self._follower = PathFollower(self._joints, JointPath(limits, PATH_SPACING_S))
+        self._home_speed = settings.home_speed
+        self._ready = np.concatenate([side.ready_rad for side in sides.values()])
+        self._watch: SeparationWatch | None = None
+        if settings.check_collisions:
+            first = next(iter(sides.values()))
+            model = CollisionModel(first.calibration, tuple(sides), settings.table_height_m, first.variant)
+            self._watch = SeparationWatch(model, limits)
+        self.limit = ""
+        self.holds = 0
+
+    @property
+    def path_s(self) -> float:
+        """Path time up to which the path has been taken; setpoints show it a little later."""
+        return self._follower.path_s
+
+    @property
+    def shown_path_s(self) -> float:
+        """Path time of the setpoints given last."""
+        return self._follower.shown_path_s
+
+    @property
+    def speed(self) -> float:
+        """Speed along the path, 1 where nothing holds the robot back."""
+        return self._follower.speed
+
+    @property
+    def off_path_rad(self) -> float:
+        """How far joints had to leave the path."""
+        return self._follower.off_path_rad
+
+    def position_rad(self, side: Side) -> Array:
+        """Setpoint of one arm given last, shape (7,)."""
+        return self._joints.position_rad[self._part[side]].copy()
+
+    def rest(self, arms_rad: Mapping[Side, Array], path_s: float) -> None:
+        """Be at rest here, with setpoints at this path time."""
+        given = np.concatenate([arms_rad[side] for side in self._sides])
+        self._joints.set_speed(1.0)
+        self._follower.reset(self._joints.limits.clip(given), path_s)
+        self.limit = ""
+        if self._watch is not None:
+            self._watch.restart()
+
+    def turn(self) -> None:
+        """A chunk was taken in: the path ahead is another from here on."""
+        self._follower.turn()
+        if self._watch is not None:
+            self._watch.restart()
+
+    def follow(self) -> dict[Side, Array]:
+        """Setpoints of one cycle along the path."""
+        self._look_ahead()
+        advance = self._follower.propose()
+        if not self._allows(advance.velocity_rad_s):
+            advance = self._follower.propose(0.0)
+            if not self._allows(advance.velocity_rad_s):
+                return self._split(self._follower.brake())
+        return self._split(self._follower.take(advance))
+
+    def begin_ready(self) -> None:
+        """Leave the path for a slow move to the ready posture."""
+        self._joints.set_speed(self._home_speed)
+
+    def approach_ready(self) -> dict[Side, Array]:
+        """Setpoints of one cycle of that move."""
+        velocity = self._joints.approaching(self._ready)
+        return self._split(self._joints.move(velocity) if self._allows(velocity) else self._joints.brake())
+
+    @property
+    def arrived(self) -> bool:
+        """Whether that move has ended."""
+        distance = np.abs(self._joints.position_rad - self._joints.limits.clip(self._ready)).max()
+        return bool(distance < _ARRIVED_RAD and self._joints.at_rest)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the arms rest because they would meet something."""
+        return bool(self.limit) and self._joints.at_rest
+
+    def _look_ahead(self) -> None:
+        path, until_s = self._follower.path, self.path_s + LOOK_AHEAD_S
+        for _ in range(_NODES_PER_TICK):
+            if path.next_s > until_s:
+                return
+            last = path.last_rad
+            node = np.concatenate([s.node(path.next_s, last[self._part[name]]) for name, s in self._sides.items()])
+            is_open, speed = (True, 1.0) if self._watch is None else self._watch.ahead(node, last)
+            path.append(node, is_open=is_open, max_speed=speed)
+
+    def _allows(self, velocity_rad_s: Array) -> bool:
+        if self._watch is None:
+            return True
+        before = self._joints.planned_rad
+        allowed = self._watch.allows(before + velocity_rad_s * ARM_PERIOD_S, velocity_rad_s, before)
+        is_near = not allowed or self._follower.path.is_blocked
+        self.holds += is_near and not self.limit
+        self.limit = f"collision: {self._watch.last}" if is_near else ""
+        return allowed
+
+    def _split(self, setpoint: Array) -> dict[Side, Array]:
+        return {side: setpoint[part] for side, part in self._part.items()}
+
+
+def _stacked(limits: JointLimits, times: int) -> JointLimits:
+    return JointLimits.build(
+        *(np.tile(x, times) for x in (limits.lower_rad, limits.upper_rad, limits.velocity_rad_s)),
+        np.tile(limits.acceleration_rad_s2, times),
+    )

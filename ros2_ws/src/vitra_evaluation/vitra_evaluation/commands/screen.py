@@ -1,0 +1,5 @@
+"""Where the commands write for people."""
+
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False)

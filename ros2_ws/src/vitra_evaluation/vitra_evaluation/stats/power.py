@@ -1,0 +1,96 @@
+"""How many trials show which difference: exact power of the paired test."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from vitra_evaluation.stats.intervals import CountError
+
+MOST_PAIRS = 2000
+"""Nobody makes more trials than that; sizes beyond are not looked for."""
+POWER = 0.8
+"""Usual chance of seeing a difference that is there."""
+
+
+def check_rate(rate: float) -> None:
+    """Refuse what is no probability.
+
+    Raises:
+        CountError: outside 0..1.
+    """
+    if not 0.0 <= rate <= 1.0:
+        raise CountError(f"{rate:g} is no success rate; allowed: 0 to 1, e.g. 0.7.")
+
+
+def paired_power(pairs: int, p_first: float, p_second: float, alpha: float = 0.05) -> float:
+    """Chance that the exact paired test calls two policies different, outcomes independent within a pair.
+
+    Args:
+        pairs: blocks in which both policies try the same start state.
+        p_first: true success rate of one.
+        p_second: of the other.
+        alpha: level of the test, two-sided.
+    """
+    for rate in (p_first, p_second):
+        check_rate(rate)
+    only_first, only_second = p_first * (1 - p_second), p_second * (1 - p_first)
+    discordant = only_first + only_second
+    if discordant == 0.0:
+        return 0.0
+    m = np.arange(pairs + 1)
+    least = _critical(pairs, alpha)
+    shows = least >= 0
+    coin, m, least = only_first / discordant, m[shows], least[shows]
+    extreme = special.bdtr(least, m, coin) + special.bdtrc(m - least - 1, m, coin)
+    return min(1.0, float(stats.binom.pmf(m, pairs, discordant) @ extreme))
+
+
+def pairs_needed(p_first: float, p_second: float, power: float = POWER, alpha: float = 0.05) -> int | None:
+    """Fewest pairs from which on the paired test has that power; None beyond `MOST_PAIRS`."""
+    if p_first == p_second or paired_power(MOST_PAIRS, p_first, p_second, alpha) < power:
+        return None
+    low, high = 0, MOST_PAIRS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if paired_power(middle, p_first, p_second, alpha) >= power else (middle, high)
+    return high
+
+
+def smallest_difference(pairs: int, rate: float, power: float = POWER, alpha: float = 0.05) -> float | None:
+    """Smallest difference around a mean rate that so many pairs show with that power; None when none is.
+
+    Returns:
+        in steps of a percentage point.
+    """
+    check_rate(rate)
+    widest = 2 * min(rate, 1 - rate)
+    for step in range(1, int(round(100 * widest)) + 1):
+        half = step / 200
+        if paired_power(pairs, min(1.0, rate + half), max(0.0, rate - half), alpha) >= power:
+            return step / 100
+    return None
+
+
+def power_table(
+    baseline: float, differences: NDArray[np.float64], power: float = POWER, alpha: float = 0.05
+) -> list[tuple[float, int | None]]:
+    """(difference, pairs needed) for policies better than a baseline."""
+    check_rate(baseline)
+    return [
+        (float(d), pairs_needed(min(1.0, baseline + float(d)), baseline, power, alpha))
+        for d in differences
+        if baseline + d <= 1.0 + 1e-9
+    ]
+
+
+@functools.lru_cache(maxsize=64)
+def _critical(pairs: int, alpha: float) -> NDArray[np.int64]:
+    """For 0, 1, ... discordant pairs: most losses with which the test still finds a difference; -1: it never does."""
+    m = np.arange(pairs + 1)
+    least = np.asarray(stats.binom.ppf(alpha / 2, m, 0.5), dtype=np.int64)
+    least -= special.bdtr(least, m, 0.5) > alpha / 2
+    return np.asarray(np.where(m > 0, least, -1))

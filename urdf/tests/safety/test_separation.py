@@ -1,0 +1,92 @@
+"""The check of the whole robot: sound bounds, stops that stay clear, and a way out of what is near already."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vitra_description.calibration import default_calibration
+from vitra_description.limits import ARM_LIMITS, JointLimits
+from vitra_description.postures import home
+from vitra_safety.collision import CollisionModel
+from vitra_safety.separation import HOLD_M, SeparationWatch
+
+CALIBRATION = default_calibration()
+MODEL = CollisionModel(CALIBRATION, table_height_m=0.75)
+HOME = np.concatenate([home("left"), home("right")])
+BRAKING = JointLimits.build(
+    np.tile(ARM_LIMITS.lower_rad, 2), np.tile(ARM_LIMITS.upper_rad, 2), np.tile(ARM_LIMITS.velocity_rad_s, 2), 8.0
+)
+
+
+def postures(seed: int, count: int) -> np.ndarray:
+    return HOME + np.random.default_rng(seed).uniform(-0.6, 0.6, (count, 14))
+
+
+def test_no_distance_changes_faster_than_the_reach_of_the_joints_allows() -> None:
+    rng = np.random.default_rng(1)
+    for q in postures(0, 300):
+        dq = rng.normal(0, 0.05, 14) * (rng.random(14) < rng.choice([0.1, 0.5, 1.0]))
+        change_m = abs(MODEL.distance_m(q + dq) - MODEL.distance_m(q))
+        assert change_m <= MODEL.reach_m @ np.abs(dq) + 1e-9
+
+
+def test_the_reach_is_not_far_more_than_the_arm_is_long() -> None:
+    assert MODEL.reach_m.shape == (14,)
+    np.testing.assert_allclose(MODEL.reach_m[:7], MODEL.reach_m[7:], atol=1e-9)
+    assert 0.6 < MODEL.reach_m[0] < 1.0
+    assert MODEL.reach_m[6] < 0.3
+
+
+def test_a_stop_from_what_is_allowed_stays_clear() -> None:
+    watch, rng, judged = SeparationWatch(MODEL, BRAKING), np.random.default_rng(2), {True: 0, False: 0}
+    for q in postures(3, 400):
+        if MODEL.distance_m(q) < HOLD_M:
+            continue
+        velocity = rng.normal(0, 0.5, 14)
+        allowed = watch.allows(q, velocity, q - velocity * 0.005)
+        judged[allowed] += 1
+        if allowed:
+            stop_s = np.abs(velocity).max() / 8.0
+            on_the_way = [q + velocity * (t - t * t / (2 * stop_s)) for t in np.linspace(0, stop_s, 9)]
+            assert min(MODEL.distance_m(x) for x in on_the_way) >= HOLD_M - 1e-9
+    assert min(judged.values()) > 20, judged
+
+
+def test_a_robot_that_is_too_near_may_move_apart_and_not_closer() -> None:
+    watch = SeparationWatch(MODEL, BRAKING)
+    near = next(q for q in postures(5, 500) if 0.0 < MODEL.distance_m(q) < HOLD_M)
+    step = np.array([MODEL.distance_m(near + 1e-4 * e) - MODEL.distance_m(near) for e in np.eye(14)]) / 1e-4
+    apart = step / np.linalg.norm(step) * 0.05
+    assert watch.allows(near + apart * 0.005, apart, near)
+    assert not watch.allows(near - apart * 0.005, -apart, near)
+
+
+def test_the_way_between_two_clear_postures_is_judged_too() -> None:
+    watch = SeparationWatch(MODEL, BRAKING)
+    rng, found = np.random.default_rng(7), 0
+    for _ in range(4000):
+        a, b = HOME + rng.uniform(-0.7, 0.7, (2, 14))
+        between = [MODEL.distance_m(a + share * (b - a)) for share in np.linspace(0, 1, 9)]
+        if min(between[0], between[-1]) > HOLD_M and min(between) < HOLD_M:
+            watch.restart()
+            is_open, _ = watch.ahead(b, a)
+            found += 1
+            assert not is_open
+        if found >= 5:
+            break
+    assert found >= 5
+
+
+@pytest.mark.parametrize(("distance_m", "speed"), [(0.2, 1.0), (0.0601, 1.0), (0.0425, 0.5), (0.026, 0.25)])
+def test_the_path_slows_down_near_something(distance_m: float, speed: float) -> None:
+    class Near:
+        reach_m = MODEL.reach_m
+
+        def distance_m(self, _: np.ndarray) -> float:
+            return distance_m
+
+    watch = SeparationWatch(Near(), BRAKING)  # type: ignore[arg-type]
+    is_open, share = watch.ahead(HOME, HOME)
+    assert is_open
+    assert share == pytest.approx(speed, abs=0.03)

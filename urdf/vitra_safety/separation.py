@@ -1,0 +1,94 @@
+"""Whether a robot can still stop before its shapes meet: the check of the whole robot before a setpoint leaves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_description.limits import JointLimits
+from vitra_safety.collision import Closest, CollisionModel
+
+Array = NDArray[np.float64]
+
+HOLD_M = 0.025
+"""Distance at which the robot holds: above the 20 mm at which the guards of the drivers refuse."""
+SLOW_M = 0.06
+"""Distance below which it goes slower the nearer it gets."""
+_SLOWEST = 0.25
+_HALVINGS = 3
+
+
+class SeparationWatch:
+    """Judges postures ahead and every cycle, for all driven arms together.
+
+    Sound because a joint that turns by ``dq`` moves no point of the robot further than ``reach |dq|``: along a stop
+    from a posture, in which all joints slow down in proportion, any two shapes come nearer by no more than the sum of
+    ``reach_i |dq_i|`` over its joints. A cycle is allowed if that stop stays clear by `HOLD_M`; as stopping was
+    possible in the cycle before, it still is when one is not allowed.
+
+    Args:
+        model: Shapes of the driven arms, with hands, torso and table.
+        limits: What the robot brakes with, stacked as the joints of the model are.
+        hold_m: Distance that is kept.
+        slow_m: Distance below which the path is travelled slower.
+    """
+
+    def __init__(
+        self, model: CollisionModel, limits: JointLimits, hold_m: float = HOLD_M, slow_m: float = SLOW_M
+    ) -> None:
+        self._model, self._hold_m, self._slow_m = model, hold_m, slow_m
+        self._reach_m = model.reach_m
+        self._acceleration = limits.acceleration_rad_s2
+        self.last: Closest | None = None
+        self._node_m = np.inf
+
+    def restart(self) -> None:
+        """The postures ahead are forgotten."""
+        self._node_m = np.inf
+
+    def ahead(self, position_rad: Array, before_rad: Array) -> tuple[bool, float]:
+        """Whether the way from one posture ahead to the next is open, and how fast it may be travelled (0..1)."""
+        distance_m = self._model.distance_m(position_rad)
+        before_m = self._node_m if np.isfinite(self._node_m) else self._model.distance_m(before_rad)
+        self._node_m = distance_m
+        if before_m <= self._hold_m:
+            is_open = distance_m > before_m
+        else:
+            is_open = self._is_clear(before_rad, before_m, position_rad, distance_m, _HALVINGS)
+        share = (distance_m - self._hold_m) / (self._slow_m - self._hold_m)
+        return is_open, min(max(share, _SLOWEST), 1.0)
+
+    def _is_clear(self, a_rad: Array, a_m: float, b_rad: Array, b_m: float, halvings: int) -> bool:
+        """Whether the straight way between two postures, with their distances, is clear."""
+        if min(a_m, b_m) <= self._hold_m:
+            return False
+        if (a_m + b_m - float(self._reach_m @ np.abs(b_rad - a_rad))) / 2 > self._hold_m:
+            return True
+        if halvings == 0:
+            return False
+        middle_rad = (a_rad + b_rad) / 2
+        middle_m = self._model.distance_m(middle_rad)
+        return self._is_clear(a_rad, a_m, middle_rad, middle_m, halvings - 1) and self._is_clear(
+            middle_rad, middle_m, b_rad, b_m, halvings - 1
+        )
+
+    def allows(self, position_rad: Array, velocity_rad_s: Array, before_rad: Array) -> bool:
+        """Whether the robot may go to a posture at this velocity.
+
+        Args:
+            position_rad: Posture at the end of the cycle.
+            velocity_rad_s: Velocity there.
+            before_rad: Posture at its beginning; a robot that is too near already may move apart.
+        """
+        closest = self._model.closest(position_rad)
+        self.last = closest
+        stop_s = float((np.abs(velocity_rad_s) / self._acceleration).max())
+        stop_rad = velocity_rad_s * (stop_s / 2)
+        swept_m = float(self._reach_m @ np.abs(stop_rad))
+        if closest.distance_m - swept_m >= self._hold_m:
+            return True
+        stopped_m = self._model.distance_m(position_rad + stop_rad)
+        if (closest.distance_m + stopped_m - swept_m) / 2 >= self._hold_m:
+            return True
+        nearer = closest.distance_m < self._model.distance_m(before_rad) or stopped_m < closest.distance_m
+        return not nearer

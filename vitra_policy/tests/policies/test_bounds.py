@@ -1,0 +1,102 @@
+"""Sizes that cannot exhaust a server and values that a camera or a hand can have, at every way in."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pil
+
+from vitra_policy.image import ImageError, load_image, pixel_values
+from vitra_policy.policies.policy import CommittedPrefix, InvalidObservationError, make_example_observation
+from vitra_policy.serving import wire
+
+EXAMPLE = make_example_observation(height=48, width=64)
+
+
+def far(index: int, value: float) -> np.ndarray:
+    state = EXAMPLE.state.copy()
+    state[index] = value
+    return state
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"image": np.zeros((1, 100_000, 3), np.uint8)}, "100000x1 px"),
+        ({"image": np.zeros((20_000, 20_000, 0), np.uint8)}, "uint8 of shape"),
+        ({"image": np.zeros((16, 300, 3), np.uint8)}, "8 times"),
+        ({"image": np.zeros((48, 64, 3), np.uint16)}, "uint16"),
+        ({"image": [[0]]}, "list"),
+        ({"instruction": "x" * 4000}, "4000 characters"),
+        ({"instruction": 5}, "int"),
+        ({"instruction": b"Left hand"}, "bytes"),
+        ({"stamp_s": float("nan")}, "stamp_s"),
+        ({"stamp_s": "now"}, "stamp_s"),
+        ({"stamp_s": True}, "stamp_s"),
+        ({"fov_rad": np.array([-1.0, 1.0])}, "fov_rad"),
+        ({"fov_rad": np.array([1.0, 1e30])}, "fov_rad"),
+        ({"fov_rad": np.array([np.nan, 1.0])}, "fov_rad"),
+        ({"fov_rad": "wide"}, "no array of numbers"),
+        ({"intrinsics": np.full((3, 3), np.inf)}, "intrinsics"),
+        ({"state": far(51, 450.0)}, "metres and radians"),
+        ({"state": far(60, 90.0)}, "metres and radians"),
+        ({"extras": {str(n): np.zeros(1) for n in range(100)}}, "100 extras"),
+        ({"extras": {"big": np.zeros(2**20)}}, "bytes"),
+    ],
+)
+def test_an_observation_out_of_bounds_is_refused_by_name(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidObservationError, match=complaint):
+        dataclasses.replace(EXAMPLE, **changes)
+
+
+def test_a_prefix_out_of_bounds_is_refused() -> None:
+    with pytest.raises(InvalidObservationError, match="65 steps"):
+        CommittedPrefix(np.zeros((65, 102)), EXAMPLE.hands)
+    with pytest.raises(InvalidObservationError, match="right hand reaches"):
+        CommittedPrefix(np.full((2, 102), 50.0), EXAMPLE.hands)
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (720, 1280), (1280, 720), (60, 480)])
+def test_pictures_of_cameras_pass(height: int, width: int) -> None:
+    dataclasses.replace(EXAMPLE, image=np.zeros((height, width, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        {b"__ndarray__": True, b"data": b"", b"dtype": "S0", b"shape": [2**40]},
+        {b"__ndarray__": True, b"data": b"", b"dtype": "<U0", b"shape": [2**20, 2**20]},
+        {b"__ndarray__": True, b"data": b"", b"dtype": "|u1", b"shape": [0, 2**62]},
+        {b"__ndarray__": True, b"data": b"", b"dtype": "|u1", b"shape": [True, 0]},
+    ],
+)
+def test_an_array_that_claims_to_be_huge_is_refused_before_it_is_made(array: dict[bytes, object]) -> None:
+    import msgpack
+
+    with pytest.raises(wire.WireError):
+        wire.unpack(msgpack.packb({"image": array}))
+
+
+def test_empty_strings_travel() -> None:
+    assert wire.unpack(wire.pack({"names": np.array(["", ""])}))["names"].tolist() == ["", ""]
+
+
+def test_a_strip_of_a_picture_is_refused_wherever_it_comes_in(tmp_path: Path) -> None:
+    strip = np.zeros((2, 4000, 3), np.uint8)
+    Pil.fromarray(strip).save(tmp_path / "strip.png")
+    for read in (lambda: pixel_values(strip, 28), lambda: load_image(tmp_path / "strip.png")):
+        with pytest.raises(ImageError, match="4000x2"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("values", "name"), [(np.uint16, "deep.png"), (np.int32, "deep.tiff"), (np.float32, "deep.tiff")]
+)
+def test_deep_pictures_are_refused_instead_of_whitened_or_blackened(values: Any, name: str, tmp_path: Path) -> None:
+    Pil.fromarray((np.arange(32 * 32).reshape(32, 32) * 60).astype(values)).save(tmp_path / name)
+    with pytest.raises(ImageError, match="8 bits"):
+        load_image(tmp_path / name)

@@ -1,0 +1,113 @@
+"""From demonstrations to a checkpoint, in miniature."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from vitra_policy.action_space import ACTION_DIM, HAND, STEPS
+from vitra_policy.checkpoint.store import open_checkpoint
+from vitra_policy.hand.xhand_map import mano_from_xhand
+from vitra_policy.model.config import preset
+from vitra_training.imitation import train
+from vitra_training.imitation.episodes import DemonstrationError, find_demonstrations, read_demonstration
+from vitra_training.imitation.features import features_path
+from vitra_training.imitation.table import load_looks, statistics_of
+
+
+def write_demonstration(path: Path, seed: int, looks: int = 6, success: bool = True) -> Path:
+    rng = np.random.default_rng(seed)
+    state = np.zeros((looks, ACTION_DIM), dtype=np.float32)
+    actions = np.zeros((looks, STEPS, ACTION_DIM), dtype=np.float32)
+    for array in (state, actions):
+        hand = array[..., HAND["right"]]
+        hand[..., :6] = rng.normal(0, 0.05, hand[..., :6].shape)
+        hand[..., 6:] = mano_from_xhand(rng.uniform(0, 1, (*hand.shape[:-1], 12)))
+    poses = np.tile(np.eye(4, dtype=np.float32), (looks, 3, 1, 1))
+    poses[:, :, :3, 3] = rng.uniform(-0.3, 0.3, (1, 3, 3))
+    images = [cv2.imencode(".jpg", rng.integers(0, 255, (24, 40, 3), dtype=np.uint8))[1].ravel() for _ in range(looks)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        path, family="place@seen", task="place_red_cube_in_box", seed=seed, side="right", success=success,
+        instruction="Left hand: None. Right hand: Put the red cube into the box.", names=np.array(["a", "b", "box"]),
+        sizes_m=np.full((3, 3), 0.03), fov_rad=np.array([1.2, 0.8]), intrinsics=np.eye(3),
+        base_from_camera=np.eye(4), step_s=1 / 15, stamp_s=np.arange(looks) / 7.5, state=state, actions=actions,
+        base_from_object=poses, jpeg=np.concatenate(images), jpeg_end=np.cumsum([len(image) for image in images]),
+    )  # fmt: skip
+    np.save(features_path(path), rng.normal(0, 1, (looks, 112, 2, 3)).astype(np.float16))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for seed in range(4):
+        write_demonstration(tmp_path / "moving" / f"{seed:07d}.npz", seed)
+    for seed in range(4, 8):
+        write_demonstration(tmp_path / "still" / f"{seed:07d}.npz", seed, looks=1)
+    return tmp_path
+
+
+def test_a_demonstration_knows_where_its_object_is(folder: Path) -> None:
+    one = read_demonstration(find_demonstrations((folder,))[0])
+    assert len(one) == 6
+    assert one.image(5).shape == (24, 40, 3)
+    assert one.target_in_camera.shape == (6, 4, 4)
+
+
+def test_a_damaged_file_is_named_with_what_to_do(folder: Path) -> None:
+    path = folder / "moving" / "0000000.npz"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(DemonstrationError, match="Delete it"):
+        read_demonstration(path)
+
+
+def test_no_demonstrations_say_how_to_make_some(tmp_path: Path) -> None:
+    with pytest.raises(DemonstrationError, match=r"python -m vitra_sim\.collect"):
+        find_demonstrations((tmp_path,))
+
+
+def test_the_last_looks_of_a_failure_teach_nothing(folder: Path) -> None:
+    config = preset("mini-lite0")
+    before = len(load_looks((folder,), config))
+    write_demonstration(folder / "moving" / "0000009.npz", 9, looks=30, success=False)
+    assert len(load_looks((folder,), config)) == before + 5
+
+
+def test_statistics_are_over_the_hands_own_joints_and_have_a_floor(folder: Path) -> None:
+    statistics = statistics_of(load_looks((folder,), preset("mini-lite0")), "made up")
+    assert statistics.present == ("right",)
+    assert len(statistics.hands["right"].action.mean) == 18
+    assert statistics.hands["right"].action.std.min() >= 5e-4
+
+
+def test_training_is_cut_and_goes_on_to_the_same_end(folder: Path, tmp_path: Path) -> None:
+    def arguments(out: str, steps: int) -> train.Args:
+        return train.Args(
+            (folder,), out=tmp_path / out, steps=steps, seeing_steps=1, batch=4, repeats=1, held_out=4, save_every=2
+        )
+
+    checkpoint = train.run(arguments("whole", 4))
+    assert open_checkpoint(checkpoint).statistics is not None
+    rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4]
+    assert {"geometry", "action", "still_target_mm", "moving_target_mm"} <= rows[-1].keys()
+
+    draw = train.Batches.draw
+    drawn: list[int] = []
+
+    def cut(self: train.Batches, rng: np.random.Generator) -> train.Batch:
+        drawn.append(1)
+        if len(drawn) == 4:
+            raise KeyboardInterrupt
+        return draw(self, rng)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.Batches, "draw", cut)
+        with pytest.raises(KeyboardInterrupt):
+            train.run(arguments("cut", 4))
+    again = train.run(arguments("cut", 4))
+    one, other = (open_checkpoint(path).load_model().state_dict() for path in (checkpoint, again))
+    assert all(torch.equal(one[name], other[name]) for name in one)
