@@ -1,11 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
-=======
-.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference lint format bench bench-gpu lock clean
->>>>>>> main
+.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20

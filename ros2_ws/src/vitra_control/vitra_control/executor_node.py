@@ -111,19 +111,11 @@ class ExecutorNode(StackNode[Parameters]):
         self._permit = PermitSample(message.epoch, message.motion_allowed, time.monotonic())
 
     def _on_driver_state(self, message: DriverState) -> None:
-<<<<<<< HEAD
-        """A driver at rest that refuses our setpoints waits for ones that begin where it stands."""
         if self._feedback is not None:
             self._feedback.holds(message.device, message.held_rad)
-        more = message.refused > self._driver_refusals.get(message.device, message.refused)
-        self._driver_refusals[message.device] = message.refused
-        if more and message.state == "holding":
-            self._interruption = f"{message.device} has stopped and refuses: {message.last_refusal}"
-=======
         self._interruptions.see(
             message.device, message.state, message.stop_cause, message.refused, message.last_refusal
         )
->>>>>>> main
 
     def _on_chunk(self, message: RobotChunk) -> None:
         try:

@@ -24,71 +24,8 @@ _log = logging.getLogger(__name__)
 
 _TICKS_PER_TRACKING_CHECK = 10
 _STRIKES = 3
-<<<<<<< HEAD
-
-
-class Mode(StrEnum):
-    """What the generator does."""
-
-    IDLE = "idle"
-    """No permit: nothing is sent."""
-    SEEDING = "seeding"
-    """Permitted, waiting until the joints are measured at rest."""
-    FOLLOWING = "following"
-    """Setpoints from chunks, or holding."""
-    HOMING = "homing"
-    """On the way to the ready posture; chunks are ignored."""
-
-
-@dataclass(frozen=True, slots=True)
-class PermitSample:
-    """The newest permit and when it arrived (monotonic)."""
-
-    epoch: int
-    allowed: bool
-    received_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """Measured joints of one side, the age of the older of the two measurements, and what the controllers hold."""
-
-    arm_rad: Array
-    hand_rad: Array
-    age_s: float
-    arm_held_rad: Array | None = None
-    hand_held_rad: Array | None = None
-
-    @property
-    def arm_start_rad(self) -> Array:
-        """Where a motion begins, shape (7,): load keeps the arm off what is held, and that must not become a leap."""
-        return self.arm_rad if self.arm_held_rad is None else self.arm_held_rad
-
-    @property
-    def hand_start_rad(self) -> Array:
-        """The same for the hand, shape (12,): fingers on an object stand short of what they hold."""
-        return self.hand_rad if self.hand_held_rad is None else self.hand_held_rad
-
-
-@dataclass(frozen=True, slots=True)
-class Setpoints:
-    """What to send now; hands come every second tick."""
-
-    epoch: int
-    arms: dict[Side, Array]
-    hands: dict[Side, Array] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class HomeResult:
-    """How a move to the ready posture ended."""
-
-    success: bool
-    message: str
-=======
 _HELD_BACK = 0.9
 _FARTHEST_M, _WIDEST_RAD = 3.0, 7.0
->>>>>>> main
 
 
 class SetpointGenerator:
@@ -331,13 +268,9 @@ class SetpointGenerator:
         for name, side in self.sides.items():
             feedback = measured[name]
             # Within an epoch a hand keeps its setpoint: fingers on an object stand short of it, and hold by that.
-<<<<<<< HEAD
             known = feedback.hand_held_rad is not None or not same_epoch
-            side.seed(feedback.arm_start_rad, feedback.hand_start_rad if known else side.resting_hand_rad, now_s)
-=======
-            side.seed_hand(side.resting_hand_rad if same_epoch else measured[name].hand_rad)
-        self._rest(now_s, {side: feedback.arm_rad for side, feedback in measured.items()})
->>>>>>> main
+            side.seed_hand(feedback.hand_start_rad if known else side.resting_hand_rad)
+        self._rest(now_s, {side: feedback.arm_start_rad for side, feedback in measured.items()})
         self._seeded_epoch, self._last_sent_s = self._epoch, now_s
         self.mode, self.waiting_for = Mode.FOLLOWING, ""
         return True

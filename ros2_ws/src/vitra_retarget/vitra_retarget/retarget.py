@@ -33,12 +33,7 @@ Array = NDArray[np.float64]
 MAX_STEPS = 512
 MAX_STEP_S = 1.0
 MAX_WRIST_SPEED_M_S = 5.0
-<<<<<<< HEAD
-MAX_REACH_M = 2.0
-"""From the arm's base to the wrist: twice what an arm with a hand can do."""
-=======
 MAX_DISTANCE_M = 3.0
->>>>>>> main
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +106,8 @@ class Retargeter:
             ChunkFlagsError: no valid hand.
             ChunkLengthError: wrong number of values or steps, or a step duration out of range.
             ChunkNotFiniteError: NaN or infinity in a valid hand.
-<<<<<<< HEAD
-            ChunkImplausibleError: a wrist delta no hand could do, or a wrist where no arm reaches.
-            ChunkIdleHandError: a policy moves a hand that the instruction leaves idle.
-=======
             ChunkImplausibleError: a wrist delta no hand could do, or a place no arm comes near.
->>>>>>> main
+            ChunkIdleHandError: a policy moves a hand that the instruction leaves idle.
         """
         if chunk.frame_id != self._camera_frame:
             raise ChunkFrameError(
@@ -146,19 +137,11 @@ class Retargeter:
         camera_from_observed = make_pose(observed[TRANSLATION], matrix_from_euler_xyz(observed[ROTATION]))
         camera_from_wrist = integrate_wrist(camera_from_observed, actions[:, WRIST])
         arm_base_from_wrist = self._arm_base_from_camera[side] @ camera_from_wrist
-<<<<<<< HEAD
-        reach_m = np.linalg.norm(arm_base_from_wrist[:, :3, 3], axis=1)
-        if not reach_m.max() <= MAX_REACH_M:
-            raise ChunkImplausibleError(
-                f"The {side} wrist is to be {reach_m.max():.3g} m from its arm's base in step {reach_m.argmax()}, "
-                f"allowed are {MAX_REACH_M:g}. Check units and frame of the observed hands, and the calibration."
-=======
         farthest_m = float(np.abs(arm_base_from_wrist[:, :3, 3]).max())
         if not farthest_m <= MAX_DISTANCE_M:
             raise ChunkImplausibleError(
                 f"The {side} wrist is to be {farthest_m:.3g} m from its arm's base, allowed are {MAX_DISTANCE_M:g}. "
                 "Check the observed hand, and the calibration: millimetres, inverted or swapped frames look like this."
->>>>>>> main
             )
         wrist = np.concatenate(
             [arm_base_from_wrist[:, :3, 3], quaternion_from_matrix(arm_base_from_wrist[:, :3, :3])], axis=1
