@@ -34,7 +34,13 @@ from vitra_policy.transforms import quaternion_from_matrix
 from vitra_runtime import qos
 
 # What a test asks must not depend on how busy the machine is: all nodes share one interpreter here.
-PATIENT = {"permit_timeout": 0.5, "max_gap": 0.5, "feedback_timeout": 1.0, "heartbeat_timeout": 2.0}
+PATIENT = {
+    "executor:permit_timeout": 0.5,
+    "executor:max_gap": 0.5,
+    "executor:feedback_timeout": 1.0,
+    "safety_supervisor:heartbeat_timeout": 2.0,
+    "safety_supervisor:feedback_timeout": 1.0,
+}
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 15.0) -> bool:
@@ -145,7 +151,10 @@ class RosBench:
 
     def __init__(self, domain: int) -> None:
         patience = [word for name, value in PATIENT.items() for word in ("-p", f"{name}:={value}")]
-        rclpy.init(domain_id=domain, args=["--ros-args", "-p", "required_nodes:=[executor, policy]", *patience])
+        rclpy.init(
+            domain_id=domain,
+            args=["--ros-args", "-p", "safety_supervisor:required_nodes:=[executor, policy]", *patience],
+        )
         self.executor = ExecutorNode()
         self.supervisor = SafetySupervisorNode()
         self.peer = FakeDrivers()

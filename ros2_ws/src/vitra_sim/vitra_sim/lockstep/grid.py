@@ -141,9 +141,11 @@ def main() -> int:
     policy = create_policy("expert")
     policy.warm_up()
     grid = list(itertools.product(args.chunk_hz, args.speed, args.delay_s))
-    cells = [run_cell(args, policy, *cell) for cell in track(grid, console=console, description="cells")]
+    cells: list[Cell] = []
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(table(args, cells))
+    for cell in track(grid, console=console, description="cells"):
+        cells.append(run_cell(args, policy, *cell))
+        args.out.write_text(table(args, cells))
     console.print(f"[bold]{sum(c.successes for c in cells)} of {sum(c.episodes for c in cells)}[/bold], see {args.out}")
     kept = all(c.successes == c.episodes and c.distance_mm <= 2.0 and c.rotation_deg <= 0.5 for c in cells)
     return 0 if kept else 1
