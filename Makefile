@@ -35,6 +35,13 @@ setup-webcam: setup ## The webcam tracker's own environment (.venv-webcam: Media
 setup-browser: ## Chromium for the tests of the web pages (Debian package, when root)
 	@requirements/setup-browser.sh
 
+.PHONY: setup-hands label-demo
+setup-hands: setup ## The labeling pipeline's hand networks (35 MB, out of MediaPipe 0.10.21's wheel)
+	@requirements/setup-hands.sh
+
+label-demo: setup setup-hands ## Rendered (and, where there is one, real) egocentric video becomes captioned episodes; results in runs/label-demo
+	@$(RUN) vitra-label demo --out runs/label-demo
+
 rollout: setup ## Scripted expert in lockstep simulation, faster than real time (EPISODES=100)
 	@$(RUN) python -m vitra_sim.rollout --policy expert --episodes $(EPISODES) --seed $(SEED)
 
@@ -65,6 +72,11 @@ test-slow: setup setup-browser ## Tests that take minutes
 
 test-explore: setup ## Property tests with fresh random examples, and more of them
 	@$(RUN) pytest --hypothesis-profile=explore $$(grep -rl "from hypothesis" --include="test_*.py" urdf vitra_policy vitra_training ros2_ws/src) $(ARGS)
+
+fieldtrial-record: setup ## Record fieldtrial's answers again, which ours are compared with (needs PyPI)
+	@$(RUN) python -m pip install --quiet --no-deps --target .setup/fieldtrial fieldtrial==0.3.0 && \
+	  PYTHONPATH=.setup/fieldtrial:$$PYTHONPATH python ros2_ws/src/vitra_evaluation/tests/data/record_fieldtrial.py \
+	    ros2_ws/src/vitra_evaluation/tests/data/fieldtrial.json
 
 test-gpu: setup ## Tests that need a CUDA GPU
 	@$(RUN) pytest -m gpu $(ARGS)

@@ -26,6 +26,7 @@ setup(
             "vitra-demo = vitra_bringup.demo:main",
             "vitra-sim = vitra_bringup.sim_session:main",
             "vitra-operate = vitra_bringup.operate:main",
+            "vitra-view = vitra_bringup.view:main",
             "vitra-teleop-demo = vitra_bringup.teleop_demo:main",
         ]
     },

@@ -51,6 +51,7 @@ fi
 
 lock="requirements/lock-$version.txt"
 files=(requirements/ros.txt requirements/stack.txt requirements/dev.txt)
+[ "$ros" = wheels ] && files+=(requirements/view.txt)   # needs numpy 2; ROS 2 from apt has numpy 1.26
 [ -f "$lock" ] && files+=("$lock")
 wanted="$version $ros $(cat "${files[@]}" vitra_policy/pyproject.toml vitra_training/pyproject.toml urdf/setup.py | sha256sum | cut -c1-16)"
 if [ "$(cat .setup/requirements 2>/dev/null || true)" != "$wanted" ] || [ ! -x .venv/bin/python ]; then
@@ -67,7 +68,7 @@ if [ "$(cat .setup/requirements 2>/dev/null || true)" != "$wanted" ] || [ ! -x .
   say "installing Python packages (log: .setup/pip.log; a few minutes the first time)"
   # torch first and pinned: otherwise pip may take a build with gigabytes of CUDA libraries on top.
   pip install torch==2.13.0
-  [ "$ros" = wheels ] && pip install -r requirements/ros.txt "${constraint[@]}"
+  [ "$ros" = wheels ] && pip install -r requirements/ros.txt -r requirements/view.txt "${constraint[@]}"
   pip install -r requirements/stack.txt -r requirements/dev.txt "${constraint[@]}"
   pip install --no-build-isolation --no-deps -e vitra_policy -e vitra_training -e urdf
   [ "$ros" = system ] && touch .venv/COLCON_IGNORE

@@ -14,6 +14,7 @@ RUN_ELSEWHERE = {
     "make demo": "tests/test_demo.py",
     "make demo-many": "tests/test_demo.py (one episode of it)",
     "make test": "CI",
+    "make sim": "tests/test_operate.py",
     "vitra-launch sim.launch.xml policy:=expert arms:=right": "tests/test_demo.py (demo.launch.xml includes it)",
 }
 

@@ -1,8 +1,8 @@
 """`vitra-demo`: the whole stack at work in simulation, with figures and pictures to show for it.
 
 Launches demo.launch.xml, waits until the supervisor would arm, places the object with the chosen policy through the
-vendor SDK and the drivers, and leaves summary.json, bag/, demo.mp4 and timeline.png (one episode) or a table of
-episodes (more than one) in the output folder.
+vendor SDK and the drivers, and leaves summary.json, bag/, demo.mp4, demo.rrd and timeline.png (one episode) or a table
+of episodes (more than one) in the output folder.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def run(args: Args) -> int:
 def prepare(out: Path) -> None:
     """Empty the output folder of what an earlier run left; other files stay."""
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("summary.json", "demo.mp4", "timeline.png", "launch.log", "world_trace.npz"):
+    for name in ("summary.json", "demo.mp4", "demo.rrd", "timeline.png", "launch.log", "world_trace.npz"):
         (out / name).unlink(missing_ok=True)
     for name in ("bag", "bag.partial"):
         shutil.rmtree(out / name, ignore_errors=True)
@@ -150,7 +150,7 @@ def run_episode(graph: GraphRun, args: Args, index: int) -> Episode:
 
 
 def draw(args: Args, summary: dict[str, Any]) -> None:
-    """demo.mp4 and timeline.png from the bag and the world's trace."""
+    """demo.mp4, timeline.png and demo.rrd from the bag and the world's trace."""
     from vitra_sim.realtime.replay_view import ReplayView
 
     trace = args.out / "world_trace.npz"
@@ -158,6 +158,12 @@ def draw(args: Args, summary: dict[str, Any]) -> None:
     with ReplayView(trace) as view:
         pictures.write_demo_video(args.out / "demo.mp4", args.out / "bag", view.at, every=2, caption=caption)
     pictures.write_timeline(args.out / "timeline.png", args.out / "bag")
+    try:
+        from vitra_console.view.bag import write_bag
+    except ImportError:
+        console.print("no demo.rrd: Rerun is not installed (pip install -r requirements/view.txt; needs numpy 2)")
+    else:
+        write_bag(args.out / "bag", args.out / "demo.rrd")
 
 
 if __name__ == "__main__":

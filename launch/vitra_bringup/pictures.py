@@ -16,7 +16,9 @@ from vitra_console.wrist_paths import FRESH_S, Image, draw_paths, wrist_paths_px
 from vitra_policy.camera_messages.decode import stamp_ns
 from vitra_policy.camera_messages.video import PictureDecoder
 
-_CAPTION_PX = 20
+_CAPTION_PX = 32
+VIDEO_HEIGHT_PX = 480
+"""Two pictures of 4:3 beside each other are 1280 pixels wide."""
 
 
 def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
@@ -67,6 +69,13 @@ def write_video(path: Path, frames: Iterator[Image], rate_hz: int = 30) -> int:
     return count
 
 
+def _to_height(image: Image, height_px: int) -> Image:
+    if image.shape[0] == height_px:
+        return image
+    width_px = round(image.shape[1] * height_px / image.shape[0])
+    return np.asarray(cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
 def write_demo_video(
     path: Path, bag: Path, third_person: Callable[[float], Image] | None, every: int = 1, caption: str = ""
 ) -> int:
@@ -84,17 +93,14 @@ def write_demo_video(
         for i, (stamp_s, image) in enumerate(head_camera_frames(bag)):
             if i % every:
                 continue
+            image = _to_height(image, VIDEO_HEIGHT_PX)
+            if third_person is not None:
+                image = np.hstack([image, _to_height(third_person(stamp_s), VIDEO_HEIGHT_PX)])
             if caption:
                 image[:_CAPTION_PX] //= 2
-                cv2.putText(image, caption, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
-            if third_person is None:
-                yield image
-                continue
-            view = third_person(stamp_s)
-            if view.shape[0] != image.shape[0]:
-                width = round(view.shape[1] * image.shape[0] / view.shape[0])
-                view = np.asarray(cv2.resize(view, (width, image.shape[0])), dtype=np.uint8)
-            yield np.hstack([image, view])
+                where = (10, _CAPTION_PX - 10)
+                cv2.putText(image, caption, where, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+            yield image
 
     return write_video(path, frames(), max(1, 30 // every))
 

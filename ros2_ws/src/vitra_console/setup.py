@@ -11,5 +11,10 @@ setup(
     ],
     zip_safe=False,
     license="MIT",
-    entry_points={"console_scripts": ["console = vitra_console.console_node:main"]},
+    entry_points={
+        "console_scripts": [
+            "console = vitra_console.console_node:main",
+            "robot_state = vitra_console.robot_state_node:main",
+        ]
+    },
 )

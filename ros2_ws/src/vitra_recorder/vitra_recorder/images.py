@@ -69,7 +69,8 @@ def _read_color(raw: bytes) -> tuple[Image, np.ndarray]:
 
 def _color(raw: bytes, quality: int | None) -> Compressed:
     image, pixels = _read_color(raw)
-    bgr = np.ascontiguousarray(pixels if pixels.ndim == 2 else pixels[..., ::-1])
+    grey = pixels.ndim == 2
+    bgr = np.ascontiguousarray(pixels) if grey else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     if quality is None:
         codec, data = "png", _encode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_FASTEST])
     else:

@@ -73,7 +73,7 @@ def work(inputs, config):
         while True:
             time.sleep(60)
     if item.video.startswith("greedy"):
-        held = [np.ones(1 << 24) for _ in range(1000)]
+        held = np.ones(1 << 28)  # 2 GiB at once: refused, however busy the machine is
     if item.video.startswith("error"):
         raise ValueError("no such thing")
     if item.video.startswith("flaky") and not Path(config.log + ".once").exists():
@@ -109,7 +109,7 @@ def run(made_up: ModuleType, root: Path, names: list[str], workers: int = 2, fac
     config = made_up.Config(str(root / "log.txt"), 1)
     stages = (
         Stage("cut", 1, Scope.VIDEO, (), config, made_up.cut),
-        Stage("work", 1, Scope.CLIP, ("cut",), made_up.Config(config.log, factor), made_up.work, 3.0, 700),
+        Stage("work", 1, Scope.CLIP, ("cut",), made_up.Config(config.log, factor), made_up.work, 6.0, 700),
         Stage("join", 1, Scope.VIDEO, ("cut", "work"), config, made_up.join),
     )
     root.mkdir(exist_ok=True)

@@ -143,6 +143,7 @@ def _serve(pipe: Connection, threads: int) -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # writing a core takes longer than dying
     os.nice(5)  # the parent stays quick to answer
     import cv2
 

@@ -28,6 +28,15 @@ def test_what_a_device_says_itself_stands_beside_the_supervisors_cause() -> None
     assert "Something holds the arm." in robot.view.page()["safety"]["cause"]
 
 
+def test_that_the_permit_is_gone_is_no_news_of_a_device() -> None:
+    robot = FakeRobot()
+    for part in ("arm", "hand"):
+        denied = SimpleNamespace(state="latched", fault="", stop_cause="permit_denied: the supervisor gives no permit")
+        robot.view.hear(f"right_{part}", denied)
+    robot.safety(STOPPED, "operator_stop")
+    assert "permit" not in robot.view.page()["safety"]["cause"].lower()
+
+
 @pytest.mark.parametrize("cause", list(StopCause))
 def test_every_cause_that_the_supervisor_knows_has_words_and_a_mend(cause: StopCause) -> None:
     what, mend = words.stop_words(str(cause), "somebody", "")

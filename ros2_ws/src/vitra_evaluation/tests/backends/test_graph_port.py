@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vitra_evaluation.backends.graph_port import GraphPort
+from vitra_evaluation.backends.graph_port import GraphPort, is_by_a_person
 from vitra_evaluation.plan.plan import Robot
 
 
@@ -53,3 +53,10 @@ def test_stops_and_starvation_are_events_once(client: Client, port: GraphPort) -
     client.stops.append(SimpleNamespace(stop_cause="late", stop_source="executor", stop_detail="5 ms"))
     assert details(port) == ["stop: late (executor) 5 ms", "starved: 2 times out of steps"]
     assert details(port) == []
+
+
+def test_a_stop_that_a_person_gave_or_whose_console_was_lost_is_not_the_policys() -> None:
+    assert is_by_a_person("operator_stop", "safety_supervisor")
+    assert is_by_a_person("heartbeat_lost", "operator")
+    assert not is_by_a_person("heartbeat_lost", "right_arm")
+    assert not is_by_a_person("limit", "executor")

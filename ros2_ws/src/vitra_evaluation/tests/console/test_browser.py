@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -193,4 +194,127 @@ def test_everything_is_within_reach_on_a_phone(browser, console, size: tuple[int
         assert button.bounding_box()["height"] >= 44
     page.screenshot(path=tmp_path / "phone.png")
     assert (tmp_path / "phone.png").stat().st_size > 5000
+    context.close()
+
+
+def question(page, key: str) -> None:
+    page.keyboard.press(key)
+    page.wait_for_selector("#ask:not([hidden])")
+
+
+def test_letters_of_a_note_are_no_orders_wherever_the_cursor_is(page, console) -> None:
+    """Typing "s" in a failure note once recorded a success."""
+    to_running(page)
+    question(page, "f")
+    page.wait_for_selector("body[data-phase=label]")
+    page.focus("#codes")
+    for key in "sxgcq":
+        page.keyboard.press(key)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("s")  # goes into the note, at most
+    assert page.evaluate("document.activeElement.id") == "text"
+    assert console.runner.view.trial.phase == "label"
+    assert console.session.store.counted() == {}
+    page.select_option("#codes", "dropped")
+    page.keyboard.press("Enter")
+    console.wait_for(lambda: bool(console.session.store.counted()))
+    assert console.session.store.attempts()[0].result.failure_code == "dropped"
+
+
+def test_space_stops_before_a_note_has_begun_and_is_a_letter_in_it(page, console) -> None:
+    to_running(page)
+    question(page, "f")
+    page.keyboard.press(" ")
+    console.wait_for(lambda: console.port.stops == 1)
+    page.keyboard.type("it slipped")
+    assert page.input_value("#text") == "it slipped"
+    assert console.port.stops == 1
+
+
+def test_an_old_question_does_not_label_the_next_trial(page, browser, console) -> None:
+    to_running(page)
+    question(page, "f")
+    page.fill("#text", "slipped")
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(console.url)
+    other.click("#take:visible")
+    other.click("[data-do=success]:enabled")
+    console.wait_for(lambda: len(console.session.store.counted()) == 1)
+    page.wait_for_selector("#ask", state="hidden")
+    context.close()
+
+
+def test_capital_letters_are_the_same_orders(page, console) -> None:
+    page.keyboard.press("C")
+    page.wait_for_selector("body[data-phase=ready]")
+
+
+def test_a_label_is_corrected_with_a_reason_until_the_next_trial_starts(page, console) -> None:
+    to_running(page)
+    page.click("[data-do=success]")
+    page.wait_for_selector("#last:not([hidden])")
+    assert "trial 1: success" in page.inner_text("#last")
+    page.click("#correct")
+    page.select_option("#codes", "dropped")
+    page.fill("#text", "it fell out after the lift")
+    page.click("#send")
+    console.wait_for(lambda: "fail dropped" in page.inner_text("#last"))
+    (attempt,) = console.session.store.attempts()
+    assert (attempt.result.failure_code, attempt.corrections[0].before) == ("dropped", "success")
+    to_running(page)
+    assert page.is_hidden("#last")
+
+
+def test_why_stop_was_pressed_is_asked(page, console) -> None:
+    to_running(page)
+    page.click("#stop")
+    page.wait_for_selector("#stopped:not([hidden])")
+    assert "Did the policy make it necessary?" in page.inner_text("#stopped")
+    page.wait_for_selector("[data-do=safety_stop]:text-is('Yes: safety stop')")
+    page.click("[data-do=void]:text-is('No: void the trial')")
+    page.fill("#text", "somebody came into the room")
+    page.click("#send")
+    console.wait_for(lambda: console.session.store.attempts()[0].void_reason is not None)
+    assert console.session.store.counted() == {}
+
+
+def test_while_the_arms_go_home_nobody_is_told_to_reset(page, console) -> None:
+    moving, rest = threading.Event(), threading.Event()
+    console.port.home = lambda: (moving.set(), rest.wait(60))
+    page.click("[data-do=home]")
+    assert moving.wait(60)
+    page.wait_for_selector("body[data-phase=homing]")
+    assert "keep clear" in page.inner_text("#moving")
+    assert page.locator("[data-do=confirm_reset]").count() == 0
+    rest.set()
+    page.wait_for_selector("body[data-phase=reset]")
+    page.wait_for_selector("#moving", state="hidden")
+
+
+def test_a_stop_between_asking_to_rearm_and_saying_yes_is_a_no(page, console) -> None:
+    page.click("#rearm")
+    page.click("#stop")
+    page.wait_for_selector("#safety[data-state=stopped]")
+    page.evaluate("document.getElementById('rearm').classList.contains('sure') && $('rearm').click()")
+    console.wait_for(lambda: "before the last STOP" in page.inner_text("#message"))
+    assert not console.port.armed
+
+
+@pytest.mark.parametrize("size", [(360, 640), (719, 700), (721, 700), (1280, 720), (1920, 1080)])
+def test_stop_is_in_view_at_every_size_wherever_the_page_is_scrolled(
+    browser, console, size: tuple[int, int], tmp_path
+) -> None:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    page = context.new_page()
+    page.goto(console.url)
+    page.wait_for_selector("body[data-phase=reset]")
+    for where in ("0", "document.body.scrollHeight"):
+        page.evaluate(f"window.scrollTo(0, {where})")
+        stop = page.locator("#stop").bounding_box()
+        assert stop["y"] >= 0
+        assert stop["y"] + stop["height"] <= size[1]
+        assert stop["width"] >= size[0] * 0.9
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.screenshot(path=tmp_path / f"console_{size[0]}.png")
     context.close()

@@ -72,6 +72,10 @@ def test_stop_holds_the_arm_and_a_lost_console_stops_it_too(
         assert refused_s - clicked_s < 0.2
         assert held_s - clicked_s < 0.2 + 0.1  # the driver reports ten times a second
 
+        page.wait_for_selector("#stopped:not([hidden])", timeout=60_000)  # why it was pressed is asked
+        page.click("[data-do=safety_stop]")
+        page.click("#send")
+
         arm()
         stops = len(client.stops)
         browser.close()
@@ -82,8 +86,11 @@ def test_stop_holds_the_arm_and_a_lost_console_stops_it_too(
         browser = chromium()
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{PORT}/#token={TOKEN}")
+        page.wait_for_selector("#stopped:not([hidden])", timeout=60_000)
+        page.click("[data-do=safety_stop]:enabled")
+        page.click("#send")
         page.wait_for_selector("body[data-phase=preflight]", timeout=60_000)
-        page.click("[data-do=quit]")
+        page.click("[data-do=quit]:enabled")
         thread.join(60)
         browser.close()
     assert ended == [False]

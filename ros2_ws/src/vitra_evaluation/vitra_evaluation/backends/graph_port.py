@@ -30,7 +30,7 @@ _CAMERA_HZ = 30.0
 _MIN_RATE_SHARE = 0.5
 _MIN_FREE_GB = 2.0
 _STEP_S = 0.05
-_BY_A_PERSON = "operator_stop"
+_OPERATOR_STOP, _OPERATOR = "operator_stop", "operator"
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
@@ -152,7 +152,7 @@ class GraphPort:
         return Status(
             now_s=self.now_s(),
             stop_cause=cause,
-            stopped_by_person=bool(stops) and stops[0].stop_cause == _BY_A_PERSON,
+            stopped_by_person=bool(stops) and is_by_a_person(stops[0].stop_cause, stops[0].stop_source),
             policy_ended=f"{ended.termination_reason} {ended.detail}".strip() if ended else "",
             success=bool(sim and sim.success),
             failed=bool(sim and sim.failed),
@@ -237,6 +237,11 @@ class GraphPort:
 
     def _on_driver(self, device: str) -> Any:
         return lambda message: self._drivers.__setitem__(device, message)
+
+
+def is_by_a_person(cause: str, source: str) -> bool:
+    """Whether a stop is somebody's decision, or the loss of their console, and so says nothing about the policy."""
+    return cause == _OPERATOR_STOP or source == _OPERATOR
 
 
 def _stamp_s(message: Any) -> float:

@@ -82,14 +82,17 @@ def anytime_difference(first: ArrayLike, second: ArrayLike, alpha: float = 0.05)
     counts = np.array([wins, losses, ties], dtype=np.float64)
     mixture = float(special.gammaln(counts + 0.5).sum() - special.gammaln(counts.sum() + 1.5))
     mixture -= float(3 * special.gammaln(0.5) - special.gammaln(1.5))
-    grid = np.linspace(-1.0, 1.0, 2001)
+    grid = np.linspace(-1.0, 1.0, 401)
     inside = grid[mixture - _profile(counts, grid) < -np.log(alpha)]
-    return (float(inside.min()), float(inside.max())) if len(inside) else (-1.0, 1.0)
+    if not len(inside):
+        return -1.0, 1.0
+    step = float(grid[1] - grid[0])  # rounded outward
+    return max(-1.0, float(inside.min()) - step), min(1.0, float(inside.max()) + step)
 
 
 def _profile(counts: Array, differences: Array) -> Array:
     """Highest log likelihood of the counts among all triples with a given difference of wins and losses."""
-    share = np.linspace(0.0, 1.0, 401)[None, :]
+    share = np.linspace(0.0, 1.0, 201)[None, :]
     d = differences[:, None]
     low = (1.0 - np.abs(d)) / 2 * share  # the smaller of win and loss probability
     win, loss = np.where(d > 0, low + d, low), np.where(d > 0, low, low - d)

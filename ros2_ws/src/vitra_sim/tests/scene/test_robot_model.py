@@ -10,7 +10,7 @@ from vitra_description.names import SIDES, arm_joints, ee, fingertips, hand_base
 from vitra_description.postures import home, open_hand
 from vitra_policy.transforms import invert_pose
 from vitra_safety.collision import CollisionModel
-from vitra_sim.scene.robot_model import ROBOT_CLASS, robot_spec
+from vitra_sim.scene.robot_model import LOOKS_GROUP, ROBOT_CLASS, UNSEEN_GROUP, robot_spec
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,19 @@ def test_cylinders_with_end_spheres_become_capsules(robot):
     assert not [name for name in names if name.endswith(("_near", "_far"))]
     assert robot.geom("right_hand_index_rota_link2_shape").type == mujoco.mjtGeom.mjGEOM_CAPSULE
     assert np.all(robot.geom_contype == ROBOT_CLASS)
+
+
+def test_the_looks_of_the_robot_weigh_and_touch_nothing_and_hide_the_collision_shapes() -> None:
+    plain, seen = robot_spec().compile(), robot_spec(looks=True).compile()
+    looks = seen.geom_group == LOOKS_GROUP
+    assert looks.sum() > 100
+    assert not (seen.geom_contype[looks] | seen.geom_conaffinity[looks]).any()
+    assert seen.ngeom - looks.sum() == plain.ngeom
+    assert set(seen.geom_group[~looks]) == {UNSEEN_GROUP}
+    assert not (plain.geom_group == LOOKS_GROUP).any()
+    assert (seen.nq, seen.nu) == (plain.nq, plain.nu)
+    np.testing.assert_allclose(seen.body_mass, plain.body_mass)
+    np.testing.assert_allclose(seen.body_inertia, plain.body_inertia)
 
 
 def contacts_of_the_robot(model, data):

@@ -28,7 +28,7 @@ class ReplayView:
         TraceError: no such file, or not a trace.
     """
 
-    def __init__(self, trace: Path, size: tuple[int, int] = (426, 320), calibration: Calibration | None = None) -> None:
+    def __init__(self, trace: Path, size: tuple[int, int] = (640, 480), calibration: Calibration | None = None) -> None:
         self._segments, self._calibration = load_trace(Path(trace)), calibration
         width, height = size
         pinhole = CameraIntrinsics(width, height, float(width), float(width), width / 2, height / 2)
@@ -47,7 +47,8 @@ class ReplayView:
         index = max(int(np.searchsorted(starts, stamp_s, side="right")) - 1, 0)
         segment = self._segments[index]
         if index != self._loaded:
-            self._model = build_scene(make_layout(get_task(segment.task), segment.seed), self._calibration)
+            layout = make_layout(get_task(segment.task), segment.seed)
+            self._model = build_scene(layout, self._calibration, looks=True)
             self._data = mujoco.MjData(self._model)
             self._camera.load(self._model)
             self._loaded = index

@@ -23,6 +23,8 @@ SOLREF, SOLIMP = (0.004, 1.0), (0.95, 0.99, 0.001, 0.5, 2.0)
 
 # Collision classes: everything meets everything, but for neighbours of the robot (`_exclude_neighbours`).
 ROBOT_CLASS, WORLD_CLASS = 1, 2
+LOOKS_GROUP, UNSEEN_GROUP = 1, 4
+"""Geom groups; MuJoCo draws the groups 0 to 2."""
 
 _NEIGHBOURS = 2  # joints apart
 _FREE_LEVEL = 3  # links before this joint are part of the shoulder
@@ -37,20 +39,28 @@ def _urdf(calibration: Calibration) -> str:
     return _urdf_texts[calibration.sha256]
 
 
-def robot_spec(calibration: Calibration | None = None) -> mujoco.MjSpec:
+def robot_spec(calibration: Calibration | None = None, *, looks: bool = False) -> mujoco.MjSpec:
     """A fresh spec of the whole robot with position drives `{joint}` and the camera `head_camera`.
 
     Args:
         calibration: mounting; None takes the simulator's.
+        looks: show the URDF's visual shapes instead of the collision shapes; for pictures, since it costs time.
     """
     calibration = calibration or default_calibration()
-    spec = mujoco.MjSpec.from_string(_urdf(calibration))
+    urdf = _urdf(calibration)
+    spec = mujoco.MjSpec.from_string(urdf.replace('discardvisual="true"', 'discardvisual="false"') if looks else urdf)
     spec.modelname = "vitra_sim"
+    for geom in list(spec.geoms):
+        if geom.contype == geom.conaffinity == 0:
+            geom.group = LOOKS_GROUP
+        elif looks:
+            geom.group = UNSEEN_GROUP
     _merge_capsules(spec)
     for body in spec.bodies[1:]:
         body.gravcomp = 1.0
     for geom in spec.geoms:
-        set_contact(geom, robot=True)
+        if geom.group != LOOKS_GROUP:
+            set_contact(geom, robot=True)
     for side in SIDES:
         for name, stiffness in zip(arm_joints(side), ARM_STIFFNESS, strict=True):
             _add_drive(spec, name, stiffness, ARM_ARMATURE, ARM_DAMPING)

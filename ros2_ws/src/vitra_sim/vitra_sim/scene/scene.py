@@ -20,14 +20,15 @@ THIRD_PERSON_CAMERA = "third_person"
 BOX_NAME, TABLE_NAME = "box", "table"
 
 
-def build_scene(layout: Layout, calibration: Calibration | None = None) -> mujoco.MjModel:
+def build_scene(layout: Layout, calibration: Calibration | None = None, *, looks: bool = False) -> mujoco.MjModel:
     """Compile the world of a layout; deterministic.
 
     Args:
         layout: what stands where.
         calibration: mounting of the robot; None takes the simulator's.
+        looks: see `robot_spec`.
     """
-    spec = robot_spec(calibration)
+    spec = robot_spec(calibration, looks=looks)
     spec.option.timestep = PHYSICS_STEP_S
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC

@@ -1,0 +1,1 @@
+"""Frames of the robot: the URDF as a tree of transforms."""

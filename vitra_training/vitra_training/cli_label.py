@@ -1,0 +1,225 @@
+"""`vitra-label`: from videos of people to captioned episodes with hand and camera poses."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from vitra_policy.errors import VitraError
+from vitra_training.labeling.engines.ledger import Ledger, Status
+from vitra_training.labeling.engines.workspace import Workspace
+from vitra_training.labeling.estimate import estimate
+from vitra_training.labeling.ingest.layouts import FoundVideo, Layout, find_videos
+from vitra_training.labeling.ingest.stage import IngestConfig
+from vitra_training.labeling.pipeline import PipelineConfig
+from vitra_training.labeling.run import EngineKind, label
+from vitra_training.labeling.truth.generate import RenderOptions, render_video
+
+_console = Console()
+_Path = Annotated[Path, tyro.conf.Positional]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Label every video of a data set; the same command again continues where it was.
+
+    `OUT/episodes` holds the episodes in three formats, `OUT/report.html` says what came out and what was put aside.
+    """
+
+    data: _Path
+    """Folder of videos in one of the layouts, or one video."""
+    out: Path
+    """Folder of results."""
+    layout: Layout = Layout.AUTO
+    """How the folder is arranged."""
+    workers: int = 2
+    """Jobs at the same time; each takes one core and up to 4 GiB."""
+    engine: EngineKind = EngineKind.LOCAL
+    """Where they run."""
+    retry_quarantined: bool = False
+    """Try again what an earlier run gave up."""
+    limit: int | None = None
+    """Label only so many videos."""
+    dry_run: bool = False
+    """Only say what it would take: hours, tokens, storage, cost."""
+    config: PipelineConfig = field(default_factory=PipelineConfig)
+    """Of the stages."""
+
+    def run(self) -> int:
+        """Label; the exit code is 1 when no episode came out."""
+        videos = find_videos(self.data, self.layout)[: self.limit]
+        if self.dry_run:
+            return self._say_estimate(videos)
+        with _stages(len(videos)) as progress:
+            outcome = label(videos, self.out, self.config, self.workers, self.engine, self.retry_quarantined, progress)
+        table = Table(title=f"{outcome.facts.video_s:.1f} s of video in {outcome.facts.wall_s:.1f} s")
+        for column in ("stage", "done", "from before", "put aside", "busy s"):
+            table.add_column(column, justify="left" if column == "stage" else "right")
+        for name, t in outcome.stages.tallies.items():
+            table.add_row(name, str(t.done), str(t.skipped), str(t.quarantined), f"{t.seconds:.1f}")
+        _console.print(table)
+        for aside in outcome.stages.quarantined:
+            _console.print(
+                f"[yellow]put aside[/] {escape(f'{aside.item}, {aside.stage}: {aside.reason}: {aside.detail}')}"
+            )
+        for reason, count in outcome.episodes.reasons.most_common():
+            _console.print(f"{count} episode(s) left out: {escape(reason)}")
+        _console.print(f"{outcome.episodes.accepted} episodes in {self.out / 'episodes'}; report: {outcome.report}")
+        return 0 if outcome.episodes.accepted else 1
+
+    def _say_estimate(self, videos: list[FoundVideo]) -> int:
+        captions = self.config.captions
+        with _bar("looking at videos") as advance:
+            e = estimate(videos, self.workers, captions.captioner, captions.client, progress=advance)
+        for problem in e.unusable:
+            _console.print(f"[yellow]cannot be labelled[/] {escape(problem)}")
+        _console.print(
+            f"{e.videos - len(e.unusable)} videos, {e.video_hours:.2f} h: about {e.cpu_hours:.1f} CPU hours "
+            f"({e.wall_hours:.1f} h on {self.workers} cores, no GPU), {e.storage_gb:.2f} GB, {e.captions} actions, "
+            f"{e.tokens / 1e6:.2f} million tokens, {e.caption_usd:.2f} USD for captions. "
+            f"The paper used about {e.paper_gpu_hours:.1f} V100 hours for as much video."
+        )
+        return 0
+
+
+@dataclass(frozen=True)
+class Show:
+    """Say how far a run has come and what it put aside, from its ledger."""
+
+    out: _Path
+    """Folder of results of a run."""
+
+    def run(self) -> int:
+        """Print the ledger."""
+        path = Workspace(self.out).ledger
+        if not path.is_file():
+            _console.print(f"[red]No run in {self.out}.[/] Start one: vitra-label run VIDEOS --out {self.out}")
+            return 2
+        ledger = Ledger(path)
+        entries = ledger.entries()
+        ledger.close()
+        table = Table(title=str(self.out))
+        for column in ("stage", *Status, "seconds"):
+            table.add_column(column, justify="left" if column == "stage" else "right")
+        for stage in dict.fromkeys(entry.stage for entry in entries):
+            mine = [entry for entry in entries if entry.stage == stage]
+            counts = [str(sum(entry.status is status for entry in mine)) for status in Status]
+            table.add_row(stage, *counts, f"{sum(entry.seconds for entry in mine):.1f}")
+        _console.print(table)
+        for entry in entries:
+            if entry.status is Status.QUARANTINED:
+                where = entry.video if entry.clip < 0 else f"{entry.video} clip {entry.clip}"
+                _console.print(
+                    escape(f"{where}, {entry.stage}: {entry.reason} ({entry.attempts} tries): {entry.detail}")
+                )
+        return 0
+
+
+@dataclass(frozen=True)
+class Render:
+    """Render egocentric videos with known cameras, hands and actions, to test labeling or to train on."""
+
+    out: _Path
+    """Folder for the videos and, beside each, its truth."""
+    videos: int = 1
+    seed: int = 0
+    """The first video's; each has its own."""
+    options: RenderOptions = field(default_factory=RenderOptions)
+
+    def run(self) -> int:
+        """Render."""
+        with _bar("rendering") as advance:
+            for number in range(self.videos):
+                render_video(self.out, f"rendered{self.seed + number:04d}", self.seed + number, self.options)
+                advance(number + 1, self.videos)
+        return 0
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Render a video of someone who moves things about, label it as any other, and report; needs no network."""
+
+    out: Path = Path("runs/label-demo")
+    """Folder of results; videos and results of an earlier demo are used again."""
+    seconds: float = 20.0
+    """Length of the rendered video, 640 x 480 at 30 frames/s."""
+    real: Path | None = None
+    """A real video to label, too."""
+    workers: int = 2
+    """Jobs at the same time."""
+
+    def run(self) -> int:
+        """Render, label, report."""
+        videos = self.out / "videos"
+        if not (videos / "rendered.mp4").is_file():
+            with _bar("rendering") as advance:
+                render_video(videos, "rendered", 5, RenderOptions(seconds=self.seconds), advance)
+        if self.real is not None and not (videos / self.real.name).is_file():
+            shutil.copyfile(self.real, videos / self.real.name)
+        # Short clips: both cores have something to do, and the seams are part of the demo.
+        config = PipelineConfig(ingest=IngestConfig(clip_s=12.0, overlap_s=2.0))
+        return Run(videos, self.out, workers=self.workers, config=config).run()
+
+
+Command: TypeAlias = (
+    Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Show, tyro.conf.subcommand("show")]
+    | Annotated[Render, tyro.conf.subcommand("render")]
+    | Annotated[Demo, tyro.conf.subcommand("demo")]
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `vitra-label`."""
+    command: Command = tyro.cli(Command, args=arguments, prog="vitra-label", description=__doc__)  # type: ignore[call-overload]
+    try:
+        return command.run()
+    except VitraError as error:
+        _console.print(f"[red]{escape(str(error))}[/]")
+        return 2
+    except KeyboardInterrupt:
+        _console.print("Interrupted; the same command continues.")
+        return 130
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Any]:
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _stages(videos: int) -> Iterator[Any]:
+    """A bar per stage; the totals grow as videos are cut."""
+    columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks: dict[str, Any] = {}
+
+        def advance(_: object, result: Any) -> None:
+            clips = sum(len(outputs.get("hands", {})) for outputs in result.outputs.values())
+            for name, tally in result.tallies.items():
+                if name not in tasks:
+                    tasks[name] = bar.add_task(name, total=videos)
+                done = tally.done + tally.skipped + tally.quarantined
+                total = max(clips, done) if name in ("hands", "camera") else videos
+                bar.update(tasks[name], completed=done, total=total)
+
+        yield advance
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+"""Following hands from picture to picture: last place and motion, looked at again at higher resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_training.datasets.video import Image
+from vitra_training.labeling.hands.networks import Landmarks, Palm, Region, region_of_points
+
+Array = NDArray[np.float64]
+
+
+class HandSource(IntEnum):
+    """Where the landmarks of a frame come from."""
+
+    NONE = 0
+    """Nothing is known."""
+    BRIDGED = 1
+    """Not seen: carried over from neighbouring frames by the picture's motion."""
+    TRACKED = 2
+    """The landmark network at the place where the hand was expected."""
+    DETECTED = 3
+    """The landmark network at a palm that the detector found in this frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowConfig:
+    """How hands are followed."""
+
+    find_score: float = 0.5
+    """Detector score at which a new hand is looked at."""
+    refind_score: float = 0.3
+    """Detector score near a hand that was there before."""
+    new_presence: float = 0.65
+    """Presence at which a new hand is believed."""
+    presence: float = 0.5
+    """Presence at which a followed hand is believed."""
+    sure_presence: float = 0.85
+    """Presence above which no second look is taken."""
+    search_every: int = 4
+    """Frames between searches of the whole picture."""
+    verify_every: int = 12
+    """Frames after which a followed hand must be found by the detector, too."""
+    coast_s: float = 0.6
+    """How long a hand that is not seen is carried on."""
+
+
+class Networks(Protocol):
+    """The two networks (a test brings its own)."""
+
+    def palms(self, picture: Image, least: float, area: tuple[Array, float] | None = None) -> list[Palm]:
+        """Palms in a picture or a square of it."""
+
+    def landmarks(self, picture: Image, region: Region, mirrored: bool = False) -> Landmarks:
+        """Landmarks in a region."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A hand in one frame."""
+
+    points_px: Array
+    """(21, 2)."""
+    shape_m: Array
+    """(21, 3)."""
+    presence: float
+    right: float
+    """0 to 1; 0.5 where it was not looked at."""
+    sharpness: float
+    source: HandSource
+    unseen: int = 0
+    """Frames since the network last saw it."""
+    speed_px: float = 0.0
+    """How far it moved since the last frame."""
+
+    @property
+    def centre_px(self) -> Array:
+        """(2,) of the palm."""
+        centre: Array = self.points_px[[0, 5, 9, 13, 17]].mean(axis=0)
+        return centre
+
+    @property
+    def size_px(self) -> float:
+        """Extent of the hand."""
+        return float(max(np.ptp(self.points_px, axis=0)))
+
+
+@dataclass(slots=True)
+class Track:
+    """One hand, as long as it could be followed without a break."""
+
+    seen: dict[int, Seen] = field(default_factory=dict)
+    """Frame -> what was seen; bridged frames included."""
+    velocity_px: Array = field(default_factory=lambda: np.zeros(2))
+    misses: int = 0
+    unverified: int = 0
+
+    @property
+    def confirmed(self) -> list[int]:
+        """Frames in which the network saw it."""
+        return [frame for frame, seen in self.seen.items() if seen.source >= HandSource.TRACKED]
+
+    def add(self, frame: int, seen: Seen) -> None:
+        """Append a frame, in the order of following."""
+        self.seen[frame] = seen
+
+    def trim(self) -> None:
+        """Drop what was carried on at either end without being seen again."""
+        frames = self.confirmed
+        low, high = min(frames), max(frames)
+        self.seen = {frame: seen for frame, seen in self.seen.items() if low <= frame <= high}
+
+
+class Follower:
+    """Follows up to two hands (and gives more than two tracks where they break) through pictures in either order.
+
+    Args:
+        networks: what sees hands.
+        config: thresholds.
+        fps: frames per second, for times.
+    """
+
+    def __init__(self, networks: Networks, config: FollowConfig, fps: float) -> None:
+        self._networks, self._config = networks, config
+        self._coast = max(round(config.coast_s * fps), 1)
+        self._previous: NDArray[np.uint8] | None = None
+        self._since_search = 10**6
+        self.active: list[Track] = []
+        self.ended: list[Track] = []
+
+    def follow(self, pictures: Iterable[tuple[int, Image | None]], search: bool = True) -> list[Track]:
+        """All tracks over some frames; None stands for a picture that is not there.
+
+        Args:
+            pictures: frame number and picture, in the order of following.
+            search: look for new hands; otherwise only those in `active` are followed, until all are lost.
+        """
+        for frame, picture in pictures:
+            self._step(frame, picture, search)
+            if not search and not self.active:
+                break
+        return [*self.ended, *self.active]
+
+    def _step(self, frame: int, picture: Image | None, search: bool) -> None:
+        if picture is None:
+            for track in list(self.active):
+                self._miss(track, frame, track.velocity_px * 0)
+            self._previous = None
+            return
+        grey = _small_grey(picture)
+        found: list[tuple[Track, Seen | None]] = []
+        for track in self.active:
+            found.append((track, self._look(track, picture, grey)))
+        self._separate(found)
+        for track, seen in found:
+            if seen is None:
+                self._miss(track, frame, self._flow(track, grey, picture.shape[1]))
+            else:
+                self._hit(track, frame, seen)
+        self._previous = grey
+        self._since_search += 1
+        due = 1 if not any(t.misses == 0 for t in self.active) else self._config.search_every * len(self.active) or 1
+        if search and len([t for t in self.active if t.misses == 0]) < 2 and self._since_search >= due:
+            self._since_search = 0
+            self._search(frame, picture)
+
+    def _look(self, track: Track, picture: Image, grey: NDArray[np.uint8]) -> Seen | None:
+        """The hand of a track in this picture, if it is there."""
+        c, last = self._config, _last(track)
+        expected = last.centre_px + track.velocity_px
+        candidates: list[tuple[float, Seen]] = []
+        region = _region(last).moved(track.velocity_px)
+        here = self._networks.landmarks(picture, region)
+        if here.presence >= c.presence:
+            if np.linalg.norm(here.centre_px - expected) > 0.2 * last.size_px:
+                here = self._networks.landmarks(picture, here.region)
+            candidates += self._judge(here, HandSource.TRACKED, last, expected, track.misses)
+        verify = track.unverified >= c.verify_every
+        if not candidates or candidates[0][1].presence < c.sure_presence or verify:
+            sides = (3.0,) if candidates else (3.0, 5.0)
+            for side in sides:
+                palms = self._networks.palms(picture, c.refind_score, (expected, side * last.size_px))
+                for palm in palms[:2]:
+                    hand = self._networks.landmarks(picture, palm.region)
+                    if hand.presence >= 0.5 * c.presence:
+                        hand = self._networks.landmarks(picture, hand.region)
+                    if hand.presence >= c.presence:
+                        candidates += self._judge(hand, HandSource.DETECTED, last, expected, track.misses)
+                if any(seen.source is HandSource.DETECTED for _, seen in candidates):
+                    break
+        if not candidates:
+            return None
+        return max(candidates, key=lambda entry: entry[0])[1]
+
+    def _judge(
+        self, hand: Landmarks, source: HandSource, last: Seen, expected: Array, misses: int
+    ) -> list[tuple[float, Seen]]:
+        """The hand with a score, unless it cannot be the same one."""
+        seen = _as_seen(hand, source, last)
+        reach = (0.9 + 0.25 * misses) * last.size_px
+        away = float(np.linalg.norm(seen.centre_px - expected))
+        ratio = seen.size_px / max(last.size_px, 1.0)
+        allowed = 1.8 + 0.1 * misses
+        if away > reach or not 1 / allowed < ratio < allowed:
+            return []
+        return [(seen.presence - 0.3 * away / reach - 0.2 * abs(np.log(ratio)), seen)]
+
+    def _separate(self, found: list[tuple[Track, Seen | None]]) -> None:
+        """Two tracks that claim one hand: the one that moved less keeps it."""
+        for i in range(len(found)):
+            for j in range(i + 1, len(found)):
+                a, b = found[i][1], found[j][1]
+                if a is None or b is None:
+                    continue
+                if np.linalg.norm(a.points_px - b.points_px, axis=1).mean() < 0.3 * min(a.size_px, b.size_px):
+                    odds = [self._surprise(track, seen) for track, seen in (found[i], found[j]) if seen]
+                    loser = i if odds[0] > odds[1] else j
+                    found[loser] = (found[loser][0], None)
+
+    def _surprise(self, track: Track, seen: Seen) -> float:
+        last = _last(track)
+        away = np.linalg.norm(seen.points_px - last.points_px - track.velocity_px, axis=1).mean()
+        return float(away / last.size_px) + 0.2 * track.misses
+
+    def _hit(self, track: Track, frame: int, seen: Seen) -> None:
+        if track.misses == 0:
+            track.velocity_px = 0.5 * track.velocity_px + 0.5 * (seen.centre_px - _last(track).centre_px)
+        else:
+            track.velocity_px = np.zeros(2)
+        track.unverified = 0 if seen.source is HandSource.DETECTED else track.unverified + 1
+        track.misses = 0
+        track.add(frame, seen)
+
+    def _miss(self, track: Track, frame: int, shift_px: Array) -> None:
+        last = _last(track)
+        track.misses += 1
+        track.velocity_px = shift_px
+        if track.misses > self._coast:
+            self.active.remove(track)
+            track.trim()
+            self.ended.append(track)
+            return
+        track.add(
+            frame,
+            Seen(last.points_px + shift_px, last.shape_m, 0.0, 0.5, last.sharpness, HandSource.BRIDGED, track.misses,
+                 float(np.linalg.norm(shift_px))),
+        )  # fmt: skip
+
+    def _flow(self, track: Track, grey: NDArray[np.uint8], width_px: int) -> Array:
+        """Median motion of the picture under the hand, pixels of the whole picture."""
+        if self._previous is None or self._previous.shape != grey.shape:
+            return track.velocity_px
+        scale, last = width_px / grey.shape[1], _last(track)
+        grid = np.linspace(-0.5, 0.5, 7) * last.size_px
+        points = last.centre_px + np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
+        start = (points / scale).astype(np.float32).reshape(-1, 1, 2)
+        inside = ((start >= 0) & (start < np.array(grey.shape[::-1]))).all(axis=(1, 2))
+        if inside.sum() < 5:
+            return track.velocity_px * 0.5
+        start = start[inside]
+        options = {"winSize": (21, 21), "maxLevel": 3}
+        end, ok, _ = cv2.calcOpticalFlowPyrLK(self._previous, grey, start, None, **options)
+        back, ok_back, _ = cv2.calcOpticalFlowPyrLK(grey, self._previous, end, None, **options)
+        good = (ok & ok_back).ravel().astype(bool) & (np.linalg.norm((back - start)[:, 0], axis=1) < 1.5)
+        if good.sum() < 5:
+            return track.velocity_px * 0.8
+        shift: Array = np.median((end - start)[good, 0].astype(np.float64), axis=0) * scale
+        return shift
+
+    def _search(self, frame: int, picture: Image) -> None:
+        """Look for hands that no track has."""
+        for palm in self._networks.palms(picture, self._config.find_score):
+            if any(_covers(_last(track), palm.centre_px) for track in self.active):
+                continue
+            hand = self._networks.landmarks(picture, palm.region)
+            if hand.presence >= 0.5 * self._config.presence:
+                hand = self._networks.landmarks(picture, hand.region)
+            if hand.presence < self._config.new_presence or any(
+                _covers(_last(track), hand.centre_px) for track in self.active
+            ):
+                continue
+            self.active.append(Track({frame: _as_seen(hand, HandSource.DETECTED, None)}))
+
+
+def _last(track: Track) -> Seen:
+    return next(reversed(track.seen.values()))
+
+
+def _region(seen: Seen) -> Region:
+    return region_of_points(seen.points_px)
+
+
+def _covers(seen: Seen, point_px: Array) -> bool:
+    return bool(np.linalg.norm(seen.centre_px - point_px) < 0.6 * seen.size_px)
+
+
+def _as_seen(hand: Landmarks, source: HandSource, last: Seen | None) -> Seen:
+    speed = 0.0 if last is None else float(np.linalg.norm(hand.centre_px - last.centre_px))
+    return Seen(hand.points_px, hand.shape_m, hand.presence, hand.right, hand.sharpness, source, 0, speed)
+
+
+def _small_grey(picture: Image) -> NDArray[np.uint8]:
+    scale = 320 / max(picture.shape[:2])
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)

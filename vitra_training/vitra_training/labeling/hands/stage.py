@@ -1,0 +1,69 @@
+"""The hand stage: both hands of a clip, by the estimator that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+
+from vitra_training.labeling.artifacts import load
+from vitra_training.labeling.engines.stage import Inputs
+from vitra_training.labeling.hands.both_ways import track_both_ways
+from vitra_training.labeling.hands.follow import FollowConfig, Networks, Track
+from vitra_training.labeling.hands.frames import ClipPictures
+from vitra_training.labeling.hands.identity import choose_sides
+from vitra_training.labeling.hands.networks import HandNetworks, region_of_points
+from vitra_training.labeling.hands.tracks import HandTracks, as_tracks
+from vitra_training.labeling.ingest.stage import IngestedVideo, pictures
+
+TRACKER = "mediapipe-0.10.21 tracked"
+_MIRRORED_LOOKS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class HandsConfig:
+    """How hands are found."""
+
+    follow: FollowConfig = field(default_factory=FollowConfig)
+    """Thresholds of the tracker."""
+    longest_bridge_s: float = 0.7
+    """Gaps up to this length are bridged, with growing uncertainty."""
+
+
+def track_hands(inputs: Inputs, config: HandsConfig) -> HandTracks:
+    """Hands of one clip by MediaPipe's networks, followed over time in both directions.
+
+    Raises:
+        MissingModelError: the network files are not here.
+    """
+    folder = inputs.one("ingest")
+    video = load(IngestedVideo, folder)
+    start, end = map(int, video.clips[inputs.item.clip])
+    clip = ClipPictures(pictures(video, folder, start, end), end - start)
+    return track_clip(clip, _networks(), config, video.fps)
+
+
+def track_clip(clip: ClipPictures, networks: Networks, config: HandsConfig, fps: float) -> HandTracks:
+    """Hands in the pictures of a clip."""
+    tracks = track_both_ways(clip, len(clip), networks, config.follow, fps)
+    mirror = {n: mirror_share(track, clip, networks) for n, track in enumerate(tracks)}
+    sides = choose_sides(tracks, mirror, clip.shape[1], clip.shape[0])
+    return as_tracks(sides, len(clip), fps, config.longest_bridge_s, TRACKER)
+
+
+def mirror_share(track: Track, clip: ClipPictures, networks: Networks) -> float:
+    """How often the network's answer about the side turns with the mirror image, over the best frames of a track."""
+    frames = sorted(track.confirmed, key=lambda f: -track.seen[f].presence)[:_MIRRORED_LOOKS]
+    turned = []
+    for frame in frames:
+        picture = clip(frame)
+        if picture is None:
+            continue
+        seen = track.seen[frame]
+        other = networks.landmarks(picture, region_of_points(seen.points_px), True)
+        turned.append((other.right > 0.5) != (seen.right > 0.5))
+    return sum(turned) / len(turned) if turned else 0.5
+
+
+@cache
+def _networks() -> HandNetworks:
+    return HandNetworks()

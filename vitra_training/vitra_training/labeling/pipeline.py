@@ -1,0 +1,48 @@
+"""The stages of the pipeline, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vitra_training.labeling.camera.stage import CameraConfig, find_camera
+from vitra_training.labeling.captions.stage import CaptionConfig, write_captions
+from vitra_training.labeling.engines.stage import Scope, Stage
+from vitra_training.labeling.hands.stage import HandsConfig, track_hands
+from vitra_training.labeling.ingest.stage import IngestConfig, ingest
+from vitra_training.labeling.quality.stage import JudgeConfig, judge
+from vitra_training.labeling.segmentation.cuts import SegmentationConfig
+from vitra_training.labeling.segmentation.stage import cut_actions
+from vitra_training.labeling.world.stage import WorldConfig, place_hands
+
+CUT_BY = "ingest"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """Configuration of every stage."""
+
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    hands: HandsConfig = field(default_factory=HandsConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    world: WorldConfig = field(default_factory=WorldConfig)
+    segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
+    captions: CaptionConfig = field(default_factory=CaptionConfig)
+    quality: JudgeConfig = field(default_factory=JudgeConfig)
+
+
+def stages(config: PipelineConfig) -> tuple[Stage, ...]:
+    """All stages; a version is raised whenever the same input gives another output."""
+    clip, video = Scope.CLIP, Scope.VIDEO
+    return (
+        Stage("ingest", 1, video, (), config.ingest, ingest, timeout_s=6 * 3600.0, memory_mib=2048),
+        Stage("hands", 1, clip, ("ingest",), config.hands, track_hands, timeout_s=1800.0),
+        Stage("camera", 1, clip, ("ingest", "hands"), config.camera, find_camera, timeout_s=1800.0),
+        Stage("world", 1, video, ("ingest", "hands", "camera"), config.world, place_hands, timeout_s=1800.0),
+        Stage("segments", 1, video, ("world",), config.segmentation, cut_actions, timeout_s=600.0),
+        Stage("captions", 1, video, ("ingest", "world", "segments"), config.captions, write_captions, 6 * 3600.0),
+        Stage("quality", 1, video, ("ingest", "world", "captions"), config.quality, judge, timeout_s=1800.0),
+    )
+
+
+FINAL = "quality"
+"""The last stage: a video that came through it has episodes to assemble."""

@@ -1,0 +1,1 @@
+"""Egocentric videos with known cameras, hands and actions, rendered with MuJoCo."""
