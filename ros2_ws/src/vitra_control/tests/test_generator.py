@@ -251,6 +251,12 @@ def test_a_chunk_for_an_arm_that_is_not_driven_is_ignored() -> None:
     assert made.generator.offer({Side.LEFT: steps}, made.now_s) == {}
 
 
+def test_a_bad_chunk_is_refused_also_while_nothing_is_followed() -> None:
+    made = FakeRobot()
+    with pytest.raises(StepsError, match="finite"):
+        made.generator.offer({Side.RIGHT: TimedSteps(1, made.now_s, STEP_S, np.full((4, 19), np.nan))}, made.now_s)
+
+
 def test_a_chunk_with_a_bad_side_is_refused_as_a_whole() -> None:
     made = robot(sides=SIDES)
     good, bad = made.chunk()[Side.RIGHT], np.full((4, 19), np.nan)

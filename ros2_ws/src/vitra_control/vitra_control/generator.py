@@ -72,11 +72,11 @@ class SetpointGenerator:
         Raises:
             StepsError: for a chunk no curve can be drawn through; no side takes any of it.
         """
-        if self.mode is not Mode.FOLLOWING:
-            return {}
         mine = {side: steps for side, steps in chunk.items() if side in self.sides}
         for side, steps in mine.items():
             _refuse_implausible(side, steps)
+        if self.mode is not Mode.FOLLOWING:
+            return {}
         try:
             verdicts = {side: self._offer(side, steps, now_s) for side, steps in mine.items()}
         except StepsError:
