@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_robot import ARMED, STOPPED, FakeRobot
+from pretend_robot import ARMED, STOPPED, FakeRobot
 
 from vitra_console.web.server import STALE, Told
 

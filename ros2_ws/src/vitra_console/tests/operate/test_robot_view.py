@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from fake_robot import ARMED, DISARMED, STOPPED, FakeRobot
+from pretend_robot import ARMED, DISARMED, STOPPED, FakeRobot
 
 from vitra_console.operate import words
 from vitra_console.operate.robot_view import RobotView
