@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -72,6 +72,13 @@ test-slow: setup setup-browser ## Tests that take minutes
 
 test-explore: setup ## Property tests with fresh random examples, and more of them
 	@$(RUN) pytest --hypothesis-profile=explore $$(grep -rl "from hypothesis" --include="test_*.py" urdf vitra_policy vitra_training ros2_ws/src) $(ARGS)
+
+fuzz: setup ## 1,000,000 made-up commands against guard and limiter, 100,000 damaged messages against their readers
+	@$(RUN) python -m vitra_safety.fuzz --commands 1000000 --seed $(SEED) && \
+	  python tests/fuzz_frames.py --frames 100000 --seed $(SEED)
+
+model-check: setup ## STOP, permit, epoch, latch and orders in all interleavings of twelve events (minutes)
+	@$(RUN) pytest -q -m slow ros2_ws/src/vitra_control/tests/test_safety_model.py $(ARGS)
 
 fieldtrial-record: setup ## Record fieldtrial's answers again, which ours are compared with (needs PyPI)
 	@$(RUN) python -m pip install --quiet --no-deps --target .setup/fieldtrial fieldtrial==0.3.0 && \

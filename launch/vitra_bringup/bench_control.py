@@ -16,9 +16,9 @@ from vitra_bringup import bag_report, demo
 from vitra_bringup.benchmark import report
 from vitra_bringup.graph_run import GraphRun
 from vitra_description.calibration import default_calibration
-from vitra_description.description import ArmVariant
 from vitra_description.ik import DifferentialIk
 from vitra_description.kinematics import ArmModel
+from vitra_description.names import ArmVariant
 from vitra_description.postures import home
 
 

@@ -1,5 +1,6 @@
 """Calibration files: what is read, and how broken ones are answered."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from vitra_description.calibration import (
     default_calibration,
     load_calibration,
 )
+from vitra_description.hardware import RobotKind
+from vitra_description.names import ArmVariant
 from vitra_policy.errors import UnknownNameError
 
 
@@ -129,3 +132,61 @@ def test_a_path_to_a_file_is_as_good_as_a_name() -> None:
 def test_an_unknown_calibration_is_answered_with_those_found() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'sim'"):
         calibration_path("sin")
+
+
+def scaled(raw: dict, *keys: str) -> None:
+    for key in keys:
+        raw[key]["translation_m"] = [1000.0 * value for value in raw[key]["translation_m"]]
+
+
+def inverted(raw: dict, *keys: str) -> None:
+    for key in keys:
+        rotation, translation = np.array(raw[key]["rotation"]), np.array(raw[key]["translation_m"])
+        raw[key] = {"rotation": rotation.T.tolist(), "translation_m": (-rotation.T @ translation).tolist()}
+
+
+def swapped(raw: dict, first: str, second: str) -> None:
+    raw[first], raw[second] = raw[second], raw[first]
+
+
+@pytest.mark.parametrize(
+    ("change", "keys", "words"),
+    [
+        (scaled, ("base_from_left_arm_base",), "millimetres"),
+        (scaled, ("right_ee_from_hand_base",), "millimetres"),
+        (scaled, ("base_from_head_camera",), "millimetres"),
+        (inverted, ("base_from_head_camera",), "base_from_head_camera inverted"),
+        (inverted, ("base_from_left_arm_base", "base_from_right_arm_base"), "base_from_arm_base inverted"),
+        (swapped, ("base_from_left_arm_base", "base_from_right_arm_base"), "sides swapped"),
+        (swapped, ("left_hand_base_from_hand_mount", "right_hand_base_from_hand_mount"), "sides swapped"),
+    ],
+)
+def test_a_calibration_that_cannot_be_true_is_refused(
+    raw: dict, load: Callable, change: Callable, keys: tuple[str, ...], words: str
+) -> None:
+    raw = copy.deepcopy(raw)
+    change(raw, *keys)
+    with pytest.raises(CalibrationError, match=words):
+        load(raw)
+
+
+def test_the_simulators_calibration_says_that_it_is_the_simulators() -> None:
+    hardware = default_calibration().hardware
+    assert (hardware.robot, hardware.arm_variant) == (RobotKind.SIM, ArmVariant.RM75_6F)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (3, "must be a mapping"),
+        ({"robot": "reel"}, "Did you mean 'real'"),
+        ({"arm_variant": "9f"}, "arm_variant"),
+        ({"left_arm_ipp": "1.2.3.4"}, "Did you mean 'left_arm_ip'"),
+        ({"left_arm_ip": "here"}, "must be an address"),
+        ({"left_arm_ip": "1.2.3.4", "right_arm_ip": "1.2.3.4"}, "both arms"),
+    ],
+)
+def test_a_hardware_entry_nobody_understands_is_refused(raw: dict, load: Callable, entry: object, words: str) -> None:
+    raw["hardware"] = entry
+    with pytest.raises(CalibrationError, match=words):
+        load(raw)

@@ -12,7 +12,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from vitra_description.hardware import Hardware, HardwareError, parse_hardware
 from vitra_description.names import SIDES, Side
+from vitra_description.plausibility import problems
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.transforms import make_pose
 
@@ -71,6 +73,7 @@ class Calibration:
         right: Extrinsics of the right arm and hand.
         base_from_head_camera: Pose of the colour optical frame in the base, shape (4, 4).
         head_camera: Nominal intrinsics, used by the simulator; a real camera reports its own.
+        hardware: What the robot is made of; required of a real robot.
     """
 
     version: str
@@ -79,6 +82,7 @@ class Calibration:
     right: SideCalibration
     base_from_head_camera: Pose
     head_camera: CameraIntrinsics
+    hardware: Hardware = Hardware()
 
     def side(self, side: str) -> SideCalibration:
         """Extrinsics of one side."""
@@ -128,7 +132,7 @@ def load_calibration(path: str | Path) -> Calibration:
     """Read and check a calibration file.
 
     The YAML holds `version`, one mapping `{translation_m: [x, y, z], rotation: 3x3 rows}` per transform named in the
-    class (`base_from_left_arm_base`, ...), and `head_camera` with the intrinsics in pixels.
+    class (`base_from_left_arm_base`, ...), `head_camera` with the intrinsics in pixels, and `hardware` (see there).
 
     Raises:
         CalibrationError: naming the file and key, what was found and what is allowed.
@@ -144,21 +148,32 @@ def load_calibration(path: str | Path) -> Calibration:
         raise CalibrationError(f"Calibration file {path} is not valid YAML: {error}") from error
     if not isinstance(raw, dict):
         raise CalibrationError(f"Calibration file {path} must hold a mapping, not {type(raw).__name__}.")
-    allowed = (*_POSE_KEYS, "head_camera", "version")
+    allowed = (*_POSE_KEYS, "head_camera", "hardware", "version")
     for key in raw:
         if key not in allowed:
             raise CalibrationError(f"{path}: {UnknownNameError('calibration key', str(key), allowed)}")
     version = _get(raw, "version", path)
     poses = {key: _pose(_get(raw, key, path), f"{path}: {key}") for key in _POSE_KEYS}
     sides = {side: SideCalibration(*(poses[key.format(side=side)] for key in _SIDE_KEYS)) for side in SIDES}
-    return Calibration(
+    calibration = Calibration(
         version=str(version),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         left=sides[Side.LEFT],
         right=sides[Side.RIGHT],
         base_from_head_camera=poses["base_from_head_camera"],
         head_camera=_intrinsics(_get(raw, "head_camera", path), f"{path}: head_camera"),
+        hardware=_hardware(raw.get("hardware"), f"{path}: hardware"),
     )
+    if impossible := list(problems(calibration)):
+        raise CalibrationError(f"{path}: {'; '.join(impossible)}.")
+    return calibration
+
+
+def _hardware(value: object, where: str) -> Hardware:
+    try:
+        return Hardware() if value is None else parse_hardware(value, where)
+    except (HardwareError, UnknownNameError) as error:
+        raise CalibrationError(str(error)) from error
 
 
 def _get(raw: Mapping[str, object], key: str, where: object) -> object:

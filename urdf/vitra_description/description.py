@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +9,10 @@ import pinocchio as pin
 import xacro
 
 from vitra_description.calibration import Calibration, Pose
-from vitra_description.names import SIDES, Side
+from vitra_description.names import SIDES, ArmVariant, Side
 from vitra_policy.errors import UnknownNameError
 
 URDF_FOLDER = Path(__file__).resolve().parent / "urdf"
-
-
-class ArmVariant(StrEnum):
-    """Variants of the RM75; they differ in the distance from wrist to flange."""
-
-    RM75_6F = "6f"
-    RM75_B = "b"
 
 
 FLAT_FILES: dict[str, tuple[str, dict[str, str]]] = {

@@ -10,8 +10,8 @@ import pinocchio as pin
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import SideCalibration
-from vitra_description.description import ArmVariant, arm_urdf, hand_urdf
-from vitra_description.names import ARM_DOF, HAND_DOF, Side, fingertips, hand_base, hand_joints
+from vitra_description.description import arm_urdf, hand_urdf
+from vitra_description.names import ARM_DOF, HAND_DOF, ArmVariant, Side, fingertips, hand_base, hand_joints
 from vitra_policy.errors import VitraError
 
 Array = NDArray[np.float64]

@@ -10,6 +10,13 @@ ARM_DOF = 7
 HAND_DOF = 12
 
 
+class ArmVariant(StrEnum):
+    """Variants of the RM75; they differ in the distance from wrist to flange."""
+
+    RM75_6F = "6f"
+    RM75_B = "b"
+
+
 class Side(StrEnum):
     """Which arm or hand."""
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vitra_description.calibration import Calibration, Pose
-from vitra_description.description import ArmVariant
 from vitra_description.kinematics import ArmModel
+from vitra_description.names import ArmVariant
 
 
 class ObservedWrist:

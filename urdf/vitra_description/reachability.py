@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration
-from vitra_description.description import ArmVariant
 from vitra_description.ik import solve_ik
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS, JointLimits
-from vitra_description.names import Side, parse_side
+from vitra_description.names import ArmVariant, Side, parse_side
 from vitra_description.postures import home
 from vitra_policy.transforms import invert_pose, make_pose
 from vitra_safety.collision import CollisionModel

@@ -16,9 +16,9 @@ import pinocchio as pin
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import Calibration
-from vitra_description.description import ArmVariant, robot_description
+from vitra_description.description import robot_description
 from vitra_description.kinematics import JointVectorError
-from vitra_description.names import SIDES, Side, arm_joints
+from vitra_description.names import SIDES, ArmVariant, Side, arm_joints
 
 Array = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 Pure and without a clock; the arm driver and the hand driver use the same class with other limits. Use:
 
     guard = CommandGuard(ARM_GUARD, posture_checks=(WorkspaceCheck(...), CollisionCheck(...)))
-    guard.rearm(epoch, measured_rad)
+    guard.rearm(epoch, held_rad)
     refusal = guard.check(position_rad, sequence=..., epoch=..., age_s=..., now_s=...)
     if refusal is None: send
 """
@@ -25,6 +25,7 @@ from vitra_description.limits import (
     HAND_MAX_STEP_RAD,
     JointLimits,
 )
+from vitra_safety.time_budget import TimeBudget
 
 Array = NDArray[np.float64]
 
@@ -37,15 +38,33 @@ class GuardReason(StrEnum):
     WRONG_LENGTH = "wrong_length"
     NOT_FINITE = "not_finite"
     WRONG_EPOCH = "wrong_epoch"
+    WRONG_SOURCE = "wrong_source"
     OUT_OF_ORDER = "out_of_order"
     STALE = "stale"
+    RATE = "rate"
     POSITION = "position"
     FIRST_COMMAND = "first_command"
+    AHEAD = "ahead"
     STEP = "step"
     VELOCITY = "velocity"
     ACCELERATION = "acceleration"
     WORKSPACE = "workspace"
     COLLISION = "collision"
+
+
+LIMIT_REASONS = frozenset(
+    {
+        GuardReason.WRONG_LENGTH,
+        GuardReason.NOT_FINITE,
+        GuardReason.POSITION,
+        GuardReason.STEP,
+        GuardReason.VELOCITY,
+        GuardReason.ACCELERATION,
+        GuardReason.WORKSPACE,
+        GuardReason.COLLISION,
+    }
+)
+"""What a sound commander never asks for. The others also happen to one whose messages or whose driver paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +90,11 @@ class GuardSettings:
         limits: Position, velocity and acceleration limits of the joints.
         period_s: Nominal time between two commands.
         max_step_rad: Largest change from the setpoint sent last, whatever the time between.
-        first_command_rad: Largest distance of the first command after arming from the measured position.
+        first_command_rad: Largest distance of the first command after a rest from what the controller holds.
         max_age_s: Oldest command that is obeyed.
+        max_lead_s: How far ahead of its receipt a command may be stamped: clocks are read one after the other.
         rate_tolerance: Velocity and acceleration may exceed their limits by this share, for rounding.
-        slack_s: How far delivery may bunch commands: time credited beyond what has passed.
+        slack_s: How far delivery may bunch commands: time credited beyond what has passed, once, not per command.
         position_tolerance_rad: Positions may exceed their limits by this, for rounding.
     """
 
@@ -83,6 +103,7 @@ class GuardSettings:
     max_step_rad: float
     first_command_rad: float
     max_age_s: float = 0.1
+    max_lead_s: float = 0.002
     rate_tolerance: float = 0.05
     slack_s: float = 0.02
     position_tolerance_rad: float = 1e-6
@@ -95,12 +116,17 @@ HAND_GUARD = GuardSettings(
 """A grasping finger stands up to several degrees short of its command, hence the wider first step."""
 
 
+_FASTEST = 0.5
+"""Commands that come faster than twice their rate for longer than the slack are refused."""
+
+
 class CommandGuard:
     """Checks commands one by one against limits and against the last accepted one.
 
     Speeds are judged over the ticks that the sequence numbers say have passed, so that neither jitter of delivery nor
-    a lost message looks like a jump; but never over more time than has really passed (plus `slack_s`). A refused
-    command changes nothing but the counts: the next is judged against the last accepted one.
+    a lost message looks like a jump; but only while the receiver's own clock agrees: all commands draw on one
+    `TimeBudget`, and whoever hurries is judged over the time that there was. A refused command changes nothing but the
+    counts: the next is judged against the last accepted one.
     """
 
     def __init__(self, settings: GuardSettings, posture_checks: Sequence[PostureCheck] = ()) -> None:
@@ -112,12 +138,14 @@ class CommandGuard:
         self._max_velocity = limits.velocity_rad_s * (1 + settings.rate_tolerance)
         self._max_acceleration = limits.acceleration_rad_s2 * (1 + settings.rate_tolerance)
         self._epoch: int | None = None
+        self._source: int | None = None
         self._sequence = -1
         self._reference: Array = np.zeros(limits.dof)
         self._sent: Array = self._reference
         self._velocity: Array = np.zeros(limits.dof)
         self._interval_s = settings.period_s
-        self._accepted_at_s = 0.0
+        self._received: tuple[int, Array] | None = None
+        self._budget = TimeBudget(settings.slack_s)
         self._first = True
         self.accepted = 0
         self.refused: Counter[GuardReason] = Counter()
@@ -125,7 +153,7 @@ class CommandGuard:
 
     @property
     def position_rad(self) -> Array:
-        """Position of the last accepted command (or as measured at arming), shape (dof,)."""
+        """Position of the last accepted command (or as held at arming), shape (dof,)."""
         return self._reference.copy()
 
     @property
@@ -133,30 +161,35 @@ class CommandGuard:
         """Velocity that the last accepted commands imply, shape (dof,)."""
         return self._velocity.copy()
 
-    def rearm(self, epoch: int, measured_rad: ArrayLike) -> None:
-        """Begin a new epoch: only its commands count from now on, in a new sequence, from the measured position."""
-        self._epoch = epoch
-        self._sequence = -1
-        self.resync(measured_rad)
+    @property
+    def limit_violations(self) -> int:
+        """Commands refused for what they asked, not for when they came."""
+        return sum(count for reason, count in self.refused.items() if reason in LIMIT_REASONS)
+
+    def rearm(self, epoch: int, held_rad: ArrayLike) -> None:
+        """Begin a new epoch: only its commands count, in a new sequence from one source, from what is held."""
+        self._epoch, self._source, self._sequence = epoch, None, -1
+        self.resync(held_rad)
 
     def disarm(self) -> None:
         """Refuse everything until `rearm`."""
         self._epoch = None
 
     def resync(self, position_rad: ArrayLike) -> None:
-        """After a stop within an epoch: the arm rests at `position_rad`, and the next command must begin there."""
+        """After a stop within an epoch: the controller holds `position_rad`, and the next command must begin there."""
         self._reference = np.array(position_rad, dtype=np.float64)
         self._sent = self._reference
         self._velocity = np.zeros_like(self._reference)
         self._interval_s = self.settings.period_s
+        self._received = None
         self._first = True
 
     def sent(self, position_rad: ArrayLike) -> None:
-        """The driver sent a setpoint of its own (it coasts through a gap): steps are measured from it."""
+        """What went to the wire last: commands may be `max_step_rad` away from it."""
         self._sent = np.array(position_rad, dtype=np.float64)
 
     def check(
-        self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float
+        self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float, source: int = 0
     ) -> Refusal | None:
         """Judge one command.
 
@@ -166,6 +199,7 @@ class CommandGuard:
             epoch: Arming epoch under which it was computed.
             age_s: Time since it was computed.
             now_s: Monotonic time.
+            source: Identity of its publisher; the first of an epoch is the only one.
 
         Returns:
             None if it may be sent, otherwise why not.
@@ -175,7 +209,11 @@ class CommandGuard:
         except (TypeError, ValueError):
             return self.refuse(GuardReason.NOT_FINITE, f"positions are not numbers: {position_rad!r:.80}")
         interval_s = self._interval(sequence, now_s)
-        refusal = self._check_form(q, sequence, epoch, age_s) or self._check_motion(q, interval_s)
+        refusal = (
+            self._check_form(q, sequence, epoch, age_s, source)
+            or self._check_rate(interval_s)
+            or self._check_motion(q, sequence, interval_s)
+        )
         if refusal is None:
             for posture_check in self._posture_checks:
                 refusal = posture_check(q, self._reference)
@@ -184,10 +222,11 @@ class CommandGuard:
         if refusal is not None:
             return self.refuse(refusal.reason, refusal.detail)
         self._velocity = np.zeros_like(q) if self._first else (q - self._reference) / interval_s
+        self._budget.spend(interval_s, now_s)
         # A source may already be under way when its first command gets through.
         self._interval_s = 2 * self.settings.slack_s if self._first else interval_s
         self._reference = self._sent = q.copy()
-        self._sequence, self._accepted_at_s, self._first = sequence, now_s, False
+        self._sequence, self._source, self._first = sequence, source, False
         self.accepted += 1
         return None
 
@@ -198,13 +237,18 @@ class CommandGuard:
         return self.last_refusal
 
     def _interval(self, sequence: int, now_s: float) -> float:
+        """Time that the command is judged over: its ticks, as far as they have passed here."""
         period_s = self.settings.period_s
-        if self._first:
-            return period_s
-        passed_s = max(0.0, now_s - self._accepted_at_s) + self.settings.slack_s
-        return max(period_s, min((sequence - self._sequence) * period_s, passed_s))
+        claimed_s = period_s if self._first else max(1, sequence - self._sequence) * period_s
+        return min(claimed_s, self._budget.available_s(now_s))
 
-    def _check_form(self, q: Array, sequence: int, epoch: int, age_s: float) -> Refusal | None:
+    def _check_rate(self, interval_s: float) -> Refusal | None:
+        period_s = self.settings.period_s
+        if interval_s >= _FASTEST * period_s:
+            return None
+        return Refusal(GuardReason.RATE, f"commands come faster than {1 / (_FASTEST * period_s):.0f} Hz")
+
+    def _check_form(self, q: Array, sequence: int, epoch: int, age_s: float, source: int) -> Refusal | None:
         settings = self.settings
         if self._epoch is None:
             return Refusal(GuardReason.NOT_ARMED, "no epoch yet; call the supervisor's rearm service")
@@ -214,15 +258,17 @@ class CommandGuard:
             return Refusal(GuardReason.NOT_FINITE, f"joint {_first(~np.isfinite(q))} is {q[~np.isfinite(q)][0]}")
         if epoch != self._epoch:
             return Refusal(GuardReason.WRONG_EPOCH, f"epoch {epoch}, allowed {self._epoch}")
+        if self._source is not None and source != self._source:
+            detail = f"a second commander: source {source:x}, this epoch's is {self._source:x}"
+            return Refusal(GuardReason.WRONG_SOURCE, detail)
         if sequence <= self._sequence:
             return Refusal(GuardReason.OUT_OF_ORDER, f"sequence {sequence}, must be above {self._sequence}")
-        if not -settings.max_age_s <= age_s <= settings.max_age_s:
-            return Refusal(
-                GuardReason.STALE, f"computed {age_s * 1e3:.1f} ms ago, allowed {settings.max_age_s * 1e3:.0f} ms"
-            )
+        if not -settings.max_lead_s <= age_s <= settings.max_age_s:
+            allowed = f"allowed {settings.max_age_s * 1e3:.0f} ms, and none from the future"
+            return Refusal(GuardReason.STALE, f"computed {age_s * 1e3:.1f} ms ago, {allowed}")
         return None
 
-    def _check_motion(self, q: Array, interval_s: float) -> Refusal | None:
+    def _check_motion(self, q: Array, sequence: int, interval_s: float) -> Refusal | None:
         settings = self.settings
         outside = (q < self._lower) | (q > self._upper)
         if outside.any():
@@ -231,15 +277,29 @@ class CommandGuard:
             allowed = f"{limits.lower_rad[i]:.4f}..{limits.upper_rad[i]:.4f}"
             return Refusal(GuardReason.POSITION, f"joint {i + 1} at {q[i]:.4f} rad, allowed {allowed}")
         if self._first:
-            return _exceeds(GuardReason.FIRST_COMMAND, q - self._sent, settings.first_command_rad, "rad from measured")
-        step = q - self._sent
+            return _exceeds(
+                GuardReason.FIRST_COMMAND, q - self._sent, settings.first_command_rad, "rad from what is held"
+            )
+        leap = self._own_step(q, sequence)
         velocity = (q - self._reference) / interval_s
         acceleration = (velocity - self._velocity) / ((interval_s + self._interval_s) / 2)
         return (
-            _exceeds(GuardReason.STEP, step, settings.max_step_rad, "rad in one command")
+            _exceeds(
+                GuardReason.STEP if (np.abs(leap) > settings.max_step_rad).any() else GuardReason.AHEAD,
+                q - self._sent,
+                settings.max_step_rad,
+                "rad from what was sent",
+            )
             or _exceeds(GuardReason.VELOCITY, velocity, self._max_velocity, "rad/s")
             or _exceeds(GuardReason.ACCELERATION, acceleration, self._max_acceleration, "rad/s^2")
         )
+
+    def _own_step(self, q: Array, sequence: int) -> Array:
+        """Per period, how far the commander has moved since its last command, whatever became of that."""
+        before, self._received = self._received, (sequence, q.copy())
+        if before is None:
+            return q - self._reference
+        return (q - before[1]) / max(1, sequence - before[0])
 
 
 def _first(flags: NDArray[np.bool_]) -> int:

@@ -7,6 +7,9 @@ Pure; every method takes monotonic seconds. A driver reports what arrives and as
     STOPPING  something ran out: decelerate along a `StopProfile` until at rest, then HOLDING again
     LATCHED   a fault, or something stayed away for `latch_s`: stay at rest until a permit of a newer epoch
 
+Permits count from one supervisor at a time, and its epochs only rise: whoever else permits (or one that says first this
+and then that) ends the motion by name.
+
 Waiting in HOLDING never latches: the clock of `latch_s` runs from the moment that MOVING was lost.
 """
 
@@ -32,7 +35,15 @@ class StopCause(StrEnum):
     PERMIT_DENIED = "permit_denied"
     FEEDBACK_MISSING = "feedback_missing"
     COMMAND_MISSING = "command_missing"
+    SECOND_SUPERVISOR = "second_supervisor"
+    SECOND_COMMANDER = "second_commander"
     FAULT = "fault"
+
+
+_MAX_LEAD_S = 0.002
+"""How far ahead of its receipt a permit may be stamped: clocks are read one after the other."""
+_LATCHING = (StopCause.SECOND_SUPERVISOR, StopCause.SECOND_COMMANDER, StopCause.FAULT)
+"""Causes that end in a latch however short they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +55,15 @@ class FreshnessLimits:
         command_s: The last accepted command.
         feedback_s: The device's own feedback.
         latch_s: Time from the loss of motion after which only a new epoch helps.
+        source_s: Silence of a supervisor after which another one may take its place, and time for which two of them
+            are remembered.
     """
 
     permit_s: float = 0.1
     command_s: float = 0.1
     feedback_s: float = 0.05
     latch_s: float = 0.5
+    source_s: float = 0.5
 
 
 class MotionGate:
@@ -62,21 +76,39 @@ class MotionGate:
         self.cause: StopCause | None = None
         self.detail = ""
         self._allowed = False
+        self._source: int | None = None
+        self._source_s = self._conflict_s = float("-inf")
+        self._source_epoch = 0
         self._permit_s = self._command_s = self._feedback_s = float("-inf")
         self._lost_s: float | None = None
 
-    def on_permit(self, epoch: int, allowed: bool, now_s: float) -> bool:
+    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> bool:
         """A permit arrived.
 
+        Args:
+            epoch: Its arming epoch.
+            allowed: Whether it allows motion.
+            now_s: Monotonic time.
+            source: Identity of the supervisor.
+            age_s: Time since it was given; one that was on its way for too long permits nothing.
+
         Returns:
-            True if it begins a new epoch with motion allowed: re-arm the guard from measured positions.
-            A permit of an older epoch (late delivery) is ignored.
+            True if it begins a new epoch with motion allowed: re-arm the guard from what is held.
         """
-        if epoch < self.epoch:
+        if allowed and not -_MAX_LEAD_S <= age_s <= self.limits.permit_s:
             return False
+        if conflict := self._conflict(epoch, allowed, now_s, source):
+            self._conflict_s = now_s
+            self._end(StopCause.SECOND_SUPERVISOR, conflict)
+            return False
+        if source != self._source:
+            self._source, self._source_epoch = source, epoch
+        self._source_s, self._source_epoch = now_s, max(self._source_epoch, epoch)
         begins = allowed and epoch > self.epoch
-        if begins and self.state in (MotionState.MOVING, MotionState.STOPPING):
-            # Come to rest first; the permit is repeated 50 times a second.
+        if begins and (
+            self.state in (MotionState.MOVING, MotionState.STOPPING) or now_s - self._conflict_s < self.limits.source_s
+        ):
+            # Come to rest first, or until there is one supervisor; the permit is repeated 50 times a second.
             self._allowed = False
             return False
         self._permit_s, self._allowed = now_s, allowed
@@ -85,6 +117,16 @@ class MotionGate:
             self.state, self.cause, self.detail, self._lost_s = MotionState.HOLDING, None, "", None
             self._command_s = float("-inf")
         return begins
+
+    def _conflict(self, epoch: int, allowed: bool, now_s: float, source: int) -> str:
+        """Why this permit cannot come from the one supervisor there is; empty if it can."""
+        if self._source is not None and source != self._source and now_s - self._source_s < self.limits.source_s:
+            return f"permits of a second supervisor ({source:x} beside {self._source:x}); run only one"
+        if source == self._source and epoch < self._source_epoch:
+            return f"a permit of epoch {epoch} after one of {self._source_epoch}: a second supervisor; run only one"
+        if allowed and epoch < self.epoch:
+            return f"a permit of epoch {epoch}, which ended before epoch {self.epoch}; re-arm"
+        return ""
 
     def on_feedback(self, now_s: float) -> None:
         """The device reported its joints."""
@@ -96,9 +138,16 @@ class MotionGate:
 
     def on_fault(self, detail: str) -> None:
         """The device reported a fault: stop if moving, and latch."""
+        self._end(StopCause.FAULT, detail)
+
+    def on_second_commander(self, detail: str) -> None:
+        """Somebody else commands too: stop if moving, and latch."""
+        self._end(StopCause.SECOND_COMMANDER, detail)
+
+    def _end(self, cause: StopCause, detail: str) -> None:
         if self.state is MotionState.LATCHED:
             return
-        self._begin_stop(StopCause.FAULT, detail, None)
+        self._begin_stop(cause, detail, None)
         in_motion = self.state in (MotionState.MOVING, MotionState.STOPPING)
         self.state = MotionState.STOPPING if in_motion else MotionState.LATCHED
 
@@ -133,7 +182,7 @@ class MotionGate:
             self._begin_stop(missing, self._describe(missing, now_s), now_s)
             self.state = MotionState.STOPPING
         elif self.state is MotionState.STOPPING and at_rest:
-            self.state = MotionState.LATCHED if self.cause is StopCause.FAULT else MotionState.HOLDING
+            self.state = MotionState.LATCHED if self.cause in _LATCHING else MotionState.HOLDING
             self._command_s = float("-inf")
         if (
             self.state in (MotionState.HOLDING, MotionState.STOPPING)
@@ -145,8 +194,10 @@ class MotionGate:
         return self.state
 
     def _begin_stop(self, cause: StopCause, detail: str, now_s: float | None) -> None:
-        if self.cause is None or cause is StopCause.FAULT:
+        if self.cause is None:
             self.cause, self.detail = cause, detail
+        elif cause in _LATCHING and self.cause not in _LATCHING:
+            self.cause, self.detail = cause, f"{detail} (first: {self.cause}, {self.detail})"
         if now_s is not None:
             self._lost_s = now_s
 

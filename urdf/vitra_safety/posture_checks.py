@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration
-from vitra_description.description import ArmVariant
 from vitra_description.kinematics import ArmModel
+from vitra_description.names import ArmVariant
 from vitra_safety.collision import CollisionModel
 from vitra_safety.guard import GuardReason, PostureCheck, Refusal
 

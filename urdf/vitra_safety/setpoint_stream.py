@@ -1,33 +1,45 @@
-"""Guard, motion gate and stop profile put together: what a driver sends at each tick.
+"""Guard, motion gate, stop profile and limiter put together: what a driver sends at each tick.
 
-The driver feeds permits, feedback and commands, and calls `tick` once per period. A missing command never freezes the
-arm at speed: from the first tick without one the setpoints decelerate (one tick late, that is some microradians), and a
-command that comes back in time continues from there. After the command timeout the stop is final and the arm holds.
+The driver feeds permits, feedback and commands, and calls `tick` once per period and after each command. A missing
+command never freezes the arm at speed: from the first period without one the setpoints decelerate, and a command that
+comes back in time is caught up with from there, within the limits of velocity and acceleration. After the command
+timeout the stop is final and the arm holds.
+
+Every motion continues what the controller holds, which is what was sent last: load and contact keep the measured joints
+away from it, and a motion that began where they were measured would leap there, and sink a little at every beginning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_safety.guard import CommandGuard, GuardReason, GuardSettings, PostureCheck, Refusal
 from vitra_safety.motion_gate import FreshnessLimits, MotionGate, MotionState
+from vitra_safety.setpoint_limiter import SetpointLimiter
 from vitra_safety.stop_profile import StopProfile
+from vitra_safety.time_budget import TimeBudget
 
 Array = NDArray[np.float64]
+
+_PLAUSIBLE_TURNS = 1.1
+"""Measured positions beyond so many times the largest limit are no positions."""
 
 
 class SetpointStream:
     """The setpoints of one device; not thread-safe.
 
+    Setpoints leave at the nominal rate on this machine's clock, at most one period early; a command that comes sooner
+    waits for the next tick, and the newest waits alone.
+
     Args:
         settings: What commands must keep to.
         posture_checks: Checks of the whole posture, after all others.
         freshness: How old permit, commands and feedback may be.
-        rest_error_rad: A device that rests farther from its last setpoint begins again there or not at all: its
-            controller still holds the setpoint, and one at the measured positions would be a leap.
+        rest_error_rad: A device that rests farther from its last setpoint does not begin to move: something holds it.
     """
 
     def __init__(
@@ -42,11 +54,22 @@ class SetpointStream:
         self.gate = MotionGate(freshness)
         self._period_s = settings.period_s
         self._limits = settings.limits
+        self._limiter = SetpointLimiter(settings.limits, settings.period_s, settings.rate_tolerance)
+        self._frames = TimeBudget(settings.period_s)
+        # A stop begins with the velocity there is, also where the guard's tolerance let it exceed the limit.
+        velocity = settings.limits.velocity_rad_s * (1 + settings.rate_tolerance)
+        self._stop_limits = replace(settings.limits, velocity_rad_s=velocity)
+        largest_rad = np.maximum(np.abs(settings.limits.lower_rad), np.abs(settings.limits.upper_rad))
+        self._plausible_rad = _PLAUSIBLE_TURNS * largest_rad + np.deg2rad(10.0)
         self._measured: Array | None = None
+        self._held: Array | None = None
         self._setpoint: Array | None = None
         self._pending: Array | None = None
         self._stop: StopProfile | None = None
-        self._stop_began_s = 0.0
+        self._stop_s = 0.0
+        self._forgets = False
+        self.begins = False
+        """Whether the setpoint of the last tick began where the device was measured."""
 
     @property
     def state(self) -> MotionState:
@@ -55,25 +78,64 @@ class SetpointStream:
 
     @property
     def setpoint_rad(self) -> Array | None:
-        """Setpoint sent last, shape (dof,); None before the first."""
+        """Setpoint sent last in this epoch, shape (dof,); None before the first."""
         return None if self._setpoint is None else self._setpoint.copy()
 
-    def on_permit(self, epoch: int, allowed: bool, now_s: float) -> None:
-        """A permit arrived; a new epoch re-arms the guard from the measured positions."""
-        if self._measured is None and allowed and epoch > self.gate.epoch:
-            return  # nothing measured yet to start from; the permit is repeated
-        if self.gate.on_permit(epoch, allowed, now_s) and self._measured is not None:
-            self.guard.rearm(epoch, self._measured)
+    @property
+    def held_rad(self) -> Array | None:
+        """What the device's controller holds: the setpoint sent last, shape (dof,); None where nobody can know."""
+        return None if self._held is None else self._held.copy()
+
+    @property
+    def start_rad(self) -> Array | None:
+        """Where the next motion begins: what is held, else what is measured, shape (dof,); None before feedback."""
+        start = self._measured if self._held is None else self._held
+        return None if start is None else start.copy()
+
+    @property
+    def rest_error_now_rad(self) -> float:
+        """Largest distance of the measured joints from what is held; 0 where that is unknown."""
+        if self._held is None or self._measured is None:
+            return 0.0
+        return float(np.abs(self._held - self._measured).max())
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether an accepted command waits for the next tick."""
+        return self._pending is not None
+
+    def forget_held(self) -> None:
+        """Something else has moved the device (its controller stopped it, a person led it): begin where it is.
+
+        Takes effect when the device rests; a stop that is under way ends as it began.
+        """
+        self._forgets = True
+        if self.gate.state in (MotionState.HOLDING, MotionState.LATCHED) and self._pending is None:
+            self._forgets = False
+            self._held = self._setpoint = None
+            if self._measured is not None:
+                self.guard.resync(self._measured)
+
+    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
+        """A permit arrived; a new epoch re-arms the guard from what is held."""
+        if allowed and epoch > self.gate.epoch:
+            if self.start_rad is None:
+                return  # nothing measured yet to start from; the permit is repeated
+            if self.rest_error_now_rad > self.rest_error_rad:
+                allowed = False  # it would begin with a leap; its driver reports the fault
+        start = self.start_rad
+        if self.gate.on_permit(epoch, allowed, now_s, source, age_s) and start is not None:
+            self.guard.rearm(epoch, start)
             self._setpoint = self._pending = self._stop = None
 
     def on_feedback(self, position_rad: ArrayLike, now_s: float) -> None:
         """The device reported its joint positions, shape (dof,)."""
         position = np.array(position_rad, dtype=np.float64)
-        if position.shape != (self._limits.dof,) or not np.isfinite(position).all():
+        if position.shape != (self._limits.dof,) or not (np.abs(position) <= self._plausible_rad).all():
             return  # no feedback is better than wrong feedback: it goes stale and stops the device
         self._measured = position
-        if self._setpoint is None and self._pending is None:
-            self.guard.resync(position)  # nothing sent in this epoch: the arm may still be moved by hand
+        if self._held is None and self._setpoint is None and self._pending is None:
+            self.guard.resync(position)  # nothing was sent: the arm may still be moved by hand
         self.gate.on_feedback(now_s)
 
     def on_fault(self, detail: str) -> None:
@@ -81,60 +143,66 @@ class SetpointStream:
         self.gate.on_fault(detail)
 
     def on_command(
-        self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float
+        self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float, source: int = 0
     ) -> Refusal | None:
         """A command arrived: None if it will be sent at the next tick, else the refusal."""
         if not self.gate.accepts_commands(now_s):
             return self.guard.refuse(GuardReason.NOT_PERMITTED, self.gate.explain(now_s))
-        if self.gate.state is MotionState.HOLDING and self._setpoint is not None:
-            self.guard.resync(self._standing(position_rad))
-        refusal = self.guard.check(position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s)
+        if self.gate.state is MotionState.HOLDING and self._pending is None:
+            start = self.start_rad
+            if start is not None:
+                self.guard.resync(start)
+        refusal = self.guard.check(
+            position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s, source=source
+        )
         if refusal is None:
+            if self.gate.state is MotionState.HOLDING and self._pending is None:
+                self._limiter.rest_at(self.start_rad if self.start_rad is not None else self.guard.position_rad)
             self._pending = self.guard.position_rad
             self.gate.on_command(now_s)
+        elif refusal.reason is GuardReason.WRONG_SOURCE:
+            self.gate.on_second_commander(refusal.detail)
         return refusal
-
-    def _standing(self, position_rad: ArrayLike) -> Array:
-        """Where a device at rest stands: as measured or as last told, whichever the command begins at.
-
-        Contact keeps the two apart: an arm that sags begins where it is, a hand that grasps where it was told.
-        """
-        assert self._setpoint is not None
-        command = np.asarray(position_rad, dtype=np.float64)
-        if self._measured is None or command.shape != self._measured.shape or not np.isfinite(command).all():
-            return self._setpoint
-        if np.abs(self._measured - self._setpoint).max() > self.rest_error_rad:
-            return self._setpoint
-        nearer = np.abs(command - self._measured).max() < np.abs(command - self._setpoint).max()
-        return self._measured if nearer else self._setpoint
 
     def tick(self, now_s: float) -> Array | None:
         """The setpoint to send now, shape (dof,); None when nothing needs sending (the device holds by itself)."""
-        at_rest = self._setpoint is None or (
-            # Judged by the setpoint already sent: the last one of the stop must go out too.
-            self._stop is not None and self._stop.done(now_s - self._period_s - self._stop_began_s)
-        )
+        at_rest = self._setpoint is None or (self._stop is not None and self._stop.done(self._stop_s))
         before = self.gate.state
         state = self.gate.update(now_s, at_rest)
         if state is MotionState.MOVING:
-            if self._pending is not None:
-                self._setpoint, self._pending, self._stop = self._pending, None, None
-                return self._setpoint.copy()
-            return self._decelerate(now_s)
+            return self._send(now_s)
         self._pending = None
         if state is MotionState.STOPPING:
-            return self._decelerate(now_s)
+            return self._send(now_s)
         if before in (MotionState.STOPPING, MotionState.MOVING) and self._setpoint is not None:
             self._stop = None
             self.guard.resync(self._setpoint)
+        if self._forgets:
+            self.forget_held()
         return None
 
-    def _decelerate(self, now_s: float) -> Array | None:
-        if self._setpoint is None:
+    def _send(self, now_s: float) -> Array | None:
+        """One setpoint of one period, if a period has passed since the last one (or nearly so)."""
+        if self._pending is None and self._setpoint is None:
             return None
+        if self._frames.available_s(now_s) < self._period_s - 1e-9:
+            return None
+        self._frames.spend(self._period_s, now_s)
+        if self._pending is not None:
+            setpoint = self._limiter.follow(self._pending, self.guard.velocity_rad_s)
+            self._pending = self._stop = None
+        else:
+            setpoint = self._decelerate()
+        self.begins = self._held is None
+        self._setpoint = self._held = setpoint
+        self.guard.sent(setpoint)
+        return setpoint.copy()
+
+    def _decelerate(self) -> Array:
         if self._stop is None:
-            self._stop = StopProfile(self._setpoint, self.guard.velocity_rad_s, self._limits)
-            self._stop_began_s = now_s - self._period_s
-        self._setpoint = self._stop.position_rad(now_s - self._stop_began_s)
-        self.guard.sent(self._setpoint)
-        return self._setpoint.copy()
+            self._stop = StopProfile(self._limiter.position_rad, self._limiter.velocity_rad_s, self._stop_limits)
+            self._stop_s = 0.0
+        self._stop_s += self._period_s
+        setpoint = self._stop.position_rad(self._stop_s)
+        self._limiter.sent(setpoint)
+        return setpoint

@@ -8,7 +8,13 @@ from vitra_policy.action_space import Hands
 from vitra_policy.errors import VitraError
 
 IDLE = "None."
-_PATTERN = re.compile(r"\s*Left hand:\s*(?P<left>.*?)\s*Right hand:\s*(?P<right>.*?)\s*", re.DOTALL)
+_PATTERN = re.compile(r"\s*Left hand:\s*(?P<left>.*?)\s*Right hand:\s*(?P<right>.*?)\s*", re.DOTALL | re.IGNORECASE)
+_UNCLEAR = re.compile(
+    r"none\b.+|(nothing|idle|nil|null|n/?a|no|not used|unused|stay|wait|hold still|keep still|stay still|do nothing|"
+    r"do(n't| not) move|no action|tbd|todo|\?+)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Words that may mean an idle hand and may not: whoever lets a hand move must not guess."""
 
 
 class InstructionError(VitraError):
@@ -44,14 +50,29 @@ def split_instruction(instruction: str) -> tuple[str | None, str | None]:
             f"Instruction {instruction!r} is not of the form 'Left hand: ... Right hand: ...' "
             f"(an idle hand is '{IDLE}'). Build it with vitra_policy.prompt.format_instruction."
         )
-    left, right = (None if text.rstrip(".") in {"None", ""} else text for text in match.group("left", "right"))
+    left, right = (None if _bare(text) in {"none", ""} else text for text in match.group("left", "right"))
     return left, right
 
 
 def hands_of(instruction: str) -> Hands:
-    """The hands an instruction gives something to do."""
-    left, right = split_instruction(instruction)
-    return Hands(left=left is not None, right=right is not None)
+    """The hands an instruction gives something to do, and which therefore may move.
+
+    Raises:
+        InstructionError: The text is not of the form ``Left hand: ... Right hand: ...``, or it does not say clearly
+            whether a hand is idle.
+    """
+    tasks = dict(zip(("left", "right"), split_instruction(instruction), strict=True))
+    for side, task in tasks.items():
+        if task is not None and (_UNCLEAR.fullmatch(_bare(task)) or not any(c.isalpha() for c in task)):
+            raise InstructionError(
+                f"'{task}' for the {side} hand is neither an action nor '{IDLE}'. Write '{side.title()} hand: {IDLE}' "
+                "for a hand that must not move."
+            )
+    return Hands(left=tasks["left"] is not None, right=tasks["right"] is not None)
+
+
+def _bare(text: str) -> str:
+    return text.strip(" \t\n.,;!-").casefold()
 
 
 def _sentence(text: str | None) -> str:

@@ -156,7 +156,7 @@ class EpisodeMaker:
             arm = np.linspace(0.1, 0.7, 7) + 0.5 * np.sin(np.pi * phase) ** 2
             found.append(("/right_arm/joint_states", t, self.joints(t, arm_joints("right"), arm)))
             command = self.make(
-                "vitra_msgs/msg/ArmCommand", header=self.header(t), sequence=n, epoch=1, position_rad=arm
+                "vitra_msgs/msg/ArmCommand", header=self.header(t), sequence=n, epoch=1, position_rad=arm, source=1
             )
             found.append(("/right_arm/command", t, command))
             if n % 2 == 0:

@@ -89,7 +89,7 @@ def test_a_repeated_or_late_sequence_is_refused(back: int) -> None:
     assert reason(feed.send(START, sequence=6 - back)) is GuardReason.OUT_OF_ORDER
 
 
-@pytest.mark.parametrize("age_s", [0.11, -0.2, np.nan])
+@pytest.mark.parametrize("age_s", [0.11, -0.2, -0.003, np.nan])
 def test_a_stale_command_or_one_from_the_future_is_refused(age_s: float) -> None:
     assert reason(Feed().send(START, age_s=age_s)) is GuardReason.STALE
 
@@ -112,7 +112,7 @@ def test_a_teleporting_command_is_refused_and_so_are_all_that_follow_it_there() 
     feed.send(START)
     far = bad(0, START[0] + 0.5)
     assert reason(feed.send(far)) is GuardReason.STEP
-    assert reason(feed.send(far)) is GuardReason.STEP
+    assert reason(feed.send(far)) is GuardReason.AHEAD
     assert feed.send(START) is None
     np.testing.assert_array_equal(feed.guard.position_rad, START)
 
@@ -174,6 +174,97 @@ def test_bunched_delivery_does_not_look_like_a_jump() -> None:
         arrival_s = 100.0 + (i // 4) * 4 * PERIOD_S  # four at once
         q = START + 0.2 * (1 - np.cos(3 * i * PERIOD_S)) * DIRECTION
         assert feed.send(q, now_s=arrival_s) is None, i
+
+
+def flood(interval_s: float, step_rad: float, *, skip: int = 1, settings: object = ARM_GUARD) -> tuple[float, float]:
+    """How far and how long a source got that sends `step_rad` every `interval_s` and claims `skip` ticks for each."""
+    guard = CommandGuard(settings)  # type: ignore[arg-type]
+    dof = guard.settings.limits.dof
+    start = START if dof == 7 else np.full(dof, 0.1)
+    guard.rearm(1, start)
+    now_s, sequence, first_s = 100.0, 0, 0.0
+    for _ in range(4000):
+        now_s += interval_s
+        sequence += skip
+        q = guard.position_rad
+        speed = float(guard.velocity_rad_s[0]) + 0.8 * 10.0 * guard.settings.period_s
+        q[0] += np.sign(-q[0]) * min(step_rad, speed * guard.settings.period_s * skip)
+        if guard.check(q, sequence=sequence, epoch=1, age_s=0.001, now_s=now_s) is None:
+            first_s = first_s or now_s
+        if abs(q[0]) < 0.1:
+            break
+    return float(np.abs(guard.position_rad - start)[0]), now_s - first_s
+
+
+@pytest.mark.parametrize("interval_s", [0.00025, 0.001, 0.0025])
+@pytest.mark.parametrize("skip", [1, 3, 1000])
+def test_messages_that_come_faster_buy_no_speed_whatever_their_numbers_claim(interval_s: float, skip: int) -> None:
+    travelled_rad, seconds = flood(interval_s, np.deg2rad(0.45), skip=skip)
+    allowed_rad = ARM_LIMITS.velocity_rad_s[0] * 1.05 * (seconds + ARM_GUARD.slack_s + PERIOD_S)
+    assert travelled_rad <= allowed_rad
+
+
+def test_a_flood_of_messages_is_refused_by_name() -> None:
+    feed = Feed()
+    reasons = [reason(feed.send(START, now_s=100.0 + 0.0001 * i)) for i in range(400)]
+    accepted = reasons.count(None)
+    assert GuardReason.RATE in reasons
+    assert accepted <= (0.04 + ARM_GUARD.slack_s) / (PERIOD_S / 2) + 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(0.0, 0.02), st.floats(-0.04, 0.04), st.integers(1, 50)),
+        min_size=1,
+        max_size=80,
+    )
+)
+def test_over_any_span_of_time_the_accepted_path_is_no_longer_than_the_receivers_clock_allows(commands: list) -> None:
+    guard = CommandGuard(ARM_GUARD)
+    guard.rearm(1, START)
+    sequence, now_s = 0, 10.0
+    path = [(now_s, START[0])]
+    for wait_s, change, jump in commands:
+        now_s, sequence = now_s + wait_s, sequence + jump
+        q = guard.position_rad + change * np.eye(7)[0]
+        if guard.check(q, sequence=sequence, epoch=1, age_s=0.0, now_s=now_s) is None:
+            path.append((now_s, q[0]))
+    for i, (begin_s, begin) in enumerate(path[1:], 1):
+        for end_s, end in path[i:]:
+            span_s = end_s - begin_s + ARM_GUARD.slack_s
+            assert abs(end - begin) <= ARM_LIMITS.velocity_rad_s[0] * 1.05 * span_s + 1e-9
+
+
+def test_a_second_source_of_commands_is_refused_within_an_epoch_only() -> None:
+    feed = Feed()
+    feed.send(START, source=5)
+    assert reason(feed.send(START, source=6)) is GuardReason.WRONG_SOURCE
+    feed.guard.rearm(2, START)
+    assert feed.send(START, epoch=2, source=6) is None
+
+
+def test_only_what_a_sound_commander_never_asks_for_counts_as_a_violation() -> None:
+    feed = Feed()
+    feed.send(START)
+    feed.send(START, epoch=7)
+    feed.send(START, age_s=1.0)
+    feed.send(START, sequence=1)
+    assert feed.guard.limit_violations == 0
+    assert reason(feed.send(bad(0, START[0] + 0.5))) is GuardReason.STEP
+    assert reason(feed.send(bad(0, np.nan))) is GuardReason.NOT_FINITE
+    assert feed.guard.limit_violations == 2
+
+
+def test_a_source_that_is_far_ahead_after_a_pause_has_violated_no_limit() -> None:
+    feed = Feed()
+    for _ in range(10):
+        feed.send(START)
+    feed.now_s += 0.06
+    feed.sequence += 12
+    refusal = feed.send(START + np.deg2rad(4.0) * DIRECTION)
+    assert reason(refusal) is GuardReason.AHEAD
+    assert feed.guard.limit_violations == 0
 
 
 def test_a_jump_of_the_sequence_buys_no_time() -> None:

@@ -118,11 +118,63 @@ def test_a_fault_at_rest_latches_at_once(bench: Bench) -> None:
     assert bench.gate.state is MotionState.LATCHED
 
 
-def test_a_late_permit_of_an_old_epoch_is_ignored(bench: Bench) -> None:
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_epoch_that_goes_back_is_a_second_supervisor_and_latches(bench: Bench, allowed: bool) -> None:
     bench.epoch = 3
     bench.run(0.1)
-    assert not bench.gate.on_permit(2, False, bench.now_s)
-    assert bench.run(0.005) is MotionState.MOVING
+    assert not bench.gate.on_permit(2, allowed, bench.now_s)
+    assert bench.run(0.005) is MotionState.LATCHED
+    assert bench.gate.cause is StopCause.SECOND_SUPERVISOR
+    assert "epoch 2 after one of 3" in bench.gate.detail
+
+
+def test_a_second_supervisor_cannot_undo_a_stop_and_is_named(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.allowed = False
+    bench.run(0.05)
+    for _ in range(500):
+        bench.gate.on_permit(9, True, bench.now_s, source=77)
+        assert bench.run(0.01) is not MotionState.MOVING
+    assert bench.gate.epoch == 1
+    assert bench.gate.cause is StopCause.SECOND_SUPERVISOR
+    assert "run only one" in bench.gate.detail
+
+
+def test_a_supervisor_that_takes_the_place_of_a_silent_one_may_arm(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.permit = False
+    bench.run(0.7)
+    assert not bench.gate.on_permit(2, False, bench.now_s, source=77)
+    assert bench.gate.on_permit(3, True, bench.now_s, source=77)
+    assert bench.gate.epoch == 3
+
+
+def test_a_new_epoch_waits_until_there_has_been_one_supervisor_for_a_while(bench: Bench) -> None:
+    bench.gate.on_permit(5, False, bench.now_s, source=77)
+    bench.run(0.3)
+    assert bench.gate.epoch == 0
+    bench.epoch = 2
+    assert bench.run(0.8) is MotionState.MOVING
+
+
+def test_an_epoch_older_than_the_last_never_permits_whoever_says_it(bench: Bench) -> None:
+    bench.epoch = 8
+    bench.run(0.1)
+    bench.permit = False
+    bench.run(1.0)
+    assert not bench.gate.on_permit(4, True, bench.now_s, source=77)
+    assert not bench.gate.accepts_commands(bench.now_s)
+
+
+def test_a_fault_after_another_stop_keeps_both_names(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.feedback, bench.at_rest = False, False
+    bench.run(0.06)
+    bench.gate.on_fault("no connection")
+    assert bench.gate.cause is StopCause.FAULT
+    assert bench.gate.detail.startswith("no connection (first: feedback_missing")
+    bench.gate.on_fault("something else")
+    assert bench.gate.detail.startswith("no connection")
 
 
 def test_a_new_epoch_while_moving_stops_first(bench: Bench) -> None:
@@ -139,3 +191,20 @@ def test_a_denied_permit_of_a_new_epoch_clears_nothing(bench: Bench) -> None:
     bench.gate.on_fault("x")
     bench.allowed, bench.epoch = False, 7
     assert bench.run(0.1) is MotionState.LATCHED
+
+
+@pytest.mark.parametrize("age_s", [0.11, 5.0, -0.01, float("nan")])
+def test_a_permit_that_was_on_its_way_for_too_long_permits_nothing(bench: Bench, age_s: float) -> None:
+    bench.permit = False
+    for _ in range(50):
+        bench.gate.on_permit(1, True, bench.now_s, age_s=age_s)
+        assert bench.run(0.01) is MotionState.HOLDING
+    assert bench.gate.epoch == 0
+
+
+def test_a_late_permit_that_denies_still_stops(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.at_rest = False
+    bench.gate.on_permit(1, False, bench.now_s, age_s=3.0)
+    bench.gate.update(bench.now_s, False)
+    assert bench.gate.state is MotionState.STOPPING

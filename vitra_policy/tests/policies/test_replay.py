@@ -34,7 +34,7 @@ def message(store, stamp_s, state, actions, sequence, left=False, right=True):
     stamp = types["builtin_interfaces/msg/Time"](int(stamp_s), round((stamp_s % 1) * 1e9))
     return types[CHUNK_TYPE](
         types["std_msgs/msg/Header"](stamp, "camera"), sequence, STEP_S, 16, actions.astype(np.float32).ravel(),
-        state, left, right, "policy", "expert", INSTRUCTION, 0, 0.01, [], np.zeros(0, np.float32),
+        state, left, right, "policy", "expert", INSTRUCTION, 0, 0.01, [], np.zeros(0, np.float32), 1,
     )  # fmt: skip
 
 

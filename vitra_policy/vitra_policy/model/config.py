@@ -32,8 +32,8 @@ class VisionConfig:
     norm_eps: float = 1e-6
     kind: Literal["siglip", "efficientnet_lite0"] = "siglip"
     """``efficientnet_lite0``: a small pretrained tower for a CPU; of the sizes above only the image's count then."""
-    image_height: int = 0
-    """Height of the input image, pixels; 0 for a square."""
+    image_height: int | None = None
+    """Height of the input image, pixels; None for a square."""
 
     @property
     def image_shape(self) -> tuple[int, int]:

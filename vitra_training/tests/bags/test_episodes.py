@@ -80,7 +80,12 @@ class BagMaker:
                 "/right_arm/command",
                 t,
                 self.make(
-                    "vitra_msgs/msg/ArmCommand", header=self.header(t), sequence=n, epoch=1, position_rad=arm + 0.1
+                    "vitra_msgs/msg/ArmCommand",
+                    header=self.header(t),
+                    sequence=n,
+                    epoch=1,
+                    position_rad=arm + 0.1,
+                    source=1,
                 ),
             )
             hand = np.full(12, 0.01 * n)
@@ -89,7 +94,12 @@ class BagMaker:
                 "/right_hand/command",
                 t,
                 self.make(
-                    "vitra_msgs/msg/HandCommand", header=self.header(t), sequence=n, epoch=1, position_rad=hand + 0.2
+                    "vitra_msgs/msg/HandCommand",
+                    header=self.header(t),
+                    sequence=n,
+                    epoch=1,
+                    position_rad=hand + 0.2,
+                    source=1,
                 ),
             )
 

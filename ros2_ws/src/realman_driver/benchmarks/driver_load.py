@@ -71,6 +71,7 @@ def stream(node: Any, seconds: float) -> None:
     ticker = Ticker(PERIOD_S)
     for tick in range(round(seconds / PERIOD_S)):
         if tick % 4 == 0:
+            permit.header.stamp = node.get_clock().now().to_msg()
             permits.publish(permit)
         position_rad = start.copy()
         position_rad[6] += 0.15 * (1.0 - math.cos(2.0 * tick * PERIOD_S))

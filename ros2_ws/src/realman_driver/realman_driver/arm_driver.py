@@ -15,6 +15,7 @@ import numpy as np
 
 from realman_driver import codes, frames
 from realman_driver.link import LinkState
+from realman_driver.progress import ProgressWatch
 from realman_driver.units import radians
 from realman_driver.velocity import VelocityEstimator
 from vitra_runtime.timing import Cadence
@@ -28,6 +29,9 @@ _REST_SPEED_RAD_S = 0.01
 _LATE_PERIODS = 1.9
 """A command later than this is replaced by a setpoint of the driver's own, which decelerates."""
 _NEXT_PERIOD = 0.9
+_OUR_STATUS = (0, 5, 9, 10, 11)
+"""The controller's states in which nothing but our setpoints and stops moves the arm: idle, joint pass-through, stop,
+slow stop, pause."""
 
 
 class ArmLink(Protocol):
@@ -36,7 +40,11 @@ class ArmLink(Protocol):
     state: LinkState
     problem: str
 
-    def stream(self, position_rad: Sequence[float]) -> bool:
+    @property
+    def stalled(self) -> str:
+        """Why setpoints do not get through though the connection lives, in words."""
+
+    def stream(self, position_rad: Sequence[float], *, judged_s: float, begins: bool = False) -> bool:
         """Hand over a setpoint."""
 
     def request(self, operation: frames.Operation) -> bool:
@@ -82,10 +90,10 @@ class _Tracking:
     def fault(self, stream: SetpointStream, measured_rad: Sequence[float], now_s: float) -> str:
         """What is wrong, in words, or an empty text."""
         setpoint_rad = stream.setpoint_rad
-        if setpoint_rad is None or stream.state is MotionState.LATCHED:  # it may be led by hand
+        if setpoint_rad is None:
             self.since_s = None
             return ""
-        at_rest = stream.state is MotionState.HOLDING
+        at_rest = stream.state in (MotionState.HOLDING, MotionState.LATCHED)
         limit_rad = self.rest_limit_rad if at_rest else self.moving_limit_rad
         error_rad = float(np.max(np.abs(setpoint_rad - np.array(measured_rad))))
         if error_rad <= limit_rad:
@@ -96,7 +104,7 @@ class _Tracking:
             return ""
         error = f"{np.rad2deg(error_rad):.1f} deg from its setpoint, allowed {np.rad2deg(limit_rad):.1f}"
         if at_rest:
-            return f"something holds the arm: it rests {error}; free it, then re-arm"
+            return f"something holds the arm: it rests {error}; free it, or call clear_errors to begin where it is"
         return f"the arm does not follow: {error}"
 
 
@@ -118,6 +126,7 @@ class ArmDriver:
         self._lock = threading.Lock()
         self._velocity = VelocityEstimator(feedback_period_s)
         self._tracking = _Tracking(tracking_limit_rad, stream.rest_error_rad)
+        self._progress = ProgressWatch()
         self._statistics = _Statistics(Cadence(feedback_period_s), Cadence(period_s), Cadence(period_s))
         self._link_fault, self._arm_fault, self._tracking_fault = "no connection", "", ""
         self._gate_state = MotionState.HOLDING
@@ -127,18 +136,20 @@ class ArmDriver:
 
     # Inputs ---------------------------------------------------------------------------------------------------------
 
-    def on_permit(self, epoch: int, allowed: bool, now_s: float) -> None:
+    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
         """A permit of the safety supervisor; a new epoch ends a latch."""
         with self._lock:
-            self._stream.on_permit(epoch, allowed and not self._closing, now_s)
+            self._stream.on_permit(epoch, allowed and not self._closing, now_s, source, age_s)
 
     def on_command(
-        self, position_rad: Sequence[float], *, sequence: int, epoch: int, age_s: float, now_s: float
+        self, position_rad: Sequence[float], *, sequence: int, epoch: int, age_s: float, now_s: float, source: int = 0
     ) -> Refusal | None:
         """A setpoint; passed on at once if it may be."""
         with self._lock:
             self._statistics.commands.tick(now_s)
-            refusal = self._stream.on_command(position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s)
+            refusal = self._stream.on_command(
+                position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s, source=source
+            )
             if refusal is None:
                 self._accepted_s = now_s
                 self._advance(now_s)
@@ -155,9 +166,16 @@ class ArmDriver:
                 self._statistics.setpoints.tick(sent_s)
             self._speed_rad_s = max(map(abs, velocity_rad_s))
             self._arm_fault = _arm_fault(feedback)
+            if self._arm_fault or feedback.status not in _OUR_STATUS:
+                self._stream.forget_held()  # the controller has stopped it, or somebody else moves it
+            if feedback.status not in _OUR_STATUS and self._stream.state is MotionState.MOVING:
+                self._stream.on_fault(f"somebody else moves the arm (controller status {feedback.status})")
+            stuck = self._progress.measured(np.array(position_rad), feedback.time_s)
+            if stuck and self._stream.state is MotionState.MOVING:
+                self._stream.on_fault(stuck)
             if tracking_fault := self._tracking.fault(self._stream, position_rad, feedback.time_s):
                 self._tracking_fault = tracking_fault
-            elif self._gate_state is MotionState.LATCHED:
+            elif self._gate_state is MotionState.LATCHED and self._tracking.since_s is None:
                 self._tracking_fault = ""
         return ArmState(feedback.stamp_ns, position_rad, velocity_rad_s, [c / 1000.0 for c in feedback.current_ma])
 
@@ -168,9 +186,12 @@ class ArmDriver:
             self._link_fault = "" if up else f"no connection: {self._link.problem}"
             fault = self.fault
             armed = self._stream.gate.epoch > 0  # before the first arming there is nothing to latch
+            if not up:
+                self._stream.forget_held()
+            fault = fault or self._link.stalled
             if fault and armed and self._stream.state not in (MotionState.STOPPING, MotionState.LATCHED):
                 self._stream.on_fault(fault)
-            if not self._command_is_due(now_s):
+            if self._stream.has_pending or not self._command_is_due(now_s):
                 self._advance(now_s)
 
     def close(self, reason: str) -> None:
@@ -185,7 +206,13 @@ class ArmDriver:
             self._closing = False
 
     def clear_errors(self) -> bool:
-        """Ask the controller to forget its errors; whether it could be asked."""
+        """Ask the controller to forget its errors; whether it could be asked.
+
+        An operator's way out for an arm that does not rest where it was told to: the next motion begins where it is.
+        """
+        with self._lock:
+            if self._stream.state in (MotionState.HOLDING, MotionState.LATCHED):
+                self._stream.forget_held()
         return self._link.request(frames.Operation.CLEAR_ERRORS)
 
     # Reports --------------------------------------------------------------------------------------------------------
@@ -232,6 +259,22 @@ class ArmDriver:
         return sum(self._stream.guard.refused.values())
 
     @property
+    def refused_by_kind(self) -> dict[str, int]:
+        """Refused commands by reason."""
+        return {reason.value: count for reason, count in self._stream.guard.refused.items()}
+
+    @property
+    def limit_violations(self) -> int:
+        """Commands that asked for what no sound commander asks for."""
+        return self._stream.guard.limit_violations
+
+    @property
+    def held_rad(self) -> list[float]:
+        """What the controller holds; empty where nobody knows."""
+        held = self._stream.held_rad
+        return [] if held is None else held.tolist()
+
+    @property
     def last_refusal(self) -> str:
         """Why, of the last refused command."""
         return str(self._stream.guard.last_refusal or "")
@@ -257,12 +300,14 @@ class ArmDriver:
     def _advance(self, now_s: float) -> None:
         setpoint_rad = self._stream.tick(now_s)
         if setpoint_rad is not None:
-            self._link.stream(setpoint_rad.tolist())
+            self._link.stream(setpoint_rad.tolist(), judged_s=now_s, begins=self._stream.begins)
+            self._progress.sent(setpoint_rad, now_s)
         state = self._stream.state
         if state is self._gate_state:
             return
         if state is MotionState.MOVING:
             self._statistics.setpoints.clear()
+            self._progress.clear()
         elif state is MotionState.LATCHED:
             faulty = self._stream.gate.cause is StopCause.FAULT
             self._link.request(frames.Operation.STOP if faulty else frames.Operation.SLOW_STOP)

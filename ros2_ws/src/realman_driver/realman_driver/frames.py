@@ -13,7 +13,7 @@ MAX_FRAME_BYTES = 8192
 _MAX_ERRORS = 8
 _MAX_SENT = 4
 
-_SETPOINT = struct.Struct("<cQ7d")
+_SETPOINT = struct.Struct("<cQd?7d")
 _REQUEST = struct.Struct("<cIB")
 _ACK = struct.Struct("<cIi")
 _FEEDBACK = struct.Struct(f"<cqdQib7f7f7HB{_MAX_ERRORS}iB{_MAX_SENT}d")
@@ -119,9 +119,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Setpoint:
-    """Joint positions to stream."""
+    """Joint positions to stream.
+
+    Attributes:
+        number: Counts up by one.
+        judged_s: When the guard passed it [s, monotonic, the same clock in both processes].
+        begins: A motion begins here, where the arm is measured; otherwise it continues the setpoint before.
+        position_rad: 7 joint positions.
+    """
 
     number: int
+    judged_s: float
+    begins: bool
     position_rad: tuple[float, ...]
 
 
@@ -133,9 +142,9 @@ class Request:
     operation: Operation
 
 
-def pack_setpoint(number: int, position_rad: Sequence[float]) -> bytes:
-    """A setpoint for the child."""
-    return _SETPOINT.pack(b"S", number, *position_rad)
+def pack_setpoint(number: int, judged_s: float, begins: bool, position_rad: Sequence[float]) -> bytes:
+    """A setpoint for the child; arguments as in `Setpoint`."""
+    return _SETPOINT.pack(b"S", number, judged_s, begins, *position_rad)
 
 
 def pack_request(request: int, operation: Operation) -> bytes:
@@ -156,8 +165,8 @@ def unpack_config(frame: bytes) -> LinkConfig:
 def unpack_order(frame: bytes) -> Setpoint | Request:
     """A frame that the child received."""
     if frame[:1] == b"S":
-        _, number, *position_rad = _SETPOINT.unpack(frame)
-        return Setpoint(number, tuple(position_rad))
+        _, number, judged_s, begins, *position_rad = _SETPOINT.unpack(frame)
+        return Setpoint(number, judged_s, begins, tuple(position_rad))
     _, request, operation = _REQUEST.unpack(frame)
     return Request(request, Operation(operation))
 

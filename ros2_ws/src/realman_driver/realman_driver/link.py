@@ -33,6 +33,7 @@ class SdkLink:
         retry_s: pause between two attempts.
         connect_deadline_s: for the child to start, connect and configure.
         call_deadline_s: for one setpoint or operation; more means that the SDK hangs.
+        stall_s: setpoints that wait longer in the child are a fault.
         silence_s: without a state push for this long the connection is given up.
         spawn: starts the child with its end of the pipe; replaced by tests.
         clock: monotonic clock [s].
@@ -45,6 +46,7 @@ class SdkLink:
         retry_s: float = 1.0,
         connect_deadline_s: float = 5.0,
         call_deadline_s: float = 0.7,
+        stall_s: float = 0.08,
         silence_s: float = 1.0,
         spawn: Callable[[socket.socket], subprocess.Popen[bytes]] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -55,7 +57,7 @@ class SdkLink:
         self.identity = ""
         self.restarts = 0
         self._retry_s, self._connect_deadline_s = retry_s, connect_deadline_s
-        self._call_deadline_s, self._silence_s = call_deadline_s, silence_s
+        self._call_deadline_s, self._stall_s, self._silence_s = call_deadline_s, stall_s, silence_s
         self._spawn, self._clock = spawn or spawn_child, clock
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: socket.socket | None = None
@@ -72,8 +74,23 @@ class SdkLink:
         """Process id of the child, if one runs."""
         return self._child.pid if self._child else None
 
-    def stream(self, position_rad: Sequence[float]) -> bool:
+    @property
+    def stalled(self) -> str:
+        """Why setpoints do not get through though the connection lives, in words; empty if they do."""
+        if self.state is not LinkState.UP or self._unhandled is None:
+            return ""
+        waiting_s = self._heard_s - self._unhandled[1]
+        if waiting_s <= self._stall_s:
+            return ""
+        return f"the SDK's process has not taken setpoints for {waiting_s * 1e3:.0f} ms"
+
+    def stream(self, position_rad: Sequence[float], *, judged_s: float, begins: bool = False) -> bool:
         """Hand over a setpoint; whether there was a connection to take it.
+
+        Args:
+            position_rad: 7 joint positions.
+            judged_s: When the guard passed it; too old, it goes no further.
+            begins: A motion begins here, where the arm is measured.
 
         Raises:
             SetpointError: the setpoint is not 7 sane numbers.
@@ -85,7 +102,7 @@ class SdkLink:
         self._number += 1
         if self._unhandled is None:
             self._unhandled = (self._number, self._clock())
-        return self._send(pipe, frames.pack_setpoint(self._number, position_rad))
+        return self._send(pipe, frames.pack_setpoint(self._number, judged_s, begins, position_rad))
 
     def request(self, operation: frames.Operation) -> bool:
         """Ask for an operation, to end within the deadline; whether there was a connection to take it."""
@@ -155,11 +172,20 @@ class SdkLink:
             frame = self._pipe.recv(frames.MAX_FRAME_BYTES)
         except (TimeoutError, BlockingIOError):
             return None
+        except ConnectionResetError:  # it ended with our frames unread; what it said last is still there
+            frame = self._last_words(self._pipe)
         except OSError:
             frame = b""
         if not frame:
             return frames.Event(frames.EventKind.LOST, "the SDK process ended unexpectedly")
         return frames.unpack_report(frame)
+
+    @staticmethod
+    def _last_words(pipe: socket.socket) -> bytes:
+        try:
+            return pipe.recv(frames.MAX_FRAME_BYTES, socket.MSG_DONTWAIT)
+        except OSError:
+            return b""
 
     def _on_event(self, event: frames.Event, now_s: float) -> None:
         if event.kind is frames.EventKind.CONNECTED:

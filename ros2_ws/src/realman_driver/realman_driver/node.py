@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -15,12 +14,14 @@ from realman_driver.arm_driver import ArmDriver, ArmState, DriverStatus
 from realman_driver.link import SdkLink
 from realman_driver.parameters import Parameters
 from vitra_description.calibration import calibration_path, load_calibration
+from vitra_description.hardware import Hardware
 from vitra_description.names import arm_joints
 from vitra_msgs.msg import ArmCommand, DriverState, Permit
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import stamp_to_s
 from vitra_safety.guard import PostureCheck
 from vitra_safety.posture_checks import arm_posture_checks
@@ -46,7 +47,7 @@ class RealmanDriverNode(StackNode[Parameters]):
         self._locks: list[DeviceLock] = []
         self._link: SdkLink | None = None
         self._driver: ArmDriver | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
         self._serving = False
         self._open = False
         self._joint_state = JointState(name=list(arm_joints(self.params.side)))
@@ -69,7 +70,9 @@ class RealmanDriverNode(StackNode[Parameters]):
             self._link, stream, tracking_limit_rad=params.tracking_error, feedback_period_s=params.udp_cycle / 1000.0
         )
         self._serving = True
-        self._thread = threading.Thread(target=self._serve, args=(self._link, self._driver), name="arm", daemon=True)
+        self._thread = WatchedThread(
+            self._serve, name="arm", should_run=lambda: self._serving, args=(self._link, self._driver)
+        )
         self._thread.start()
 
     def start(self) -> None:  # noqa: D102
@@ -101,10 +104,13 @@ class RealmanDriverNode(StackNode[Parameters]):
     def _posture_checks(self) -> tuple[PostureCheck, ...]:
         params = self.params
         if not params.calibration:
+            Hardware(arm_variant=params.variant).check_arm(params.side, params.arm_ip, params.variant, "(none)")
             return ()
+        calibration = load_calibration(calibration_path(params.calibration))
+        calibration.hardware.check_arm(params.side, params.arm_ip, params.variant, f"'{params.calibration}'")
         return arm_posture_checks(
             params.side,
-            load_calibration(calibration_path(params.calibration)),
+            calibration,
             box=params.workspace,
             table_height_m=params.table_height if params.table_height >= 0.0 else None,
             min_distance_m=params.min_distance,
@@ -123,11 +129,13 @@ class RealmanDriverNode(StackNode[Parameters]):
                 epoch=message.epoch,
                 age_s=age_s,
                 now_s=time.monotonic(),
+                source=message.source,
             )
 
     def _on_permit(self, message: Permit) -> None:
         if self._driver is not None:
-            self._driver.on_permit(message.epoch, message.motion_allowed, time.monotonic())
+            age_s = time.time() - stamp_to_s(message.header.stamp)
+            self._driver.on_permit(message.epoch, message.motion_allowed, time.monotonic(), message.source, age_s)
 
     def _on_clear_errors(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         driver = self._driver
@@ -139,7 +147,7 @@ class RealmanDriverNode(StackNode[Parameters]):
 
     def _serve(self, link: SdkLink, driver: ArmDriver) -> None:
         next_state_s = next_diagnostics_s = time.monotonic()
-        last_event = ""
+        last_event, said = "", None
         while self._serving:
             report = link.poll(_PERIOD_S)
             now_s = time.monotonic()
@@ -152,8 +160,9 @@ class RealmanDriverNode(StackNode[Parameters]):
             driver.tick(now_s)
             if self._open:
                 self.set_fault(driver.fault and f"{self.params.device}: {driver.fault}")
-            if now_s >= next_state_s:
-                next_state_s = now_s + _STATE_PERIOD_S
+            state = (driver.status, driver.epoch, driver.stop_cause)
+            if now_s >= next_state_s or state != said:  # the executor must hear of a stop at once
+                next_state_s, said = now_s + _STATE_PERIOD_S, state
                 self._publish_state(driver, now_s)
             if now_s >= next_diagnostics_s:
                 next_diagnostics_s = now_s + _DIAGNOSTICS_PERIOD_S
@@ -176,6 +185,9 @@ class RealmanDriverNode(StackNode[Parameters]):
         message.feedback_age_s = driver.feedback_age_s(now_s)
         message.feedback_hz, message.command_hz, message.setpoint_period_error_p99_s = driver.cadence
         message.fault, message.stop_cause = driver.fault, driver.stop_cause
+        message.limit_violations, message.held_rad = driver.limit_violations, driver.held_rad
+        kinds = driver.refused_by_kind
+        message.refusal_kinds, message.refusal_counts = list(kinds), list(kinds.values())
         self._state_publisher.publish(message)
 
     def _publish_diagnostics(self, link: SdkLink, driver: ArmDriver) -> None:
@@ -186,6 +198,7 @@ class RealmanDriverNode(StackNode[Parameters]):
             "last stop": driver.stop_cause,
             "accepted": driver.accepted,
             "refused": driver.refused,
+            "refused, by kind": ", ".join(f"{kind} {count}" for kind, count in driver.refused_by_kind.items()),
             "last refusal": driver.last_refusal,
             "feedback rate [Hz]": f"{feedback_hz:.1f}",
             "command rate [Hz]": f"{command_hz:.1f}",

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from realman_driver.frames import LinkConfig
-from vitra_description.description import ArmVariant
+from vitra_description.names import ArmVariant
 from vitra_policy.errors import VitraError
 from vitra_runtime.domain import domain_id
 from vitra_runtime.parameters import param

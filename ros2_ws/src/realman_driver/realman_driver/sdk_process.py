@@ -16,18 +16,30 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from realman_driver import codes, frames
-from realman_driver.units import DOF, SetpointError, setpoint_deg
+from realman_driver.plausible import PositionCheck
+from realman_driver.send_queue import SendQueue
+from realman_driver.units import DOF, SetpointError, radians, setpoint_deg
+from realman_driver.wire_check import LeapError, WireCheck
 
 _PROBE_PERIOD_S = 0.5
 _LAST_STOP_S = 0.3
 _KNOWN_GENERATIONS = (3, 4)
+_MAX_WAITING_BYTES = 2048
+"""Of setpoints that the controller has not acknowledged: 15 of them, 75 ms."""
 
 
 class ConnectionFailedError(Exception):
     """The arm could not be connected or configured."""
+
+
+class SendQueueError(Exception):
+    """What was sent is not taken any more."""
 
 
 class VendorArm:
@@ -46,6 +58,8 @@ class VendorArm:
         self._arm_ip = config.arm_ip.encode()
         self._handled, self._return_code = 0, 0
         self._sent_s: deque[float] = deque(maxlen=8)
+        self._wire, self._queue = WireCheck(), SendQueue("", 0)
+        self._positions = PositionCheck()
         self._callback = sdk.rm_realtime_arm_state_callback_ptr(self._on_state)  # the SDK keeps no reference
 
     def connect(self) -> str:
@@ -100,6 +114,11 @@ class VendorArm:
         self._require("rm_set_arm_max_line_speed", arm.rm_set_arm_max_line_speed(config.line_speed_m_s))
         singularity = arm.rm_set_avoid_singularity_mode(int(config.avoid_singularity))
         self._require("rm_set_avoid_singularity_mode", singularity, optional=True)
+        code, position_deg = arm.rm_get_joint_degree()
+        self._require("rm_get_joint_degree", code)
+        if problem := self._positions.start(position_deg[:DOF], time.monotonic()):
+            raise ConnectionFailedError(problem)
+        self._queue = SendQueue(config.arm_ip, config.tcp_port)
         arm.rm_realtime_arm_state_call_back(self._callback)
         self._require("rm_set_realtime_push", arm.rm_set_realtime_push(push))
 
@@ -109,10 +128,23 @@ class VendorArm:
             raise ConnectionFailedError(codes.describe_return(call, code))
 
     def stream(self, setpoint: frames.Setpoint) -> int:
-        """Pass one setpoint through; the SDK's return value."""
-        position_deg = setpoint_deg(setpoint.position_rad)
-        self._return_code = self._arm.rm_movej_canfd(position_deg, self._config.follow, 0, 0, 0)
+        """Pass one setpoint through, if it is still fit to be sent; the SDK's return value.
+
+        Raises:
+            LeapError: it would leap.
+            SendQueueError: the controller does not take what was sent before.
+        """
+        waiting = self._queue.waiting_bytes()
+        if waiting > _MAX_WAITING_BYTES:
+            raise SendQueueError(f"the controller does not take setpoints: {waiting} bytes wait to be acknowledged")
+        measured_deg = self._positions.last_deg
+        measured_rad = None if measured_deg is None else np.array(radians(measured_deg))
+        position_rad = self._wire.pass_on(setpoint, measured_rad, time.monotonic())
         self._handled = setpoint.number
+        if position_rad is None:
+            return int(self._return_code)
+        position_deg = setpoint_deg(position_rad.tolist())
+        self._return_code = self._arm.rm_movej_canfd(position_deg, self._config.follow, 0, 0, 0)
         self._sent_s.append(time.monotonic())
         return int(self._return_code)
 
@@ -135,6 +167,8 @@ class VendorArm:
         if state.arm_ip != self._arm_ip or state.errCode != 0:
             return  # the SDK delivers pushes of every arm that reaches the port
         joints = state.joint_status
+        if not self._positions.accepts(tuple(joints.joint_position), time_s):
+            return  # no feedback is better than wrong feedback: it goes stale and stops the arm
         enabled = sum(1 << n for n, flag in enumerate(joints.joint_en_flag) if flag)
         errors = [code for code in state.err.err[: state.err.err_len] if code]
         sent_s = []
@@ -189,14 +223,15 @@ def serve(arm: VendorArm, pipe: socket.socket, orphaned: threading.Event) -> str
                 return None
             order = frames.unpack_order(frame)
             if isinstance(order, frames.Setpoint):
-                setpoint = order
+                begun = setpoint is not None and setpoint.begins  # the beginning of a motion outlives its setpoint
+                setpoint = replace(order, begins=order.begins or begun)
             else:
                 setpoint = None  # what was queued before a stop is void
                 _send(pipe, frames.pack_ack(order.request, arm.carry_out(order.operation)))
         if setpoint is not None and not orphaned.is_set():
             try:
                 code = arm.stream(setpoint)
-            except SetpointError as error:
+            except (SetpointError, LeapError, SendQueueError) as error:
                 return str(error)
             if code == -1:
                 return codes.describe_return("rm_movej_canfd", code)

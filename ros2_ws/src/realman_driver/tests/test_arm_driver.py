@@ -23,11 +23,13 @@ HOME = home("right")
 class RememberingLink:
     def __init__(self) -> None:
         self.state = LinkState.UP
-        self.problem = ""
+        self.problem = self.stalled = ""
         self.streamed: list[np.ndarray] = []
         self.requests: list[Operation] = []
+        self.begins = 0
 
-    def stream(self, position_rad: Sequence[float]) -> bool:
+    def stream(self, position_rad: Sequence[float], *, judged_s: float, begins: bool = False) -> bool:
+        self.begins += begins
         self.streamed.append(np.array(position_rad))
         return True
 
@@ -49,13 +51,15 @@ class Bench:
         self.goal_rad = HOME.copy()
         self.epoch, self.sequence = 1, 0
         self.errors: tuple[int, ...] = ()
-        self.enabled = 127
+        self.enabled, self.status = 127, 5
         self.feeding = self.permitting = self.commanding = self.follows = True
 
     def feedback(self) -> frames.Feedback:
         position_deg = tuple(np.rad2deg(self.measured_rad).tolist())
         zeros = (0,) * 7
-        return frames.Feedback(0, self.now_s, 0, 0, 0, position_deg, zeros, zeros, self.enabled, self.errors, ())
+        return frames.Feedback(
+            0, self.now_s, 0, 0, self.status, position_deg, zeros, zeros, self.enabled, self.errors, ()
+        )
 
     def command(self, position_rad: Sequence[float] | np.ndarray, age_s: float = 0.001, epoch: int | None = None):
         self.sequence += 1
@@ -227,11 +231,86 @@ def test_a_disabled_joint_is_a_fault(bench: Bench) -> None:
     assert bench.driver.fault == "joints 4 are not enabled"
 
 
-def test_an_arm_that_does_not_follow_is_stopped(moving: Bench) -> None:
+def test_an_arm_that_does_not_follow_is_stopped(bench: Bench) -> None:
+    bench.speed_up(0.05)
+    bench.follows = False
+    bench.run(4.5, 0.05)
+    assert bench.driver.status is not DriverStatus.MOVING
+    assert "does not follow" in bench.driver.stop_cause
+
+
+def test_an_arm_that_does_not_get_on_is_a_fault_within_100_ms(moving: Bench) -> None:
+    moving.run(0.2, 0.5)
     moving.follows = False
-    moving.run(1.0, 0.5)
-    assert moving.driver.status is not DriverStatus.MOVING
-    assert "does not follow" in moving.driver.stop_cause
+    moving.run(0.1, 0.5)
+    assert "does not get on: joint 1 came 0.0 of" in moving.driver.stop_cause
+    count = len(moving.link.streamed)
+    moving.run(0.2, 0.5)
+    assert np.abs(moving.link.streamed[-1] - moving.measured_rad).max() < np.deg2rad(5.0)
+    assert len(moving.link.streamed) - count < 30
+    assert moving.link.requests == [Operation.STOP]
+
+
+def test_an_arm_that_lags_by_less_than_40_ms_gets_on(bench: Bench) -> None:
+    bench.follows = False
+    bench.run(0.05)
+    for i in range(200):
+        bench.run(PERIOD_S, 0.5 * min(1.0, 8 * PERIOD_S * i))
+        bench.measured_rad = bench.link.streamed[max(0, len(bench.link.streamed) - 8)]
+    assert bench.driver.status is DriverStatus.MOVING
+
+
+def test_a_child_that_does_not_take_setpoints_is_a_fault_while_its_connection_lives(moving: Bench) -> None:
+    moving.link.stalled = "the SDK's process has not taken setpoints for 90 ms"
+    moving.run(0.3, 0.5)
+    assert moving.driver.status is DriverStatus.LATCHED
+    assert "has not taken setpoints" in moving.driver.stop_cause
+
+
+def test_only_a_motion_that_begins_where_the_arm_is_measured_says_so(moving: Bench) -> None:
+    assert moving.link.begins == 1
+    moving.commanding = False
+    moving.run(0.15)
+    moving.commanding, moving.goal_rad = True, moving.link.streamed[-1]
+    moving.run(0.1)
+    assert moving.driver.status is DriverStatus.MOVING
+    assert moving.link.begins == 1
+
+
+def test_the_driver_says_what_its_controller_holds(bench: Bench) -> None:
+    assert bench.driver.held_rad == []
+    bench.speed_up()
+    np.testing.assert_array_equal(bench.driver.held_rad, bench.link.streamed[-1])
+    bench.errors = (0x100D,)  # the controller stops by itself, nobody knows where
+    bench.commanding = False
+    bench.run(0.6)
+    assert bench.driver.held_rad == []
+
+
+def test_refusals_are_told_apart_by_kind(moving: Bench) -> None:
+    before = moving.driver.refused_by_kind
+    moving.now_s += PERIOD_S
+    moving.command(moving.goal_rad, epoch=9)
+    moving.command(moving.goal_rad + 0.5)
+    assert moving.driver.refused_by_kind == before | {"wrong_epoch": 1, "step": 1}
+    assert moving.driver.limit_violations == 1
+
+
+def test_somebody_else_who_moves_the_arm_is_named(moving: Bench) -> None:
+    moving.status = 2
+    moving.run(0.3, 0.5)
+    assert "somebody else moves the arm" in moving.driver.stop_cause
+
+
+def test_a_command_that_comes_too_early_waits_for_the_tick_and_is_not_lost(moving: Bench) -> None:
+    for _ in range(3):
+        moving.goal_rad = moving.goal_rad + np.eye(7)[0] * 0.5 * PERIOD_S
+        assert moving.command(moving.goal_rad) is None
+    assert moving.link.streamed[-1] != pytest.approx(moving.goal_rad)
+    moving.commanding = False
+    for _ in range(4):
+        moving.run(PERIOD_S)
+    assert moving.link.streamed[-1][0] >= moving.goal_rad[0]
 
 
 def test_an_arm_that_something_holds_away_from_its_setpoint_at_rest_latches_and_nothing_leaps(moving: Bench) -> None:
@@ -246,20 +325,29 @@ def test_an_arm_that_something_holds_away_from_its_setpoint_at_rest_latches_and_
     assert refusal is not None
     assert refusal.reason is GuardReason.FIRST_COMMAND
     moving.run(0.35)
-    assert moving.driver.status is DriverStatus.LATCHED
+    assert moving.driver.status is DriverStatus.FAULT
     assert "something holds the arm: it rests 8.0 deg from its setpoint, allowed 3.0" in moving.driver.stop_cause
     assert len(moving.link.streamed) == count
 
 
-def test_a_latched_arm_may_be_led_by_hand_and_begins_where_it_is(moving: Bench) -> None:
+@pytest.mark.parametrize("way", ["drag mode", "clear_errors"])
+def test_an_arm_led_by_hand_begins_where_it_is_and_only_then(moving: Bench, way: str) -> None:
     moving.commanding = False
     moving.run(1.0)
     moving.follows = False
     moving.measured_rad = moving.measured_rad + np.eye(7)[4] * np.deg2rad(8.0)
     moving.run(0.5)
-    assert moving.driver.fault == ""
+    assert "rests 8.0 deg from its setpoint" in moving.driver.fault
     moving.epoch, moving.sequence, moving.goal_rad, moving.commanding = 2, 0, moving.measured_rad, True
-    moving.run(PERIOD_S)
+    moving.run(0.2)
+    assert moving.driver.status is DriverStatus.FAULT
+    if way == "drag mode":
+        moving.status = 12
+        moving.run(PERIOD_S)
+        moving.status = 0
+    else:
+        moving.driver.clear_errors()
+    moving.run(2 * PERIOD_S)
     assert moving.driver.status is DriverStatus.MOVING
     np.testing.assert_array_equal(moving.link.streamed[-1], moving.measured_rad)
 

@@ -40,7 +40,9 @@ def test_more_errors_and_times_than_fit_keep_the_first_errors_and_the_newest_tim
 
 def test_orders_survive_the_pipe() -> None:
     position = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-    assert frames.unpack_order(frames.pack_setpoint(7, position)) == frames.Setpoint(7, position)
+    assert frames.unpack_order(frames.pack_setpoint(7, 12.5, True, position)) == frames.Setpoint(
+        7, 12.5, True, position
+    )
     stop = frames.unpack_order(frames.pack_request(3, frames.Operation.STOP))
     assert stop == frames.Request(3, frames.Operation.STOP)
 

@@ -101,23 +101,26 @@ def test_the_child_gets_its_configuration_first(connected: Bench) -> None:
 
 
 def test_nothing_is_streamed_before_the_connection(bench: Bench) -> None:
-    assert not bench.link.stream(HOME)
+    assert not bench.link.stream(HOME, judged_s=bench.now_s)
     bench.link.poll(0.0)
-    assert not bench.link.stream(HOME)
+    assert not bench.link.stream(HOME, judged_s=bench.now_s)
     assert not bench.link.request(Operation.STOP)
     assert bench.child.hear() == []
 
 
 def test_setpoints_are_numbered_and_passed_on(connected: Bench) -> None:
-    assert connected.link.stream(HOME)
-    assert connected.link.stream([0.2] * 7)
-    assert connected.child.hear() == [frames.Setpoint(1, (0.1,) * 7), frames.Setpoint(2, (0.2,) * 7)]
+    assert connected.link.stream(HOME, judged_s=connected.now_s)
+    assert connected.link.stream([0.2] * 7, judged_s=connected.now_s)
+    assert connected.child.hear() == [
+        frames.Setpoint(1, 100.0, False, (0.1,) * 7),
+        frames.Setpoint(2, 100.0, False, (0.2,) * 7),
+    ]
 
 
 @pytest.mark.parametrize("bad", [[math.nan] * 7, [0.0] * 6, [9.0] * 7])
 def test_bad_numbers_do_not_even_reach_the_child(connected: Bench, bad: list[float]) -> None:
     with pytest.raises(SetpointError):
-        connected.link.stream(bad)
+        connected.link.stream(bad, judged_s=connected.now_s)
     assert connected.child.hear() == []
 
 
@@ -163,7 +166,7 @@ def test_a_stop_that_the_sdk_could_not_send_ends_the_connection(connected: Bench
 
 
 def test_a_setpoint_that_is_not_taken_gets_the_child_killed(connected: Bench) -> None:
-    connected.link.stream(HOME)
+    connected.link.stream(HOME, judged_s=connected.now_s)
     connected.pass_time(0.9)
     assert connected.children[0].killed
     assert "did not take a setpoint" in connected.link.problem
@@ -171,7 +174,7 @@ def test_a_setpoint_that_is_not_taken_gets_the_child_killed(connected: Bench) ->
 
 def test_setpoints_that_are_taken_keep_the_connection(connected: Bench) -> None:
     for number in range(1, 60):
-        connected.link.stream(HOME)
+        connected.link.stream(HOME, judged_s=connected.now_s)
         connected.now_s += 0.05
         connected.child.push(connected.now_s, handled=number - 1)
         connected.link.poll(0.0)
@@ -193,10 +196,10 @@ def test_a_child_that_dies_is_replaced(connected: Bench) -> None:
 
 
 def test_numbering_starts_anew_with_each_child(connected: Bench) -> None:
-    connected.link.stream(HOME)
+    connected.link.stream(HOME, judged_s=connected.now_s)
     connected.child.kill()
     connected.link.poll(0.0)
     connected.pass_time(1.1, pushing=False)
     connected.connect()
-    connected.link.stream(HOME)
+    connected.link.stream(HOME, judged_s=connected.now_s)
     assert [order.number for order in connected.child.hear()] == [1]

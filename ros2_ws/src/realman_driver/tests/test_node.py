@@ -85,7 +85,9 @@ class Graph:
         while self._running:
             tick += 1
             if self.permitting and tick % PERMIT_TICKS == 0:
-                self._permits.publish(Permit(epoch=self.epoch, motion_allowed=True))
+                permit = Permit(epoch=self.epoch, motion_allowed=True)
+                permit.header.stamp = self.node.get_clock().now().to_msg()
+                self._permits.publish(permit)
             if self.commanding:
                 self.goal_rad = self.goal_rad + np.eye(7)[6] * self.speed_rad_s * PERIOD_S
                 self.command(self.goal_rad)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ import pytest
 from realman_driver import frames
 from realman_driver.frames import LinkConfig, Operation
 from realman_driver.link import LinkState, SdkLink
+from realman_driver.send_queue import SendQueue
 from vitra_description.postures import home
 from vitra_sim.doubles.realman import RealmanDouble
 from vitra_sim.doubles.realman_kinematic import KinematicArm
@@ -77,8 +80,9 @@ def test_the_arm_is_configured_and_reports_its_identity(feeding: Reader, double:
 
 def test_setpoints_arrive_exact_to_the_millidegree(feeding: Reader, double: RealmanDouble, wait_for: Wait) -> None:
     start_rad = double.controller.port.target()
-    goal_mdeg = np.round(np.rad2deg(start_rad) * 1000) + np.array([1, -1, 3, 7, -7, 300, -1300])
-    assert feeding.link.stream(np.deg2rad(goal_mdeg / 1000).tolist())
+    goal_mdeg = np.round(np.rad2deg(start_rad) * 1000) + np.array([1, -1, 3, 7, -7, 12, -13])
+    goal_rad = np.deg2rad(goal_mdeg / 1000).tolist()
+    assert feeding.link.stream(goal_rad, judged_s=time.monotonic(), begins=True)
     assert wait_for(feeding.until(lambda: feeding.feedback[-1].handled == 1))
     assert wait_for(lambda: double.controller.port.targets == 1)
     assert np.rad2deg(double.controller.port.target()) * 1000 == pytest.approx(goal_mdeg, abs=1e-6)
@@ -118,7 +122,7 @@ def test_a_dropped_tcp_link_is_noticed_while_streaming_and_comes_back(
     double.drop_tcp()
 
     def streaming_ended() -> bool:
-        feeding.link.stream(position_rad)
+        feeding.link.stream(position_rad, judged_s=time.monotonic(), begins=True)
         return feeding.link.state is LinkState.DOWN
 
     assert wait_for(feeding.until(streaming_ended))
@@ -214,7 +218,7 @@ def test_the_child_stops_the_arm_and_ends_when_the_driver_is_killed(
     link_config: LinkConfig, double: RealmanDouble, wait_for: Wait
 ) -> None:
     script = f"""
-        import math
+        import math, time
         from realman_driver import frames
         from realman_driver.link import SdkLink
         config = frames.LinkConfig({link_config.arm_ip!r}, {link_config.tcp_port}, udp_port={link_config.udp_port})
@@ -224,8 +228,9 @@ def test_the_child_stops_the_arm_and_ends_when_the_driver_is_killed(
         while True:
             if isinstance(link.poll(0.005), frames.Feedback):
                 number += 1
-                link.stream([start[0] + 0.001 * number, *start[1:]])
-                if not told:
+                moved = [start[0] + 0.001 * number, *start[1:]]
+                sent = link.stream(moved, judged_s=time.monotonic(), begins=not told)
+                if sent and not told:
                     told = True
                     print(link.pid, flush=True)
     """
@@ -242,6 +247,97 @@ def test_the_child_stops_the_arm_and_ends_when_the_driver_is_killed(
     double.call(lambda: None)
     assert double.controller.counts["movej_canfd"] == streamed
     assert math.isfinite(double.controller.port.target()[0])
+
+
+class Motion:
+    """Streams a steady motion of joint 1 at 200 Hz, as a driver does, and remembers what reached the arm."""
+
+    def __init__(self, reader: Reader, double: RealmanDouble, speed_rad_s: float) -> None:
+        self._link, self._poll, self._speed_rad_s = reader.link, reader.poll, speed_rad_s
+        self._rad, self._speed, self._begins = double.controller.port.target(), 0.0, True
+        self._next_s = time.monotonic()
+        self.arrived = [self._rad.copy()]
+        take = double.controller.port.set_target
+
+        def remember(position_rad: np.ndarray) -> None:
+            self.arrived.append(np.array(position_rad))
+            take(position_rad)
+
+        double.controller.port.set_target = remember
+
+    def run(self, seconds: float) -> None:
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            self._poll()
+            while self._link.state is LinkState.UP and time.monotonic() >= self._next_s:
+                self._next_s += 0.005
+                self._speed = min(self._speed + 8.0 * 0.005, self._speed_rad_s)
+                self._rad[0] += self._speed * 0.005
+                self._link.stream(self._rad.tolist(), judged_s=time.monotonic(), begins=self._begins)
+                self._begins = False
+
+    @property
+    def largest_step_deg(self) -> float:
+        return float(np.abs(np.diff(np.rad2deg(np.array(self.arrived)), axis=0)).max())
+
+
+def test_a_child_that_stood_still_makes_nothing_leap(feeding: Reader, double: RealmanDouble) -> None:
+    motion = Motion(feeding, double, speed_rad_s=1.0)
+    motion.run(0.3)
+    os.kill(feeding.link.pid or 0, signal.SIGSTOP)
+    motion.run(0.2)
+    os.kill(feeding.link.pid or 0, signal.SIGCONT)
+    motion.run(0.1)
+    assert any("would leap" in event.detail for event in feeding.events)
+    assert motion.largest_step_deg <= 0.5
+
+
+def test_a_child_that_stood_still_for_a_moment_catches_up_within_limits(feeding: Reader, double: RealmanDouble) -> None:
+    motion = Motion(feeding, double, speed_rad_s=0.5)
+    motion.run(0.3)
+    os.kill(feeding.link.pid or 0, signal.SIGSTOP)
+    motion.run(0.04)
+    os.kill(feeding.link.pid or 0, signal.SIGCONT)
+    motion.run(0.3)
+    assert motion.largest_step_deg <= 0.5
+
+
+@pytest.mark.parametrize("joints", [[], [0] * 7, [90_000] * 6, [2**31 - 1] * 7])
+def test_a_push_with_impossible_positions_is_no_feedback(
+    feeding: Reader, double: RealmanDouble, wait_for: Wait, joints: list[int]
+) -> None:
+    double.call(lambda: setattr(double.faults, "udp_silent", True))
+    while feeding.link.poll(0.05) is not None:
+        pass  # what was on its way
+    count = len(feeding.feedback)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as same_address:
+        same_address.bind((double.ip, 0))
+        status = {"joint_position": joints, "joint_current": [0] * 7, "joint_en_flag": [True] * 7}
+        status |= {"joint_err_code": [0] * 7}
+        state = {"state": "realtime_arm_joint_state", "err": [0], "joint_status": status}
+        same_address.sendto(json.dumps(state).encode(), ("127.0.0.1", feeding.link.config.udp_port))
+    feeding.link.request(Operation.CLEAR_ERRORS)  # answered after the datagram was read
+    assert wait_for(feeding.until(lambda: not feeding.link._pending))
+    assert len(feeding.feedback) == count
+    double.faults.udp_silent = False
+    assert wait_for(feeding.until(lambda: len(feeding.feedback) > count + 5))
+    assert feeding.feedback[-1].position_deg == pytest.approx(np.rad2deg(home("left")), abs=1e-3)
+
+
+def test_the_queue_of_a_connection_is_found_and_grows_while_its_peer_does_not_read() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert SendQueue("127.0.0.1", port).waiting_bytes() == 0
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            peer, _ = listener.accept()
+            with peer:
+                queue = SendQueue("127.0.0.1", port)
+                client.setblocking(False)
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                with contextlib.suppress(BlockingIOError):
+                    while client.send(b"x" * 4096):
+                        pass
+                assert queue.waiting_bytes() > 2048
 
 
 def is_running(pid: int) -> bool:

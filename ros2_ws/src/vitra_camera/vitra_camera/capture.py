@@ -11,7 +11,9 @@ from typing import Protocol
 
 from vitra_camera.errors import EndOfRecordingError
 from vitra_camera.pipeline import CameraFrame, CameraInfo
+from vitra_camera.still_picture import StillPicture
 from vitra_policy.errors import VitraError
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Cadence
 
 
@@ -35,6 +37,7 @@ class CaptureStatus:
         dropped: Colour frames whose numbers never came.
         reconnects: Times the camera came back after a loss.
         rate_hz: Colour rate over the last seconds.
+        frozen: The problem is a picture that stands still.
     """
 
     state: CaptureState = CaptureState.CONNECTING
@@ -43,6 +46,7 @@ class CaptureStatus:
     dropped: int = 0
     reconnects: int = 0
     rate_hz: float = 0.0
+    frozen: bool = False
 
 
 class Camera(Protocol):
@@ -87,6 +91,7 @@ class CaptureLoop:
         retry_period_s: Wait between attempts to open.
         rate_hz: Nominal colour rate.
         repeat: Start a recording again at its end.
+        still_limit_s: The same picture for longer than this is a problem; 0: never.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class CaptureLoop:
         retry_period_s: float = 1.0,
         rate_hz: float = 30.0,
         repeat: bool = False,
+        still_limit_s: float = 0.0,
     ) -> None:
         self._camera, self._on_open, self._on_frame = camera, on_open, on_frame
         self._retry_period_s, self._repeat = retry_period_s, repeat
@@ -105,7 +111,8 @@ class CaptureLoop:
         self._cadence = Cadence(1.0 / max(rate_hz, 1.0), window=int(2 * max(rate_hz, 1.0)))
         self._stop = threading.Event()
         self._status = CaptureStatus()
-        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._still = StillPicture(still_limit_s)
+        self._thread = WatchedThread(self._run, name="capture", should_run=self._should_run)
 
     @property
     def status(self) -> CaptureStatus:
@@ -124,6 +131,9 @@ class CaptureLoop:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
+    def _should_run(self) -> bool:
+        return not self._stop.is_set() and self._status.state != CaptureState.ENDED
+
     def _run(self) -> None:
         was_lost = False
         while not self._stop.is_set():
@@ -131,6 +141,7 @@ class CaptureLoop:
                 self._on_open(self._camera.open())
                 self._counter.restart()
                 self._cadence.clear()
+                self._still.restart()
                 while not self._stop.is_set():
                     self._deliver(self._camera.read())
                     if self._status.state != CaptureState.STREAMING:
@@ -141,16 +152,27 @@ class CaptureLoop:
                 if not self._repeat:
                     self._status = replace(self._status, state=CaptureState.ENDED, problem=str(error))
                     break
-            except VitraError as error:
+            except Exception as error:  # the SDK is foreign code: whatever it raises, the camera is opened again
                 was_lost = was_lost or self._status.state == CaptureState.STREAMING
                 state = CaptureState.LOST if was_lost else CaptureState.CONNECTING
-                self._status = replace(self._status, state=state, problem=str(error))
-                self._camera.close()
+                problem = str(error) if isinstance(error, VitraError) else f"{type(error).__name__}: {error}"
+                self._status = replace(self._status, state=state, problem=problem, frozen=False)
+                self._close()
                 self._stop.wait(self._retry_period_s)
-        self._camera.close()
+        self._close()
+
+    def _close(self) -> None:
+        try:
+            self._camera.close()
+        except Exception as error:
+            self._status = replace(self._status, problem=f"closing failed: {type(error).__name__}: {error}")
 
     def _deliver(self, frame: CameraFrame) -> None:
         if frame.color is not None:
             self._counter.count(frame.number)
-            self._cadence.tick(time.monotonic())
+            now_s = time.monotonic()
+            self._cadence.tick(now_s)
+            problem = self._still.problem(frame.color, now_s)
+            if problem or self._status.frozen:
+                self._status = replace(self._status, problem=problem, frozen=bool(problem))
         self._on_frame(frame)

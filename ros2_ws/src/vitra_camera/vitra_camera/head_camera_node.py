@@ -37,6 +37,9 @@ class Parameters:
     align_depth: bool = param(True, "Reproject depth into the colour image (align_depth.enable)")
     reconnect_timeout_s: float = param(1.0, "Wait between attempts to open the camera", unit="s", bounds=(0.05, 60.0))
     frame_timeout_s: float = param(1.0, "A camera silent for this long is lost", unit="s", bounds=(0.1, 30.0))
+    frozen_after_s: float = param(
+        0.6, "The same picture for so long is a fault; 0: never (for test pictures)", unit="s", bounds=(0.0, 10.0)
+    )
     playback_file: str = param("", "Play this librealsense recording instead of a camera (rosbag_filename)")
     playback_repeat: bool = param(False, "Start the recording again at its end")
     playback_real_time: bool = param(True, "Play the recording at its own pace")
@@ -92,6 +95,7 @@ class HeadCamera(StackNode[Parameters]):
             retry_period_s=self.params.reconnect_timeout_s,
             rate_hz=self._camera.settings.color.rate_hz or 30.0,
             repeat=self.params.playback_repeat,
+            still_limit_s=self.params.frozen_after_s,
         )
         self._loop.start()
 
@@ -145,7 +149,8 @@ class HeadCamera(StackNode[Parameters]):
 
     def _report_state(self) -> None:
         if self._loop is not None:
-            self.set_fault(self._loop.status.problem)
+            status = self._loop.status
+            self.set_fault(status.problem, cause="picture_frozen" if status.frozen else "")
 
     def _report_diagnostics(self) -> None:
         status, device = self.status, self._device

@@ -73,7 +73,8 @@ class FakeRobot:
         self.setpoints: list[Setpoints | None] = []
 
     def feedback(self, side: Side) -> Feedback | None:
-        return Feedback(self.arms[side].position, self.hands[side].position, self.feedback_age_s)
+        arm, hand = self.arms[side], self.hands[side]
+        return Feedback(arm.position, hand.position, self.feedback_age_s, arm.stream.held_rad, hand.stream.held_rad)
 
     def allow(self, epoch: int = 1, allowed: bool = True) -> None:
         self.permit = PermitSample(epoch, allowed, self.now_s)

@@ -105,8 +105,9 @@ class FakeDrivers(Node):
 
     def _publish_states(self) -> None:
         for device, publisher in self._states.items():
+            epoch = self.permits[-1].epoch if self.permits and self.permits[-1].motion_allowed else 0
             publisher.publish(
-                DriverState(device=device, state=self.driver_state, fault=self.fault, feedback_age_s=0.005)
+                DriverState(device=device, state=self.driver_state, epoch=epoch, fault=self.fault, feedback_age_s=0.005)
             )
         if self.beating:
             self._beats.publish(Heartbeat(node="/policy", state=Heartbeat.ACTIVE))

@@ -123,12 +123,29 @@ def test_a_new_epoch_drops_chunks_and_starts_from_measured_joints() -> None:
     made.run(0.5)
     made.arms[Side.RIGHT].position = home("right") + 0.2
     made.arms[Side.RIGHT].stream.on_feedback(home("right") + 0.2, made.now_s)
+    made.arms[Side.RIGHT].stream.forget_held()  # somebody has led it there
     made.allow(epoch=2)
     made.run(0.3)
     assert made.setpoints[-1].epoch == 2
     np.testing.assert_allclose(made.setpoints[-1].arms[Side.RIGHT], home("right") + 0.2, atol=1e-6)
     assert made.generator.newest_sample().sequence == 0
     assert made.generator.offer(made.chunk(stamp_s=seen + 0.01), made.now_s) == {Side.RIGHT: Verdict.STALE}
+    assert made.refused == {}
+
+
+def test_a_new_epoch_continues_what_a_sagging_arm_holds() -> None:
+    made = robot()
+    made.run(0.2)
+    held = made.arms[Side.RIGHT].stream.held_rad
+    sagging = held + np.deg2rad(0.8) * np.eye(7)[1]
+    for epoch in range(2, 8):
+        made.allow(epoch=epoch - 1, allowed=False)
+        made.run(0.3)
+        made.arms[Side.RIGHT].position = sagging
+        made.allow(epoch=epoch)
+        made.run(0.3)
+        assert made.setpoints[-1].epoch == epoch
+        np.testing.assert_allclose(made.setpoints[-1].arms[Side.RIGHT], held, atol=1e-6)
     assert made.refused == {}
 
 
@@ -232,6 +249,12 @@ def test_a_chunk_for_an_arm_that_is_not_driven_is_ignored() -> None:
     made = robot()
     steps = made.chunk()[Side.RIGHT]
     assert made.generator.offer({Side.LEFT: steps}, made.now_s) == {}
+
+
+def test_a_bad_chunk_is_refused_also_while_nothing_is_followed() -> None:
+    made = FakeRobot()
+    with pytest.raises(StepsError, match="finite"):
+        made.generator.offer({Side.RIGHT: TimedSteps(1, made.now_s, STEP_S, np.full((4, 19), np.nan))}, made.now_s)
 
 
 def test_a_chunk_with_a_bad_side_is_refused_as_a_whole() -> None:

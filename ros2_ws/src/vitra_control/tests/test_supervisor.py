@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitra_control.stop_reason import StopCause
+from vitra_control.stop_reason import StopCause, StopReason
 from vitra_control.supervisor import (
     BeatState,
     DeviceReport,
+    OrderState,
     SafetyPhase,
     Supervisor,
     SupervisorSettings,
@@ -29,6 +30,7 @@ class World:
         self.now_s = 50.0
         self.supervisor = Supervisor(settings, self.now_s, first_epoch=7)
         self.silent: set[str] = set()
+        self.takes_permits = True
         self.beats = {"/executor": BeatState.ACTIVE, "/retarget": BeatState.ACTIVE, "/operator": BeatState.ACTIVE}
         self.device = HEALTHY
 
@@ -39,7 +41,9 @@ class World:
                 if node not in self.silent:
                     self.supervisor.beat(node, state, "", self.now_s)
             if "right_arm" not in self.silent:
-                self.supervisor.report("right_arm", self.device, self.now_s)
+                taken = max(self.device.epoch, self.supervisor.epoch * self.supervisor.motion_allowed)
+                device = dataclasses.replace(self.device, epoch=taken) if self.takes_permits else self.device
+                self.supervisor.report("right_arm", device, self.now_s)
             self.supervisor.tick(self.now_s)
 
     def armed(self) -> World:
@@ -48,6 +52,9 @@ class World:
         self.run(0.1)
         assert self.supervisor.motion_allowed
         return self
+
+    def order(self) -> OrderState:
+        return OrderState(self.supervisor.epoch, self.supervisor.stops)
 
 
 def test_it_starts_disarmed_and_nothing_moves_without_a_rearm() -> None:
@@ -64,6 +71,7 @@ def test_every_rearm_begins_a_new_epoch_and_arming_twice_does_not() -> None:
     assert "already" in world.supervisor.rearm(world.now_s).message
     assert world.supervisor.epoch == 8
     world.supervisor.stop(StopCause.OPERATOR_STOP, "operator", "", world.now_s)
+    world.run(0.4)
     assert world.supervisor.rearm(world.now_s).success
     assert world.supervisor.epoch == 9
 
@@ -119,7 +127,7 @@ def test_the_stop_stays_when_the_node_comes_back_and_rearm_then_works() -> None:
         ({"feedback_age_s": 0.6}, StopCause.FEEDBACK_LOST, "right_arm"),
         ({"feedback_age_s": float("nan")}, StopCause.FEEDBACK_LOST, "right_arm"),
         ({"state": "latched", "epoch": 8}, StopCause.DRIVER_LATCHED, "right_arm"),
-        ({"refused": 61, "last_refusal": "velocity"}, StopCause.COMMANDS_REFUSED, "right_arm"),
+        ({"violations": 61, "last_refusal": "velocity"}, StopCause.COMMANDS_REFUSED, "right_arm"),
     ],
 )
 def test_a_sick_device_stops_the_robot(change: dict[str, object], cause: StopCause, source: str) -> None:
@@ -129,7 +137,7 @@ def test_a_sick_device_stops_the_robot(change: dict[str, object], cause: StopCau
     assert (world.supervisor.reason.cause, world.supervisor.reason.source) == (cause, source)
 
 
-@pytest.mark.parametrize("change", [{"refused": 50}, {"state": "latched", "epoch": 7}, {"state": "moving"}])
+@pytest.mark.parametrize("change", [{"violations": 50}, {"state": "moving"}])
 def test_what_is_normal_does_not_stop_the_robot(change: dict[str, object]) -> None:
     world = World().armed()
     world.device = dataclasses.replace(HEALTHY, **change)
@@ -140,21 +148,22 @@ def test_what_is_normal_does_not_stop_the_robot(change: dict[str, object]) -> No
 def test_refusals_are_counted_within_a_window_and_a_restarted_driver_counts_anew() -> None:
     world = World().armed()
     for refused in range(0, 400, 2):  # 40 a second
-        world.device = dataclasses.replace(HEALTHY, refused=refused)
+        world.device = dataclasses.replace(HEALTHY, violations=refused)
         world.run(0.05)
     assert world.supervisor.motion_allowed
-    world.device = dataclasses.replace(HEALTHY, refused=0)
+    world.device = dataclasses.replace(HEALTHY, violations=0)
     world.run(0.5)
-    world.device = dataclasses.replace(HEALTHY, refused=59)
+    world.device = dataclasses.replace(HEALTHY, violations=59)
     world.run(0.5)
     assert world.supervisor.motion_allowed
 
 
 def test_refusals_before_a_rearm_are_forgotten() -> None:
     world = World().armed()
-    world.device = dataclasses.replace(HEALTHY, refused=100)
+    world.device = dataclasses.replace(HEALTHY, violations=100)
     world.run(0.1)
     assert world.supervisor.reason.cause is StopCause.COMMANDS_REFUSED
+    world.run(0.4)
     assert world.supervisor.rearm(world.now_s).success
     world.run(1.0)
     assert world.supervisor.motion_allowed
@@ -231,7 +240,140 @@ def test_a_process_that_ended_counts_until_its_successor_beats() -> None:
     world.supervisor.process_ended("/retarget", world.now_s)
     assert world.supervisor.not_ready(world.now_s) == ["retarget: its process ended"]
     world.supervisor.beat("/retarget", BeatState.ACTIVE, "", world.now_s)
+    assert world.supervisor.rearm(world.now_s, world.order()).success
+
+
+def test_a_rearm_given_before_a_stop_never_arms() -> None:
+    world = World().armed()
+    world.supervisor.stop(StopCause.OPERATOR_STOP, "operator", "", world.now_s)
+    world.run(1.0)
+    order = world.order()
+    world.supervisor.stop(StopCause.OPERATOR_STOP, "operator", "again, although stopped", world.now_s)
+    world.run(1.0)
+    refused = world.supervisor.rearm(world.now_s, order)
+    assert not refused.success
+    assert "STOP" in refused.message
+    assert world.supervisor.rearm(world.now_s, world.order()).success
+
+
+def test_a_rearm_without_a_state_is_refused_so_soon_after_a_stop_that_it_was_on_its_way() -> None:
+    world = World().armed()
+    world.supervisor.stop(StopCause.OPERATOR_STOP, "operator", "", world.now_s)
+    world.now_s += 0.006
+    assert not world.supervisor.rearm(world.now_s).success
+    world.run(0.3)
     assert world.supervisor.rearm(world.now_s).success
+
+
+def test_an_order_of_another_epoch_is_refused() -> None:
+    world = World().armed()
+    assert not world.supervisor.rearm(world.now_s, OrderState(7, 0)).success
+
+
+def test_a_supervisor_whose_clock_is_behind_arms_above_every_epoch_its_drivers_know() -> None:
+    world = World()
+    world.device = dataclasses.replace(HEALTHY, epoch=5000)
+    world.run(0.1)
+    assert world.supervisor.rearm(world.now_s).success
+    assert world.supervisor.epoch == 5001
+
+
+def test_epochs_that_are_used_up_arm_nobody() -> None:
+    world = World()
+    world.device = dataclasses.replace(HEALTHY, epoch=0xFFFFFFFF)
+    world.run(0.1)
+    assert not world.supervisor.rearm(world.now_s).success
+
+
+def test_a_driver_that_does_not_take_the_permit_stops_the_robot_by_name() -> None:
+    world = World().armed()
+    world.takes_permits = False
+    world.device = dataclasses.replace(HEALTHY, epoch=3, stop_cause="second_supervisor: permits of a second one")
+    world.run(0.5)
+    assert world.supervisor.motion_allowed
+    world.run(0.7)
+    assert world.supervisor.reason.cause is StopCause.PERMIT_NOT_TAKEN
+    assert "second_supervisor" in world.supervisor.reason.detail
+
+
+@pytest.mark.parametrize(
+    ("why", "cause"),
+    [
+        ("fault: overspeed limit (0x1009)", StopCause.DRIVER_FAULT),
+        ("second_commander: a second commander", StopCause.SECOND_SOURCE),
+        ("second_supervisor: two", StopCause.SECOND_SOURCE),
+        ("command_missing: last command 100 ms ago", StopCause.DRIVER_LATCHED),
+    ],
+)
+def test_the_first_cause_of_a_driver_that_stopped_by_itself_reaches_the_operator(why: str, cause: StopCause) -> None:
+    world = World().armed()
+    world.device = dataclasses.replace(HEALTHY, state="latched", stop_cause=why)
+    world.run(0.1)
+    assert world.supervisor.reason.cause is cause
+    assert world.supervisor.reason.detail == why
+    assert "re-arm" in world.supervisor.reason.mend
+
+
+def test_every_cause_has_a_step_that_mends_it() -> None:
+    for cause in StopCause:
+        assert StopReason(cause, "right_arm", "", 0.0).mend
+    assert "right_arm_driver/clear_errors" in StopReason(StopCause.DRIVER_FAULT, "right_arm", "", 0.0).mend
+
+
+@pytest.mark.parametrize("age_s", [-0.5, -1e-3, float("-inf")])
+def test_feedback_from_the_future_is_no_feedback(age_s: float) -> None:
+    world = World().armed()
+    world.device = dataclasses.replace(HEALTHY, feedback_age_s=age_s)
+    world.run(0.1)
+    assert world.supervisor.reason.cause is StopCause.FEEDBACK_LOST
+
+
+def test_a_machine_that_starves_the_supervisor_again_and_again_stretches_no_timeout_twice() -> None:
+    world = World().armed()
+    last_s = world.now_s
+    for _ in range(40):  # a dead node, and ticks every 90 ms instead of every 20
+        world.now_s += 0.09
+        world.supervisor.report("right_arm", dataclasses.replace(HEALTHY, epoch=8), world.now_s)
+        world.supervisor.beat("/retarget", BeatState.ACTIVE, "", world.now_s)
+        if not world.supervisor.tick(world.now_s):
+            break
+    assert world.supervisor.reason.source == "executor"
+    assert world.now_s - last_s <= SETTINGS.heartbeat_timeout_s + SETTINGS.excuse_s + 2 * 0.09
+
+
+def test_two_publishers_of_what_only_one_may_publish_stop_the_robot_by_name() -> None:
+    world = World().armed()
+    world.supervisor.publishers({"robot_chunk": ["/retarget"], "permit": ["/safety_supervisor"]})
+    world.run(0.1)
+    assert world.supervisor.motion_allowed
+    world.supervisor.publishers({"robot_chunk": ["/retarget", "/_ros2cli_77"]})
+    world.run(0.02)
+    reason = world.supervisor.reason
+    assert (reason.cause, reason.source) == (StopCause.SECOND_SOURCE, "robot_chunk")
+    assert "/_ros2cli_77, /retarget" in reason.detail
+    world.run(0.5)
+    assert not world.supervisor.rearm(world.now_s).success
+
+
+def test_two_processes_of_one_name_are_told_from_one_that_was_restarted() -> None:
+    world = World().armed()
+    beat = world.supervisor.beat
+    for pid in (11, 11, 12, 12, 13):
+        beat("/policy", BeatState.ACTIVE, "", world.now_s, process=(pid, "pc"))
+    world.run(0.02)
+    assert world.supervisor.motion_allowed
+    beat("/policy", BeatState.ACTIVE, "", world.now_s, process=(12, "pc"))
+    world.run(0.02)
+    assert world.supervisor.reason.cause is StopCause.SECOND_SOURCE
+    assert "13 and 12" in world.supervisor.reason.detail
+
+
+@pytest.mark.parametrize(("said", "kept"), [("picture_frozen", "picture_frozen"), ("nonsense", "node_fault")])
+def test_a_node_may_name_the_cause_of_its_fault(said: str, kept: str) -> None:
+    world = World().armed()
+    world.supervisor.beat("/retarget", BeatState.FAULT, "the picture stands still", world.now_s, cause=said)
+    world.supervisor.tick(world.now_s)
+    assert world.supervisor.reason.cause == kept
 
 
 def test_a_supervisor_that_is_about_to_end_stops_the_robot_and_arms_nothing_any_more() -> None:

@@ -29,6 +29,7 @@ from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, 
 from vitra_policy.chunks.curve import StepsError, TimedSteps
 from vitra_policy.chunks.timeline import Phase, Verdict
 from vitra_runtime import qos
+from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
 
@@ -62,8 +63,9 @@ class ExecutorNode(StackNode[Parameters]):
         self._refused: Counter[str] = Counter()
         self._arm_sequence = self._hand_sequence = 0
         sides = self.params.sides
-        self._arm_commands = {side: ArmCommand() for side in sides}
-        self._hand_commands = {side: HandCommand() for side in sides}
+        identity = new_identity()
+        self._arm_commands = {side: ArmCommand(source=identity) for side in sides}
+        self._hand_commands = {side: HandCommand(source=identity) for side in sides}
         publisher = self.stream_publisher
         self._arm_publishers = {s: publisher(ArmCommand, f"{s}_arm/command", qos.SETPOINT) for s in sides}
         self._hand_publishers = {s: publisher(HandCommand, f"{s}_hand/command", qos.SETPOINT) for s in sides}
@@ -109,6 +111,8 @@ class ExecutorNode(StackNode[Parameters]):
         self._permit = PermitSample(message.epoch, message.motion_allowed, time.monotonic())
 
     def _on_driver_state(self, message: DriverState) -> None:
+        if self._feedback is not None:
+            self._feedback.holds(message.device, message.held_rad)
         self._interruptions.see(
             message.device, message.state, message.stop_cause, message.refused, message.last_refusal
         )

@@ -17,6 +17,9 @@ from vitra_runtime import qos
 from vitra_runtime.polling import PolledTopic, PolledTopics
 from vitra_runtime.timing import stamp_to_s
 
+_MAX_LEAD_S = 0.002
+"""How far ahead of its receipt a measurement may be stamped; farther, the clock was set back since."""
+
 
 class LatestJoints:
     """The newest JointState of one device: of 300 messages a second and side, 20 are looked at."""
@@ -30,7 +33,10 @@ class LatestJoints:
         """Joint positions in the order of the names, and their age; None before the first complete message."""
         for message, _ in self._topic.take():
             self._keep(message)
-        return None if self._position is None else (self._position, time.time() - self._stamp_s)
+        if self._position is None:
+            return None
+        age_s = time.time() - self._stamp_s
+        return self._position, age_s if age_s >= -_MAX_LEAD_S else float("inf")
 
     def _keep(self, message: JointState) -> None:
         position = np.asarray(message.position, dtype=np.float64)
@@ -59,11 +65,19 @@ class JointFeedback:
 
         self._arms = {side: latest(f"{side}_arm/joint_states", arm_joints(side)) for side in sides}
         self._hands = {side: latest(f"{side}_hand/joint_states", hand_joints(side)) for side in sides}
+        self._held: dict[str, NDArray[np.float64] | None] = {}
+
+    def holds(self, device: str, held_rad: Sequence[float]) -> None:
+        """A driver says what its controller holds; empty: it does not know."""
+        self._held[device] = np.array(held_rad, dtype=np.float64) if len(held_rad) else None
 
     def __call__(self, side: Side) -> Feedback | None:
         """The newest measured joints of a side; None until arm and hand have reported."""
         arm, hand = self._arms[side].read(), self._hands[side].read()
-        return None if arm is None or hand is None else Feedback(arm[0], hand[0], max(arm[1], hand[1]))
+        if arm is None or hand is None:
+            return None
+        held = self._held.get(f"{side}_arm"), self._held.get(f"{side}_hand")
+        return Feedback(arm[0], hand[0], max(arm[1], hand[1]), *held)
 
     def close(self) -> None:
         """Give the subscriptions back."""

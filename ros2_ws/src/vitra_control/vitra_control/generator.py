@@ -72,11 +72,11 @@ class SetpointGenerator:
         Raises:
             StepsError: for a chunk no curve can be drawn through; no side takes any of it.
         """
-        if self.mode is not Mode.FOLLOWING:
-            return {}
         mine = {side: steps for side, steps in chunk.items() if side in self.sides}
         for side, steps in mine.items():
             _refuse_implausible(side, steps)
+        if self.mode is not Mode.FOLLOWING:
+            return {}
         try:
             verdicts = {side: self._offer(side, steps, now_s) for side, steps in mine.items()}
         except StepsError:
@@ -249,7 +249,7 @@ class SetpointGenerator:
         self._again(f"setpoints could not be computed ({self.last_failure})")
 
     def _seed(self, now_s: float) -> bool:
-        """Start from the measured joints as soon as all of them are at rest."""
+        """Start from what the controllers hold, or where that is unknown from the measured joints, once all rest."""
         measured: dict[Side, Feedback] = {}
         for side in self.sides:
             feedback = self._feedback(side)
@@ -266,9 +266,11 @@ class SetpointGenerator:
             return False
         same_epoch = self._seeded_epoch == self._epoch
         for name, side in self.sides.items():
+            feedback = measured[name]
             # Within an epoch a hand keeps its setpoint: fingers on an object stand short of it, and hold by that.
-            side.seed_hand(side.resting_hand_rad if same_epoch else measured[name].hand_rad)
-        self._rest(now_s, {side: feedback.arm_rad for side, feedback in measured.items()})
+            known = feedback.hand_held_rad is not None or not same_epoch
+            side.seed_hand(feedback.hand_start_rad if known else side.resting_hand_rad)
+        self._rest(now_s, {side: feedback.arm_start_rad for side, feedback in measured.items()})
         self._seeded_epoch, self._last_sent_s = self._epoch, now_s
         self.mode, self.waiting_for = Mode.FOLLOWING, ""
         return True

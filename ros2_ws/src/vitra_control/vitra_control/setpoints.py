@@ -37,11 +37,23 @@ class PermitSample:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """Measured joints of one side and the age of the older of the two measurements."""
+    """Measured joints of one side, the age of the older of the two measurements, and what the controllers hold."""
 
     arm_rad: Array
     hand_rad: Array
     age_s: float
+    arm_held_rad: Array | None = None
+    hand_held_rad: Array | None = None
+
+    @property
+    def arm_start_rad(self) -> Array:
+        """Where a motion begins, shape (7,): load keeps the arm off what is held, and that must not become a leap."""
+        return self.arm_rad if self.arm_held_rad is None else self.arm_held_rad
+
+    @property
+    def hand_start_rad(self) -> Array:
+        """The same for the hand, shape (12,): fingers on an object stand short of what they hold."""
+        return self.hand_rad if self.hand_held_rad is None else self.hand_held_rad
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -11,6 +11,8 @@ from vitra_control.stop_reason import StopCause, StopReason
 
 OPERATOR = "operator"
 """Node name under which an operator's interface beats."""
+_LAST_EPOCH = 0xFFFFFFFF
+_DOUBLE_MEMORY_S = 1.0
 
 
 class SafetyPhase(StrEnum):
@@ -41,8 +43,11 @@ class SupervisorSettings:
         operator_timeout_s: Longest silence of the operator.
         device_timeout_s: Longest silence of a driver's state.
         feedback_timeout_s: Oldest joint feedback of a device. Its driver holds much earlier by itself.
-        refusals: Refused commands within `refusal_window_s` that stop the robot; a few are normal at an epoch's start.
+        refusals: Violations of limits within `refusal_window_s` that stop the robot.
         refusal_window_s: See above.
+        arming_s: Time in which every driver must have taken the permit of a new epoch.
+        excuse_s: What others get to be heard after the supervisor itself stood still; once per silence.
+        hesitation_s: A re-arm that does not say in which state it was given is refused so soon after a STOP.
         period_s: Time between two `tick`s.
     """
 
@@ -55,6 +60,9 @@ class SupervisorSettings:
     feedback_timeout_s: float = 0.5
     refusals: int = 60
     refusal_window_s: float = 1.0
+    arming_s: float = 1.0
+    excuse_s: float = 0.15
+    hesitation_s: float = 0.3
     period_s: float = 0.02
 
 
@@ -65,9 +73,19 @@ class DeviceReport:
     state: str
     fault: str
     feedback_age_s: float
-    refused: int
+    violations: int
     last_refusal: str = ""
     epoch: int = 0
+    stop_cause: str = ""
+    """Why it last stopped by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """What an operator saw when giving an order."""
+
+    epoch: int
+    stops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +101,21 @@ class _Beat:
     received_s: float
     state: BeatState
     detail: str
+    cause: StopCause = StopCause.NODE_FAULT
     ended: bool = False
+    excused_until_s: float | None = None
 
 
 @dataclass(slots=True)
 class _Device:
     received_s: float
     report: DeviceReport
-    refusals: deque[tuple[float, int]] = field(default_factory=deque)
+    violations: deque[tuple[float, int]] = field(default_factory=deque)
+    excused_until_s: float | None = None
 
-    def refused_lately(self) -> int:
-        """Refusals since the oldest report in the window; a driver that restarted counts from zero again."""
-        return max(0, self.report.refused - self.refusals[0][1]) if self.refusals else 0
+    def violated_lately(self) -> int:
+        """Violations since the oldest report in the window; a driver that restarted counts from zero again."""
+        return max(0, self.report.violations - self.violations[0][1]) if self.violations else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +142,12 @@ class Supervisor:
         self.phase = SafetyPhase.DISARMED
         self.epoch = first_epoch
         self.reason: StopReason | None = None
+        self.stops = 0
         self._beats: dict[str, _Beat] = {}
+        self._processes: dict[str, list[tuple[int, str]]] = {}
+        self._doubled: dict[str, tuple[float, str]] = {}
+        self._publishers: dict[str, tuple[str, ...]] = {}
+        self._armed_s = self._stopped_s = self._stall_ended_s = float("-inf")
         self._devices: dict[str, _Device] = {}
         self._last_tick_s = now_s
         self._retired = ""
@@ -131,10 +157,29 @@ class Supervisor:
         """What the permit says."""
         return self.phase is SafetyPhase.ARMED
 
-    def beat(self, node: str, state: int, detail: str, now_s: float) -> None:
-        """A heartbeat arrived."""
+    def beat(
+        self, node: str, state: int, detail: str, now_s: float, *, cause: str = "", process: tuple[int, str] = (0, "")
+    ) -> None:
+        """A heartbeat arrived; `process` is (pid, host) of whoever sent it."""
         known = BeatState(state) if state in tuple(BeatState) else BeatState.FAULT
-        self._beats[_plain(node)] = _Beat(now_s, known, detail)
+        named = StopCause(cause) if cause in tuple(StopCause) else StopCause.NODE_FAULT
+        self._beats[_plain(node)] = _Beat(now_s, known, detail, named)
+        if process[0]:
+            self._watch_for_doubles(_plain(node), process, now_s)
+
+    def _watch_for_doubles(self, node: str, process: tuple[int, str], now_s: float) -> None:
+        """Whoever beats again after another process of its name did is not its predecessor: both live."""
+        seen = self._processes.setdefault(node, [process])
+        if seen[-1] == process:
+            return
+        if process in seen:
+            pids = f"processes {seen[-1][0]} and {process[0]}"
+            self._doubled[node] = (now_s, f"two nodes of this name beat ({pids}); end one of them")
+        self._processes[node] = [*seen, process][-2:] if process not in seen else [seen[-1], process]
+
+    def publishers(self, topics: Mapping[str, Sequence[str]]) -> None:
+        """Who publishes what only one node may: node names by topic."""
+        self._publishers = {topic: tuple(sorted(set(nodes))) for topic, nodes in topics.items()}
 
     def process_ended(self, node: str, now_s: float) -> None:
         """The process behind a node's heartbeat is gone; judged at once, not at the heartbeat's timeout."""
@@ -145,16 +190,18 @@ class Supervisor:
     def report(self, device: str, report: DeviceReport, now_s: float) -> None:
         """A driver's state arrived."""
         known = self._devices.get(device)
-        if known is None or report.refused < known.report.refused:
+        if known is None or report.violations < known.report.violations:
             known = self._devices[device] = _Device(now_s, report)
-        known.received_s, known.report = now_s, report
-        known.refusals.append((now_s, report.refused))
-        while now_s - known.refusals[0][0] > self.settings.refusal_window_s:
-            known.refusals.popleft()
+        known.received_s, known.report, known.excused_until_s = now_s, report, None
+        known.violations.append((now_s, report.violations))
+        while now_s - known.violations[0][0] > self.settings.refusal_window_s:
+            known.violations.popleft()
 
     def stop(self, cause: StopCause, source: str, detail: str, now_s: float) -> bool:
         """Stop and latch; returns whether this is the reason that is kept (the first one is)."""
         first = self.phase is not SafetyPhase.STOPPED
+        self.stops = (self.stops + 1) & 0xFFFFFFFF
+        self._stopped_s = now_s
         if first:
             self.phase, self.reason = SafetyPhase.STOPPED, StopReason(cause, source, detail, now_s)
         return first
@@ -165,17 +212,31 @@ class Supervisor:
         if self.phase is SafetyPhase.ARMED:
             self.stop(cause, source, detail, now_s)
 
-    def rearm(self, now_s: float) -> RearmResult:
-        """Allow motion in a new epoch, if all that is required is ready."""
+    def rearm(self, now_s: float, given: OrderState | None = None) -> RearmResult:
+        """Allow motion in a new epoch, if all that is required is ready and no STOP is newer than the order.
+
+        Args:
+            now_s: Monotonic time.
+            given: The state in which the order was given; without it, an order that comes at once after a STOP is
+                taken for one that was on its way already.
+        """
+        if given is not None and given != OrderState(self.epoch, self.stops):
+            return RearmResult(False, "refused: a STOP (or another re-arm) is newer than this order; look, then re-arm")
         if self.phase is SafetyPhase.ARMED:
             return RearmResult(True, f"already armed, epoch {self.epoch}")
         problems = self.not_ready(now_s)
         if problems:
             return RearmResult(False, "not ready: " + "; ".join(problems))
-        self.epoch += 1
-        self.phase, self.reason = SafetyPhase.ARMED, None
+        if given is None and now_s - self._stopped_s < self.settings.hesitation_s:
+            return RearmResult(False, f"refused: a STOP came {now_s - self._stopped_s:.2f} s ago; look, then re-arm")
+        # Above every epoch that a driver has ever obeyed, whatever the clock of this machine says.
+        epoch = 1 + max([self.epoch, *(device.report.epoch for device in self._devices.values())])
+        if epoch > _LAST_EPOCH:
+            return RearmResult(False, f"refused: epochs are used up ({epoch - 1}); restart drivers and supervisor")
+        self.epoch = epoch
+        self.phase, self.reason, self._armed_s = SafetyPhase.ARMED, None, now_s
         for device in self._devices.values():
-            device.refusals.clear()
+            device.violations.clear()
         return RearmResult(True, f"armed, epoch {self.epoch}")
 
     def not_ready(self, now_s: float) -> list[str]:
@@ -192,58 +253,84 @@ class Supervisor:
         stalled_s = now_s - self._last_tick_s - self.settings.period_s
         self._last_tick_s = now_s
         if stalled_s > self.settings.period_s:
-            self._excuse(stalled_s, now_s)
+            self._stall_ended_s = now_s
         if self.phase is SafetyPhase.ARMED:
             for problem in self._problems(now_s):
                 self.stop(problem.cause, problem.source, problem.detail, now_s)
                 break
         return self.motion_allowed
 
-    def _excuse(self, stalled_s: float, now_s: float) -> None:
-        for heard in (*self._beats.values(), *self._devices.values()):
-            heard.received_s = min(heard.received_s + stalled_s, now_s)
-
     def _problems(self, now_s: float) -> Iterator[_Problem]:
+        yield from self._second_sources(now_s)
         for node in self.settings.nodes:
             yield from self._node_problems(_plain(node), now_s)
         for device in self.settings.devices:
             yield from self._device_problems(device, now_s)
         if self.settings.require_operator:
-            silent_s = _silence(self._beats.get(OPERATOR), now_s)
-            if silent_s is None or silent_s > self.settings.operator_timeout_s:
-                detail = _no_word("sign of life of the operator", silent_s, self.settings.operator_timeout_s)
+            operator, allowed_s = self._beats.get(OPERATOR), self.settings.operator_timeout_s
+            if operator is None or self._overdue(operator, allowed_s, now_s):
+                detail = _no_word("sign of life of the operator", _silence(operator, now_s), allowed_s)
                 yield _Problem(StopCause.OPERATOR_LOST, OPERATOR, detail)
 
+    def _second_sources(self, now_s: float) -> Iterator[_Problem]:
+        for topic, nodes in self._publishers.items():
+            if len(nodes) > 1:
+                yield _Problem(StopCause.SECOND_SOURCE, topic, f"published by {', '.join(nodes)}; only one may")
+        for node, (seen_s, detail) in self._doubled.items():
+            if now_s - seen_s < _DOUBLE_MEMORY_S:
+                yield _Problem(StopCause.SECOND_SOURCE, node, detail)
+
     def _node_problems(self, node: str, now_s: float) -> Iterator[_Problem]:
-        beat = self._beats.get(node)
-        silent_s, allowed_s = _silence(beat, now_s), self.settings.heartbeat_timeout_s
-        if beat is None or silent_s is None or silent_s > allowed_s:
-            yield _Problem(StopCause.HEARTBEAT_LOST, node, _no_word("heartbeat", silent_s, allowed_s))
+        beat, allowed_s = self._beats.get(node), self.settings.heartbeat_timeout_s
+        if beat is None or self._overdue(beat, allowed_s, now_s):
+            yield _Problem(StopCause.HEARTBEAT_LOST, node, _no_word("heartbeat", _silence(beat, now_s), allowed_s))
         elif beat.ended:
             yield _Problem(StopCause.HEARTBEAT_LOST, node, "its process ended")
         elif beat.state is BeatState.FAULT:
-            yield _Problem(StopCause.NODE_FAULT, node, beat.detail or "reports a fault")
+            yield _Problem(beat.cause, node, beat.detail or "reports a fault")
         elif beat.state is not BeatState.ACTIVE:
             yield _Problem(StopCause.NODE_INACTIVE, node, beat.detail or "is not active")
 
     def _device_problems(self, name: str, now_s: float) -> Iterator[_Problem]:
         device, settings = self._devices.get(name), self.settings
-        silent_s = _silence(device, now_s)
-        if device is None or silent_s is None or silent_s > settings.device_timeout_s:
-            detail = _no_word("driver state", silent_s, settings.device_timeout_s)
+        if device is None or self._overdue(device, settings.device_timeout_s, now_s):
+            detail = _no_word("driver state", _silence(device, now_s), settings.device_timeout_s)
             yield _Problem(StopCause.FEEDBACK_LOST, name, detail)
             return
         report = device.report
         if report.fault or report.state == "fault":
-            yield _Problem(StopCause.DRIVER_FAULT, name, report.fault or "reports a fault")
-        if not report.feedback_age_s <= settings.feedback_timeout_s:
+            yield _Problem(StopCause.DRIVER_FAULT, name, report.fault or report.stop_cause or "reports a fault")
+        if not 0.0 <= report.feedback_age_s <= settings.feedback_timeout_s:
             detail = f"joint feedback {report.feedback_age_s:.2f} s old, allowed {settings.feedback_timeout_s:g} s"
             yield _Problem(StopCause.FEEDBACK_LOST, name, detail)
-        if report.state == "latched" and report.epoch == self.epoch and self.phase is SafetyPhase.ARMED:
-            yield _Problem(StopCause.DRIVER_LATCHED, name, report.fault or "stopped by itself and stays at rest")
-        if self.phase is SafetyPhase.ARMED and device.refused_lately() > settings.refusals:
-            detail = f"{device.refused_lately()} commands refused within {settings.refusal_window_s:g} s"
+        if self.phase is not SafetyPhase.ARMED:
+            return
+        if report.state == "latched" and report.epoch == self.epoch:
+            yield _Problem(_cause_of_latch(report.stop_cause), name, report.stop_cause or "stopped by itself")
+        if report.epoch != self.epoch and now_s - self._armed_s > settings.arming_s:
+            detail = f"obeys epoch {report.epoch}, not {self.epoch}: {report.stop_cause or 'it takes no permit'}"
+            yield _Problem(StopCause.PERMIT_NOT_TAKEN, name, detail)
+        if device.violated_lately() > settings.refusals:
+            detail = f"{device.violated_lately()} commands beyond limits within {settings.refusal_window_s:g} s"
             yield _Problem(StopCause.COMMANDS_REFUSED, name, f"{detail}; last: {report.last_refusal or 'unknown'}")
+
+    def _overdue(self, heard: _Beat | _Device, allowed_s: float, now_s: float) -> bool:
+        """Whether silence has lasted too long.
+
+        What was said while the supervisor itself stood still waits to be read: that gets a moment, once per silence.
+        """
+        if now_s - heard.received_s <= allowed_s:
+            return False
+        if heard.excused_until_s is None:
+            heard.excused_until_s = self._stall_ended_s + self.settings.excuse_s
+        return now_s > heard.excused_until_s
+
+
+def _cause_of_latch(stop_cause: str) -> StopCause:
+    """The supervisor's word for why a driver has latched (`vitra_safety.motion_gate.StopCause`: detail)."""
+    if stop_cause.startswith("fault"):
+        return StopCause.DRIVER_FAULT
+    return StopCause.SECOND_SOURCE if stop_cause.startswith("second_") else StopCause.DRIVER_LATCHED
 
 
 def devices_of(arms: Sequence[str], hands: bool = True) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 ros2 run vitra_control safety_supervisor --ros-args -p arms:=right -p required_nodes:="[executor, retarget]"
 ros2 service call /safety_supervisor/rearm std_srvs/srv/Trigger
+Interfaces that may lag behind their operator call rearm_from (vitra_msgs/srv/Rearm) with the state he saw.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import traceback
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,16 +18,28 @@ from std_srvs.srv import Trigger
 
 from vitra_control.process_watch import ProcessWatch
 from vitra_control.stop_reason import StopCause
-from vitra_control.supervisor import DeviceReport, SafetyPhase, Supervisor, SupervisorSettings, devices_of
+from vitra_control.supervisor import (
+    DeviceReport,
+    OrderState,
+    RearmResult,
+    SafetyPhase,
+    Supervisor,
+    SupervisorSettings,
+    devices_of,
+)
 from vitra_description.names import SIDES
 from vitra_msgs.msg import DriverState, Heartbeat, Permit, SafetyState
+from vitra_msgs.srv import Rearm
 from vitra_runtime import qos
 from vitra_runtime.departure import DepartureCause, DepartureReason
+from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Ticker
 
 _REPORT_PERIOD_S = 1.0
+_PUBLISHERS_PERIOD_S = 0.25
 _PHASES = {
     SafetyPhase.DISARMED: SafetyState.DISARMED,
     SafetyPhase.ARMED: SafetyState.ARMED,
@@ -46,7 +58,7 @@ class Parameters:
     require_operator: bool = param(False, "Whether a node named 'operator' must beat too")
     operator_timeout: float = param(1.0, "Longest silence of the operator", unit="s", bounds=(0.1, 10.0))
     feedback_timeout: float = param(0.5, "Oldest joint feedback of a device", unit="s", bounds=(0.05, 2.0))
-    max_refusals: int = param(60, "Refused commands within a second that stop the robot", bounds=(1, 1000))
+    max_refusals: int = param(60, "Commands beyond limits within a second that stop the robot", bounds=(1, 1000))
 
     @property
     def settings(self) -> SupervisorSettings:
@@ -75,7 +87,10 @@ class SafetySupervisorNode(StackNode[Parameters]):
         self._supervisor = Supervisor(settings, time.monotonic(), first_epoch=int(time.time()) & 0xFFFFFFFF)
         self._processes = ProcessWatch()
         self._running = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
+        self._identity = new_identity()
+        commands = [f"{device}/command" for device in settings.devices]
+        self._exclusive_topics = [*map(self.resolve_topic_name, ("permit", "robot_chunk", *commands))]
         self._permit_publisher = self.stream_publisher(Permit, "permit", qos.SETPOINT)
         self._state_publisher = self.stream_publisher(SafetyState, "safety_state", qos.LATCHED)
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -85,7 +100,9 @@ class SafetySupervisorNode(StackNode[Parameters]):
             self.create_subscription(DriverState, topic, partial(self._on_driver_state, device), qos.SETPOINT)
         self.create_service(Trigger, "~/stop", self._on_stop)
         self.create_service(Trigger, "~/rearm", self._on_rearm)
+        self.create_service(Rearm, "~/rearm_from", self._on_rearm_from)
         self.create_timer(_REPORT_PERIOD_S, self._report)
+        self.create_timer(_PUBLISHERS_PERIOD_S, self._look_at_publishers)
 
     linger_s = 1.5  # longer than the nodes it judges: what stopped the robot must be known before they fall silent
 
@@ -99,7 +116,7 @@ class SafetySupervisorNode(StackNode[Parameters]):
 
     def start(self) -> None:  # noqa: D102
         self._running.set()
-        self._thread = threading.Thread(target=self._run, name="permit", daemon=True)
+        self._thread = WatchedThread(self._run, name="permit", should_run=self._running.is_set)
         self._thread.start()
         self._publish_state()
 
@@ -120,7 +137,14 @@ class SafetySupervisorNode(StackNode[Parameters]):
 
     def _on_heartbeat(self, message: Heartbeat) -> None:
         with self._lock:
-            self._supervisor.beat(message.node, message.state, message.detail, time.monotonic())
+            self._supervisor.beat(
+                message.node,
+                message.state,
+                message.detail,
+                time.monotonic(),
+                cause=message.cause,
+                process=(message.pid, message.host),
+            )
             self._processes.seen(message.node, message.pid, message.host)
 
     def _on_driver_state(self, device: str, message: DriverState) -> None:
@@ -128,9 +152,10 @@ class SafetySupervisorNode(StackNode[Parameters]):
             state=message.state,
             fault=message.fault,
             feedback_age_s=message.feedback_age_s,
-            refused=message.refused,
+            violations=message.limit_violations,
             last_refusal=message.last_refusal,
             epoch=message.epoch,
+            stop_cause=message.stop_cause,
         )
         with self._lock:
             self._supervisor.report(device, report, time.monotonic())
@@ -145,15 +170,34 @@ class SafetySupervisorNode(StackNode[Parameters]):
         return response
 
     def _on_rearm(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if not self.is_active:
-            response.success, response.message = False, "the supervisor is not active"
-            return response
-        with self._lock:
-            result = self._supervisor.rearm(time.monotonic())
+        result = self._rearm(None)
         response.success, response.message = result.success, result.message
+        return response
+
+    def _on_rearm_from(self, request: Rearm.Request, response: Rearm.Response) -> Rearm.Response:
+        result = self._rearm(OrderState(request.epoch, request.stops))
+        response.success, response.message = result.success, result.message
+        return response
+
+    def _rearm(self, given: OrderState | None) -> RearmResult:
+        if not self.is_active:
+            return RearmResult(False, "the supervisor is not active")
+        with self._lock:
+            result = self._supervisor.rearm(time.monotonic(), given)
         self.get_logger().info(f"re-arm: {result.message}")
         self._publish_state()
-        return response
+        return result
+
+    def _look_at_publishers(self) -> None:
+        topics = {
+            topic.lstrip("/"): [
+                f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+                for info in self.get_publishers_info_by_topic(topic)
+            ]
+            for topic in self._exclusive_topics
+        }
+        with self._lock:
+            self._supervisor.publishers(topics)
 
     def _report(self) -> None:
         self._publish_state()
@@ -177,7 +221,8 @@ class SafetySupervisorNode(StackNode[Parameters]):
     def _publish_permit(self) -> None:
         """Judged and sent under one lock: once a stop is latched, no permit that allows motion leaves any more."""
         with self._lock:
-            permit = Permit(epoch=self._supervisor.epoch, motion_allowed=self._supervisor.motion_allowed)
+            supervisor = self._supervisor
+            permit = Permit(epoch=supervisor.epoch, motion_allowed=supervisor.motion_allowed, source=self._identity)
             permit.header.stamp = self.get_clock().now().to_msg()
             self._permit_publisher.publish(permit)
 
@@ -191,6 +236,8 @@ class SafetySupervisorNode(StackNode[Parameters]):
                 stop_cause=reason.cause.value if reason else "",
                 stop_source=reason.source if reason else "",
                 stop_detail=reason.detail if reason else "",
+                mend=reason.mend if reason else "",
+                stops=supervisor.stops,
                 not_ready=supervisor.not_ready(now_s),
             )
             message.header.stamp = self.get_clock().now().to_msg()
@@ -203,22 +250,18 @@ class SafetySupervisorNode(StackNode[Parameters]):
 
     def _run(self) -> None:
         ticker = Ticker(self.params.settings.period_s)
-        try:
-            while self._running.is_set():
-                ticker.wait()
-                with self._lock:
-                    before = self._supervisor.phase
-                    for node in self._processes.ended():
-                        self._supervisor.process_ended(node, time.monotonic())
-                    self._supervisor.tick(time.monotonic())
-                    after, reason = self._supervisor.phase, self._supervisor.reason
-                self._publish_permit()
-                if before is not after:
-                    self.get_logger().error(f"stopped: {reason}")
-                    self._publish_state()
-        except Exception as error:  # without permits the drivers hold; say why there are none
-            self.get_logger().fatal(traceback.format_exc())
-            self.set_fault(f"the permit thread ended: {type(error).__name__}: {error}")
+        while self._running.is_set():
+            ticker.wait()
+            with self._lock:
+                before = self._supervisor.phase
+                for node in self._processes.ended():
+                    self._supervisor.process_ended(node, time.monotonic())
+                self._supervisor.tick(time.monotonic())
+                after, reason = self._supervisor.phase, self._supervisor.reason
+            self._publish_permit()
+            if before is not after and reason is not None:
+                self.get_logger().error(f"stopped: {reason}. {reason.mend}")
+                self._publish_state()
 
 
 def main(args: list[str] | None = None) -> None:

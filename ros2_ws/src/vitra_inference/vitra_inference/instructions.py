@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from vitra_policy.action_space import SIDES, Hands, Side
-from vitra_policy.prompt import InstructionError, format_instruction, hands_of
+from vitra_policy.prompt import InstructionError, format_instruction, hands_of, split_instruction
 
 
 def complete_instruction(text: str, sides: Collection[Side]) -> tuple[str, Hands]:
@@ -34,4 +34,5 @@ def complete_instruction(text: str, sides: Collection[Side]) -> tuple[str, Hands
     for side in SIDES:
         if hands[side] and side not in sides:
             raise InstructionError(f"'{prompt}' needs the {side} arm, but the robot has only: {', '.join(sides)}.")
-    return prompt, hands
+    # In the very words of training: an idle hand is 'None.', however it was typed.
+    return format_instruction(*split_instruction(prompt)), hands

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy, PolicyError
+from vitra_runtime.threads import WatchedThread
 
 
 class PolicyLoadingError(VitraError):
@@ -23,7 +23,7 @@ class PolicyLoader:
 
     def __init__(self, make: Callable[[], Policy], name: str) -> None:
         self._make, self._name = make, name
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
         self._policy: Policy | None = None
         self._error: BaseException | None = None
 
@@ -41,7 +41,7 @@ class PolicyLoader:
             return self._policy
         if self._thread is None:
             self._error = None
-            self._thread = threading.Thread(target=self._load, name="policy-loader", daemon=True)
+            self._thread = WatchedThread(self._load, name="policy-loader", should_run=None)
             self._thread.start()
         self._thread.join(patience_s)
         if self._thread.is_alive():

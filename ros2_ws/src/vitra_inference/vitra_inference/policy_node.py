@@ -37,6 +37,7 @@ from vitra_policy.policies.registry import create_policy, parse_options, policy_
 from vitra_policy.policies.rtc import DelayMeter
 from vitra_runtime import qos
 from vitra_runtime.actions import long_action_server
+from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopic, PolledTopics
 from vitra_runtime.timing import stamp_to_s
@@ -50,6 +51,7 @@ class PolicyNode(StackNode[Parameters]):
     """Wiring of the policy; the logic is in the modules it imports."""
 
     def __init__(self) -> None:
+        self._identity = new_identity()
         super().__init__("policy", Parameters)
         if self.params.policy not in policy_names():
             raise UnknownNameError("policy", self.params.policy, policy_names())
@@ -164,7 +166,9 @@ class PolicyNode(StackNode[Parameters]):
             buffer.set_extras(raw)
 
     def _publish(self, answer: Answer) -> None:
-        self._chunks.publish(messages.chunk_message(answer))
+        message = messages.chunk_message(answer)
+        message.publisher = self._identity
+        self._chunks.publish(message)
 
     def _on_executor(self, message: ExecutorState) -> None:
         if message.state == ExecutorState.TRACKING:

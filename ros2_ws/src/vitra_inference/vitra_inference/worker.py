@@ -12,6 +12,7 @@ from vitra_inference.observations import Frame, ObservationBuffer, Sighting
 from vitra_inference.session import Run, RunSession, TerminationReason
 from vitra_policy.policies.policy import ActionChunk, Observation, Policy
 from vitra_policy.policies.rtc import AnchoredChunk, DelayMeter, committed_prefix
+from vitra_runtime.threads import WatchedThread
 
 _IDLE_POLL_S = 0.2
 _RECOVERY_PERIOD_S = 1.0
@@ -75,7 +76,7 @@ class PolicyWorker:
         self._broken = False
         self._asked_s: float | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="policy", daemon=True)
+        self._thread = WatchedThread(self._work, name="policy", should_run=lambda: not self._stopping.is_set())
 
     def start(self) -> None:
         """Begin to serve runs."""

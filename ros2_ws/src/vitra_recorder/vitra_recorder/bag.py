@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shutil
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from rosbags.typesys.store import Typestore
 from vitra_policy.bag_storage import prepare_storage, write_about
 from vitra_policy.errors import VitraError
 from vitra_recorder.topics import Delivery
+from vitra_runtime.threads import WatchedThread
 
 PARTIAL = ".partial"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -114,7 +114,7 @@ class BagWriter:
             os.rename(self._partial / self.path.name, target)  # fails on a bag that is there: it is not empty
             self._partial.rmdir()
             # On a busy disk this takes many seconds, and nobody should have to wait for it to save an episode.
-            threading.Thread(target=_sync, args=(target,), name="bag-sync", daemon=True).start()
+            WatchedThread(_sync, name="bag-sync", should_run=None, args=(target,)).start()
         except OSError as error:
             raise BagError(f"Cannot finish the bag: {error}. What was written is in {self._partial}.") from error
         return target

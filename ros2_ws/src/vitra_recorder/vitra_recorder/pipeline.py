@@ -16,6 +16,7 @@ from vitra_recorder.images import Compressed, compress, compress_video
 from vitra_recorder.topics import Kind, Topic
 from vitra_recorder.video import VideoEncoder
 from vitra_runtime.scheduling import leave_realtime
+from vitra_runtime.threads import WatchedThread
 
 _CHECKPOINT_S = 0.5
 _SMALL_RESERVE_BYTES = 8 * 2**20
@@ -86,7 +87,9 @@ class RecordingPipeline:
         self._more_data: Mapping[str, str] = {}
         self._result: Path | None = None
         self._failure = ""
-        self._thread = threading.Thread(target=self._write_all, name="bag-writer", daemon=True)
+        self._thread = WatchedThread(
+            self._write_all, name="bag-writer", should_run=lambda: not (self._closing or self._failure)
+        )
         self._thread.start()
 
     def put(self, topic: Topic, name: str, stamp_ns: int, data: bytes, held: bool = False) -> None:

@@ -134,4 +134,27 @@ def test_a_bad_chunk_is_refused_by_name(changes: dict[str, object], error: type[
 
 def test_every_cause_has_its_own_name() -> None:
     causes = [e.cause for e in errors.ChunkRefusedError.__subclasses__()]
-    assert len(set(causes)) == len(causes) == 5
+    assert len(set(causes)) == len(causes) == 6
+
+
+@pytest.mark.parametrize("distance_m", [8.0, 1000.0, 1e12])
+def test_a_wrist_where_no_arm_reaches_is_refused(distance_m: float) -> None:
+    observed = np.zeros(ACTION_DIM)
+    observed[[2, 53]] = distance_m
+    with pytest.raises(errors.ChunkImplausibleError, match="millimetres"):
+        Retargeter(CALIBRATION)(chunk(observed=observed))
+
+
+@pytest.mark.parametrize("instruction", ["Left hand: None. Right hand: Wave.", "left hand: none. right hand: Wave."])
+def test_a_policy_moves_no_hand_that_its_instruction_leaves_idle(instruction: str) -> None:
+    retarget = Retargeter(CALIBRATION)
+    with pytest.raises(errors.ChunkIdleHandError, match="leaves the left hand idle"):
+        retarget(chunk(source="policy", instruction=instruction))
+    assert set(retarget(chunk(source="policy", instruction=instruction, left_valid=False))) == {Side.RIGHT}
+    assert set(retarget(chunk(source="teleop", instruction=instruction))) == set(SIDES)
+
+
+@pytest.mark.parametrize("instruction", ["", "Wave.", "Left hand: nothing. Right hand: Wave."])
+def test_a_policy_whose_instruction_is_not_understood_moves_nothing(instruction: str) -> None:
+    with pytest.raises(errors.ChunkIdleHandError, match="which hands may move"):
+        Retargeter(CALIBRATION)(chunk(source="policy", instruction=instruction))

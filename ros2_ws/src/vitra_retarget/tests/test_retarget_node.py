@@ -59,6 +59,8 @@ class Bench:
             right_valid=True,
             source="policy",
             policy_id="test",
+            publisher=7,
+            instruction="Left hand: None. Right hand: Wave.",
         )
         message.header.frame_id = CAMERA_FRAME
         message.header.stamp.sec, message.header.stamp.nanosec = 123, 456
@@ -88,6 +90,7 @@ def test_chunks_go_through_and_bad_ones_are_counted_without_stopping_the_rest(be
         "not_finite": {"actions": [float("nan")] * (4 * 102)},
         "wrong_length": {"actions": [0.0] * 7},
         "no_valid_hand": {"right_valid": False},
+        "idle_hand": {"left_valid": True},
     }
     for sequence, (cause, changes) in enumerate(bad.items(), start=2):
         bench.publisher.publish(bench.chunk(sequence, **changes))
@@ -96,3 +99,15 @@ def test_chunks_go_through_and_bad_ones_are_counted_without_stopping_the_rest(be
     assert wait_for(lambda: bench.received[-1].sequence == 9)
     assert len(bench.received) == 2
     assert bench.node.turned == 2
+
+
+def test_a_second_source_of_chunks_is_a_named_fault_and_moves_nothing(bench: Bench) -> None:
+    bench.publisher.publish(bench.chunk(1))
+    assert wait_for(lambda: len(bench.received) == 1)
+    bench.publisher.publish(bench.chunk(2, publisher=8))
+    assert wait_for(lambda: bench.node.refused["second source"] == 1)
+    assert not bench.node.is_active
+    assert "second source of chunks" in bench.node._detail
+    assert bench.node._cause == "second_source"
+    assert wait_for(lambda: bench.node.is_active), "once there has been one source for a while"
+    assert len(bench.received) == 1

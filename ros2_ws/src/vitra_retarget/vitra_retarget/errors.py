@@ -17,6 +17,12 @@ class ChunkLengthError(ChunkRefusedError):
     cause = "wrong_length"
 
 
+class ChunkIdleHandError(ChunkRefusedError):
+    """A policy's chunk moves a hand that its instruction leaves idle, or no instruction says which may move."""
+
+    cause = "idle_hand"
+
+
 class ChunkNotFiniteError(ChunkRefusedError):
     """A number of a valid hand is NaN or infinite."""
 

@@ -12,6 +12,7 @@ from vitra_description.limits import HAND_LIMITS
 from vitra_description.names import CAMERA_FRAME, SIDES, Side
 from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, ROTATION, TRANSLATION, WRIST
 from vitra_policy.hand.xhand_map import xhand_from_mano
+from vitra_policy.prompt import InstructionError, hands_of
 from vitra_policy.transforms import (
     integrate_wrist,
     make_pose,
@@ -21,6 +22,7 @@ from vitra_policy.transforms import (
 from vitra_retarget.errors import (
     ChunkFlagsError,
     ChunkFrameError,
+    ChunkIdleHandError,
     ChunkImplausibleError,
     ChunkLengthError,
     ChunkNotFiniteError,
@@ -46,6 +48,8 @@ class HandChunk:
         observed: (102,) both hands at the observation, absolute in the camera frame; the anchor of the deltas.
         left_valid: Whether the left half carries anything.
         right_valid: Same for the right half.
+        source: "policy" or "teleop".
+        instruction: What a policy follows; the hands that it names are the only ones that may move.
     """
 
     frame_id: str
@@ -55,6 +59,8 @@ class HandChunk:
     observed: ArrayLike
     left_valid: bool
     right_valid: bool
+    source: str = ""
+    instruction: str = ""
 
     @property
     def valid(self) -> tuple[Side, ...]:
@@ -101,6 +107,7 @@ class Retargeter:
             ChunkLengthError: wrong number of values or steps, or a step duration out of range.
             ChunkNotFiniteError: NaN or infinity in a valid hand.
             ChunkImplausibleError: a wrist delta no hand could do, or a place no arm comes near.
+            ChunkIdleHandError: a policy moves a hand that the instruction leaves idle.
         """
         if chunk.frame_id != self._camera_frame:
             raise ChunkFrameError(
@@ -109,6 +116,7 @@ class Retargeter:
             )
         if not chunk.valid:
             raise ChunkFlagsError("Chunk has neither left_valid nor right_valid set: nothing to do.")
+        _check_hands(chunk)
         actions, observed = _checked(chunk)
         return {
             side: self._side(side, actions[:, HAND[side.value]], observed[HAND[side.value]], chunk.step_s)
@@ -141,6 +149,19 @@ class Retargeter:
         wanted = xhand_from_mano(actions[:, FINGERS])
         hand = np.clip(wanted, HAND_LIMITS.lower_rad, HAND_LIMITS.upper_rad)
         return SideTargets(wrist, hand, int(np.count_nonzero(hand != wanted)))
+
+
+def _check_hands(chunk: HandChunk) -> None:
+    """Whether the instruction lets these hands move; people who teleoperate say so with a clutch instead."""
+    if chunk.source != "policy":
+        return
+    try:
+        named = hands_of(chunk.instruction)
+    except InstructionError as error:
+        raise ChunkIdleHandError(f"Nothing says which hands may move: {error}") from error
+    for side in chunk.valid:
+        if not named[side.value]:
+            raise ChunkIdleHandError(f"'{chunk.instruction}' leaves the {side} hand idle, but the chunk moves it.")
 
 
 def _checked(chunk: HandChunk) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ ros2 run vitra_retarget retarget --ros-args -p calibration:=sim
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from vitra_msgs.msg import HandActionChunk, RobotChunk
 from vitra_retarget.errors import ChunkRefusedError
 from vitra_retarget.retarget import HandChunk, Retargeter, SideTargets
 from vitra_runtime import qos
+from vitra_runtime.identity import OneSource
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
 
@@ -42,10 +44,12 @@ class RetargetNode(StackNode[Parameters]):
         self.turned = 0
         self.clamped = 0
         self.refused: Counter[str] = Counter()
+        self._sources, self._two_sources = OneSource(), False
         self._publisher = self.stream_publisher(RobotChunk, "robot_chunk", qos.CHUNK)
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_subscription(HandActionChunk, "hand_action_chunk", self._on_chunk, qos.CHUNK)
         self.create_timer(1.0, self._report)
+        self.create_timer(0.25, self._watch_sources)
 
     def setup(self) -> None:  # noqa: D102
         name = self.params.calibration
@@ -56,7 +60,16 @@ class RetargetNode(StackNode[Parameters]):
         self._retarget = None
 
     def _on_chunk(self, message: HandActionChunk) -> None:
-        if self._retarget is None or not self.is_active:
+        now_s = time.monotonic()
+        if self._retarget is None:
+            return
+        if not self._sources.admits(message.publisher, now_s):
+            self.refused["second source"] += 1
+            who = f"'{message.policy_id or message.source}' publishes hand_action_chunk beside another node"
+            self._two_sources = True
+            self.set_fault(f"a second source of chunks: {who}; end one of them", cause="second_source")
+            return
+        if not self.is_active:
             return
         try:
             targets = self._retarget(contents(message))
@@ -71,6 +84,11 @@ class RetargetNode(StackNode[Parameters]):
         self.turned += 1
         self.clamped += sum(side.clamped for side in targets.values())
         self._publisher.publish(robot_chunk(message, targets))
+
+    def _watch_sources(self) -> None:
+        if self._two_sources and not self._sources.has_second(time.monotonic()):
+            self._two_sources = False
+            self.set_fault("")
 
     def _report(self) -> None:
         refused = sum(self.refused.values())
@@ -97,6 +115,8 @@ def contents(message: HandActionChunk) -> HandChunk:
         observed=np.asarray(message.observed, dtype=np.float64),
         left_valid=message.left_valid,
         right_valid=message.right_valid,
+        source=message.source,
+        instruction=message.instruction,
     )
 
 

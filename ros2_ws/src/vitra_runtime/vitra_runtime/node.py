@@ -24,6 +24,7 @@ from vitra_runtime.departure import Departure, DepartureCause, DepartureReason
 from vitra_runtime.discovery_check import Hearing, Listener
 from vitra_runtime.parent_watch import ParentWatch
 from vitra_runtime.scheduling import request_realtime
+from vitra_runtime.threads import WatchedThread, ended_threads
 from vitra_runtime.timing import Ticker
 
 HEARTBEAT_PERIOD_S = 0.1
@@ -63,11 +64,12 @@ class StackNode(LifecycleNode, Generic[P]):
         super().__init__(name)
         self.params: P = parameters.declare(self, parameter_type)
         self._state, self._detail, self._unheard = Heartbeat.INACTIVE, "starting", ""
+        self._cause, self._said_ended = "", ""
         self._round_s, self._lack = float("inf"), ""
         self._beat_publisher = rclpy.node.Node.create_publisher(self, Heartbeat, "heartbeat", qos.HEARTBEAT)
         self._beating = threading.Event()
         self._beating.set()
-        self._beat_thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._beat_thread = WatchedThread(self._beat, name="heartbeat", should_run=None)
         self._beat_thread.start()
         self._autostart_timer = self.create_timer(0.01, self._autostart) if autostart else None
         self._next_try_s, self._last_refusal = 0.0, ""
@@ -100,8 +102,14 @@ class StackNode(LifecycleNode, Generic[P]):
         """Whether the node is in the active state and healthy."""
         return bool(self._state == Heartbeat.ACTIVE)
 
-    def set_fault(self, detail: str) -> None:
-        """Report a fault in the heartbeat; an empty detail clears it. Logged once per change."""
+    def set_fault(self, detail: str, cause: str = "") -> None:
+        """Report a fault in the heartbeat; an empty detail clears it. Logged once per change.
+
+        Args:
+            detail: What is wrong, in words.
+            cause: Its name among the supervisor's causes of a stop, where it has one of its own.
+        """
+        self._cause = cause if detail else ""
         if detail and (self._state, self._detail) != (Heartbeat.FAULT, detail):
             self.get_logger().error(detail)
             self._state, self._detail = Heartbeat.FAULT, detail
@@ -202,22 +210,29 @@ class StackNode(LifecycleNode, Generic[P]):
             self._listener.close()
             self._listener = None
 
-    def _ailment(self) -> str:
-        """What keeps the node from working though it may not know."""
+    def _ailment(self) -> tuple[str, str]:
+        """What keeps the node from working though it may not know, and the cause of a stop that it is."""
+        ended = ended_threads()
+        if ended != self._said_ended:
+            self._said_ended = ended
+            if ended:
+                self.get_logger().fatal(ended)
+        if ended:
+            return ended, "thread_ended"
         hangs_s = time.monotonic() - self._round_s
         if hangs_s > HANGS_AFTER_S:
-            return f"hangs: its callbacks have not returned for {hangs_s:.0f} s"
-        return self._unheard or self._lack
+            return f"hangs: its callbacks have not returned for {hangs_s:.0f} s", ""
+        return self._unheard or self._lack, ""
 
     def _beat(self) -> None:
         ticker = Ticker(HEARTBEAT_PERIOD_S)
         message = Heartbeat(node=self.get_fully_qualified_name(), pid=os.getpid(), host=platform.node())
         while self._beating.is_set():
             message.header.stamp = self.get_clock().now().to_msg()
-            message.state, message.detail = self._state, self._detail
-            ailment = self._ailment()
-            if ailment and message.state == Heartbeat.ACTIVE:
-                message.state, message.detail = Heartbeat.FAULT, ailment
+            message.state, message.detail, message.cause = self._state, self._detail, self._cause
+            ailment, cause = self._ailment()
+            if ailment and (message.state == Heartbeat.ACTIVE or cause):
+                message.state, message.detail, message.cause = Heartbeat.FAULT, ailment, cause
             try:
                 self._beat_publisher.publish(message)
             except Exception:  # the context is going down under us

@@ -17,6 +17,7 @@ from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Ticker
 from vitra_sim.realtime.image_messages import ImageMessage, camera_info
 from vitra_sim.realtime.scene_view import SceneView
@@ -48,7 +49,7 @@ class SimCameraNode(StackNode[Parameters]):
         self._colour = self.stream_publisher(Image, "head_camera/color/image_raw", qos.SENSOR)
         self._info = self.stream_publisher(CameraInfo, "head_camera/color/camera_info", qos.SENSOR)
         self._depth = self.stream_publisher(Image, "head_camera/aligned_depth_to_color/image_raw", qos.SENSOR)
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
         self._running = threading.Event()
 
     def setup(self) -> None:
@@ -57,7 +58,7 @@ class SimCameraNode(StackNode[Parameters]):
         nominal = load_calibration(calibration_path(p.calibration)).head_camera
         self._intrinsics = scaled_intrinsics(nominal, p.width, p.height)
         self._running.set()
-        self._thread = threading.Thread(target=self._render, name="camera", daemon=True)
+        self._thread = WatchedThread(self._render, name="camera", should_run=self._running.is_set)
         self._thread.start()
 
     def teardown(self) -> None:
@@ -71,6 +72,7 @@ class SimCameraNode(StackNode[Parameters]):
             camera = HeadCamera(self._intrinsics, shadows=self.params.shadows)
         except VitraError as error:
             self.set_fault(str(error))
+            self._running.clear()
             return
         try:
             self._publish_pictures(camera)
@@ -91,7 +93,8 @@ class SimCameraNode(StackNode[Parameters]):
             if state is None or state.stamp_ns == last_ns:
                 if now_s - last_new_s > _STALE_S:
                     self.set_fault(
-                        f"sim_world is not running: nothing new in the shared state '{block}' for {_STALE_S:g} s."
+                        f"sim_world is not running: nothing new in the shared state '{block}' for {_STALE_S:g} s.",
+                        cause="picture_frozen",
                     )
                     reader.reopen()
                     last_new_s = now_s

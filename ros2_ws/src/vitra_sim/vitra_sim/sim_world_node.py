@@ -23,6 +23,7 @@ from vitra_runtime import qos
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Ticker
 from vitra_sim.doubles.addresses import HAND_TCP_PORT, arm_address, hand_address
 from vitra_sim.doubles.realman import RealmanDouble
@@ -97,7 +98,7 @@ class SimWorldNode(StackNode[Parameters]):
         physics.start()
         self._publishing = threading.Event()
         self._publishing.set()
-        thread = threading.Thread(target=self._publish, name="sim_state", daemon=True)
+        thread = WatchedThread(self._publish, name="sim_state", should_run=self._publishing.is_set)
         thread.start()
         resources.callback(thread.join, 1.0)
         resources.callback(self._publishing.clear)

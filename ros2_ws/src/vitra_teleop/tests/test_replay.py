@@ -36,7 +36,7 @@ def bag(repo_root, tmp_path_factory):
             for part, kind, values in (("arm", "ArmCommand", q), ("hand", "HandCommand", np.full(12, 0.5 * share))):
                 time = types.types["builtin_interfaces/msg/Time"](t // 10**9, t % 10**9)
                 header = types.types["std_msgs/msg/Header"](time, "")
-                message = types.types[f"vitra_msgs/msg/{kind}"](header, n, 1, values)
+                message = types.types[f"vitra_msgs/msg/{kind}"](header, n, 1, values, 1)
                 writer.write(topics[part], t, types.serialize_cdr(message, f"vitra_msgs/msg/{kind}"))
     return path
 

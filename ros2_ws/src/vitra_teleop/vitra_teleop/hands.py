@@ -68,7 +68,10 @@ class TeleopInput(Protocol):
         """Begin; raises TeleopError with what to do when the device is not there."""
 
     def poll(self) -> HandFrame | None:
-        """The newest frame that has not been polled yet, with the actions of all frames in between; never blocks."""
+        """The newest frame that has not been polled yet; never blocks."""
+
+    def poll_actions(self) -> tuple[Action, ...]:
+        """All that was asked for since the last time, in order; never blocks, never drops."""
 
     def close(self) -> None:
         """End; must work twice and on a device that was never opened."""

@@ -9,8 +9,13 @@ import numpy as np
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_teleop.hands import Action
 from vitra_teleop.jog import Jog
-from vitra_teleop.keys import BY_KEY, Key
+from vitra_teleop.keys import BY_KEY, STOP_KEY, Key
 from vitra_teleop.wire import encode
+
+
+def stop_first(typed: str) -> str:
+    """Keys in the order to obey them: a STOP before all else, and nothing that was typed before it."""
+    return typed if STOP_KEY not in typed else STOP_KEY + typed.rsplit(STOP_KEY, 1)[1]
 
 
 @dataclass(slots=True)

@@ -63,6 +63,9 @@ KEYS: tuple[Key, ...] = (
 BY_KEY = {key.key: key for key in KEYS} | {"\n": next(key for key in KEYS if key.key == "\r")}
 
 
+STOP_KEY = next(key.key for key in KEYS if key.action is Action.STOP)
+
+
 def printable(key: str) -> str:
     """A key as people write it."""
     return {" ": "space", "\r": "enter"}.get(key, key)

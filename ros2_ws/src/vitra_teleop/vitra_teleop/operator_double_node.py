@@ -25,6 +25,7 @@ from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
 from vitra_runtime.polling import PolledTopics
 from vitra_runtime.sim_state import extras_of
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Ticker
 from vitra_teleop.human_like import HumanLikeHands
 from vitra_teleop.joint_topics import JointTopics
@@ -76,7 +77,7 @@ class OperatorDoubleNode(StackNode[Parameters]):
             self.create_service(Trigger, f"~/{name}", callback)
         self.create_timer(_LOOK_PERIOD_S, self._look)
         self._sending = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
 
     def setup(self) -> None:
         """Learn the task, and begin to show hands; thinking must not make them stutter."""
@@ -84,7 +85,7 @@ class OperatorDoubleNode(StackNode[Parameters]):
         policy.warm_up()
         self._policy = policy
         self._sending.set()
-        self._thread = threading.Thread(target=self._send_all, name="hands", daemon=True)
+        self._thread = WatchedThread(self._send_all, name="hands", should_run=self._sending.is_set)
         self._thread.start()
 
     def teardown(self) -> None:

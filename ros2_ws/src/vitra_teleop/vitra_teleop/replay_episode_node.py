@@ -19,6 +19,7 @@ from vitra_msgs.msg import HandActionChunk, SafetyState
 from vitra_policy.action_space import Side
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
+from vitra_runtime.identity import new_identity
 from vitra_runtime.polling import PolledTopic, PolledTopics
 from vitra_runtime.timing import Ticker
 from vitra_teleop.chunk_message import fill_chunk
@@ -76,7 +77,7 @@ def _replay(args: Args) -> int:
     settings = PlayerSettings(speed=args.speed, approach=SpeedLimits(args.approach_m_s, 4 * args.approach_m_s, 1.5))
     player = PathPlayer(path, settings)
     chunks = node.create_publisher(HandActionChunk, "hand_action_chunk", qos.CHUNK)
-    ticker, sequence, stage = Ticker(settings.step_s), 0, ""
+    ticker, sequence, stage, identity = Ticker(settings.step_s), 0, "", new_identity()
     while player.stage not in (Stage.DONE, Stage.FAILED):
         ticker.wait()
         stamp_s, refused = robot.look()
@@ -88,7 +89,7 @@ def _replay(args: Args) -> int:
             sequence += 1
             chunks.publish(
                 fill_chunk(
-                    HandActionChunk(),
+                    HandActionChunk(publisher=identity),
                     chunk,
                     stamp_s=stamp_s,
                     sequence=sequence,

@@ -13,6 +13,7 @@ from vitra_policy.hand.xhand_map import mano_from_xhand, xhand_from_mano
 from vitra_policy.policies.observation import HandStates
 from vitra_policy.transforms import delta_wrist, make_pose, matrix_from_euler_xyz
 from vitra_teleop.clutch import Clutch, ClutchSettings, ClutchState
+from vitra_teleop.finger_anchor import FingerAnchor
 from vitra_teleop.follower import Follower, HandPose, SpeedLimits
 from vitra_teleop.hands import Array, HandFrame, TrackedHand
 from vitra_teleop.retargeting import FingerRetargeter
@@ -66,6 +67,8 @@ class TeleopSession:
         self.clutches = {side: Clutch(camera_from_tracker, self._settings.clutch) for side in sides}
         self._followers: dict[Side, Follower] = {}
         self._targets: dict[Side, HandPose] = {}
+        self._anchors: dict[Side, FingerAnchor] = {}
+        self._told: dict[Side, bool] = dict.fromkeys(sides, False)
         self._holds: dict[Side, int] = dict.fromkeys(sides, 0)
         self._frame: HandFrame | None = None
         self._last_s = 0.0
@@ -110,10 +113,14 @@ class TeleopSession:
         if was is not ClutchState.ENGAGED:
             self._followers[side] = Follower(measured, self._settings.limits)
             self._targets[side] = measured
+            self._anchors[side] = FingerAnchor(measured.joints_rad, self._fingers(side, hand))
         else:
             self._followers[side].advance(self._targets[side], elapsed_s)
+            if _tells_fingers(hand) is not self._told[side]:
+                self._anchors[side] = FingerAnchor(self._followers[side].pose.joints_rad, self._fingers(side, hand))
+        self._told[side] = _tells_fingers(hand)
         self._holds[side] = 0
-        self._targets[side] = HandPose(wrist, self._fingers(side, hand))
+        self._targets[side] = HandPose(wrist, self._anchors[side](self._fingers(side, hand)))
         return self._targets[side]
 
     def _fingers(self, side: Side, hand: TrackedHand) -> Array:
@@ -128,6 +135,10 @@ class TeleopSession:
         if frame is None or now_s - frame.stamp_s > self._settings.stale_s:
             return None
         return frame.hands.get(side)
+
+
+def _tells_fingers(hand: TrackedHand) -> bool:
+    return hand.joints_rad is not None or hand.landmarks_m is not None
 
 
 def measured_pose(robot: HandStates, side: Side) -> HandPose | None:

@@ -17,6 +17,7 @@ from vitra_msgs.msg import HandActionChunk, SafetyState
 from vitra_msgs.srv import SetInstruction
 from vitra_policy.policies.registry import parse_options
 from vitra_runtime import qos
+from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopics
 from vitra_teleop.chunk_message import fill_chunk
@@ -52,6 +53,7 @@ class TeleopNode(StackNode[Parameters]):
         self._safety: SafetyState | None = None
         self._instruction, self._sequence, self._frames = self.params.instruction, 0, 0
         self._announced: dict[str, ClutchState] = {}
+        self._identity = new_identity()
         self._chunks = self.stream_publisher(HandActionChunk, "hand_action_chunk", qos.CHUNK)
         self._instructions = self.stream_publisher(String, "instruction", qos.LATCHED)
         self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -100,6 +102,9 @@ class TeleopNode(StackNode[Parameters]):
         return "the robot is not armed"
 
     def _tick(self) -> None:
+        if self._input is not None:  # also while the node reports a fault: STOP above all
+            for action in self._input.poll_actions():
+                self._ask(action)
         if self._session is None or self._input is None or self._robot is None or not self.is_active:
             return
         assert self._joints is not None
@@ -107,8 +112,6 @@ class TeleopNode(StackNode[Parameters]):
         frame = self._input.poll()
         if frame is not None:
             self._frames += 1
-            for action in frame.actions:
-                self._ask(action)
         stamp_s = self._robot.newest_common_s
         if stamp_s is None:
             return
@@ -121,7 +124,7 @@ class TeleopNode(StackNode[Parameters]):
         self._sequence += 1
         self._chunks.publish(
             fill_chunk(
-                HandActionChunk(),
+                HandActionChunk(publisher=self._identity),
                 chunk,
                 stamp_s=stamp_s,
                 sequence=self._sequence,
@@ -134,7 +137,7 @@ class TeleopNode(StackNode[Parameters]):
     def _ask(self, action: Action) -> None:
         client = self._asked[action]
         if not client.service_is_ready():
-            self.get_logger().warning(f"'{action}' was asked for, but {_SERVICES[action]} is not there")
+            self.get_logger().error(f"'{action}' was asked for, but {_SERVICES[action]} is not there: nothing happened")
             return
         answer = client.call_async(Trigger.Request())
         answer.add_done_callback(lambda done: self.get_logger().info(f"{action}: {done.result().message}"))

@@ -15,13 +15,13 @@ hands        absent side = not tracked; per hand one of
                wrist                      pose alone: the fingers stay
              wrist = {"position_m": [x, y, z], "quaternion_xyzw": [x, y, z, w]}; with landmarks it is not needed
 engage       the operator wants the robot to follow; it must go false and true again after tracking was lost
-actions      any of start, save, discard, rerecord, stop
+actions      any of start, save, discard, rerecord, stop; they count whatever the sequence number, and also when the
+             hands of their message are refused
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +36,9 @@ from vitra_teleop.landmarks import in_wrist_frame
 VERSION = 1
 MAX_BYTES = 65_507  # of a datagram
 DEFAULT_PORT = 8765
+MAX_DISTANCE_M = 10.0
+"""A tracker that sees a hand farther from its origin is confused."""
+_LARGEST = 2.0**53
 _NOT_TRACKED = TrackedHand(False, False, np.eye(4))
 
 
@@ -51,11 +54,11 @@ def encode(
     return json.dumps(message, default=_plain, separators=(",", ":")).encode()
 
 
-def decode(data: bytes | str) -> HandFrame:
-    """The frame of a message, stamped on the sender's clock.
+def parse(data: bytes | str) -> dict[str, Any]:
+    """The message as JSON has it.
 
     Raises:
-        WireFormatError: anything that is not as described above.
+        WireFormatError: no JSON object, or of another version.
     """
     if len(data) > MAX_BYTES:
         raise WireFormatError(f"A message has at most {MAX_BYTES} bytes, this one {len(data)}.")
@@ -65,7 +68,33 @@ def decode(data: bytes | str) -> HandFrame:
         raise WireFormatError(f"Not JSON: {error}.") from None
     if not isinstance(message, dict) or message.get("version") != VERSION:
         found = message.get("version") if isinstance(message, dict) else type(message).__name__
-        raise WireFormatError(f"version must be {VERSION}, found {found}.")
+        raise WireFormatError(f"version must be {VERSION}, found {str(found)[:40]}.")
+    return message
+
+
+def actions_of(message: Mapping[str, Any]) -> tuple[Action, ...]:
+    """What the message asks for, known words only: whatever else is wrong with it, a STOP in it counts."""
+    actions = message.get("actions", [])
+    if not isinstance(actions, list):
+        return ()
+    return tuple(Action(a) for a in actions if isinstance(a, str) and a in tuple(Action))
+
+
+def decode(data: bytes | str) -> HandFrame:
+    """The frame of a message, stamped on the sender's clock.
+
+    Raises:
+        WireFormatError: anything that is not as described above.
+    """
+    return frame_of(parse(data))
+
+
+def frame_of(message: Mapping[str, Any]) -> HandFrame:
+    """The frame of a parsed message.
+
+    Raises:
+        WireFormatError: anything that is not as described above.
+    """
     hands = message.get("hands")
     if not isinstance(hands, dict) or not set(hands) <= set(SIDES):
         raise WireFormatError(f"hands must be an object with left and/or right, found {hands!r:.80}.")
@@ -85,7 +114,7 @@ def _hand(side: Side, hand: Any) -> TrackedHand:
         return _NOT_TRACKED
     engage = _flag(hand, "engage", side)
     if "landmarks_m" in hand:
-        points = _array(hand, "landmarks_m", (21, 3), side)
+        points = _near(_array(hand, "landmarks_m", (21, 3), side), side)
         try:
             pose, local = in_wrist_frame(points, side)
         except TeleopError as error:
@@ -113,15 +142,24 @@ def _pose(hand: Mapping[str, Any], side: Side) -> Array:
     if not isinstance(wrist, dict):
         raise WireFormatError(f"hands.{side} needs landmarks_m or wrist; it has {', '.join(hand) or 'nothing'}.")
     quaternion = _array(wrist, "quaternion_xyzw", (4,), side)
-    if abs(np.linalg.norm(quaternion) - 1) > 0.05:
+    if not abs(np.linalg.norm(quaternion) - 1) <= 0.05:
         raise WireFormatError(f"hands.{side}.wrist.quaternion_xyzw must have length 1, found {quaternion.tolist()}.")
-    return make_pose(_array(wrist, "position_m", (3,), side), matrix_from_quaternion(quaternion))
+    return make_pose(_near(_array(wrist, "position_m", (3,), side), side), matrix_from_quaternion(quaternion))
+
+
+def _near(points_m: Array, side: Side) -> Array:
+    if np.abs(points_m).max() > MAX_DISTANCE_M:
+        raise WireFormatError(
+            f"hands.{side} is {np.abs(points_m).max():.3g} m from the tracker's origin, allowed {MAX_DISTANCE_M:g} m; "
+            "are these millimetres?"
+        )
+    return points_m
 
 
 def _array(values: Mapping[str, Any], key: str, shape: tuple[int, ...], side: Side) -> Array:
     try:
         array = np.asarray(values[key], dtype=np.float64)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise WireFormatError(f"hands.{side}: {key} must be numbers of shape {shape}.") from None
     if array.shape != shape or not np.isfinite(array).all():
         raise WireFormatError(f"hands.{side}: {key} must be finite numbers of shape {shape}, found {array.shape}.")
@@ -130,8 +168,9 @@ def _array(values: Mapping[str, Any], key: str, shape: tuple[int, ...], side: Si
 
 def _number(message: Mapping[str, Any], key: str) -> float:
     value = message.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise WireFormatError(f"{key} must be a finite number, found {value!r:.40}.")
+    # Compared before anything converts it: JSON has integers of any length, floats have not.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST <= value <= _LARGEST:
+        raise WireFormatError(f"{key} must be a number between -2^53 and 2^53.")
     return float(value)
 
 

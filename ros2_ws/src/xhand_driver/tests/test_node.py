@@ -55,7 +55,9 @@ class Graph:
         return bool(self.node.is_active and self.joints and self.states and self.beats and not self.states[-1].fault)
 
     def send(self, position_rad, epoch=1, allowed=True):
-        self.permit.publish(Permit(epoch=epoch, motion_allowed=allowed))
+        permit = Permit(epoch=epoch, motion_allowed=allowed)
+        permit.header.stamp = self.peer.get_clock().now().to_msg()
+        self.permit.publish(permit)
         self.sequence += 1
         message = HandCommand(sequence=self.sequence, epoch=epoch, position_rad=np.full(12, position_rad))
         message.header.stamp = self.peer.get_clock().now().to_msg()

@@ -96,6 +96,22 @@ class HandDriver:
         return sum(self._stream.guard.refused.values())
 
     @property
+    def refused_by_kind(self) -> dict[str, int]:
+        """Refused commands by reason."""
+        return {reason.value: count for reason, count in self._stream.guard.refused.items()}
+
+    @property
+    def limit_violations(self) -> int:
+        """Commands that asked for what no sound commander asks for."""
+        return self._stream.guard.limit_violations
+
+    @property
+    def held_rad(self) -> list[float]:
+        """What the hand holds; empty where nobody knows."""
+        held = self._stream.held_rad
+        return [] if held is None else held.tolist()
+
+    @property
     def last_refusal(self) -> str:
         """Reason of the last refusal."""
         return str(self._stream.guard.last_refusal or "")
@@ -104,19 +120,23 @@ class HandDriver:
         """Time since the last good state; infinite before the first."""
         return self._stream.gate.feedback_age_s(now_s)
 
-    def on_permit(self, epoch: int, allowed: bool, now_s: float) -> None:
+    def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
         """A permit of the safety supervisor; a new epoch ends a latch, but not a fault that is still there."""
         with self._mutex:
-            self._stream.on_permit(epoch, allowed and self._open, now_s)
+            self._stream.on_permit(epoch, allowed and self._open, now_s, source, age_s)
             if self.fault and self.sample is not None:
                 self._stream.on_fault(self.fault)
 
-    def on_command(self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float) -> None:
+    def on_command(
+        self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float, source: int = 0
+    ) -> None:
         """A command arrived."""
         if not self._open:
             return
         with self._mutex:
-            self._stream.on_command(position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s)
+            self._stream.on_command(
+                position_rad, sequence=sequence, epoch=epoch, age_s=age_s, now_s=now_s, source=source
+            )
             self.commands.tick(now_s)
 
     def next_setpoint(self, now_s: float) -> Array | None:
@@ -143,6 +163,7 @@ class HandDriver:
         with self._mutex:
             was_connected = not self._link_problem
             self._link_problem, self._held = problem, None
+            self._stream.forget_held()
             if was_connected:
                 self._barred_epoch = self.epoch
                 self._stream.on_fault(problem)

@@ -22,6 +22,7 @@ from xhand_driver.sdk import load_sdk
 from xhand_driver.worker import HandWorker
 
 _STATE_PERIOD_S = 0.1
+_WATCH_PERIOD_S = 0.02
 _DIAGNOSTICS_PERIOD_S = 1.0
 
 
@@ -37,6 +38,8 @@ class XHandDriverNode(StackNode[Parameters]):
         device = self.params.device
         self._driver = HandDriver(self.params.guard, self.params.freshness)
         self._worker: HandWorker | None = None
+        self._said: tuple[object, ...] = ()
+        self._next_state_s = 0.0
         self._joint_state = JointState(name=list(hand_joints(self.params.side)))
         self._tactile = Float32MultiArray()
         self._tactile.layout.dim = [
@@ -53,7 +56,7 @@ class XHandDriverNode(StackNode[Parameters]):
         self._diagnostics_publisher = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_subscription(HandCommand, f"{device}/command", self._on_command, qos.SETPOINT)
         self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
-        self.create_timer(_STATE_PERIOD_S, self._report_state)
+        self.create_timer(_WATCH_PERIOD_S, self._watch_state)
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._report_diagnostics)
 
     def setup(self) -> None:
@@ -90,17 +93,27 @@ class XHandDriverNode(StackNode[Parameters]):
     # Executor thread ------------------------------------------------------------------------------------------------
 
     def _on_command(self, message: HandCommand) -> None:
-        age_s = self.get_clock().now().nanoseconds * 1e-9 - stamp_to_s(message.header.stamp)
+        age_s = time.time() - stamp_to_s(message.header.stamp)
         self._driver.on_command(
             message.position_rad,
             sequence=message.sequence,
             epoch=message.epoch,
             age_s=age_s,
             now_s=time.monotonic(),
+            source=message.source,
         )
 
     def _on_permit(self, message: Permit) -> None:
-        self._driver.on_permit(message.epoch, message.motion_allowed, time.monotonic())
+        age_s = time.time() - stamp_to_s(message.header.stamp)
+        self._driver.on_permit(message.epoch, message.motion_allowed, time.monotonic(), message.source, age_s)
+
+    def _watch_state(self) -> None:
+        """The executor must hear of a stop at once."""
+        driver, now_s = self._driver, time.monotonic()
+        state = (driver.state, driver.epoch, driver.stop_cause)
+        if state != self._said or now_s >= self._next_state_s:
+            self._said, self._next_state_s = state, now_s + _STATE_PERIOD_S
+            self._report_state()
 
     def _report_state(self) -> None:
         driver, now_s = self._driver, time.monotonic()
@@ -115,6 +128,9 @@ class XHandDriverNode(StackNode[Parameters]):
         message.feedback_hz, message.command_hz = driver.feedback.rate_hz, driver.commands.rate_hz
         message.setpoint_period_error_p99_s = driver.setpoints.period_error_s()
         message.fault, message.stop_cause = fault, driver.stop_cause
+        message.limit_violations, message.held_rad = driver.limit_violations, driver.held_rad
+        kinds = driver.refused_by_kind
+        message.refusal_kinds, message.refusal_counts = list(kinds), list(kinds.values())
         self._state_publisher.publish(message)
 
     def _check_for_hang(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vitra_policy.errors import VitraError
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Ticker
 from xhand_driver.device import Gains, HandDevice, HandSample
 from xhand_driver.discovery import FoundHand, PortSettings, find_hand
@@ -48,7 +49,7 @@ class HandWorker:
         self._on_sample, self._force_update = on_sample, force_update
         self._period_s, self._retry_period_s, self._link_timeout_s = period_s, retry_period_s, link_timeout_s
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hand", daemon=True)
+        self._thread = WatchedThread(self._run, name="hand", should_run=lambda: not self._stop.is_set())
         self.watch = CallWatch()
         self.identity, self.connections, self.failed_exchanges = "", 0, 0
         self.forces_reads = force_update

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fake_robot import ARMED, DISARMED, STOPPED, FakeRobot
+from pretend_robot import ARMED, DISARMED, STOPPED, FakeRobot
 
 from vitra_console.web.presence import Presence
 from vitra_console.web.server import ConsoleServer

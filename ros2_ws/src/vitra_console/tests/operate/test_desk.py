@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_robot import ARMED, STOPPED, FakeRobot
+from pretend_robot import ARMED, STOPPED, FakeRobot
 
 from vitra_console.web.server import STALE, Told
 
@@ -83,7 +83,8 @@ def test_a_run_ends_when_the_simulated_task_is_judged_done(robot: FakeRobot) -> 
     robot.sim(success=True)
     robot.desk.watch()
     assert robot.told[-1] == "policy/stop"
-    assert message(robot)[0] == "The task is done"
+    assert message(robot) == ("The run has ended: the task is done", True)
+    assert robot.view.run["result"] == "the task is done"
 
 
 def test_a_run_whose_end_nobody_told_is_over_with_the_stop_or_the_policy_node(robot: FakeRobot) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from fake_robot import ARMED, DISARMED, STOPPED, FakeRobot
+from pretend_robot import ARMED, DISARMED, STOPPED, FakeRobot
 
 from vitra_console.operate import words
 from vitra_console.operate.robot_view import RobotView
@@ -26,6 +26,15 @@ def test_what_a_device_says_itself_stands_beside_the_supervisors_cause() -> None
     robot.view.hear("right_arm", SimpleNamespace(state="fault", fault="something holds the arm", stop_cause=""))
     robot.safety(STOPPED, "driver_latched")
     assert "Something holds the arm." in robot.view.page()["safety"]["cause"]
+
+
+def test_that_the_permit_is_gone_is_no_news_of_a_device() -> None:
+    robot = FakeRobot()
+    for part in ("arm", "hand"):
+        denied = SimpleNamespace(state="latched", fault="", stop_cause="permit_denied: the supervisor gives no permit")
+        robot.view.hear(f"right_{part}", denied)
+    robot.safety(STOPPED, "operator_stop")
+    assert "permit" not in robot.view.page()["safety"]["cause"].lower()
 
 
 @pytest.mark.parametrize("cause", list(StopCause))

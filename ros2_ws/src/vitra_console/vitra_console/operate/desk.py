@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from vitra_console.operate.robot_view import RobotView
 from vitra_console.operate.stop_latch import StopLatch
+from vitra_console.operate.words import ARMED
 from vitra_console.web.server import STALE, Page, Picture, Told
 
 _STATIC = Path(__file__).parent / "static"
@@ -61,12 +62,12 @@ class OperatorDesk:
 
     def __init__(self, robot: Robot, view: RobotView, latch: StopLatch, tasks: Sequence[str] = ()) -> None:
         self._robot, self._view, self._latch, self._tasks = robot, view, latch, list(tasks)
-        self._busy = ""
+        self._busy = self._ending = ""
         self._orders: dict[str, Callable[[Told], str]] = {
             "rearm": self._rearm,
             "instruct": self._instruct,
             "run": self._run,
-            "end": lambda _: self._trigger("policy/stop", "ending the run", "the run has ended"),
+            "end": lambda _: self._end("ended here"),
             "home": self._home,
             "record": lambda _: self._trigger("recorder/start", "starting the recorder", "recording"),
             "save": lambda _: self._trigger("recorder/save", "saving the episode", "saved: {}"),
@@ -163,7 +164,11 @@ class OperatorDesk:
             self._view.run = {"running": ok, "instruction": text, "result": "" if ok else message}
             self._done(ok, "the policy runs" if ok else message)
 
+        self._ending = ""
+
         def ended(ok: bool, message: str) -> None:
+            if self._ending and self._view.safety_state == ARMED:  # whoever ended it knows why better than the node
+                ok, message = True, self._ending
             self._view.run = {**self._view.run, "running": False, "result": message}
             self._view.say(f"The run has ended: {message}", ok=ok)
 
@@ -193,7 +198,11 @@ class OperatorDesk:
             self._view.run = {**self._view.run, "running": False, "result": lost}
         sim = self._view.sim
         if self._view.run["running"] and sim is not None and (sim.success or sim.failed) and not self._busy:
-            self._trigger("policy/stop", "ending the run", "the task is done" if sim.success else "the object is lost")
+            self._end("the task is done" if sim.success else "the object is lost")
+
+    def _end(self, why: str) -> str:
+        self._ending = why
+        return self._trigger("policy/stop", "ending the run", f"the run has ended: {why}")
 
     def _reset(self, told: Told) -> str:
         if self._view.sim is None:

@@ -134,7 +134,9 @@ class RobotView:
         """What devices say themselves; the supervisor may only know that they stopped."""
         said = [self.newest(f"{side}_{part}") for side in self.sides for part in ("arm", "hand")]
         words_of = [s.fault or (s.stop_cause if s.state == "latched" else "") for s in said if s is not None]
-        return [f"{text[:1].upper()}{text[1:]}." for text in words_of if text]
+        # That the permit is gone is what every stop does, and not why.
+        own = dict.fromkeys(text for text in words_of if text and not text.startswith("permit_"))
+        return [f"{text[:1].upper()}{text[1:]}." for text in own]
 
     def _arm(self, side: str) -> dict[str, Any]:
         parts = {}

@@ -58,7 +58,7 @@ class LockstepBag:
             steps=chunk.steps, actions=chunk.actions.ravel(), observed=observation.state,
             left_valid=bool(chunk.valid[0]), right_valid=bool(chunk.valid[1]), source="policy",
             policy_id=chunk.policy_id, instruction=observation.instruction, committed_steps=chunk.committed_steps,
-            inference_s=0.0, stage_names=[], stage_s=np.zeros(0, np.float32),
+            inference_s=0.0, stage_names=[], stage_s=np.zeros(0, np.float32), publisher=1,
         )  # fmt: skip
         poses = world.object_poses()
         pose_messages = []

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vitra_description.names import SIDES, Side
 from vitra_policy.errors import VitraError
+from vitra_runtime.threads import WatchedThread
 from vitra_sim.doubles.ports import JointState
 from vitra_sim.realtime.shared_state import StateWriter
 from vitra_sim.scene.scene import TICK_S
@@ -123,7 +124,7 @@ class RealTimePhysics:
         self._reset_done = threading.Event()
         self._reset_lock = threading.Lock()
         self._running = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
+        self._thread = WatchedThread(self._run, name="physics", should_run=self._running.is_set)
         self._announce(world)
 
     def start(self) -> None:

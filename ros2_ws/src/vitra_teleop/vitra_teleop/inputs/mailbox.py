@@ -1,4 +1,4 @@
-"""Keeps the newest frame between a receiving thread and the node; actions of skipped frames are not lost."""
+"""Keeps the newest frame between a receiving thread and the node; actions have a way of their own, without drops."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dataclasses import replace
 from vitra_teleop.clock_map import ClockMap
 from vitra_teleop.hands import Action, HandFrame, TeleopError
 from vitra_teleop.inputs.owner import HandsOwner
-from vitra_teleop.wire import decode
+from vitra_teleop.wire import actions_of, frame_of, parse
 
-_REORDERED = 100
+_SILENCE_S = 0.25
+"""After so long a sender that counts from a lower number is one that was started again."""
 
 
 class FrameMailbox:
@@ -28,45 +29,58 @@ class FrameMailbox:
         self._map, self._lock, self._owner = ClockMap(monotonic=monotonic), threading.Lock(), HandsOwner()
         self._newest: HandFrame | None = None
         self._actions: list[Action] = []
-        self._sequence = -1
+        self._sequence, self._sent_s, self._heard_s = -1, -float("inf"), -float("inf")
         self.received = self.refused = self.stale = 0
         self.last_refusal = ""
 
     def put(self, data: bytes | str, sender: Hashable = "") -> None:
         """A message has come; a wrong one is counted, an old one dropped, and so are hands of a second sender.
 
+        What it asks for is never dropped.
+
         Args:
             data: the message.
             sender: who sent it.
         """
         try:
-            frame = decode(data)
+            message = parse(data)
+            with self._lock:
+                self._actions += actions_of(message)
+            frame = frame_of(message)
         except TeleopError as error:
-            self.refused += 1
-            self.last_refusal = str(error)
+            self._refuse(str(error))
             return
+        except Exception as error:  # whatever a stranger sends, the next message must be heard
+            self._refuse(f"{type(error).__name__}: {error}")
+            return
+        now_s = self._clock()
         with self._lock:
             if not self._counts(frame, sender):
-                self._actions += frame.actions
                 return
-            # A sender that was started again begins to count anew: much older numbers are welcome.
-            if 0 <= self._sequence - frame.sequence < _REORDERED:
+            # Out of order is what was also sent earlier; a sender that was started again begins to count anew.
+            reordered = frame.sequence <= self._sequence and frame.stamp_s <= self._sent_s
+            if reordered and now_s - self._heard_s < _SILENCE_S:
                 self.stale += 1
                 return
-            self._sequence = frame.sequence
+            self._sequence, self._sent_s, self._heard_s = frame.sequence, frame.stamp_s, now_s
             self.received += 1
-            self._actions += frame.actions
-            self._newest = replace(frame, stamp_s=self._map(frame.stamp_s, self._clock()))
+            self._newest = replace(frame, stamp_s=self._map(frame.stamp_s, now_s), actions=())
 
     def take(self) -> HandFrame | None:
-        """The newest frame, once."""
+        """The newest frame, once; its actions come by `take_actions`."""
         with self._lock:
             frame, self._newest = self._newest, None
-            if frame is None and self._actions and self._owner.is_silent(self._monotonic()):
-                frame = HandFrame(self._clock(), self._sequence, {})
-            if frame is not None:
-                frame, self._actions = replace(frame, actions=tuple(self._actions)), []
             return frame
+
+    def take_actions(self) -> tuple[Action, ...]:
+        """Everything that was asked for since the last time, in order."""
+        with self._lock:
+            actions, self._actions = tuple(self._actions), []
+            return actions
+
+    def _refuse(self, why: str) -> None:
+        self.refused += 1
+        self.last_refusal = why
 
     def _counts(self, frame: HandFrame, sender: Hashable) -> bool:
         """Whether a frame is of the one whose hands count; another's orders do all the same."""
@@ -74,9 +88,8 @@ class FrameMailbox:
         if not frame.hands and not self._owner.owns(sender):
             return self._owner.is_silent(now_s)  # orders only, as of a keyboard beside a tracker
         if why := self._owner.refusal(sender, now_s):
-            self.refused += 1
-            self.last_refusal = why
+            self._refuse(why)
             return False
         if self._owner.changes != changes:
-            self._sequence, self._map = -1, ClockMap(monotonic=self._monotonic)
+            self._sequence, self._sent_s, self._map = -1, -float("inf"), ClockMap(monotonic=self._monotonic)
         return True

@@ -9,7 +9,7 @@ import numpy as np
 
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import UnknownNameError
-from vitra_teleop.hands import HandFrame, TeleopError, TrackedHand
+from vitra_teleop.hands import Action, HandFrame, TeleopError, TrackedHand
 from vitra_teleop.jog import Jog, Preset
 
 _TURN_RATIO = 4.0  # rad/s per m/s
@@ -85,6 +85,10 @@ class SpaceMouseInput:
                 break
             seen_s = state.t
         return state
+
+    def poll_actions(self) -> tuple[Action, ...]:
+        """See `TeleopInput`; this device asks for nothing."""
+        return ()
 
     def close(self) -> None:
         """Give the device back."""

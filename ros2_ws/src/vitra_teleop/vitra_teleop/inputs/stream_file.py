@@ -24,6 +24,7 @@ class StreamReplay:
     def __init__(self, file: str, clock: Callable[[], float], speed: float = 1.0, loop: bool = False) -> None:
         self._file, self._clock, self._speed, self._loop = Path(file), clock, speed, loop
         self._frames: list[HandFrame] = []
+        self._actions: list[Action] = []
         self._next = 0
         self._begin_s = 0.0
 
@@ -68,7 +69,13 @@ class StreamReplay:
             actions += frame.actions
         if due is None and self._next >= len(self._frames) and self._loop:
             self._next, self._begin_s = 0, now_s
-        return None if due is None else replace(due, actions=tuple(actions))
+        self._actions += actions
+        return None if due is None else replace(due, actions=())
+
+    def poll_actions(self) -> tuple[Action, ...]:
+        """See `TeleopInput`."""
+        actions, self._actions = tuple(self._actions), []
+        return actions
 
     def close(self) -> None:
         """Forget the stream."""

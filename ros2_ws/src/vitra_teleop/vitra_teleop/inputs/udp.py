@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 
-from vitra_teleop.hands import HandFrame, TeleopError
+from vitra_runtime.threads import WatchedThread
+from vitra_teleop.hands import Action, HandFrame, TeleopError
 from vitra_teleop.inputs.mailbox import FrameMailbox
 from vitra_teleop.wire import MAX_BYTES
 
@@ -24,7 +24,7 @@ class UdpInput:
         self.host, self.port = host, port
         self.mailbox = FrameMailbox(clock)
         self._socket: socket.socket | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
 
     def open(self) -> None:
         """Bind the address and begin to listen.
@@ -44,12 +44,18 @@ class UdpInput:
         self.port = receiver.getsockname()[1]
         receiver.settimeout(0.2)
         self._socket = receiver
-        self._thread = threading.Thread(target=self._listen, args=(receiver,), name="hands-udp", daemon=True)
+        self._thread = WatchedThread(
+            self._listen, name="hands-udp", should_run=lambda: self._socket is receiver, args=(receiver,)
+        )
         self._thread.start()
 
     def poll(self) -> HandFrame | None:
         """See `TeleopInput`."""
         return self.mailbox.take()
+
+    def poll_actions(self) -> tuple[Action, ...]:
+        """See `TeleopInput`."""
+        return self.mailbox.take_actions()
 
     def close(self) -> None:
         """Stop listening."""
@@ -66,4 +72,6 @@ class UdpInput:
             except TimeoutError:
                 continue
             except OSError:
+                if self._socket is receiver:
+                    raise
                 return

@@ -9,7 +9,7 @@ import numpy as np
 
 from vitra_policy.action_space import SIDES
 from vitra_policy.transforms import transform_points
-from vitra_teleop.hands import Array, HandFrame, TeleopError, TrackedHand
+from vitra_teleop.hands import Action, Array, HandFrame, TeleopError, TrackedHand
 from vitra_teleop.landmarks import LandmarkError, in_wrist_frame
 
 _LANDMARKS = (0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 16, 17, 18, 19, 21, 22, 23, 24)
@@ -65,6 +65,10 @@ class VisionProInput:
         self._last = wrists
         self._sequence += 1
         return HandFrame(self._clock(), self._sequence, hands_of(latest, self._engage))
+
+    def poll_actions(self) -> tuple[Action, ...]:
+        """See `TeleopInput`; this device asks for nothing."""
+        return ()
 
     def close(self) -> None:
         """Disconnect."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
-from vitra_teleop.hands import HandFrame, TeleopError
+from vitra_runtime.threads import WatchedThread
+from vitra_teleop.hands import Action, HandFrame, TeleopError
 from vitra_teleop.inputs.mailbox import FrameMailbox
 from vitra_teleop.wire import MAX_BYTES
 
@@ -24,7 +24,7 @@ class WebsocketInput:
         self.host, self.port = host, port
         self.mailbox = FrameMailbox(clock)
         self._server: Any = None
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
 
     def open(self) -> None:
         """Begin to serve.
@@ -42,12 +42,18 @@ class WebsocketInput:
                 "(input_options:=port=...)."
             ) from error
         self.port = self._server.socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="hands-websocket", daemon=True)
+        self._thread = WatchedThread(
+            self._server.serve_forever, name="hands-websocket", should_run=lambda: self._server is not None
+        )
         self._thread.start()
 
     def poll(self) -> HandFrame | None:
         """See `TeleopInput`."""
         return self.mailbox.take()
+
+    def poll_actions(self) -> tuple[Action, ...]:
+        """See `TeleopInput`."""
+        return self.mailbox.take_actions()
 
     def close(self) -> None:
         """Stop serving."""

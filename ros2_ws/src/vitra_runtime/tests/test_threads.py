@@ -1,0 +1,62 @@
+"""A worker thread that ends unexpectedly is remembered by name; one that was told to end is not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from vitra_runtime.threads import WatchedThread, ended_threads
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    yield
+    for name in ("worker",):
+        thread = WatchedThread(lambda: None, name=name, should_run=None)
+        thread.start()
+        thread.join()
+    assert ended_threads() == ""
+
+
+def ran(thread: WatchedThread) -> str:
+    thread.start()
+    thread.join(5.0)
+    return ended_threads()
+
+
+def fail() -> None:
+    raise RuntimeError("the SDK gave up")
+
+
+def test_an_exception_is_named_with_its_place() -> None:
+    said = ran(WatchedThread(fail, name="worker", should_run=lambda: True))
+    assert "thread 'worker' ended: RuntimeError: the SDK gave up (test_threads.py:" in said
+
+
+def test_an_exception_counts_although_the_thread_might_have_returned() -> None:
+    assert "RuntimeError" in ran(WatchedThread(fail, name="worker", should_run=None))
+
+
+@pytest.mark.parametrize(("should_run", "noticed"), [(True, True), (False, False)])
+def test_a_return_counts_while_the_thread_should_run(should_run: bool, noticed: bool) -> None:
+    said = ran(WatchedThread(lambda: None, name="worker", should_run=lambda: should_run))
+    assert bool(said) is noticed
+
+
+def test_a_successor_of_the_same_name_makes_it_good() -> None:
+    ran(WatchedThread(fail, name="worker", should_run=None))
+    release = threading.Event()
+    successor = WatchedThread(release.wait, name="worker", should_run=lambda: not release.is_set())
+    successor.start()
+    assert ended_threads() == ""
+    release.set()
+    successor.join(5.0)
+    assert ended_threads() == ""
+
+
+def test_its_owner_may_ask_to_be_told() -> None:
+    told: list[str] = []
+    ran(WatchedThread(fail, name="worker", should_run=None, on_end=told.append))
+    assert len(told) == 1

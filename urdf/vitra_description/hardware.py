@@ -1,0 +1,120 @@
+"""What the robot is made of, said once, in its calibration: simulated or real, arm variant, addresses, serials."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vitra_description.names import ArmVariant, Side
+from vitra_policy.errors import UnknownNameError, VitraError
+
+
+class HardwareError(VitraError):
+    """Hardware that is not what the calibration says it is."""
+
+
+class RobotKind(StrEnum):
+    """What a calibration was made for."""
+
+    SIM = "sim"
+    REAL = "real"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """The `hardware` entry of a calibration file; empty texts are not known and not checked.
+
+    Attributes:
+        robot: What it describes.
+        arm_variant: Both arms' variant; it decides the length of the last link.
+        left_arm_ip: Address of the left arm's controller.
+        right_arm_ip: The same for the right arm.
+        left_hand_serial: Serial number of the left hand.
+        right_hand_serial: The same for the right hand.
+    """
+
+    robot: RobotKind = RobotKind.UNKNOWN
+    arm_variant: ArmVariant = ArmVariant.RM75_6F
+    left_arm_ip: str = ""
+    right_arm_ip: str = ""
+    left_hand_serial: str = ""
+    right_hand_serial: str = ""
+
+    def arm_ip(self, side: str) -> str:
+        """Address of one arm's controller; empty where it is not known."""
+        return self.left_arm_ip if side == Side.LEFT else self.right_arm_ip
+
+    def check_arm(self, side: str, ip: str, variant: ArmVariant, where: str) -> None:
+        """Compare an arm driver's parameters with the description.
+
+        Args:
+            side: `left` or `right`.
+            ip: Address of the controller that the driver is about to use.
+            variant: Variant that it reckons with.
+            where: Names the calibration in the message.
+
+        Raises:
+            HardwareError: saying what differs and which of the two to change.
+        """
+        if not is_loopback(ip) and self.robot is not RobotKind.REAL:
+            made_for = "the simulator" if self.robot is RobotKind.SIM else "nobody knows which robot"
+            raise HardwareError(
+                f"The {side} arm at {ip} is a real one, but the calibration {where} is of {made_for}. Calibrate it, "
+                "write `hardware: {robot: real, ...}` into the file, and start with calibration:=/path/to/it.yaml."
+            )
+        known = self.arm_ip(side)
+        if known and ip != known:
+            other = "right" if side == Side.LEFT else "left"
+            swapped = f" (that is its {other} arm)" if ip == self.arm_ip(other) else ""
+            raise HardwareError(
+                f"The {side} arm's driver is told to use {ip}{swapped}; the calibration {where} says {known}. "
+                f"Set {side}_arm_ip:={known}, or correct the calibration."
+            )
+        if variant is not self.arm_variant:
+            raise HardwareError(
+                f"The {side} arm's driver reckons with variant {variant.value}; the calibration {where} was made for "
+                f"{self.arm_variant.value}. Their wrists are centimetres apart: set force_type, or correct the file."
+            )
+
+
+def is_loopback(ip: str) -> bool:
+    """Whether an address is of this machine itself, where only simulated arms answer."""
+    try:
+        return ipaddress.ip_address(ip).is_loopback
+    except ValueError:
+        return ip == "localhost"
+
+
+def parse_hardware(value: object, where: str) -> Hardware:
+    """The `hardware` entry of a calibration file.
+
+    Raises:
+        HardwareError: no mapping, or a value that is not allowed.
+        UnknownNameError: a key or a word that does not exist.
+    """
+    if not isinstance(value, Mapping):
+        raise HardwareError(f"{where} must be a mapping, not {value!r:.80}.")
+    fields = Hardware.__dataclass_fields__
+    for key in value:
+        if key not in fields:
+            raise UnknownNameError(f"key of {where}", str(key), fields)
+    texts = {key: str(entry) for key, entry in value.items() if key not in ("robot", "arm_variant")}
+    for key in ("left_arm_ip", "right_arm_ip"):
+        if texts.get(key):
+            try:
+                ipaddress.ip_address(texts[key])
+            except ValueError:
+                raise HardwareError(
+                    f"{where}.{key} must be an address like 192.168.1.18, not {texts[key]!r}."
+                ) from None
+    if texts.get("left_arm_ip") and texts.get("left_arm_ip") == texts.get("right_arm_ip"):
+        raise HardwareError(f"{where}: both arms have the address {texts['left_arm_ip']}.")
+    robot, variant = str(value.get("robot", "unknown")), str(value.get("arm_variant", ArmVariant.RM75_6F.value))
+    if robot not in tuple(RobotKind):
+        raise UnknownNameError(f"{where}.robot", robot, tuple(RobotKind))
+    if variant not in tuple(ArmVariant):
+        raise UnknownNameError(f"{where}.arm_variant", variant, tuple(ArmVariant))
+    return Hardware(RobotKind(robot), ArmVariant(variant), **texts)
