@@ -24,7 +24,7 @@ from vitra_training.labeling.ingest.layouts import FoundVideo, Layout, find_vide
 from vitra_training.labeling.ingest.stage import IngestConfig
 from vitra_training.labeling.pipeline import PipelineConfig
 from vitra_training.labeling.run import EngineKind, label
-from vitra_training.labeling.truth.generate import RenderOptions, render_video
+from vitra_training.labeling.truth.options import RenderOptions
 
 _console = Console()
 _Path = Annotated[Path, tyro.conf.Positional]
@@ -139,6 +139,8 @@ class Render:
 
     def run(self) -> int:
         """Render."""
+        from vitra_training.labeling.truth.generate import render_video  # needs the simulator
+
         with _bar("rendering") as advance:
             for number in range(self.videos):
                 render_video(self.out, f"rendered{self.seed + number:04d}", self.seed + number, self.options)
@@ -161,6 +163,8 @@ class Demo:
 
     def run(self) -> int:
         """Render, label, report."""
+        from vitra_training.labeling.truth.generate import render_video  # needs the simulator
+
         videos = self.out / "videos"
         if not (videos / "rendered.mp4").is_file():
             with _bar("rendering") as advance:

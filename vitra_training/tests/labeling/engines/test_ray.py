@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -79,6 +80,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> object:
     folder = tmp_path_factory.mktemp("ray")
     (folder / "ray_made_up_stages.py").write_text(textwrap.dedent(STAGES))
     sys.path.insert(0, str(folder))
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine starts it slowly
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False,
              runtime_env={"env_vars": {"PYTHONPATH": ":".join(sys.path)}})  # fmt: skip
     yield ray

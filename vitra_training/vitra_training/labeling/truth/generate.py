@@ -11,41 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import CameraIntrinsics
-from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import interpolate_pose, invert_pose, transform_points
 from vitra_sim.scene.camera import HeadCamera
 from vitra_training.datasets.video import Image, VideoWriter
 from vitra_training.labeling.artifacts import load, save
 from vitra_training.labeling.truth.hand_mesh import right_hand_mesh
+from vitra_training.labeling.truth.options import RenderOptions
 from vitra_training.labeling.truth.scene import CAMERA, HandScene, Look
 from vitra_training.labeling.truth.session import CameraMotion, Leg, Session, make_session
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
-    """What to render."""
-
-    seconds: float = 8.0
-    fps: float = 30.0
-    width_px: int = 640
-    height_px: int = 480
-    fov_deg: tuple[float, float] = (70.0, 95.0)
-    """Range of the horizontal field of view."""
-    sides: tuple[Side, ...] = SIDES
-    """Hands in the video."""
-    sway_m: float = 0.06
-    """How far the head wanders; 0 holds the camera still."""
-    blur_frames: int = 1
-    """Renderings averaged into one frame over half of its time; 1 is sharp."""
-    fisheye: float = 0.0
-    """First coefficient of an equidistant lens' polynomial (theta + k theta^3); 0 is a pinhole."""
-    shadows: bool = True
-    """Draw shadows (about 10 ms a frame)."""
-    noise: float = 2.0
-    """Standard deviation of sensor noise, of 255."""
 
 
 @dataclass(frozen=True, slots=True)
