@@ -56,3 +56,12 @@ def test_nothing_learnt_or_nothing_whole_is_no_bound() -> None:
     bound.learn(actions, mask)
     mask[:, -1] = False
     assert bound.judge(actions, mask, False) is None
+
+
+def test_few_chunks_do_not_make_an_absurd_bound() -> None:
+    rng = np.random.default_rng(0)
+    bound = BlindBound(STEPS, 100, LossConfig())
+    bound.learn(*batch(rng.normal(size=(4, STEPS, 51))))
+    found = bound.judge(*batch(rng.normal(size=(50, STEPS, 51))), robot=False)
+    assert found is not None
+    assert found < 1.0  # better than to guess that there is no noise at all

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, SIDES, WRIST
+from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, SIDES, WRIST, Side
 from vitra_policy.model.diffusion import Diffusion
 from vitra_training.training.config import LossConfig
 
 Array = NDArray[np.float64]
 
 _ENOUGH = 20_000
+_SHRINKAGES = (0.0, 0.1, 0.5, 1.0)
+"""Shares of the diagonal in the covariance: few chunks say little of how dimensions go together."""
 _LEVELS = 25
 """Noise levels over which the bound is averaged, evenly spaced among those of training."""
 
@@ -59,6 +61,7 @@ class BlindBound:
         self._spread = {side: ActionSpread(steps) for side in SIDES}
         self._alphas = Diffusion(levels).alphas()[:: max(levels // _LEVELS, 1)]
         self._loss, self._steps = loss, steps
+        self._bases: dict[tuple[str, int], list[tuple[Array, Array]]] = {}
 
     @property
     def learnt(self) -> bool:
@@ -82,12 +85,25 @@ class BlindBound:
             spread, chunks = self._spread[side], _whole_chunks(actions, mask, side)
             if spread.count < 2 or not len(chunks):
                 continue
-            error = _linear_error(spread, chunks.reshape(len(chunks), -1) - spread.mean, self._alphas)
-            by_step = error.reshape(self._steps, HAND_DIM)
+            centred = chunks.reshape(len(chunks), -1) - spread.mean
+            errors = [_linear_error(base, centred, self._alphas) for base in self._candidates(side)]
+            by_step = min(errors, key=lambda error: float(error.mean())).reshape(self._steps, HAND_DIM)
             for part, weight in weights:
                 total += weight * float(by_step[:, part].mean()) * len(chunks)
                 steps += len(chunks)
         return total / steps if steps else None
+
+    def _candidates(self, side: Side) -> list[tuple[Array, Array]]:
+        """Variances and axes of several denoisers that see nothing; the best of them on held-out chunks counts."""
+        spread = self._spread[side]
+        key = (side, spread.count)
+        if key not in self._bases:
+            whole = spread.covariance
+            own = np.diag(np.diag(whole))
+            self._bases = {kept: base for kept, base in self._bases.items() if kept[0] != side}
+            self._bases[key] = [np.linalg.eigh((1 - share) * whole + share * own) for share in _SHRINKAGES]
+            self._bases[key].append((np.ones(len(whole)), np.eye(len(whole))))
+        return self._bases[key]
 
 
 def _whole_chunks(actions: NDArray[np.floating], mask: NDArray[np.bool_], side: str) -> NDArray[np.floating]:
@@ -96,9 +112,9 @@ def _whole_chunks(actions: NDArray[np.floating], mask: NDArray[np.bool_], side: 
     return actions[whole][..., hand]
 
 
-def _linear_error(spread: ActionSpread, centred: Array, alphas: NDArray[np.float64]) -> Array:
+def _linear_error(base: tuple[Array, Array], centred: Array, alphas: NDArray[np.float64]) -> Array:
     """(D,) mean squared error of the estimated noise of held-out rows (N, D), over noise levels."""
-    variance, basis = np.linalg.eigh(spread.covariance)
+    variance, basis = base
     variance = np.maximum(variance, 0.0)
     rows, squares = centred @ basis, basis**2
     error = np.zeros(len(variance))
