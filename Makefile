@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam setup-tests setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -32,6 +32,9 @@ teleop-demo: setup ## A simulated operator records five episodes in simulation; 
 setup-webcam: setup ## The webcam tracker's own environment (.venv-webcam: MediaPipe)
 	@requirements/setup-webcam.sh
 
+setup-tests: ## And what tests and lint need
+	@requirements/setup.sh --tests
+
 setup-browser: ## Chromium for the tests of the web pages (Debian package, when root)
 	@requirements/setup-browser.sh
 
@@ -61,23 +64,23 @@ train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a 
 # A graph that does not come up in time on a busy machine (GraphError) gets a second try; a failed check never does.
 PYTEST := pytest --reruns 1 --only-rerun GraphError
 
-test: setup setup-browser ## Every test but those of `make test-slow` and `make test-gpu`
+test: setup-tests setup-browser ## Every test but those of `make test-slow` and `make test-gpu`
 	@$(RUN) $(PYTEST) -m "not slow and not gpu" $(ARGS)
 
-test-graph: setup setup-browser ## Of these, only the ones that launch nodes: demo, kill -9 of every node
+test-graph: setup-tests setup-browser ## Of these, only the ones that launch nodes: demo, kill -9 of every node
 	@$(RUN) $(PYTEST) -m "graph and not slow and not gpu" $(ARGS)
 
-test-slow: setup setup-browser ## Tests that take minutes
+test-slow: setup-tests setup-browser ## Tests that take minutes
 	@$(RUN) pytest -m slow $(ARGS)
 
-test-explore: setup ## Property tests with fresh random examples, and more of them
+test-explore: setup-tests ## Property tests with fresh random examples, and more of them
 	@$(RUN) pytest --hypothesis-profile=explore $$(grep -rl "from hypothesis" --include="test_*.py" urdf vitra_policy vitra_training ros2_ws/src) $(ARGS)
 
 fuzz: setup ## 1,000,000 made-up commands against guard and limiter, 100,000 damaged messages against their readers
 	@$(RUN) python -m vitra_safety.fuzz --commands 1000000 --seed $(SEED) && \
 	  python tests/fuzz_frames.py --frames 100000 --seed $(SEED)
 
-model-check: setup ## STOP, permit, epoch, latch and orders in all interleavings of twelve events (minutes)
+model-check: setup-tests ## STOP, permit, epoch, latch and orders in all interleavings of twelve events (minutes)
 	@$(RUN) pytest -q -m slow ros2_ws/src/vitra_control/tests/test_safety_model.py $(ARGS)
 
 fieldtrial-record: setup ## Record fieldtrial's answers again, which ours are compared with (needs PyPI)
@@ -85,20 +88,20 @@ fieldtrial-record: setup ## Record fieldtrial's answers again, which ours are co
 	  PYTHONPATH=.setup/fieldtrial:$$PYTHONPATH python ros2_ws/src/vitra_evaluation/tests/data/record_fieldtrial.py \
 	    ros2_ws/src/vitra_evaluation/tests/data/fieldtrial.json
 
-test-gpu: setup ## Tests that need a CUDA GPU
+test-gpu: setup-tests ## Tests that need a CUDA GPU
 	@$(RUN) pytest -m gpu $(ARGS)
 
-launch-reference: setup ## What the genuine ros2 launch makes of our launch files, written down again (docs/native_launch.md; LAUNCH_SITE=)
+launch-reference: setup-tests ## What the genuine ros2 launch makes of our launch files, written down again (docs/native_launch.md; LAUNCH_SITE=)
 	@$(RUN) AMENT_PREFIX_PATH=$(LAUNCH_SITE):$$AMENT_PREFIX_PATH PYTHONPATH=$(LAUNCH_SITE):$$PYTHONPATH python launch/tests/vitra_launch/reference/native.py
 
-lint: setup ## ruff, mypy --strict, import rules
+lint: setup-tests ## ruff, mypy --strict, import rules
 	@$(RUN) ruff check . && ruff format --check . && \
 	  mypy vitra_policy/vitra_policy urdf/vitra_description urdf/vitra_safety && pytest -q tests/test_import_rules.py
 
-format: setup ## Let ruff format and fix
+format: setup-tests ## Let ruff format and fix
 	@$(RUN) ruff check --fix . && ruff format .
 
-bench: setup ## Performance figures of this machine, as JSON in runs/bench
+bench: setup-tests ## Performance figures of this machine, as JSON in runs/bench
 	@$(RUN) python -m vitra_bringup.bench_control --out runs/bench/control.json
 	@$(RUN) python -m vitra_bringup.bench_policy_graph --out runs/bench/policy_graph.json
 	@$(RUN) python -m vitra_bringup.bench_restart --out runs/bench/restart.json
@@ -109,7 +112,7 @@ bench-gpu: ## Latency of the 3B model on this machine's GPU (needs only torch, n
 	@PYTHONPATH=vitra_policy $${PYTHON:-python3} -m vitra_policy.benchmarks.bench_gpu --out runs/bench/policy_gpu.json
 	@PYTHONPATH=vitra_policy:vitra_training $${PYTHON:-python3} -m vitra_training.benchmarks.bench_train_gpu --out runs/bench/train_gpu.json
 
-lock: setup ## Freeze the versions in .venv for this Python version
+lock: setup-tests ## Freeze the versions in .venv for this Python version
 	@$(RUN) requirements/lock.sh
 
 clean: ## Remove what was built and measured (keeps .venv)

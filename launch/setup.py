@@ -19,6 +19,8 @@ setup(
         ("share/vitra_bringup/config/calibration", files("config/calibration/*.yaml")),
     ],
     zip_safe=True,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
     entry_points={
         "console_scripts": [

@@ -22,10 +22,12 @@ fi
 rm -f "$root/.setup/build"
 
 base_paths=(src ../launch ../urdf)
+python="$root/.venv/bin/python" # its colcon, and the Python that the packages are built with
+[ -x "$python" ] || { echo "[build] no .venv: run make setup" >&2; exit 1; }
 if [ -d "$root/.venv/share/ament_index" ]; then
   # ROS 2 from PyPI wheels: the venv is the underlay.
   venv="$root/.venv"
-  base_paths+=(wheels_only)
+  base_paths+=(wheels_only/tf2_msgs)
   include="$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')"
   numpy_include="$("$venv/bin/python" -c 'import numpy; print(numpy.get_include())')"
   # The wheels' CMake exports name the headers of the machine that built them.
@@ -39,7 +41,7 @@ if [ -d "$root/.venv/share/ament_index" ]; then
 fi
 export PYTHONWARNINGS=ignore
 printf '\033[1m[build]\033[0m ROS packages (colcon)\n' >&2
-colcon --log-level error build --symlink-install --base-paths "${base_paths[@]}" \
+"$python" -m colcon --log-level error build --symlink-install --base-paths "${base_paths[@]}" \
   --event-handlers console_direct- desktop_notification- \
   --cmake-args -DBUILD_TESTING=OFF -DCMAKE_CXX_FLAGS=-O1 -DCMAKE_C_FLAGS=-O1 -Wno-dev "$@"
 [ $# = 0 ] && echo "$wanted" >"$root/.setup/build"

@@ -14,6 +14,8 @@ fi
 for _lib in "$_root/ros2_ws/install/vitra_bringup/lib/vitra_bringup" "$_root/ros2_ws/install/vitra_evaluation/lib/vitra_evaluation"; do
   case ":$PATH:" in *":$_lib:"*) ;; *) export PATH="$_lib:$PATH" ;; esac
 done
+# ROS writes its logs below HOME, and its nodes do not start where they cannot.
+if [ -z "${ROS_LOG_DIR:-}" ] && [ -z "${ROS_HOME:-}" ] && [ ! -w "${HOME:-/nonexistent}" ]; then export ROS_LOG_DIR="$_root/runs/ros_log"; fi
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_root/launch/config/fastdds.xml}"
 export MUJOCO_GL="${MUJOCO_GL:-osmesa}"

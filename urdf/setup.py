@@ -15,4 +15,7 @@ setup(
         (f"share/{PACKAGE}/urdf", glob(f"{PACKAGE}/urdf/*")),
     ],
     zip_safe=False,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
+    license="MIT",
 )

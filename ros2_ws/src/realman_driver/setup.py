@@ -11,6 +11,8 @@ setup(
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
     zip_safe=True,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
     entry_points={"console_scripts": ["realman_driver = realman_driver.node:main"]},
 )

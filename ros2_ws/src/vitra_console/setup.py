@@ -10,6 +10,8 @@ setup(
         ("share/vitra_console", ["package.xml"]),
     ],
     zip_safe=False,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
     entry_points={
         "console_scripts": [

@@ -23,5 +23,7 @@ setup(
         ],
     },
     zip_safe=True,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
 )

@@ -10,5 +10,7 @@ setup(
     ],
     entry_points={"console_scripts": ["policy_node = vitra_inference.policy_node:main"]},
     zip_safe=True,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
 )

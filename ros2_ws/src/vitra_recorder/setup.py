@@ -10,5 +10,7 @@ setup(
     ],
     entry_points={"console_scripts": ["recorder = vitra_recorder.recorder_node:main"]},
     zip_safe=True,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
 )

@@ -9,5 +9,7 @@ setup(
         ("share/vitra_runtime", ["package.xml"]),
     ],
     zip_safe=True,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
 )

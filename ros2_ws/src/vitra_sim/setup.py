@@ -16,5 +16,7 @@ setup(
         "vitra_policy.policies": ["expert = vitra_sim.expert.expert:make_expert_policy"],
     },
     zip_safe=True,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
 )

@@ -9,6 +9,8 @@ setup(
         ("share/vitra_teleop", ["package.xml"]),
     ],
     zip_safe=True,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
     entry_points={
         "console_scripts": [

@@ -10,5 +10,7 @@ setup(
     ],
     entry_points={"console_scripts": ["xhand_driver = xhand_driver.node:main"]},
     zip_safe=True,
+    maintainer="VITRA stack maintainers",
+    maintainer_email="maintainers@vitra-stack.example.org",
     license="MIT",
 )

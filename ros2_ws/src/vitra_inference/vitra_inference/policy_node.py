@@ -44,7 +44,7 @@ from vitra_runtime.timing import stamp_to_s
 
 _LOAD_PATIENCE_S = 2.0
 _WATCH_PERIOD_S = 0.1
-_ARMED_PATIENCE_S = 2.0  # a goal sent right after re-arming may overtake the news of it
+_ARMED_PATIENCE_S = 0.3  # a goal sent right after re-arming may overtake the news of it
 
 
 class PolicyNode(StackNode[Parameters]):
