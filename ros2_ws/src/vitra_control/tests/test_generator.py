@@ -67,15 +67,19 @@ def test_it_does_not_start_from_old_feedback() -> None:
     assert "no fresh joint feedback" in made.generator.limits()
 
 
-def test_a_chunk_is_followed_on_time() -> None:
+def test_a_chunk_from_rest_is_followed_on_its_path_and_late_only_by_its_beginning() -> None:
     made = robot()
     start, began = made.wrist(), made.now_s
     made.run(0.05)
     verdicts = made.generator.offer(made.chunk((0.0, 0.06, 0.0), stamp_s=began), made.now_s)
     assert verdicts == {Side.RIGHT: Verdict.ACCEPTED}
     made.run(0.35)
-    expected = start[:3, 3] + np.array([0.0, 0.06, 0.0]) * (made.now_s - began)
-    np.testing.assert_allclose(made.wrist()[:3, 3], expected, atol=2e-3)
+    lag_s = made.generator.lag_s
+    assert 0.0 <= lag_s < 0.15, "an arm at rest begins as slowly as its acceleration takes"
+    expected = start[:3, 3] + np.array([0.0, 0.06, 0.0]) * (made.now_s - lag_s - began)
+    np.testing.assert_allclose(made.wrist()[:3, 3], expected, atol=1e-3)
+    made.run(0.1)
+    assert made.generator.lag_s == pytest.approx(lag_s, abs=1e-3), "once in motion it falls no further behind"
     np.testing.assert_allclose(made.wrist()[:3, :3], start[:3, :3], atol=5e-3)
     sample = made.generator.newest_sample()
     assert sample.first_step == 1
@@ -86,7 +90,8 @@ def test_a_chunk_is_followed_on_time() -> None:
 def test_running_out_of_steps_decelerates_and_then_holds_while_setpoints_go_on() -> None:
     made = robot()
     made.generator.offer(made.chunk((0.0, 0.08, 0.0)), made.now_s)
-    made.run(16 * STEP_S + 0.05)
+    made.run(16 * STEP_S)
+    made.run(made.generator.lag_s + 0.05)
     assert made.generator.newest_sample().phase is Phase.DECELERATING
     made.run(0.5)
     assert made.generator.newest_sample().phase is Phase.HOLDING
@@ -271,9 +276,9 @@ def test_a_target_out_of_reach_is_reported_and_stays_within_limits(direction: tu
     made = robot()
     made.generator.offer(made.chunk(0.8 * np.array(direction), steps=40), made.now_s)
     said = ""
-    for _ in range(14):
+    for _ in range(60):  # late, where the joints are at their limits of speed
         made.run(0.1)
-        said = said or made.generator.limits()
+        said += made.generator.limits()
     assert "right" in said
     assert made.refused == {}
     assert ARM_LIMITS.contains(made.arms[Side.RIGHT].position)
