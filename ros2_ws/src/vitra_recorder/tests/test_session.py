@@ -207,7 +207,7 @@ def test_latched_messages_lie_between_their_own_stamps_and_what_they_explain(mak
         header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](ns // 10**9, ns % 10**9), "")
         kind = "vitra_msgs/msg/SafetyState"
         stamp = header.stamp
-        message = types[kind](header, value, 0, "", "", "", stamp, [])
+        message = types[kind](header, value, 0, "", "", "", stamp, [], "", 0)
         return bytes(typestore.serialize_cdr(message, kind))
 
     for k in range(300):

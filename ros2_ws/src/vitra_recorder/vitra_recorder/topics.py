@@ -72,6 +72,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic(INSTRUCTION, "std_msgs/msg/String", Delivery.LATCHED, has_header=False),
     Topic("sim/state", "vitra_msgs/msg/SimState", rate_hz=30.0),
     Topic("/tf_static", "tf2_msgs/msg/TFMessage", Delivery.LATCHED, has_header=False),
+    Topic("/tf", "tf2_msgs/msg/TFMessage", Delivery.RELIABLE, has_header=False),
+    Topic("joint_states", "sensor_msgs/msg/JointState", Delivery.RELIABLE),
+    Topic("robot_description", "std_msgs/msg/String", Delivery.LATCHED, has_header=False),
     Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", Delivery.RELIABLE),
 )
 
