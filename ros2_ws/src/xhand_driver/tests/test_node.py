@@ -100,12 +100,13 @@ def test_a_permitted_command_moves_the_hand_and_loss_of_commands_is_held_and_rep
     g = graph(side="left", sdk_module=DOUBLE)
     g.until(g.ready)
 
-    there = []
+    since = []
 
     def commanded():
         g.send(0.13)
-        there.append(bool(np.allclose(hands["left"].position, 0.13)))
-        return len(there) >= 10 and all(there[-10:])  # at rest there, not on its way through
+        sent = server.units["left"].commands
+        since[:] = since or [sent] if np.allclose(hands["left"].position, 0.13) else []
+        return bool(since) and sent > since[0] + 20  # at rest there, not on its way through
 
     g.until(commanded)
     g.until(lambda: g.states[-1].state in ("holding", "latched") and g.states[-1].accepted > 0)
