@@ -275,14 +275,14 @@ PRESETS: dict[str, VitraConfig] = {
         language=LanguageConfig(
             vocabulary=_BYTE_VOCABULARY,
             width=256,
-            layers=3,
+            layers=2,
             heads=4,
             kv_heads=2,
             head_dim=64,
-            mlp_width=768,
+            mlp_width=512,
             query_scalar=64.0,
         ),
-        expert=ExpertConfig(width=256, layers=4, heads=4),
+        expert=ExpertConfig(width=256, layers=3, heads=4),
         tokenizer=_BYTES,
     ),
     # The 3b network with an eighth of its width: same tokens, layers and launches, for benchmarks on a CPU.
