@@ -50,7 +50,7 @@ class Batches:
 
     def __init__(self, looks: Looks, statistics: Statistics, held_out: int) -> None:
         self._looks, self.hand = looks, looks.hand
-        held = looks.episode % held_out == 0
+        held = looks.seed % held_out == 0
         self.train = [np.flatnonzero(~held & looks.still), np.flatnonzero(~held & ~looks.still)]
         self.held_out = [np.flatnonzero(held & looks.still), np.flatnonzero(held & ~looks.still)]
         self._state = pad_state(statistics.normalise_state(looks.state)).astype(np.float32)

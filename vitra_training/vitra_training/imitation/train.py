@@ -138,7 +138,7 @@ class Run:
         live = {name: p.detach().clone() for name, p in self._trained.items()}
         self.learner.load_state_dict(self._average, strict=False)
         row = row | self.judge(np.random.default_rng(0))
-        made = Provenance("vitra_training.imitation.train", training=_plain(self.args) | row)
+        made = Provenance("vitra_training.imitation.train", training=_plain(self.args) | {"step_s": self.step_s} | row)
         save_model(
             self.args.out / "checkpoint",
             self.learner.vitra,
@@ -289,7 +289,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("[yellow]imitation:[/yellow] cut; start it again to go on.")
         return 130
-    console.print(f"Checkpoint: {checkpoint} (policy:=vitra policy_options:=mode=parity checkpoint:={checkpoint})")
+    console.print(f"Checkpoint: {checkpoint} (policy:=learned checkpoint:={checkpoint})")
     return 0
 
 
