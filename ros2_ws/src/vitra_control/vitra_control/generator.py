@@ -210,8 +210,9 @@ class SetpointGenerator:
     def _home(self, now_s: float, epoch: int) -> Setpoints:
         arms, hands = self._arms.approach_ready(), {}
         if self._ticks % TICKS_PER_HAND_SETPOINT == 0:
-            hands = {name: side.approach_ready() for name, side in self.sides.items()}
-        if self._arms.arrived and all(side.hand_arrived for side in self.sides.values()):
+            clear = self._arms.is_clear
+            hands = {name: side.approach_ready() if clear else side.brake_hand() for name, side in self.sides.items()}
+        if self._arms.is_clear and self._arms.arrived and all(side.hand_arrived for side in self.sides.values()):
             self._end_home(now_s, HomeResult(True, "at the ready posture"))
         elif self._arms.is_blocked:
             self._end_home(now_s, HomeResult(False, f"held on the way to the ready posture: {self._arms.limit}"))
