@@ -201,6 +201,21 @@ def test_a_hand_keeps_its_grip_over_a_pause_within_an_epoch() -> None:
     np.testing.assert_allclose(made.generator.sides[Side.RIGHT].hand_rad, np.full(12, 0.1), atol=1e-3)
 
 
+def test_work_done_ahead_of_a_tick_changes_no_setpoint() -> None:
+    ahead, not_ahead = robot(), robot()
+    for step in range(60):
+        for made in (ahead, not_ahead):
+            if step % 20 == 5:
+                made.generator.offer(made.chunk((0.05 * (step % 40), 0.1, 0.05)), made.now_s)
+            if made is ahead:
+                made.generator.prepare()
+                made.generator.prepare()
+            made.run(ARM_PERIOD_S)
+    sent = [np.array([s.arms[Side.RIGHT] for s in made.setpoints if s]) for made in (ahead, not_ahead)]
+    assert np.ptp(sent[0], axis=0).max() > 0.02
+    np.testing.assert_array_equal(*sent)
+
+
 def test_home_goes_slowly_to_the_ready_posture_and_reports_back() -> None:
     made = FakeRobot()
     made.arms[Side.RIGHT].position = home("right") + np.array([0.3, -0.2, 0.1, 0.2, -0.4, 0.1, 0.5])

@@ -56,6 +56,7 @@ class ArmGroup:
             model = CollisionModel(first.calibration, tuple(sides), settings.table_height_m, first.variant)
             self._watch = SeparationWatch(model, limits)
         self._way = _Way.READY
+        self._is_prepared = False
         self.limit = ""
         self.holds = 0
 
@@ -88,6 +89,7 @@ class ArmGroup:
         given = np.concatenate([arms_rad[side] for side in self._sides])
         self._joints.set_speed(1.0)
         self._follower.reset(self._joints.limits.clip(given), path_s)
+        self._is_prepared = False
         self.limit = ""
         if self._watch is not None:
             self._watch.restart()
@@ -95,8 +97,15 @@ class ArmGroup:
     def turn(self) -> None:
         """A chunk was taken in: the path ahead is another from here on."""
         self._follower.turn()
+        self._is_prepared = False
         if self._watch is not None:
             self._watch.restart()
+
+    def prepare(self) -> None:
+        """Solve for the next nodes of the path ahead of the cycle that needs them; once a cycle."""
+        if not self._is_prepared:
+            self._look_ahead(_chunk_node)
+            self._is_prepared = True
 
     def follow(self) -> dict[Side, Array]:
         """Setpoints of one cycle along the path."""
@@ -105,7 +114,7 @@ class ArmGroup:
     def begin_ready(self) -> None:
         """Leave the path for a slow move to the ready posture: come to rest, rise, then straight in joints."""
         self._joints.set_speed(self._home_speed)
-        self._way = _Way.BRAKING
+        self._way, self._is_prepared = _Way.BRAKING, False
 
     def approach_ready(self) -> dict[Side, Array]:
         """Setpoints of one cycle of that move."""
@@ -155,7 +164,9 @@ class ArmGroup:
             self._watch.restart()
 
     def _along(self, node: _Node) -> dict[Side, Array]:
-        self._look_ahead(node)
+        if not self._is_prepared:
+            self._look_ahead(node)
+        self._is_prepared = False
         advance = self._follower.propose()
         if not self._allows(advance.velocity_rad_s):
             advance = self._follower.propose(0.0)

@@ -138,6 +138,15 @@ class SetpointGenerator:
             self._fail(error)
             return None
 
+    def prepare(self) -> None:
+        """Work ahead for the next tick, after this one's setpoints have left; without it that tick does it itself."""
+        if self.mode is not Mode.FOLLOWING:
+            return
+        try:
+            self._arms.prepare()
+        except Exception as error:  # as in `tick`
+            self._fail(error)
+
     def newest_sample(self) -> Sample | None:
         """The target of the side whose chunk was observed last."""
         samples = [side.sample for side in self.sides.values() if side.sample is not None]
