@@ -9,6 +9,8 @@ import pinocchio as pin
 import xacro
 
 from vitra_description.calibration import Calibration, Pose
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands import HANDS, hand_description
 from vitra_description.names import SIDES, ArmVariant, Side
 from vitra_policy.errors import UnknownNameError
 
@@ -18,9 +20,14 @@ URDF_FOLDER = Path(__file__).resolve().parent / "urdf"
 FLAT_FILES: dict[str, tuple[str, dict[str, str]]] = {
     "arm_rm75_6f.urdf": ("arm.urdf.xacro", {"model": "6f"}),
     "arm_rm75_b.urdf": ("arm.urdf.xacro", {"model": "b"}),
-    "xhand_left.urdf": ("xhand.urdf.xacro", {"side": "left"}),
-    "xhand_right.urdf": ("xhand.urdf.xacro", {"side": "right"}),
     "robot.urdf": ("robot.urdf.xacro", {}),
+} | {
+    f"../hands/{hand}/{side}.urdf": (
+        "hand.urdf.xacro",
+        {"side": side, "hand_xacro": f"../hands/{hand}/hand.xacro"},
+    )
+    for hand in HANDS.built_in
+    for side in SIDES
 }
 """Generated files: name -> (xacro file, its arguments). `python -m vitra_description.description` rewrites them."""
 
@@ -31,8 +38,8 @@ def arm_urdf(model: str = ArmVariant.RM75_6F) -> Path:
 
 
 def hand_urdf(side: str) -> Path:
-    """Flat URDF of one hand alone (root `{side}_hand_link`)."""
-    return URDF_FOLDER / f"xhand_{Side(side)}.urdf"
+    """Flat URDF of one XHand1 alone (root `{side}_hand_link`)."""
+    return hand_description().urdf(Side(side))
 
 
 def expand(file: str, **arguments: str) -> str:
@@ -64,7 +71,7 @@ def robot_description(
         raise UnknownNameError("arm model", model, list(ArmVariant))
     arguments = {"arms": side, "model": model}
     if calibration is not None:
-        arguments |= mounting_arguments(calibration)
+        arguments |= mounting_arguments(calibration) | {"hand_xacro": str(calibration.hand.xacro)}
     return expand("robot.urdf.xacro", **arguments)
 
 
@@ -94,5 +101,14 @@ def write_flat_files() -> None:
         (URDF_FOLDER / name).write_text(expand(file, **arguments), encoding="utf-8")
 
 
+def write_hand_files(hand: HandDescription) -> None:
+    """Write `left.urdf` and `right.urdf` beside a hand's `hand.xacro`."""
+    for side in SIDES:
+        text = expand("hand.urdf.xacro", side=side, hand_xacro=str(hand.xacro))
+        hand.urdf(side).write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
     write_flat_files()
+    for hand in HANDS.installed():
+        write_hand_files(hand_description(hand))

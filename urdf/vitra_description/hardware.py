@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vitra_description.hands import DEFAULT_HAND, HANDS
 from vitra_description.names import ArmVariant, Side
 from vitra_policy.errors import UnknownNameError, VitraError
 
@@ -34,6 +35,7 @@ class Hardware:
         right_arm_ip: The same for the right arm.
         left_hand_serial: Serial number of the left hand.
         right_hand_serial: The same for the right hand.
+        hand: Kind of both hands (`vitra_description.hands`).
     """
 
     robot: RobotKind = RobotKind.UNKNOWN
@@ -42,6 +44,7 @@ class Hardware:
     right_arm_ip: str = ""
     left_hand_serial: str = ""
     right_hand_serial: str = ""
+    hand: str = DEFAULT_HAND
 
     def arm_ip(self, side: str) -> str:
         """Address of one arm's controller; empty where it is not known."""
@@ -117,4 +120,6 @@ def parse_hardware(value: object, where: str) -> Hardware:
         raise UnknownNameError(f"{where}.robot", robot, tuple(RobotKind))
     if variant not in tuple(ArmVariant):
         raise UnknownNameError(f"{where}.arm_variant", variant, tuple(ArmVariant))
+    if texts.get("hand", DEFAULT_HAND) not in HANDS.names():
+        raise UnknownNameError(f"{where}.hand", texts["hand"], HANDS.names())
     return Hardware(RobotKind(robot), ArmVariant(variant), **texts)

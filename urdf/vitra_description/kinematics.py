@@ -10,8 +10,10 @@ import pinocchio as pin
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import SideCalibration
-from vitra_description.description import arm_urdf, hand_urdf
-from vitra_description.names import ARM_DOF, HAND_DOF, ArmVariant, Side, fingertips, hand_base, hand_joints
+from vitra_description.description import arm_urdf
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands.xhand1 import XHAND1
+from vitra_description.names import ARM_DOF, ArmVariant, Side, hand_base
 from vitra_policy.errors import VitraError
 
 Array = NDArray[np.float64]
@@ -82,25 +84,30 @@ class ArmModel:
 
 
 class HandModel:
-    """Kinematics of one XHand1, in the frame of the hand's own base; joints in vendor order."""
+    """Kinematics of one hand, in the frame of its own base; joints in the driver's order.
 
-    def __init__(self, side: str) -> None:
-        self.side = Side(side)
-        self._model = pin.buildModelFromUrdf(str(hand_urdf(side)))
+    Args:
+        side: which.
+        hand: what kind.
+    """
+
+    def __init__(self, side: str, hand: HandDescription = XHAND1) -> None:
+        self.side, self.hand = Side(side), hand
+        self._model = pin.buildModelFromUrdf(str(hand.urdf(side)))
         self._data = self._model.createData()
         # Pinocchio orders joints by name of the branch, not as the vendor does.
-        self._index = np.array([self._model.joints[self._model.getJointId(n)].idx_q for n in hand_joints(side)])
-        self._tips = [self._model.getFrameId(name) for name in fingertips(side)]
+        self._index = np.array([self._model.joints[self._model.getJointId(n)].idx_q for n in hand.joint_names(side)])
+        self._tips = [self._model.getFrameId(name) for name in hand.fingertips(side)]
         self._frames = {frame.name: i for i, frame in enumerate(self._model.frames)}
         self._palm = self._frames[f"{hand_base(side).removesuffix('_link')}_ee_link"]
 
     def fingertips(self, q_rad: ArrayLike) -> Array:
-        """Fingertip positions, thumb to pinky, shape (5, 3) in metres."""
+        """Fingertip positions, thumb to pinky, shape (fingers, 3) in metres."""
         self._update(q_rad)
         return np.array([self._data.oMf[tip].translation for tip in self._tips])
 
     def fingertip_poses(self, q_rad: ArrayLike) -> Array:
-        """Fingertip poses, thumb to pinky, shape (5, 4, 4)."""
+        """Fingertip poses, thumb to pinky, shape (fingers, 4, 4)."""
         self._update(q_rad)
         return np.array([self._data.oMf[tip].homogeneous for tip in self._tips])
 
@@ -119,6 +126,6 @@ class HandModel:
         return np.array(self._data.oMf[frame].homogeneous)
 
     def _update(self, q_rad: ArrayLike) -> None:
-        q = np.empty(HAND_DOF)
-        q[self._index] = _joint_vector(q_rad, HAND_DOF, "The hand")
+        q = np.empty(self.hand.dof)
+        q[self._index] = _joint_vector(q_rad, self.hand.dof, "The hand")
         pin.framesForwardKinematics(self._model, self._data, q)

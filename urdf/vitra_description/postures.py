@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitra_description.names import HAND_DOF, Side, parse_side
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands.xhand1 import XHAND1
+from vitra_description.names import Side, parse_side
 
 Array = NDArray[np.float64]
 
@@ -25,8 +27,6 @@ def mirror(q_rad: ArrayLike) -> Array:
     return np.asarray(ARM_MIRROR * np.asarray(q_rad, dtype=np.float64))
 
 
-def open_hand() -> Array:
-    """Hand posture with straight fingers and the thumb opposed in front of the palm, shape (12,), either side."""
-    posture = np.zeros(HAND_DOF)
-    posture[0] = 1.2
-    return posture
+def open_hand(hand: HandDescription = XHAND1) -> Array:
+    """Hand posture with straight fingers and the thumb opposed in front of the palm, shape (dof,), either side."""
+    return hand.open_rad.copy()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitra_description.limits import ARM_LIMITS, ARM_TELEOP_LIMITS, HAND_LIMITS, JointLimits
+from vitra_description.hand_description import HandDescription
+from vitra_description.limits import ARM_LIMITS, ARM_TELEOP_LIMITS, JointLimits
 from vitra_safety.guard import ARM_GUARD, HAND_GUARD
 
 ARM_PERIOD_S = ARM_GUARD.period_s
@@ -82,12 +83,12 @@ class GeneratorSettings:
         position = ARM_LIMITS.with_margin(float(np.deg2rad(1.0)))
         return JointLimits.build(position.lower_rad, position.upper_rad, 20.0, position.acceleration_rad_s2)
 
-    @property
-    def hand_limits(self) -> JointLimits:
-        """What hand setpoints keep to."""
+    @staticmethod
+    def hand_limits(hand: HandDescription) -> JointLimits:
+        """What setpoints of a kind of hand keep to."""
         return JointLimits.build(
-            HAND_LIMITS.lower_rad,
-            HAND_LIMITS.upper_rad,
-            HAND_LIMITS.velocity_rad_s * _SHARE,
-            HAND_LIMITS.acceleration_rad_s2 * _SHARE,
+            hand.limits.lower_rad,
+            hand.limits.upper_rad,
+            hand.limits.velocity_rad_s * _SHARE,
+            hand.limits.acceleration_rad_s2 * _SHARE,
         )
