@@ -25,8 +25,8 @@ _MAP = HandMap(
 _VENDOR_LIMITS = JointLimits.build(0.0 * np.ones(6), [1.83, 1.4, 1.6, 1.6, 1.6, 1.6], 6.0, 200.0)
 
 _PINCH = Pinch(
-    open_rad=np.deg2rad([84.4, 8.0, 20.0, 20.0, 20.0, 20.0]),
-    closed_rad=np.deg2rad([76.0, 40.0, 70.0, 70.0, 65.0, 65.0]),
+    open_rad=np.deg2rad([84.1, 12.3, 35.8, 35.8, 35.8, 35.8]),
+    closed_rad=np.deg2rad([75.5, 45.9, 74.7, 74.7, 70.0, 70.0]),
     thumb=Pad("thumb_tip_link", (0.0, 0.041, 0.0), 0.0095),
     fingers=(Pad("index_tip_link", (0.0, 0.0, 0.035), 0.0085), Pad("mid_tip_link", (0.0, 0.0, 0.035), 0.0085)),
 )
