@@ -63,4 +63,3 @@ def xhand_vector_from_hand(hand: ArrayLike) -> FloatArray:
     """XHand vectors (..., 18) of hand vectors (..., 51); inverse of :func:`hand_from_xhand_vector`."""
     values = expect_width("hand vector", hand, HAND_DIM)
     return np.concatenate([values[..., :WRIST_DIM], xhand_from_mano(values[..., WRIST_DIM:])], axis=-1)
-

@@ -148,9 +148,7 @@ class HandStateEstimator:
         return HandStates(state, np.array([side in vectors for side in SIDES]), missing)
 
 
-def hand_vector(
-    camera_from_wrist: ArrayLike, hand_joints_rad: ArrayLike, hand_map: HandMap = XHAND_MAP
-) -> FloatArray:
+def hand_vector(camera_from_wrist: ArrayLike, hand_joints_rad: ArrayLike, hand_map: HandMap = XHAND_MAP) -> FloatArray:
     """State of one hand (51,): wrist translation, wrist rotation and finger angles in the camera frame."""
     pose = np.asarray(camera_from_wrist, dtype=np.float64)
     fingers = hand_map.fingers_from_joints(hand_joints_rad)

@@ -10,7 +10,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from realman_driver import frames
-from realman_driver.arm_driver import ArmDriver, ArmState, DriverStatus
+from realman_driver.arm_driver import ArmDriver, ArmState
 from realman_driver.link import SdkLink
 from realman_driver.parameters import Parameters
 from vitra_description.calibration import calibration_path, load_calibration
@@ -26,6 +26,7 @@ from vitra_runtime.timing import stamp_to_s
 from vitra_safety.guard import PostureCheck
 from vitra_safety.posture_checks import arm_posture_checks
 from vitra_safety.setpoint_stream import SetpointStream
+from vitra_safety.stream_reports import DriverStatus
 
 _PERIOD_S = 0.005
 _STATE_PERIOD_S = 0.1

@@ -10,10 +10,10 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo as CameraInfoMessage
 from sensor_msgs.msg import Image
 
-from vitra_camera.capture import CaptureLoop, CaptureStatus
+from vitra_camera.cameras import create_camera
+from vitra_camera.capture import Camera, CaptureLoop, CaptureStatus
 from vitra_camera.conversion import ImageFiller, fill_camera_info
-from vitra_camera.pipeline import CameraFrame, CameraInfo, CameraPipeline
-from vitra_camera.sdk import load_realsense
+from vitra_camera.pipeline import CameraFrame, CameraInfo
 from vitra_camera.settings import CameraSettings, VideoProfile
 from vitra_camera.stamps import CaptureClock
 from vitra_runtime import qos
@@ -30,6 +30,7 @@ class Parameters:
     """Parameters of `head_camera`; names follow realsense2_camera where it has the same thing."""
 
     camera_name: str = param("head_camera", "First part of the topics and frame ids")
+    driver: str = param("realsense", "Kind of camera: realsense, or one that another package brings")
     serial_no: str = param("", "Serial number (a leading _ is ignored); empty takes the only camera connected")
     color_profile: str = param("640x480x30", "Colour stream, WIDTHxHEIGHTxFPS (rgb_camera.color_profile); 0x0x0: any")
     depth_profile: str = param("640x480x30", "Depth stream, WIDTHxHEIGHTxFPS (depth_module.depth_profile); 0x0x0: any")
@@ -63,7 +64,8 @@ class HeadCamera(StackNode[Parameters]):
         self._capture_clock = CaptureClock()
         self._loop: CaptureLoop | None = None
         self._device_lock: DeviceLock | None = None
-        self._camera: CameraPipeline | None = None
+        self._camera: Camera | None = None
+        self._rate_hz = 30.0
         self._device: CameraInfo | None = None
         self.create_timer(_STATUS_PERIOD_S, self._report_state)
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._report_diagnostics)
@@ -81,9 +83,10 @@ class HeadCamera(StackNode[Parameters]):
             playback_real_time=p.playback_real_time,
             frame_timeout_s=p.frame_timeout_s,
         )
-        self._camera = CameraPipeline(load_realsense(), settings)
+        self._camera = create_camera(p.driver, settings)
+        self._rate_hz = settings.color.rate_hz or 30.0
         if not p.playback_file:
-            self._device_lock = DeviceLock(f"realsense-{settings.serial or 'any'}")
+            self._device_lock = DeviceLock(f"{p.driver}-{settings.serial or 'any'}")
 
     def start(self) -> None:
         """Start the capture thread; it opens the camera as soon as there is one."""
@@ -93,7 +96,7 @@ class HeadCamera(StackNode[Parameters]):
             self._on_open,
             self._on_frame,
             retry_period_s=self.params.reconnect_timeout_s,
-            rate_hz=self._camera.settings.color.rate_hz or 30.0,
+            rate_hz=self._rate_hz,
             repeat=self.params.playback_repeat,
             still_limit_s=self.params.frozen_after_s,
         )

@@ -83,7 +83,8 @@ class ExecutorNode(StackNode[Parameters]):
 
     def setup(self) -> None:  # noqa: D102
         sides = self.params.build_sides()
-        self._feedback = JointFeedback(self, self.params.sides)
+        hand = next(iter(sides.values())).calibration.hand
+        self._feedback = JointFeedback(self, self.params.sides, hand=hand)
         self._generator = SetpointGenerator(sides, self.params.settings, self._feedback)
 
     def start(self) -> None:  # noqa: D102

@@ -110,7 +110,7 @@ class XHandDriverNode(StackNode[Parameters]):
     def _watch_state(self) -> None:
         """The executor must hear of a stop at once."""
         driver, now_s = self._driver, time.monotonic()
-        state = (driver.state, driver.epoch, driver.stop_cause)
+        state = (driver.status, driver.epoch, driver.stop_cause)
         if state != self._said or now_s >= self._next_state_s:
             self._said, self._next_state_s = state, now_s + _STATE_PERIOD_S
             self._report_state()
@@ -121,7 +121,7 @@ class XHandDriverNode(StackNode[Parameters]):
         fault = driver.fault
         if self._worker is not None and not driver.closed:
             self.set_fault(fault and f"{self.params.device}: {fault}")
-        message = DriverState(device=self.params.device, state=driver.state.value, epoch=driver.epoch)
+        message = DriverState(device=self.params.device, state=driver.status.value, epoch=driver.epoch)
         message.header.stamp = self.get_clock().now().to_msg()
         message.accepted, message.refused, message.last_refusal = driver.accepted, driver.refused, driver.last_refusal
         message.feedback_age_s = driver.feedback_age_s(now_s)
@@ -148,7 +148,7 @@ class XHandDriverNode(StackNode[Parameters]):
     def _report_diagnostics(self) -> None:
         driver, worker, sample = self._driver, self._worker, self._driver.sample
         values = {
-            "state": driver.state.value,
+            "state": driver.status.value,
             "hand": worker.identity if worker else "",
             "last stop": driver.stop_cause,
             "accepted": driver.accepted,
@@ -167,7 +167,7 @@ class XHandDriverNode(StackNode[Parameters]):
         status = DiagnosticStatus(
             level=DiagnosticStatus.ERROR if driver.fault else DiagnosticStatus.OK,
             name=f"{self.get_name()}: {self.params.device}",
-            message=driver.fault or driver.state.value,
+            message=driver.fault or driver.status.value,
             hardware_id=worker.identity if worker else "",
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )

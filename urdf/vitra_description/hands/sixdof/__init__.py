@@ -1,4 +1,4 @@
-"""A made-up hand with six joints: the smallest example of a hand (docs/how_to/add_a_hand.md), for the simulator only."""
+"""A made-up hand with six joints, for the simulator only: the example of docs/how_to/add_a_hand.md."""
 
 from __future__ import annotations
 

@@ -101,9 +101,7 @@ def _add_head_camera(spec: mujoco.MjSpec, calibration: Calibration) -> None:
 def _add_thumb_contacts(spec: mujoco.MjSpec, side: str, hand: HandDescription) -> None:
     """The only contacts within a hand: the thumb's outer links against the outer links of the fingers."""
     for thumb, finger in itertools.product(hand.thumb_links, hand.finger_links):
-        spec.add_pair(
-            geomname1=f"{side}_hand_{thumb}_shape", geomname2=f"{side}_hand_{finger}_shape", condim=1
-        )
+        spec.add_pair(geomname1=f"{side}_hand_{thumb}_shape", geomname2=f"{side}_hand_{finger}_shape", condim=1)
 
 
 def _exclude_neighbours(spec: mujoco.MjSpec) -> None:
