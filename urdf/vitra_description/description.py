@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,7 @@ def write_hand_files(hand: HandDescription) -> None:
 
 
 if __name__ == "__main__":
-    write_flat_files()
-    for hand in HANDS.installed():
-        write_hand_files(hand_description(hand))
+    if len(sys.argv) == 1:
+        write_flat_files()
+    for name in sys.argv[1:]:
+        write_hand_files(hand_description(name))

@@ -5,6 +5,7 @@ import pytest
 
 from vitra_policy.action_space import ACTION_DIM, HAND
 from vitra_policy.errors import UnknownNameError
+from vitra_policy.extension_point import ExtensionError
 from vitra_policy.policies import registry
 from vitra_policy.policies.policy import (
     SIM_OBJECT_POSES,
@@ -15,7 +16,6 @@ from vitra_policy.policies.policy import (
     PolicyMetadata,
     make_example_observation,
 )
-from vitra_policy.extension_point import ExtensionError
 from vitra_policy.policies.registry import PolicyOptionError, create_policy, parse_options, register_policy
 
 LEFT_ONLY = np.array([True, False])
@@ -128,7 +128,7 @@ def test_a_registered_factory_gets_its_options_as_strings(monkeypatch):
 
 
 def test_a_policy_that_cannot_be_imported_says_how_to_install_it(monkeypatch):
-    broken = replace(registry.POLICIES, built_in={"broken": "vitra_policy.no_such_module:make"})
+    broken = dataclasses.replace(registry.POLICIES, built_in={"broken": "vitra_policy.no_such_module:make"})
     monkeypatch.setattr(registry, "POLICIES", broken)
     with pytest.raises(ExtensionError, match="pip install"):
         create_policy("broken")
