@@ -8,7 +8,10 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(include=[f"{PACKAGE}*", "vitra_safety*"]),
-    package_data={PACKAGE: ["py.typed", "urdf/*", "hands/*/*.xacro", "hands/*/*.urdf"], "vitra_safety": ["py.typed"]},
+    package_data={
+        PACKAGE: ["py.typed", "urdf/*", "arms/*/*.xacro", "arms/*/*.urdf", "hands/*/*.xacro", "hands/*/*.urdf"],
+        "vitra_safety": ["py.typed"],
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),

@@ -9,8 +9,8 @@ import numpy as np
 import pinocchio as pin
 from numpy.typing import ArrayLike, NDArray
 
+from vitra_description.arms import arm_description
 from vitra_description.calibration import SideCalibration
-from vitra_description.description import arm_urdf
 from vitra_description.hand_description import HandDescription
 from vitra_description.hands.xhand1 import XHAND1
 from vitra_description.names import ARM_DOF, ArmVariant, Side, hand_base
@@ -31,15 +31,15 @@ def _joint_vector(values: ArrayLike, dof: int, what: str) -> Array:
 
 
 class ArmModel:
-    """Kinematics of one RM75 arm, in the frame of the arm's own base.
+    """Kinematics of one arm, in the frame of the arm's own base.
 
     Args:
-        variant: `6f` or `b`.
+        variant: arm by name (`vitra_description.arms`).
         side: Extrinsics that place the hand on the flange; without them the wrist pose is the flange pose.
     """
 
     def __init__(self, variant: str = ArmVariant.RM75_6F, side: SideCalibration | None = None) -> None:
-        self._model = pin.buildModelFromUrdf(str(arm_urdf(variant)))
+        self._model = pin.buildModelFromUrdf(str(arm_description(variant).urdf))
         self._data = self._model.createData()
         self._ee_id = self._model.getFrameId("ee")
         tool = np.eye(4) if side is None else np.asarray(side.ee_from_hand_mount)

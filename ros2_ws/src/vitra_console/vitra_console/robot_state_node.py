@@ -16,8 +16,9 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from vitra_console.frames.tree import Edge, calibrated_edges, urdf_edges
+from vitra_description.arms import ARMS, DEFAULT_ARM
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.description import ArmVariant, robot_description
+from vitra_description.description import robot_description
 from vitra_description.names import SIDES, Side, arm_joints
 from vitra_description.postures import home, open_hand
 from vitra_runtime import qos
@@ -32,7 +33,7 @@ class Parameters:
 
     arms: str = param("right", "Which arms are driven", choices=("right", "left", "both"))
     calibration: str = param("sim", "Calibration: a name in config/calibration, or a path ending in .yaml")
-    arm_model: str = param("6f", "Variant of the RM75", choices=tuple(variant.value for variant in ArmVariant))
+    arm_model: str = param(DEFAULT_ARM, "Kind of arms, as in the calibration", choices=tuple(ARMS.names()))
     rate_hz: float = param(20.0, "How often transforms are sent", unit="Hz", bounds=(1.0, 100.0))
 
     @property

@@ -71,7 +71,7 @@ class SideExecutor:
         decay = settings.ensemble_decay
         self._ensemble = None if decay is None else TemporalEnsemble(layout, decay=decay)
         self._model = ArmModel(variant, extrinsics)
-        self.ready_rad: Array = home(side) if ready_rad is None else np.array(ready_rad, dtype=np.float64)
+        self.ready_rad: Array = home(side, settings.arm) if ready_rad is None else np.array(ready_rad, dtype=np.float64)
         ik_settings = IkSettings(period_s=PATH_SPACING_S, max_linear_m_s=5.0, max_angular_rad_s=25.0)
         self._ik = DifferentialIk(self._model, self.ready_rad, settings.ik_limits, ik_settings)
         self._hand = JointFollower(settings.hand_limits(hand), settings.hand_jerk_rad_s3, HAND_PERIOD_S)
