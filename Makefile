@@ -101,6 +101,13 @@ lint: setup-tests ## ruff, mypy --strict, import rules
 format: setup-tests ## Let ruff format and fix
 	@$(RUN) ruff check --fix . && ruff format .
 
+.PHONY: docs docs-reference
+docs: setup docs-reference ## The documentation as a site in runs/site; a warning is an error
+	@requirements/setup-docs.sh && .venv-docs/bin/mkdocs build --quiet && echo "open runs/site/index.html"
+
+docs-reference: setup ## docs/reference, from the code
+	@$(RUN) python docs/generate_reference.py
+
 bench: setup-tests ## Performance figures of this machine, as JSON in runs/bench
 	@$(RUN) python -m vitra_bringup.bench_control --out runs/bench/control.json
 	@$(RUN) python -m vitra_bringup.bench_policy_graph --out runs/bench/policy_graph.json
