@@ -48,6 +48,7 @@ def test_there_is_a_page_for_every_door_and_an_index_that_names_it() -> None:
         assert f"`{group}`" in index
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_can_be_followed(page: Path, tmp_path: Path) -> None:
     package, site = tmp_path / "package", tmp_path / "site"
@@ -71,6 +72,6 @@ def test_a_page_can_be_followed(page: Path, tmp_path: Path) -> None:
         run = subprocess.run(
             ["bash", "-c", f"cd '{ROOT}' && . requirements/env.sh && export PYTHONPATH='{python_path}':\"$PYTHONPATH\" "
              f"&& cd '{package}' && {command}"],
-            env=environment, capture_output=True, text=True, timeout=280,
+            env=environment, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert run.returncode == 0, f"{command}\n{run.stdout[-2500:]}\n{run.stderr[-2500:]}"
