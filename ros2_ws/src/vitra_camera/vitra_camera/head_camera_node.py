@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo as CameraInfoMessage
 from sensor_msgs.msg import Image
@@ -17,6 +16,7 @@ from vitra_camera.pipeline import CameraFrame, CameraInfo
 from vitra_camera.settings import CameraSettings, VideoProfile
 from vitra_camera.stamps import CaptureClock
 from vitra_runtime import qos
+from vitra_runtime.diagnostics import ERROR, OK, DiagnosticsPublisher
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -60,7 +60,7 @@ class HeadCamera(StackNode[Parameters]):
         self._color_info, self._depth_info = CameraInfoMessage(), CameraInfoMessage()
         self._color_publishers = self._image_publishers(f"{name}/color/image_raw")
         self._depth_publishers = self._image_publishers(depth) if self.params.enable_depth else None
-        self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = DiagnosticsPublisher(self)
         self._capture_clock = CaptureClock()
         self._loop: CaptureLoop | None = None
         self._device_lock: DeviceLock | None = None
@@ -165,16 +165,13 @@ class HeadCamera(StackNode[Parameters]):
             "frames_dropped": str(status.dropped),
             "reconnects": str(status.reconnects),
         }
-        entry = DiagnosticStatus(
-            level=DiagnosticStatus.ERROR if status.problem else DiagnosticStatus.OK,
-            name=f"{self.get_name()}: camera",
-            message=status.problem or status.state.value,
+        self._diagnostics.publish(
+            "camera",
+            status.problem or status.state.value,
+            values,
+            level=ERROR if status.problem else OK,
             hardware_id=device.serial if device else "",
-            values=[KeyValue(key=key, value=value) for key, value in values.items()],
         )
-        message = DiagnosticArray(status=[entry])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
 
 
 def main(args: list[str] | None = None) -> int:

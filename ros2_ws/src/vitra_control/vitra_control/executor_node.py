@@ -13,7 +13,6 @@ import traceback
 from collections import Counter, deque
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from numpy.typing import NDArray
 from std_srvs.srv import Trigger
 
@@ -29,6 +28,7 @@ from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, 
 from vitra_policy.chunks.curve import StepsError, TimedSteps
 from vitra_policy.chunks.timeline import Phase, Verdict
 from vitra_runtime import qos
+from vitra_runtime.diagnostics import OK, WARN, DiagnosticsPublisher
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
@@ -73,7 +73,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._arm_publishers = {s: publisher(ArmCommand, f"{s}_arm/command", qos.SETPOINT) for s in sides}
         self._hand_publishers = {s: publisher(HandCommand, f"{s}_hand/command", qos.SETPOINT) for s in sides}
         self._state_publisher = publisher(ExecutorState, "executor_state", qos.SETPOINT)
-        self._diagnostics = publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = DiagnosticsPublisher(self)
         self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
         self.create_subscription(RobotChunk, "robot_chunk", self._on_chunk, qos.CHUNK)
         self._interruptions = DriverWatch()
@@ -189,15 +189,7 @@ class ExecutorNode(StackNode[Parameters]):
             "dropped chunks": generator.count(_DROPPED),
         } | {f"refused chunks: {why}": count for why, count in self._refused.items()}
         limit = generator.limits()
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.WARN if limit else DiagnosticStatus.OK,
-            name=f"{self.get_name()}: setpoints",
-            message=limit or generator.mode.value,
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
-        )
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
+        self._diagnostics.publish("setpoints", limit or generator.mode.value, values, level=WARN if limit else OK)
 
     # Setpoint thread ------------------------------------------------------------------------------------------------
 
