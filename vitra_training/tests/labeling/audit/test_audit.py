@@ -215,6 +215,13 @@ def test_only_who_has_the_link_sees_anything_and_only_from_this_address(served: 
     assert get(served, "/next/a%20b", {"X-Token": TOKEN}) == 400
 
 
+LOADED = """async () => {
+  const video = document.getElementById("clip");
+  if (video.readyState < 2) await new Promise((done) => video.addEventListener("loadeddata", done));
+  return video.videoWidth;
+}"""
+
+
 def test_a_judge_goes_through_the_sample_and_sees_the_result_at_the_end(served: Served, browser: Any) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -224,8 +231,9 @@ def test_a_judge_goes_through_the_sample_and_sees_the_result_at_the_end(served: 
     page.fill("#name", "ann")
     page.click("#who button")
     for number in range(len(served.sample)):
-        page.wait_for_function(f"document.getElementById('progress').textContent.startsWith('{number} of')")
-        page.wait_for_function("document.getElementById('clip').videoWidth > 0")
+        page.wait_for_selector(f"#progress:text-is('{number} of 4 judged')")
+        page.wait_for_selector("#clip[src]", state="attached")
+        assert page.evaluate(LOADED) == WIDTH + 16
         assert page.text_content("#caption").startswith("Pick up cup")
         assert page.is_disabled("#send")
         assert page.is_hidden("#result")
