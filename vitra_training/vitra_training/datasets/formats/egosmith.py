@@ -77,6 +77,7 @@ class EgoSmithWriter:
         stream = io.BytesIO()
         np.save(stream, row, allow_pickle=False)
         words = [w.caption for side in SIDES for w in episode.text[side] if w.covers(frame)]
+        words = words or [w.caption for side in SIDES for w in episode.text[side] if w.end > w.start]
         present = [bool(episode.hands[side].kept_frames[frame]) for side in SIDES]
         meta: dict[str, Any] = {
             "instruction": words, "instruction_num": len(words), "episode_index": self._episodes,
