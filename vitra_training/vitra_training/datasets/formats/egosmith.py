@@ -40,7 +40,6 @@ class EgoSmithWriter:
         self._number = self._frames = self._episodes = 0
 
     def __enter__(self) -> EgoSmithWriter:
-        self.root.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -95,6 +94,7 @@ class EgoSmithWriter:
 
     def _open(self) -> None:
         self._close()
+        self.root.mkdir(parents=True, exist_ok=True)
         self._path = self.root / f"shard-{self._number:06d}.tar"
         self._partial = self._path.with_suffix(".partial")
         self._shard = tarfile.open(self._partial, "w")  # noqa: SIM115
