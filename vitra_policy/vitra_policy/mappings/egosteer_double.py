@@ -49,7 +49,7 @@ def check_request(request: dict[str, Any]) -> None:
     image, K, states = request.get("image"), request.get("camera_intrinsics"), request.get("states")
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 4 or image.shape[3] != 3:
         raise RequestRefusedError("image must be uint8 (T, H, W, 3)")
-    if np.shape(K) not in ((3, 3), (4,)):
+    if K is None or np.shape(K) not in ((3, 3), (4,)):
         raise RequestRefusedError("camera_intrinsics must be (3, 3) or (4,)")
     if not isinstance(states, np.ndarray) or states.ndim != 2 or states.shape[1] != STATE_DIM or not len(states):
         raise RequestRefusedError(f"states must be (T, {STATE_DIM})")

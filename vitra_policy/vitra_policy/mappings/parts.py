@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -342,7 +342,8 @@ class Wrist(_OfSide):
     tool_from_wrist: Array
 
     def measure(self, now: Situation) -> Array:  # noqa: D102
-        return self._numbers(self._tool(now.wrist(self.side), now)[None])[0]
+        numbers: Array = self._numbers(self._tool(now.wrist(self.side), now)[None])[0]
+        return numbers
 
     def decode(self, values: Array, now: Situation, plan: Plan) -> None:  # noqa: D102
         observed = self._tool(now.wrist(self.side), now)
@@ -375,7 +376,7 @@ class Wrist(_OfSide):
                 return self._numbers(invert_pose(np.concatenate([before[None], poses[:-1]])) @ poses)
 
     def believe(self, values: Array, now: dict[str, Array]) -> None:  # noqa: D102
-        pose = self._poses(values[None], np.eye(4), self.scale, "absolute")[0]
+        pose: Array = self._poses(values[None], np.eye(4), self.scale, "absolute")[0]
         now[f"{self.side}_wrist_in_{self.frame}"] = pose @ self.tool_from_wrist
 
     def _camera_from_frame(self, now: Situation) -> Array:
@@ -383,7 +384,7 @@ class Wrist(_OfSide):
             case "camera":
                 return np.eye(4)
             case "base":
-                return invert_pose(now.observation.extras[BASE_FROM_CAMERA])  # type: ignore[arg-type]
+                return invert_pose(np.asarray(now.observation.extras[BASE_FROM_CAMERA], dtype=np.float64))
             case _:
                 return now.kinematics(self.section.where("frame")).camera_from_arm_base(self.side)
 
@@ -434,7 +435,7 @@ def parse_part(section: Section) -> Part:
         scale *= _UNITS[section.choice("unit", ("m", "mm"), "m")]
         frame = section.choice("frame", ("camera", "base", "arm_base"), "camera")
         rotation = section.choice("rotation", tuple(_ROTATIONS), "rotvec")
-        tool = section.take("tool_from_wrist", _six, (0.0,) * 6)
+        tool = section.take("tool_from_wrist", _six, [0.0] * 6)
         pose = make_pose(tool[:3], matrix_from_rotvec(tool[3:]))
         part = Wrist(section, 3 + _ROTATIONS[rotation], side, scale, meaning, frame, rotation, pose)
     else:
@@ -446,8 +447,8 @@ def parse_part(section: Section) -> Part:
     return part
 
 
-def _six(value: object) -> tuple[float, ...]:
-    numbers = tuple(float(number) for number in value)  # type: ignore[attr-defined]
+def _six(value: Any) -> list[float]:
+    numbers = [float(number) for number in value]
     if len(numbers) != 6:
         raise ValueError("it must be x y z in metres and a rotation vector in radians")
     return numbers

@@ -27,7 +27,7 @@ class Trial:
 
     def __init__(self) -> None:
         self.env = VitraSimEnv()
-        self.expert = create_policy("expert")
+        self.expert = create_policy("expert", {"step_s": str(1 / 30)})
         self.seen: Observation | None = None
 
     def think(self) -> tuple[ActionChunk, Observation]:
