@@ -22,6 +22,7 @@ GROUP = "vitra_policy.policies"
 
 _BUILT_IN = {
     "egosteer": "vitra_policy.serving.egosteer_client:make_egosteer_policy",
+    "learned": "vitra_policy.policies.learned:make_learned_policy",
     "remote": "vitra_policy.serving.client:make_remote_policy",
     "replay": "vitra_policy.policies.replay:make_replay_policy",
     "vitra": "vitra_policy.policies.vitra:make_vitra_policy",
