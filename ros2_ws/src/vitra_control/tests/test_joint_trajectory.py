@@ -176,3 +176,17 @@ def test_a_way_through_the_table_is_held_and_said() -> None:
     assert "table" in result.message
     assert one.refused == {}
     assert one.generator.mode is Mode.FOLLOWING
+
+
+def test_a_speed_share_slows_a_trajectory_down_and_takes_no_arm_off_it() -> None:
+    one = robot()
+    one.generator.set_speed_share(0.5)
+    one.run(1.0)
+    trajectory = made()
+    one.generator.begin_trajectory(Side.RIGHT, trajectory, one.now_s)
+    one.run(2.0)
+    half = one.arms[Side.RIGHT].position
+    np.testing.assert_allclose(half, trajectory.at(1.0)[0], atol=0.02)
+    one.run(2.6)
+    assert one.generator.take_trajectory_results()[Side.RIGHT].success
+    np.testing.assert_allclose(one.arms[Side.RIGHT].position, GOAL, atol=3e-3)

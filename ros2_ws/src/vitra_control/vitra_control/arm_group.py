@@ -137,12 +137,12 @@ class ArmGroup:
 
     def begin_joints(self) -> None:
         """Leave the path for joint targets."""
-        self._joints.set_speed(1.0)
         self._follower.turn()
         self.limit, self._is_prepared = "", False
 
     def follow_joints(self, targets: Mapping[Side, tuple[Array, Array]]) -> dict[Side, Array]:
         """Setpoints of one cycle after joint positions (7,) that move at rates (7,); other arms stay."""
+        self._approach_share()
         joints = self._joints
         target, rate = joints.planned_rad.copy(), np.zeros(joints.limits.dof)
         for side, (position, velocity) in targets.items():
@@ -154,6 +154,11 @@ class ArmGroup:
         """Where one arm is told to be and how fast, each (7,); ahead of its setpoint."""
         part = self._part[side]
         return self._joints.planned_rad[part].copy(), self._joints.planned_rad_s[part].copy()
+
+    @property
+    def share(self) -> float:
+        """Part of the speed limit in use now."""
+        return self._share
 
     @property
     def at_rest(self) -> bool:

@@ -278,7 +278,8 @@ class SetpointGenerator:
         return Setpoints(epoch, arms, hands)
 
     def _trajectory(self, now_s: float, epoch: int) -> Setpoints:
-        arms = self._arms.follow_joints({side: run.advance(ARM_PERIOD_S) for side, run in self._runs.items()})
+        share = self._arms.share
+        arms = self._arms.follow_joints({side: run.advance(ARM_PERIOD_S, share) for side, run in self._runs.items()})
         hands = {}
         if self._ticks % TICKS_PER_HAND_SETPOINT == 0:
             hands = {name: side.follow_hand(self._arms.path_s) for name, side in self.sides.items()}

@@ -131,12 +131,13 @@ class TrajectoryRun:
         self.canceled = False
         self._rest: Array | None = None
 
-    def advance(self, period_s: float) -> tuple[Array, Array]:
-        """Target and rate (7,) one cycle later."""
+    def advance(self, period_s: float, share: float = 1.0) -> tuple[Array, Array]:
+        """Target and rate (7,) one cycle later, at a part of the trajectory's own speed."""
         if self._rest is not None:
             return self._rest, np.zeros(ARM_DOF)
-        self.elapsed_s += period_s
-        return self.trajectory.at(self.elapsed_s)
+        self.elapsed_s += period_s * share
+        position, velocity = self.trajectory.at(self.elapsed_s)
+        return position, velocity * share
 
     def cancel(self, position_rad: Array, velocity_rad_s: Array, limits: JointLimits) -> None:
         """Come to rest as soon as the limits allow."""
