@@ -13,6 +13,10 @@ Array = NDArray[np.float64]
 class ProgressWatch:
     """Compares how far the arm has come in a window of time with how far it was told to, a moment earlier.
 
+    The way is that of all joints together: a controller that does not read lets all of them stand, while a hand that
+    touches something turns one joint aside and goes on with the others (an arm that is really held is the tracking
+    error's business).
+
     Args:
         window_s: Time over which both are compared.
         delay_s: How late an arm may follow its setpoints.
@@ -57,18 +61,18 @@ class ProgressWatch:
         if begin is None or end is None or before is None:
             return ""
         told = end - begin
-        joint = int(np.argmax(np.abs(told)))
-        if abs(told[joint]) < self._least_rad:
+        asked_rad = float(np.linalg.norm(told))
+        if asked_rad < self._least_rad:
             self._strikes = 0
             return ""
-        came = (position_rad - before)[joint] * np.sign(told[joint])
-        self._strikes = self._strikes + 1 if came < self._share * abs(told[joint]) else 0
+        came_rad = float((position_rad - before) @ told) / asked_rad
+        self._strikes = self._strikes + 1 if came_rad < self._share * asked_rad else 0
         if self._strikes < self._strikes_allowed:
             return ""
-        moved, asked = np.rad2deg(came), np.rad2deg(abs(told[joint]))
+        came, asked, window_ms = np.rad2deg(came_rad), np.rad2deg(asked_rad), self._window_s * 1e3
         return (
-            f"the arm does not get on: joint {joint + 1} came {moved:.1f} of {asked:.1f} deg in "
-            f"{self._window_s * 1e3:.0f} ms; does its controller still read (network, load)?"
+            f"the arm does not get on: its joints came {came:.1f} of {asked:.1f} deg in {window_ms:.0f} ms; "
+            "does its controller still read (network, load)?"
         )
 
 

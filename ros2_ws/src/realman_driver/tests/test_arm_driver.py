@@ -243,7 +243,7 @@ def test_an_arm_that_does_not_get_on_is_a_fault_within_100_ms(moving: Bench) -> 
     moving.run(0.2, 0.5)
     moving.follows = False
     moving.run(0.1, 0.5)
-    assert "does not get on: joint 1 came 0.0 of" in moving.driver.stop_cause
+    assert "does not get on: its joints came 0.0 of" in moving.driver.stop_cause
     count = len(moving.link.streamed)
     moving.run(0.2, 0.5)
     assert np.abs(moving.link.streamed[-1] - moving.measured_rad).max() < np.deg2rad(5.0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,19 @@ from vitra_safety.collision import CollisionModel
 from vitra_safety.separation import SeparationWatch
 
 Array = NDArray[np.float64]
+_Node = Callable[[SideExecutor, float, Array], Array]
 
 _NODES_PER_TICK = 3
 """All nodes of a new way ahead at once would take a tick's time; the first ones are enough for the first ticks."""
 _ARRIVED_RAD = 1e-3
+
+
+class _Way(Enum):
+    """Parts of the move to the ready posture."""
+
+    BRAKING = auto()
+    LIFTING = auto()
+    READY = auto()
 
 
 class ArmGroup:
@@ -45,6 +55,8 @@ class ArmGroup:
             first = next(iter(sides.values()))
             model = CollisionModel(first.calibration, tuple(sides), settings.table_height_m, first.variant)
             self._watch = SeparationWatch(model, limits)
+        self._way = _Way.READY
+        self._is_prepared = False
         self.limit = ""
         self.holds = 0
 
@@ -77,6 +89,7 @@ class ArmGroup:
         given = np.concatenate([arms_rad[side] for side in self._sides])
         self._joints.set_speed(1.0)
         self._follower.reset(self._joints.limits.clip(given), path_s)
+        self._is_prepared = False
         self.limit = ""
         if self._watch is not None:
             self._watch.restart()
@@ -84,27 +97,43 @@ class ArmGroup:
     def turn(self) -> None:
         """A chunk was taken in: the path ahead is another from here on."""
         self._follower.turn()
+        self._is_prepared = False
         if self._watch is not None:
             self._watch.restart()
 
+    def prepare(self) -> None:
+        """Solve for the next nodes of the path ahead of the cycle that needs them; once a cycle."""
+        if not self._is_prepared:
+            self._look_ahead(_chunk_node)
+            self._is_prepared = True
+
     def follow(self) -> dict[Side, Array]:
         """Setpoints of one cycle along the path."""
-        self._look_ahead()
-        advance = self._follower.propose()
-        if not self._allows(advance.velocity_rad_s):
-            advance = self._follower.propose(0.0)
-            if not self._allows(advance.velocity_rad_s):
-                return self._split(self._follower.brake())
-        return self._split(self._follower.take(advance))
+        return self._along(_chunk_node)
 
     def begin_ready(self) -> None:
-        """Leave the path for a slow move to the ready posture."""
+        """Leave the path for a slow move to the ready posture: come to rest, rise, then straight in joints."""
         self._joints.set_speed(self._home_speed)
+        self._way, self._is_prepared = _Way.BRAKING, False
 
     def approach_ready(self) -> dict[Side, Array]:
         """Setpoints of one cycle of that move."""
+        if self._way is _Way.BRAKING:
+            if not self._joints.at_rest:
+                return self._split(self._joints.brake())
+            self._begin_lift()
+        if self._way is _Way.LIFTING:
+            if not (self._lifted or self._held):
+                return self._along(_lift_node)
+            self._way = _Way.READY
+            self._follower.turn()
         velocity = self._joints.approaching(self._ready)
         return self._split(self._joints.move(velocity) if self._allows(velocity) else self._joints.brake())
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the rise is over and hands may open."""
+        return self._way is _Way.READY
 
     @property
     def arrived(self) -> bool:
@@ -115,15 +144,43 @@ class ArmGroup:
     @property
     def is_blocked(self) -> bool:
         """Whether the arms rest because they would meet something."""
+        return self._way is _Way.READY and self._held
+
+    @property
+    def _held(self) -> bool:
         return bool(self.limit) and self._joints.at_rest
 
-    def _look_ahead(self) -> None:
+    @property
+    def _lifted(self) -> bool:
+        over = all(side.lifted(self._follower.shown_path_s) for side in self._sides.values())
+        return over and self._joints.at_rest
+
+    def _begin_lift(self) -> None:
+        self._way = _Way.LIFTING
+        self._follower.reset(self._joints.position_rad, self._follower.path_s)
+        for name, side in self._sides.items():
+            side.begin_lift(self.position_rad(name), self._follower.path_s)
+        if self._watch is not None:
+            self._watch.restart()
+
+    def _along(self, node: _Node) -> dict[Side, Array]:
+        if not self._is_prepared:
+            self._look_ahead(node)
+        self._is_prepared = False
+        advance = self._follower.propose()
+        if not self._allows(advance.velocity_rad_s):
+            advance = self._follower.propose(0.0)
+            if not self._allows(advance.velocity_rad_s):
+                return self._split(self._follower.brake())
+        return self._split(self._follower.take(advance))
+
+    def _look_ahead(self, node_of: _Node) -> None:
         path, until_s = self._follower.path, self.path_s + LOOK_AHEAD_S
         for _ in range(_NODES_PER_TICK):
             if path.next_s > until_s:
                 return
             last = path.last_rad
-            node = np.concatenate([s.node(path.next_s, last[self._part[name]]) for name, s in self._sides.items()])
+            node = np.concatenate([node_of(s, path.next_s, last[self._part[n]]) for n, s in self._sides.items()])
             is_open, speed = (True, 1.0) if self._watch is None else self._watch.ahead(node, last)
             path.append(node, is_open=is_open, max_speed=speed)
 
@@ -139,6 +196,14 @@ class ArmGroup:
 
     def _split(self, setpoint: Array) -> dict[Side, Array]:
         return {side: setpoint[part] for side, part in self._part.items()}
+
+
+def _chunk_node(side: SideExecutor, path_s: float, before_rad: Array) -> Array:
+    return side.node(path_s, before_rad)
+
+
+def _lift_node(side: SideExecutor, path_s: float, before_rad: Array) -> Array:
+    return side.lift_node(path_s, before_rad)
 
 
 def _stacked(limits: JointLimits, times: int) -> JointLimits:

@@ -37,6 +37,8 @@ from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
 _STATE_PERIOD_S = 1 / 30
 _DIAGNOSTICS_PERIOD_S = 1.0
 _WARN_PERIOD_S = 1.0
+_TO_PREPARE_S = 0.002
+"""Time that taking a chunk in may take: with less before the next tick it waits until after that."""
 _SWITCH_INTERVAL_S = 5e-4  # how long another Python thread may keep the setpoint thread waiting
 _STATES = {
     Phase.HOLDING: ExecutorState.HOLDING,
@@ -57,6 +59,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._running = threading.Event()
         self._permit: PermitSample | None = None
         self._chunks: deque[dict[Side, TimedSteps]] = deque(maxlen=4)
+        self._chunk_came = threading.Event()
         self._home_asked = threading.Event()
         self._homes, self._home_result = 0, ""
         self._time_bridge = ClockBridge()
@@ -127,6 +130,7 @@ class ExecutorNode(StackNode[Parameters]):
             self._refuse_chunk("malformed", str(error))
             return
         self._chunks.append(chunk)
+        self._chunk_came.set()
 
     def _on_home(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         generator = self._generator
@@ -204,20 +208,30 @@ class ExecutorNode(StackNode[Parameters]):
         try:
             while self._running.is_set():
                 now_s = ticker.wait()
-                self._take_requests(generator, now_s)
+                self._take_orders(generator)
                 setpoints = generator.tick(now_s, self._permit)
                 if setpoints is None:
                     self._cadence.clear()
                 else:
                     self._send(setpoints)
                 self._finish_home(generator)
+                self._work_ahead(generator, ticker)
         except Exception as error:  # the thread must not die in silence
             self.get_logger().fatal(traceback.format_exc())
             self.set_fault(f"the setpoint thread ended: {type(error).__name__}: {error}")
         if self._home_asked.is_set() or generator.mode is Mode.HOMING:
             self._end_home(HomeResult(False, "the executor stopped"))
 
-    def _take_requests(self, generator: SetpointGenerator, now_s: float) -> None:
+    def _work_ahead(self, generator: SetpointGenerator, ticker: Ticker) -> None:
+        """Take chunks in as they come and solve for the path ahead, so that a tick has little to do before it sends."""
+        while True:
+            self._chunk_came.clear()
+            self._take_chunks(generator, ticker.next_s)
+            generator.prepare()
+            if not ticker.wait_for(self._chunk_came, _TO_PREPARE_S):
+                return
+
+    def _take_chunks(self, generator: SetpointGenerator, now_s: float) -> None:
         while self._chunks:
             try:
                 verdicts = generator.offer(self._chunks.popleft(), now_s)
@@ -227,6 +241,8 @@ class ExecutorNode(StackNode[Parameters]):
             for side, verdict in verdicts.items():
                 if verdict is not Verdict.ACCEPTED:
                     self._warn(f"chunk for the {side} arm dropped: {verdict}")
+
+    def _take_orders(self, generator: SetpointGenerator) -> None:
         interruption = self._interruptions.take()
         if interruption:
             self._warn(interruption)

@@ -138,6 +138,15 @@ class SetpointGenerator:
             self._fail(error)
             return None
 
+    def prepare(self) -> None:
+        """Work ahead for the next tick, after this one's setpoints have left; without it that tick does it itself."""
+        if self.mode is not Mode.FOLLOWING:
+            return
+        try:
+            self._arms.prepare()
+        except Exception as error:  # as in `tick`
+            self._fail(error)
+
     def newest_sample(self) -> Sample | None:
         """The target of the side whose chunk was observed last."""
         samples = [side.sample for side in self.sides.values() if side.sample is not None]
@@ -210,8 +219,9 @@ class SetpointGenerator:
     def _home(self, now_s: float, epoch: int) -> Setpoints:
         arms, hands = self._arms.approach_ready(), {}
         if self._ticks % TICKS_PER_HAND_SETPOINT == 0:
-            hands = {name: side.approach_ready() for name, side in self.sides.items()}
-        if self._arms.arrived and all(side.hand_arrived for side in self.sides.values()):
+            clear = self._arms.is_clear
+            hands = {name: side.approach_ready() if clear else side.brake_hand() for name, side in self.sides.items()}
+        if self._arms.is_clear and self._arms.arrived and all(side.hand_arrived for side in self.sides.values()):
             self._end_home(now_s, HomeResult(True, "at the ready posture"))
         elif self._arms.is_blocked:
             self._end_home(now_s, HomeResult(False, f"held on the way to the ready posture: {self._arms.limit}"))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_control.joint_follower import JointFollower
+from vitra_control.lift import Lift
 from vitra_control.settings import HAND_PERIOD_S, PATH_SPACING_S, GeneratorSettings
 from vitra_description.calibration import Calibration
 from vitra_description.description import ArmVariant
@@ -82,6 +83,7 @@ class SideExecutor:
         self._fingers: Array = self._hand.position_rad
         self._sample: Sample | None = None
         self._speed, self._resting = 1.0, True
+        self._lift: Lift | None = None
 
     @property
     def hand_rad(self) -> Array:
@@ -145,18 +147,7 @@ class SideExecutor:
         if value is None:
             return before_rad
         self.limit = ""
-        target, q = self._reachable(value), before_rad
-        for _ in range(_IK_ROUNDS):
-            step = self._ik.step(q, target)
-            q = step.position_rad
-            if step.position_error_m < _EXACT_M and step.rotation_error_rad < _EXACT_RAD:
-                break
-        if step.missed_m > _MISSED_M or step.missed_rad > _MISSED_RAD:
-            joints = [f"joint {i + 1}" for i in np.flatnonzero(step.limited)]
-            why = f"{' and '.join(joints)} at the limit" if joints else "near a singularity"
-            miss = f"{step.missed_m * 1e3:.0f} mm and {np.rad2deg(step.missed_rad):.1f} deg"
-            self._note(f"wrist {miss} from its target ({why})")
-        return q
+        return self._solve(self._reachable(value), before_rad)
 
     def follow_hand(self, path_s: float) -> Array:
         """Hand setpoint on the way along the chunks, every second tick, shape (12,)."""
@@ -170,6 +161,32 @@ class SideExecutor:
         """Leave the chunks for a slow move to the open hand."""
         self._hand.set_speed(self._home_speed)
 
+    def begin_lift(self, arm_rad: Array, path_s: float) -> None:
+        """Rest at these arm joints (7,), and rise from here to the height of the ready posture."""
+        up = self._base_from_arm[2, :3]
+        start, ready = self._model.wrist_pose(arm_rad), self._model.wrist_pose(self.ready_rad)
+        wanted_m = float(up @ (ready[:3, 3] - start[:3, 3]))
+        room_m = float(self._box[1, 2] - (up @ start[:3, 3] + self._base_from_arm[2, 3]))
+        self.limit, self._lift = "", Lift.towards(start, up, min(wanted_m, room_m), path_s)
+
+    def lift_node(self, path_s: float, before_rad: Array) -> Array:
+        """Arm joints (7,) of the lift at a path time; where the arm cannot reach, the lift ends."""
+        if self._lift is None or path_s - PATH_SPACING_S >= self._lift.end_s:
+            return before_rad
+        q = self._solve(self._lift.pose(path_s), before_rad)
+        if self.limit:
+            self.limit, self._lift = "", None
+            return before_rad
+        return q
+
+    def lifted(self, path_s: float) -> bool:
+        """Whether the lift has ended at this path time."""
+        return self._lift is None or path_s >= self._lift.end_s
+
+    def brake_hand(self) -> Array:
+        """Hand setpoint of one cycle towards rest, shape (12,): fingers stay as they are."""
+        return self._hand.brake()
+
     def approach_ready(self) -> Array:
         """Hand setpoint of one cycle of that move, shape (12,)."""
         return self._hand.approach(open_hand())
@@ -179,6 +196,21 @@ class SideExecutor:
         """Whether that move has ended."""
         distance = np.abs(self._hand.position_rad - self._hand.limits.clip(open_hand())).max()
         return bool(distance < _ARRIVED_RAD and self._hand.at_rest)
+
+    def _solve(self, target: Array, before_rad: Array) -> Array:
+        """Arm joints (7,) of a wrist pose, near those before; says in `limit` what it misses."""
+        q = before_rad
+        for _ in range(_IK_ROUNDS):
+            step = self._ik.step(q, target)
+            q = step.position_rad
+            if step.position_error_m < _EXACT_M and step.rotation_error_rad < _EXACT_RAD:
+                break
+        if step.missed_m > _MISSED_M or step.missed_rad > _MISSED_RAD:
+            joints = [f"joint {i + 1}" for i in np.flatnonzero(step.limited)]
+            why = f"{' and '.join(joints)} at the limit" if joints else "near a singularity"
+            miss = f"{step.missed_m * 1e3:.0f} mm and {np.rad2deg(step.missed_rad):.1f} deg"
+            self._note(f"wrist {miss} from its target ({why})")
+        return q
 
     def _blend_for(self, offset: Array, rate: Array) -> float:
         """Shortest change-over whose speed and, in motion, whose bend the arm can take.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from vitra_runtime.timing import Cadence, Ticker
@@ -37,6 +39,19 @@ def test_a_long_stall_skips_ticks_instead_of_bunching_them() -> None:
     assert ticker.wait() == pytest.approx(0.6)
     assert ticker.missed == 4
     assert ticker.wait() == pytest.approx(0.7)
+
+
+def test_an_event_is_waited_for_only_while_time_is_left_before_the_next_tick() -> None:
+    clock, event = Clock(), threading.Event()
+    ticker = Ticker(0.1, clock, clock.sleep)
+    event.set()
+    assert ticker.next_s == pytest.approx(0.1)
+    assert ticker.wait_for(event, 0.02)
+    clock.now_s = 0.085
+    assert not ticker.wait_for(event, 0.02), "it came, and is left for after the tick"
+    event.clear()
+    clock.now_s = 0.0799
+    assert not ticker.wait_for(event, 0.02)
 
 
 def test_cadence_reports_rate_and_worst_period() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -59,6 +60,16 @@ class Ticker:
         self.period_s, self._clock, self._sleep = period_s, clock, sleep
         self._next_s = clock() + period_s
         self.missed = 0
+
+    @property
+    def next_s(self) -> float:
+        """The next grid time [s]."""
+        return self._next_s
+
+    def wait_for(self, event: threading.Event, spare_s: float) -> bool:
+        """Wait for an event that leaves at least this time before the next grid time; whether it came."""
+        left_s = self._next_s - self._clock() - spare_s
+        return left_s > 0.0 and event.wait(left_s)
 
     def wait(self) -> float:
         """Wait for the next grid time and return it [s]."""
