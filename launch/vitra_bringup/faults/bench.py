@@ -21,6 +21,7 @@ import psutil
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
 
 from vitra_bringup.faults.sway_policy import Mode
 from vitra_bringup.graph_run import GraphRun
@@ -158,7 +159,9 @@ class Bench:
         self._undo.append(lambda: [process.wait() for process in busy] and None)
 
     def fill_disk(self, name: str) -> None:
-        """No file of a node grows any more."""
+        """No file of a node that records grows any more."""
+        self.client.trigger("recorder/start")
+        self._undo.append(lambda: self.client.call(Trigger, "recorder/stop", Trigger.Request()) and None)
         pid = self.pid(name)
         before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         self._undo.append(lambda: resource.prlimit(pid, resource.RLIMIT_FSIZE, before) and None)

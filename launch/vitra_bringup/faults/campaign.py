@@ -62,7 +62,7 @@ def running_bench(out: Path, domain_id: int | None, arguments: dict[str, str]) -
     given = {
         "robot": "sim", "arms": "both", "policy": "sway",
         "policy_options": f"control={(out / 'control.json').resolve()}",
-        "motion_trace": str(trace.resolve()), "bag": str(bag.resolve()), "record": "true", "console": "false",
+        "motion_trace": str(trace.resolve()), "bag": str(bag.resolve()), "record": "false", "console": "false",
     }  # fmt: skip
     (out / "control.json").unlink(missing_ok=True)
     with GraphRun("deploy.launch.xml", given | arguments, out / "launch.log", domain_id) as graph:
