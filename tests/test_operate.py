@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.graph, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.graph, pytest.mark.timeout(400)]
 DOMAIN = str(31 + os.getpid() % 60)
 READY_S = 100
 TASK, SEED = "place_cube_in_box", 1
@@ -97,7 +97,7 @@ def arm(page: Any) -> None:
 
 
 def says(page: Any, text: str) -> None:
-    page.wait_for_function("(text) => $('message').textContent.includes(text)", arg=text, timeout=40_000)
+    page.wait_for_function("(text) => $('message').textContent.includes(text)", arg=text, timeout=90_000)
 
 
 def test_from_make_sim_to_a_recorded_episode_on_the_page(sim: SimSession, chromium: Callable[[], Any]) -> None:

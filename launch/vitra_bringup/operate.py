@@ -17,13 +17,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 
+from vitra_bringup.brief_client import own_stdout, use_udp
 from vitra_bringup.graph_client import GraphClient, GraphError
 from vitra_console.operate import words
 from vitra_msgs.msg import EpisodeState, SafetyState
@@ -215,19 +216,24 @@ def _joined(args: _Common) -> Iterator[GraphClient]:
                 "a safety supervisor. Is a graph running in this ROS domain, as `make sim` starts one",
             )  # fmt: skip
         if isinstance(args, Status):
-            client.wait_for(lambda: client.executor_state is not None, 2.0, "the executor") if _has(client) else None
+            _hear(client, "executor_state", lambda: client.executor_state is not None)
+            _hear(client, "episode_state", lambda: client.episode is not None)
         yield client
 
 
-def _has(client: GraphClient) -> bool:
-    return bool(client.node.get_publishers_info_by_topic("executor_state"))
+def _hear(client: GraphClient, topic: str, came: Callable[[], bool]) -> None:
+    """Give a node that is there a moment to tell its state; the report says where it stays silent."""
+    if client.node.get_publishers_info_by_topic(topic):
+        with suppress(GraphError):
+            client.wait_for(came, 5.0, topic)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     args: Any = tyro.cli(Command, prog="vitra-operate", description=__doc__, args=argv)
+    use_udp()
     try:
-        with _joined(args) as client:
+        with own_stdout(), _joined(args) as client:  # Fast DDS prints its troubles where the report goes
             report = _ACTS[type(args)](client, args)
     except VitraError as error:
         return _tell(args, {"ok": False, "error": str(error)}, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,12 @@ def hand_urdf(side: str) -> Path:
 
 def expand(file: str, **arguments: str) -> str:
     """URDF text of one of this package's xacro files with the given arguments."""
-    document = xacro.process_file(str(URDF_FOLDER / file), mappings=arguments)
+    return _expanded(file, tuple(sorted(arguments.items())))
+
+
+@cache  # half a second each, and simulated episodes ask for the same robot again and again
+def _expanded(file: str, arguments: tuple[tuple[str, str], ...]) -> str:
+    document = xacro.process_file(str(URDF_FOLDER / file), mappings=dict(arguments))
     for node in list(document.childNodes):  # xacro's banner holds the path of this checkout
         if node.nodeType == node.COMMENT_NODE:
             document.removeChild(node)

@@ -6,7 +6,8 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -17,10 +18,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from vitra_policy.errors import VitraError
+from vitra_training.labeling.adapters.calibrate import find_lens
+from vitra_training.labeling.adapters.tool import ToolConfig
 from vitra_training.labeling.engines.ledger import Ledger, Status
 from vitra_training.labeling.engines.workspace import Workspace
 from vitra_training.labeling.estimate import estimate
 from vitra_training.labeling.ingest.layouts import FoundVideo, Layout, find_videos
+from vitra_training.labeling.ingest.lens import read_lens, write_lens
 from vitra_training.labeling.ingest.stage import IngestConfig
 from vitra_training.labeling.pipeline import PipelineConfig
 from vitra_training.labeling.run import EngineKind, label
@@ -51,6 +55,8 @@ class Run:
     """Try again what an earlier run gave up."""
     limit: int | None = None
     """Label only so many videos."""
+    lens: Path | None = None
+    """A lens to take out of every picture (fisheye, radial, Aria's), as JSON; `vitra-label lens` makes one."""
     dry_run: bool = False
     """Only say what it would take: hours, tokens, storage, cost."""
     config: PipelineConfig = field(default_factory=PipelineConfig)
@@ -61,8 +67,11 @@ class Run:
         videos = find_videos(self.data, self.layout)[: self.limit]
         if self.dry_run:
             return self._say_estimate(videos)
+        config = self.config
+        if self.lens is not None:
+            config = replace(config, ingest=replace(config.ingest, lens=read_lens(self.lens)))
         with _stages(len(videos)) as progress:
-            outcome = label(videos, self.out, self.config, self.workers, self.engine, self.retry_quarantined, progress)
+            outcome = label(videos, self.out, config, self.workers, self.engine, self.retry_quarantined, progress)
         table = Table(title=f"{outcome.facts.video_s:.1f} s of video in {outcome.facts.wall_s:.1f} s")
         for column in ("stage", "done", "from before", "put aside", "busy s"):
             table.add_column(column, justify="left" if column == "stage" else "right")
@@ -90,6 +99,46 @@ class Run:
             f"{e.tokens / 1e6:.2f} million tokens, {e.caption_usd:.2f} USD for captions. "
             f"The paper used about {e.paper_gpu_hours:.1f} V100 hours for as much video."
         )
+        return 0
+
+
+class CalibratedBy(StrEnum):
+    """Who finds a lens."""
+
+    DROIDCALIB = "droidcalib"
+    """From a moving camera (12 GB GPU)."""
+    DEEPCALIB = "deepcalib"
+    """From single pictures."""
+
+
+@dataclass(frozen=True)
+class FindLens:
+    """Find the lens of a camera from one of its videos, with an estimator that others trained.
+
+    `vitra-label run VIDEOS --lens OUT` takes the bend out of all videos of that camera. A calibration of your own is
+    better: the same JSON, docs/labeling/README.md: Lenses.
+    """
+
+    video: _Path
+    """A video of that camera, upright as stored."""
+    out: Path
+    """The JSON file to write."""
+    by: CalibratedBy = CalibratedBy.DROIDCALIB
+    """Who finds it."""
+    tool: ToolConfig = field(default_factory=ToolConfig)
+    """Where it is installed."""
+    every: int = 2
+    """Every how many-th frame is looked at."""
+    frames: int = 600
+    """At most so many, from the beginning."""
+
+    def run(self) -> int:
+        """Ask and write."""
+        with _bar("calibrating"):
+            lens = find_lens(self.video, self.by is CalibratedBy.DROIDCALIB, self.tool, self.every, self.frames)
+        write_lens(lens, self.out)
+        numbers = ", ".join(f"{value:.4g}" for value in lens.parameters)
+        _console.print(f"{lens.kind} lens by {lens.source}: {numbers}; written to {self.out}")
         return 0
 
 
@@ -178,6 +227,7 @@ class Demo:
 
 Command: TypeAlias = (
     Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[FindLens, tyro.conf.subcommand("lens")]
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Render, tyro.conf.subcommand("render")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]

@@ -24,7 +24,7 @@ from vitra_policy.engine.linear import FP8, Fp8UnavailableError, Linears, Precis
 from vitra_policy.engine.prefix import FastPrefix
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.loading import DeviceError
-from vitra_policy.model.config import VitraConfig
+from vitra_policy.model.config import VisionConfig, VitraConfig, preset
 from vitra_policy.model.diffusion import DdimStepsError
 from vitra_policy.model.reference_policy import ReferencePolicy
 from vitra_policy.tokenizer import ByteTokenizer
@@ -37,6 +37,10 @@ VARIANTS: dict[str, VitraConfig] = {
     "without state": replace(TINY, expert=replace(TINY.expert, use_state=False)),
     "bidirectional": replace(TINY, expert=replace(TINY.expert, causal=False)),
     "without soft cap": replace(TINY, language=replace(TINY.language, softcap=None)),
+    "small pretrained tower": replace(
+        preset("mini-lite0"),
+        vision=VisionConfig(kind="efficientnet_lite0", image_size=96, image_height=64, patch_size=16),
+    ),
     "one layer each": replace(
         TINY,
         vision=replace(TINY.vision, layers=1),

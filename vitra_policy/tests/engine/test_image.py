@@ -10,6 +10,7 @@ import torch
 
 from vitra_policy.engine.image import DeviceResizer, QuickResizer, choose_resizer, resize_matrix
 from vitra_policy.image import pixel_values
+from vitra_policy.model.config import VisionConfig
 
 CPU = torch.device("cpu")
 GREY_LEVEL = 2 / 255
@@ -33,7 +34,7 @@ def test_resizers_equal_the_parity_preprocessing_to_a_grey_level(size: tuple[int
 
 def test_the_exact_resizer_is_chosen_for_exact_numbers() -> None:
     image = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    found = choose_resizer(112, CPU, exact=True)(torch.from_numpy(image))
+    found = choose_resizer(VisionConfig(image_size=112), CPU, exact=True)(torch.from_numpy(image))
     np.testing.assert_array_equal(found[0].numpy(), pixel_values(image, 112))
 
 
@@ -42,7 +43,7 @@ def test_a_pytorch_without_lanczos_falls_back(monkeypatch: pytest.MonkeyPatch) -
         raise NotImplementedError("mode lanczos")
 
     monkeypatch.setattr(torch.nn.functional, "interpolate", old)
-    assert isinstance(choose_resizer(112, CPU, exact=False), DeviceResizer)
+    assert isinstance(choose_resizer(VisionConfig(image_size=112), CPU, exact=False), DeviceResizer)
 
 
 def test_every_output_pixel_is_a_weighted_mean() -> None:

@@ -20,6 +20,7 @@ from vitra_policy.action_space import ShapeMismatchError
 from vitra_policy.engine.expert import Committed, FastExpert
 from vitra_policy.engine.gate import FP8_LIMIT, gated_prefix
 from vitra_policy.engine.graph import GraphCache
+from vitra_policy.engine.grounded import GroundedPrefix
 from vitra_policy.engine.image import choose_resizer
 from vitra_policy.engine.linear import Linears, Precision, Wrap, unwrapped
 from vitra_policy.engine.prefix import FastPrefix
@@ -102,8 +103,10 @@ class FastEngine:
         stage: Stage = OpenVinoStage if compiles else plain_stage
         self.expert = FastExpert(model.expert, linears, wrap, stage)
         make_prefix = partial(FastPrefix, model, wrap=wrap, stage=stage, bucket=_BUCKET if on_gpu else 1)
-        self.prefix: FastPrefix | StreamedPrefix
-        if streams:
+        self.prefix: FastPrefix | GroundedPrefix | StreamedPrefix
+        if self.config.vision.kind != "siglip":
+            self.prefix = GroundedPrefix(model, linears, wrap, stage)
+        elif streams:
             self.prefix = StreamedPrefix(model, bf16=self.dtype == torch.bfloat16)
         elif fp8:
             self.prefix = gated_prefix(make_prefix, linears, self.expert, model, fp8_limit)
@@ -111,7 +114,7 @@ class FastEngine:
             self.prefix = make_prefix(linears)
         self._diffusion, self._clean = model.diffusion, model.config.clean_prefix
         self._graphs, self._upload = GraphCache(self.device), Upload(self.device)
-        self._resize = choose_resizer(self.config.vision.image_size, self.device, exact=self.dtype == torch.float32)
+        self._resize = choose_resizer(self.config.vision, self.device, exact=self.dtype == torch.float32)
         self._lengths, self._recorded = tuple(lengths), False
         self._timing: dict[str, float] = {}
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from vitra_policy.image import SHORT_SIDE_PX, pixel_values
+from vitra_policy.image import SHORT_SIDE_PX, pixel_values, resized_pixel_values
+from vitra_policy.model.config import VisionConfig
 
 _CUBIC = -0.5
 """PIL's cubic coefficient."""
@@ -135,8 +136,27 @@ class DeviceResizer:
         return rows, columns.T.contiguous()
 
 
-def choose_resizer(image_size: int, device: torch.device, *, exact: bool) -> Callable[[Tensor], Tensor]:
-    """The fastest resizer for a device; ``exact`` asks for PIL's very numbers, which only a CPU with PIL can give."""
+class BilinearResizer:
+    """Camera images to the input of a small tower, the very numbers of parity mode.
+
+    Args:
+        shape: (height, width) of the network's input, pixels.
+        device: Where images are.
+    """
+
+    def __init__(self, shape: tuple[int, int], device: torch.device) -> None:
+        self._shape, self._device = shape, device
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Network input (1, 3, height, width) in [-1, 1] of an image (H, W, 3) uint8."""
+        return torch.from_numpy(resized_pixel_values(image.cpu().numpy(), self._shape))[None].to(self._device)
+
+
+def choose_resizer(vision: VisionConfig, device: torch.device, *, exact: bool) -> Callable[[Tensor], Tensor]:
+    """The fastest resizer for a tower and device; ``exact`` asks for PIL's very numbers, which need a CPU with PIL."""
+    if vision.kind != "siglip":
+        return BilinearResizer(vision.image_shape, device)
+    image_size = vision.image_size
     if device.type == "cpu":
         if exact and find_spec("PIL") is not None:
             return ExactResizer(image_size)

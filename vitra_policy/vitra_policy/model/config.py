@@ -268,21 +268,21 @@ PRESETS: dict[str, VitraConfig] = {
         expert=ExpertConfig(width=256, layers=4, heads=4),
         tokenizer=_BYTES,
     ),
-    # 9 M parameters of which the pretrained tower is frozen: learns the simulator's tasks on a CPU.
+    # 7 M parameters of which the pretrained tower is frozen: learns the simulator's tasks on a CPU.
     "mini-lite0": VitraConfig(
         name="mini-lite0",
         vision=VisionConfig(kind="efficientnet_lite0", image_size=448, image_height=256, patch_size=16),
         language=LanguageConfig(
             vocabulary=_BYTE_VOCABULARY,
             width=256,
-            layers=3,
+            layers=2,
             heads=4,
             kv_heads=2,
             head_dim=64,
-            mlp_width=768,
+            mlp_width=512,
             query_scalar=64.0,
         ),
-        expert=ExpertConfig(width=256, layers=4, heads=4),
+        expert=ExpertConfig(width=192, layers=3, heads=3),
         tokenizer=_BYTES,
     ),
     # The 3b network with an eighth of its width: same tokens, layers and launches, for benchmarks on a CPU.

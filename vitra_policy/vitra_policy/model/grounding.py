@@ -62,7 +62,9 @@ class Grounding(nn.Module):
         weights = self.heat(x).flatten(2).float().softmax(dim=-1)  # (B, K, cells); bf16 places would be coarse
         places = torch.einsum("bkc,dc->bkd", weights, grid.flatten(1).float())
         contents = torch.einsum("bkc,bdc->bkd", weights.to(x.dtype), x.flatten(2))
-        tokens: Tensor = self.token(torch.cat([places.to(x.dtype), contents], dim=-1)) + self.which
+        with torch.autocast(x.device.type, enabled=False):  # in bf16 a place would be off by a pixel
+            read = torch.cat([places, contents.float()], dim=-1).to(self.token.weight.dtype)
+            tokens: Tensor = self.token(read) + self.which
         return tokens
 
 

@@ -75,9 +75,15 @@ class Vitra(nn.Module):
 
         The mask is None without ``text_valid``. Padding of the text moves behind the cognition token.
         """
+        image = self.image_features(tower, self.language.embedding(text_ids), text_valid)
+        return self.embed_tokens(image, text_ids, fov_rad, text_valid)
+
+    def embed_tokens(
+        self, image: Tensor, text_ids: Tensor, fov_rad: Tensor, text_valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As `embed_tower`, from image tokens (B, tokens, width)."""
         batch = len(text_ids)
         text = self.language.embedding(text_ids)
-        image = self.image_features(tower, text, text_valid)
         parts = [image, text.to(image.dtype)]
         if self.fov_encoder is not None:
             parts.append(self.fov_encoder(fov_rad).to(image.dtype))
@@ -121,7 +127,20 @@ class Vitra(nn.Module):
         all_rows: bool = False,
     ) -> Tensor:
         """As `cognition`, from what the image tower said: a frozen tower needs to look at an image only once."""
-        embeddings, valid = self.embed_tower(tower, text_ids, fov_rad, text_valid)
+        image = self.image_features(tower, self.language.embedding(text_ids), text_valid)
+        return self.cognition_of_tokens(image, text_ids, fov_rad, text_valid, all_rows=all_rows)
+
+    def cognition_of_tokens(
+        self,
+        image: Tensor,
+        text_ids: Tensor,
+        fov_rad: Tensor,
+        text_valid: Tensor | None = None,
+        *,
+        all_rows: bool = False,
+    ) -> Tensor:
+        """As `cognition`, from image tokens (B, tokens, width)."""
+        embeddings, valid = self.embed_tokens(image, text_ids, fov_rad, text_valid)
         batch, length = embeddings.shape[:2]
         if valid is None:
             rows = torch.full((batch, 1), length - 1, device=embeddings.device)

@@ -21,6 +21,7 @@ from vitra_policy.policies.policy import Policy
 GROUP = "vitra_policy.policies"
 
 _BUILT_IN = {
+    "learned": "vitra_policy.policies.learned:make_learned_policy",
     "remote": "vitra_policy.serving.client:make_remote_policy",
     "replay": "vitra_policy.policies.replay:make_replay_policy",
     "vitra": "vitra_policy.policies.vitra:make_vitra_policy",

@@ -86,28 +86,45 @@ def test_statistics_are_over_the_hands_own_joints_and_have_a_floor(folder: Path)
 def test_training_is_cut_and_goes_on_to_the_same_end(folder: Path, tmp_path: Path) -> None:
     def arguments(out: str, steps: int) -> train.Args:
         return train.Args(
-            (folder,), out=tmp_path / out, steps=steps, seeing_steps=1, batch=4, repeats=1, held_out=4, save_every=2
-        )
+            (folder,), out=tmp_path / out, steps=steps, seeing_steps=3, seeing_batch=4, batch=4, repeats=1,
+            held_out=4, save_every=2,
+        )  # fmt: skip
 
-    checkpoint = train.run(arguments("whole", 4))
+    checkpoint = train.run(arguments("whole", 6))
     assert open_checkpoint(checkpoint).statistics is not None
     rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [2, 4]
-    assert {"geometry", "action", "still_target_mm", "moving_target_mm"} <= rows[-1].keys()
+    assert [row["step"] for row in rows] == [2, 3, 4, 6]
+    assert {"seen", "still_target_mm"} <= rows[0].keys()
+    assert {"action", "meant", "moving_target_mm", "moving_wrist_mm", "moving_wrist_standing_still_mm"} <= rows[
+        -1
+    ].keys()
 
-    draw = train.Batches.draw
-    drawn: list[int] = []
+    take_step = train.Run.take_step
+    for cut_after in (2, 5):  # while it learns to see, and while it learns to act
 
-    def cut(self: train.Batches, rng: np.random.Generator) -> train.Batch:
-        drawn.append(1)
-        if len(drawn) == 4:
-            raise KeyboardInterrupt
-        return draw(self, rng)
+        def cut(self: train.Run, at: int = cut_after) -> dict[str, float]:
+            if self.step == at:
+                raise KeyboardInterrupt
+            return take_step(self)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.Batches, "draw", cut)
-        with pytest.raises(KeyboardInterrupt):
-            train.run(arguments("cut", 4))
-    again = train.run(arguments("cut", 4))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(train.Run, "take_step", cut)
+            with pytest.raises(KeyboardInterrupt):
+                train.run(arguments("cut", 6))
+    again = train.run(arguments("cut", 6))
     one, other = (open_checkpoint(path).load_model().state_dict() for path in (checkpoint, again))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_acting_changes_nothing_of_what_seeing_has_learned(folder: Path, tmp_path: Path) -> None:
+    one = train.Run(train.Args((folder,), out=tmp_path, steps=4, seeing_steps=2, seeing_batch=4, batch=4, held_out=4))
+    names = set(one.learner.seeing())
+    one.take_step()
+    one.take_step()
+    one.take_step()
+    before = {name: p.detach().clone() for name, p in one.learner.named_parameters()}
+    one.take_step()
+    changed = {name for name, p in one.learner.named_parameters() if not torch.equal(p, before[name])}
+    assert changed & names == set()
+    assert any(name.startswith("vitra.expert") for name in changed)
+    assert not any(name.startswith("vitra.vision") for name in changed)

@@ -28,6 +28,7 @@ class Demonstration:
 
     Attributes:
         path: Its file.
+        seed: Of its scene.
         instruction: What was asked.
         side: Index of the hand that acts, 0 left, 1 right.
         success: Whether it succeeded.
@@ -42,6 +43,7 @@ class Demonstration:
     """
 
     path: Path
+    seed: int
     instruction: str
     side: int
     success: bool
@@ -97,6 +99,7 @@ def read_demonstration(path: Path) -> Demonstration:
         ends = data["jpeg_end"]
         return Demonstration(
             path=path,
+            seed=int(data["seed"]),
             instruction=str(data["instruction"]),
             side=0 if str(data["side"]) == "left" else 1,
             success=bool(data["success"]),

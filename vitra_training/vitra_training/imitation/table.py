@@ -28,6 +28,7 @@ class Looks:
 
     Attributes:
         episode: (N,) which episode.
+        seed: (N,) seed of its scene, so that what is held out stays held out when episodes are added.
         frame: (N,) which of its looks.
         still: (N,) whether that episode is a single look.
         text: (E, T) token ids of each episode's instruction, 0 behind its end.
@@ -41,6 +42,7 @@ class Looks:
     """
 
     episode: NDArray[np.int64]
+    seed: NDArray[np.int64]
     frame: NDArray[np.int64]
     still: NDArray[np.bool_]
     text: NDArray[np.int64]
@@ -68,7 +70,7 @@ def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures:
         DemonstrationError: there is nothing to learn from.
     """
     tokenizer = make_tokenizer(config.tokenizer, None)
-    rows: list[tuple[int, int, bool, int]] = []
+    rows: list[tuple[int, int, bool, int, int]] = []
     texts, fovs, features, states, actions, geometry = [], [], [], [], [], []
     step_s = 0.0
     for path in find_demonstrations(folders):
@@ -89,7 +91,7 @@ def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures:
         fixed = np.broadcast_to(np.r_[one.box_in_camera], target.shape)
         half = np.broadcast_to(one.target_half_m, target.shape)
         geometry.append(np.concatenate([target, fixed, target - wrist, half], axis=1))
-        rows += [(episode, frame, len(one) == 1, one.side) for frame in range(length)]
+        rows += [(episode, frame, len(one) == 1, one.side, one.seed) for frame in range(length)]
         step_s = one.step_s
     if not rows:
         raise DemonstrationError("No episode has features: python -m vitra_training.imitation.features FOLDERS")
@@ -97,6 +99,7 @@ def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures:
     table = np.array(rows)
     return Looks(
         episode=table[:, 0],
+        seed=table[:, 4],
         frame=table[:, 1],
         still=table[:, 2].astype(bool),
         text=np.array([ids + [0] * (longest - len(ids)) for ids in texts]),

@@ -15,25 +15,28 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import nn
 
-from vitra_policy.action_space import Hands, action_mask, pad_action, pad_state, state_mask
+from vitra_policy.action_space import HAND, SIDES, TRANSLATION, Hands
 from vitra_policy.checkpoint.store import Provenance, save_model
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import preset
-from vitra_policy.model.loss import ROBOT_WEIGHTS
 from vitra_policy.model.vla import Vitra
+from vitra_policy.statistics import Statistics
+from vitra_training.imitation.batches import Batches
 from vitra_training.imitation.features import pretrained_tower
-from vitra_training.imitation.table import GEOMETRY, Looks, load_looks, statistics_of
+from vitra_training.imitation.learner import Learner, acting_loss, seeing_loss
+from vitra_training.imitation.table import GEOMETRY, load_looks, statistics_of
 
 console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True)
 class Args:
-    """Imitation of the scripted expert: diffusion loss on its chunks, and where things are as a second task."""
+    """Imitation of the scripted expert: where things are first, then the diffusion loss on its chunks."""
 
     folders: tyro.conf.Positional[tuple[Path, ...]]
     """Folders of demonstrations that have features."""
@@ -41,20 +44,24 @@ class Args:
     """Where the run's state and the checkpoint go."""
     model: str = "mini-lite0"
     """Preset of the network."""
-    seeing_steps: int = 3000
-    """First so many steps teach only where things are."""
-    steps: int = 12000
-    """All steps."""
+    seeing_steps: int = 1500
+    """Steps of the first stage, which learns where things are."""
+    steps: int = 4000
+    """Steps of both stages; the second learns what to do."""
+    seeing_batch: int = 32
+    """Looks per step of the first stage."""
     batch: int = 64
-    """Looks per step."""
-    stills: float = 0.35
-    """Share of single looks at distinct scenes in a batch."""
+    """Looks per step of the second stage."""
+    seeing_stills: float = 0.7
+    """Share of single looks at distinct scenes in a batch of the first stage."""
+    stills: float = 0.2
+    """The same in the second stage."""
     repeats: int = 4
     """Noise levels per look."""
-    learning_rate: float = 5e-4
-    """At its highest; warms up over 300 steps and falls to nothing."""
-    geometry_weight: float = 0.5
-    """Weight of the second task."""
+    learning_rate: float = 1e-3
+    """At its highest; in each stage it warms up and falls to nothing."""
+    places_weight: float = 0.3
+    """Weight of the second task in the second stage."""
     held_out: int = 25
     """Every so many-th episode is held out."""
     save_every: int = 500
@@ -65,105 +72,182 @@ class Args:
     """CPU threads."""
 
 
-class Learner(nn.Module):
-    """The network and the head that says where things are."""
+class Run:
+    """A training run that can be cut and gone on with.
 
-    def __init__(self, vitra: Vitra) -> None:
-        super().__init__()
-        width = vitra.config.language.width
-        self.vitra = vitra
-        self.geometry = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 3 * len(GEOMETRY)))
+    Args:
+        args: Its settings.
 
+    Raises:
+        VitraError: nothing to learn from.
+    """
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Tensors of one step."""
+    def __init__(self, args: Args) -> None:
+        torch.set_num_threads(args.threads)
+        torch.manual_seed(args.seed)
+        self.args, config = args, preset(args.model)
+        looks = load_looks(args.folders, config)
+        self.step_s = looks.step_s
+        self.statistics: Statistics = statistics_of(looks, "vitra_sim")
+        self.batches = Batches(looks, self.statistics, args.held_out)
+        self.learner = Learner(Vitra(config))
+        self.learner.vitra.vision = pretrained_tower()
+        self.learner.train()
+        self.step = 0
+        self._stage(self.learner.seeing())
+        args.out.mkdir(parents=True, exist_ok=True)
+        self._state, self._log = args.out / "state.pt", args.out / "log.jsonl"
+        if self._state.exists():
+            self._load()
+        what = f"{len(looks)} looks of {len(looks.features)} episodes"
+        console.print(f"{what}; step {self.step} of {args.steps}, {args.seeing_steps} of them seeing")
 
-    tower: Tensor
-    text: Tensor
-    fov_rad: Tensor
-    state: Tensor
-    state_mask: Tensor
-    actions: Tensor
-    action_mask: Tensor
-    geometry: Tensor
+    @property
+    def acting(self) -> bool:
+        """Whether the second stage has begun."""
+        return self.step >= self.args.seeing_steps
 
+    def take_step(self) -> dict[str, float]:
+        """One step; returns the parts of its loss."""
+        args = self.args
+        if self.acting and self.batches.tokens is None:
+            self._begin_acting()
+        rng = np.random.default_rng([args.seed, self.step])
+        torch.manual_seed(args.seed * 1_000_003 + self.step)  # a run that was cut goes on as if it had not been
+        first, last = (args.seeing_steps, args.steps) if self.acting else (0, min(args.seeing_steps, args.steps))
+        for group in self._optimizer.param_groups:
+            group["lr"] = args.learning_rate * _schedule(self.step - first, last - first)
+        if self.acting:
+            batch = self.batches.acting(self.batches.draw(rng, args.batch, args.stills))
+            loss, parts = acting_loss(self.learner, batch, args.repeats, args.places_weight)
+        else:
+            seen = self.batches.seeing(self.batches.draw(rng, args.seeing_batch, args.seeing_stills))
+            loss, parts = seeing_loss(self.learner, seen)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._trained.values(), 1.0)
+        self._optimizer.step()
+        self.step += 1
+        keep = min(0.999, self.step / (self.step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_([*self._average.values()], [*self._trained.values()], 1 - keep)
+        return parts
 
-class Batches:
-    """Draws looks: some from stills, the others from episodes."""
-
-    def __init__(self, looks: Looks, args: Args, statistics: Any) -> None:
-        self._looks, self._args = looks, args
-        held = looks.episode % args.held_out == 0
-        self.train = [np.flatnonzero(~held & looks.still), np.flatnonzero(~held & ~looks.still)]
-        self.held_out = [np.flatnonzero(held & looks.still), np.flatnonzero(held & ~looks.still)]
-        self._state = pad_state(statistics.normalise_state(looks.state)).astype(np.float32)
-        self._actions = statistics.normalise_action(looks.actions).astype(np.float32)
-        hands = [Hands(left=True), Hands(right=True)]
-        self._state_masks = np.stack([state_mask(h) for h in hands])
-        self._action_masks = np.stack([action_mask(h, steps=looks.actions.shape[1]) for h in hands])
-        self.geometry_mean = looks.geometry.mean(axis=0)
-        self.geometry_std = np.maximum(looks.geometry.std(axis=0), 2e-3)
-
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """A batch for a training step."""
-        stills, moving = self.train
-        count = round(self._args.batch * self._args.stills) if len(moving) else self._args.batch
-        count = count if len(stills) else 0
-        chosen = [rng.choice(stills, count), rng.choice(moving, self._args.batch - count)] if len(moving) else []
-        return self.of(np.concatenate(chosen) if chosen else rng.choice(stills, count))
-
-    def of(self, indices: np.ndarray) -> Batch:
-        """The batch of these looks."""
-        looks = self._looks
-        episodes, hands = looks.episode[indices], looks.hand[indices]
-        text = looks.text[episodes]
-        text = text[:, : max(int((text != 0).sum(axis=1).max()), 1)]
-        mask = torch.from_numpy(self._state_masks[hands])
-        return Batch(
-            tower=torch.from_numpy(np.stack([looks.map_of(i) for i in indices]).astype(np.float32)),
-            text=torch.from_numpy(text),
-            fov_rad=torch.from_numpy(looks.fov_rad[episodes]),
-            state=torch.from_numpy(self._state[indices]) * mask,
-            state_mask=mask,
-            actions=torch.from_numpy(pad_action(self._actions[indices]).astype(np.float32)),
-            action_mask=torch.from_numpy(self._action_masks[hands]),
-            geometry=torch.from_numpy((looks.geometry[indices] - self.geometry_mean) / self.geometry_std),
+    def save(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Judge the averaged weights, write them as a checkpoint, and all that is needed to go on."""
+        live = {name: p.detach().clone() for name, p in self._trained.items()}
+        self.learner.load_state_dict(self._average, strict=False)
+        row = row | self.judge(np.random.default_rng(0))
+        made = Provenance("vitra_training.imitation.train", training=_plain(self.args) | {"step_s": self.step_s} | row)
+        save_model(
+            self.args.out / "checkpoint",
+            self.learner.vitra,
+            statistics=self.statistics,
+            provenance=made,
+            dtype=torch.float16,
+            overwrite=True,
         )
+        self.learner.load_state_dict(live, strict=False)
+        saved = {"learner": self.learner.state_dict(), "optimizer": self._optimizer.state_dict(), "step": self.step}
+        partial = self._state.with_suffix(".partial")
+        torch.save(saved | {"average": self._average}, partial)
+        partial.replace(self._state)
+        with self._log.open("a") as log:
+            log.write(json.dumps(row) + "\n")
+        return row
+
+    @torch.inference_mode()
+    def judge(self, rng: np.random.Generator, looks: int = 192) -> dict[str, float]:
+        """Median errors on held-out looks [mm]: of places and, while acting, of the wrist at the end of the chunk."""
+        self.learner.eval()
+        found: dict[str, float] = {}
+        for name, pool in zip(("still", "moving"), self.batches.held_out, strict=True):
+            if not len(pool):
+                continue
+            indices = rng.choice(pool, min(looks, len(pool)), replace=False)
+            if self.batches.tokens is None:
+                seen = self.batches.seeing(indices)
+                predicted, truth = self.learner.seen(self.learner.tokens(seen.tower, seen.text).float()), seen.places
+            else:
+                batch = self.batches.acting(indices)
+                truth = batch.places
+                cognition = self.learner.vitra.cognition_of_tokens(
+                    batch.tokens, batch.text, batch.fov_rad, batch.text != 0
+                )
+                predicted = self.learner.meant(cognition[:, 0])
+                noise = torch.randn(batch.actions.shape, generator=torch.Generator().manual_seed(0))
+                chunk = self.learner.vitra.denoise(
+                    cognition, noise, batch.state, batch.state_mask, batch.action_mask, guidance=1.0
+                )
+                ends = [self._end_m(a.numpy(), indices) for a in (chunk, batch.actions)]
+                found[f"{name}_wrist_mm"] = _median_mm(ends[0] - ends[1])
+                found[f"{name}_wrist_standing_still_mm"] = _median_mm(ends[1])
+            error = (predicted - truth).numpy() * self.batches.places_std
+            for index, what in enumerate(GEOMETRY):
+                found[f"{name}_{what}_mm"] = _median_mm(error[:, 3 * index : 3 * index + 3])
+        self.learner.train()
+        return found
+
+    def _end_m(self, normalised: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How far each acting wrist has gone when its chunk ends (n, 3)."""
+        hands = self.batches.hand[indices]
+        out = np.empty((len(indices), 3))
+        for index, side in enumerate(SIDES):
+            acts = hands == index
+            if acts.any():
+                actions = self.statistics.denormalise_action(
+                    normalised[acts].astype(np.float64), Hands(side == "left", side == "right")
+                )
+                out[acts] = actions[..., HAND[side]][..., TRANSLATION].sum(axis=1)
+        return out
+
+    def _stage(self, names: list[str]) -> None:
+        """Train only these from now on, with an optimizer and averages of their own."""
+        self.learner.only_train(names)
+        self._trained = {name: p for name, p in self.learner.named_parameters() if p.requires_grad}
+        decayed = [p for p in self._trained.values() if p.ndim > 1]
+        plain = [p for p in self._trained.values() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
+        self._optimizer = torch.optim.AdamW(groups, fused=True)
+        self._average = {name: p.detach().clone() for name, p in self._trained.items()}
+
+    @torch.inference_mode()
+    def _tokens(self) -> NDArray[np.float16]:
+        """Keypoint tokens of every look."""
+        parts = []
+        with torch.autocast("cpu", torch.bfloat16):
+            for start in range(0, len(self.batches), 64):
+                seen = self.batches.seeing(np.arange(start, min(start + 64, len(self.batches))))
+                parts.append(self.learner.tokens(seen.tower, seen.text).numpy().astype(np.float16))
+        return np.concatenate(parts)
+
+    def _begin_acting(self) -> None:
+        """Keep what seeing has learned, look at everything once, and train the rest."""
+        if set(self._trained) == set(self.learner.seeing()):
+            self.learner.load_state_dict(self._average, strict=False)
+            self._stage(self.learner.acting())
+        self.batches.tokens = self._tokens()
+
+    def _load(self) -> None:
+        saved = torch.load(self._state, weights_only=True)
+        self.learner.load_state_dict(saved["learner"])
+        self.step = int(saved["step"])
+        if set(saved["average"]) == set(self.learner.acting()):
+            self._stage(self.learner.acting())
+        self._optimizer.load_state_dict(saved["optimizer"])
+        self._average = saved["average"]
+        if self.acting:
+            self._begin_acting()
 
 
-def losses(learner: Learner, batch: Batch, args: Args, acting: bool) -> tuple[Tensor, dict[str, float]]:
-    """Loss of a batch, and its parts."""
-    with torch.autocast("cpu", torch.bfloat16):
-        cognition = learner.vitra.cognition_of(batch.tower, batch.text, batch.fov_rad, batch.text != 0)
-        predicted = learner.geometry(cognition[:, 0])
-    geometry = torch.nn.functional.smooth_l1_loss(predicted.float(), batch.geometry, beta=0.1)
-    if not acting:
-        return geometry, {"geometry": float(geometry.detach())}
-    with torch.autocast("cpu", torch.bfloat16):
-        acted = learner.vitra.loss(
-            cognition.float(), batch.actions, batch.state, batch.state_mask, batch.action_mask,
-            weights=ROBOT_WEIGHTS, repeats=args.repeats, cognition_dropout=0.05,
-        )  # fmt: skip
-    total = acted.total + args.geometry_weight * geometry
-    return total, {"geometry": float(geometry.detach()), "action": float(acted.total.detach())}
+def _schedule(step: int, steps: int) -> float:
+    """Learning rate relative to its highest: warm-up, then half a cosine."""
+    warm = min((step + 1) / min(200, max(steps // 4, 1)), 1.0)
+    return float(warm * max(0.5 * (1 + np.cos(np.pi * step / max(steps, 1))), 0.01))
 
 
-@torch.inference_mode()
-def judge(learner: Learner, batches: Batches, rng: np.random.Generator, looks: int = 256) -> dict[str, float]:
-    """Errors on held-out looks: positions in mm (median), and the wrist's place at the end of the chunk."""
-    learner.eval()
-    found: dict[str, float] = {}
-    for name, pool in zip(("still", "moving"), batches.held_out, strict=True):
-        if not len(pool):
-            continue
-        batch = batches.of(rng.choice(pool, min(looks, len(pool)), replace=False))
-        cognition = learner.vitra.cognition_of(batch.tower, batch.text, batch.fov_rad, batch.text != 0)
-        error = (learner.geometry(cognition[:, 0]) - batch.geometry).numpy() * batches.geometry_std * 1e3
-        for index, what in enumerate(GEOMETRY):
-            found[f"{name}_{what}_mm"] = float(np.median(np.linalg.norm(error[:, 3 * index : 3 * index + 3], axis=1)))
-    learner.train()
-    return found
+def _median_mm(error_m: NDArray[np.floating[Any]]) -> float:
+    return float(np.median(np.linalg.norm(error_m, axis=-1)) * 1e3)
 
 
 def run(args: Args) -> Path:
@@ -172,72 +256,20 @@ def run(args: Args) -> Path:
     Raises:
         VitraError: nothing to learn from.
     """
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    config = preset(args.model)
-    looks = load_looks(args.folders, config)
-    statistics = statistics_of(looks, "vitra_sim")
-    batches = Batches(looks, args, statistics)
-    learner = Learner(Vitra(config))
-    learner.vitra.vision = pretrained_tower()
-    learner.vitra.freeze_vision()
-    trained = [p for p in learner.parameters() if p.requires_grad]
-    decay = [p for p in trained if p.ndim > 1]
-    plain = [p for p in trained if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}])
-    args.out.mkdir(parents=True, exist_ok=True)
-    state_file, log_file = args.out / "state.pt", args.out / "log.jsonl"
-    average = {name: p.detach().clone() for name, p in learner.named_parameters() if p.requires_grad}
-    step = 0
-    if state_file.exists():
-        saved = torch.load(state_file, weights_only=True)
-        learner.load_state_dict(saved["learner"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average, step = saved["average"], int(saved["step"])
-    console.print(f"{len(looks)} looks of {len(looks.features)} episodes; step {step} of {args.steps}")
-    learner.train()
+    training = Run(args)
     sums: dict[str, list[float]] = {}
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        bar = progress.add_task("", total=args.steps, completed=step)
-        while step < args.steps:
-            rng = np.random.default_rng([args.seed, step])
-            torch.manual_seed(args.seed * 1_000_003 + step)  # a run that was cut goes on as if it had not been
-            acting = step >= args.seeing_steps
-            warm, left = min((step + 1) / 300, 1.0), 0.5 * (1 + np.cos(np.pi * step / args.steps))
-            for group in optimizer.param_groups:
-                group["lr"] = float(args.learning_rate * warm * max(left, 0.02))
-            loss, parts = losses(learner, batches.draw(rng), args, acting)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            step += 1
-            keep = min(0.999, step / (step + 10))
-            with torch.no_grad():
-                for name, p in learner.named_parameters():
-                    if name in average:
-                        average[name].lerp_(p, 1 - keep)
-            for key, value in parts.items():
+        bar = progress.add_task("", total=args.steps, completed=training.step)
+        while training.step < args.steps:
+            for key, value in training.take_step().items():
                 sums.setdefault(key, []).append(value)
-            progress.update(
-                bar, advance=1, description=" ".join(f"{k} {np.mean(v[-50:]):.3f}" for k, v in sums.items())
-            )
-            if step % args.save_every == 0 or step == args.steps:
-                row = {"step": step, "time_s": time.time()} | {k: float(np.mean(v)) for k, v in sums.items()}
-                live = {name: p.detach().clone() for name, p in learner.named_parameters() if name in average}
-                learner.load_state_dict(average, strict=False)
-                row |= judge(learner, batches, np.random.default_rng(0))
-                made = Provenance("vitra_training.imitation.train", training=_plain(args) | row)
-                save_model(
-                    args.out / "checkpoint", learner.vitra, statistics=statistics, provenance=made, overwrite=True
-                )
-                learner.load_state_dict(live, strict=False)
-                saved = {"learner": learner.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-                torch.save(saved | {"average": average}, state_file.with_suffix(".partial"))
-                state_file.with_suffix(".partial").replace(state_file)
-                with log_file.open("a") as log:
-                    log.write(json.dumps(row) + "\n")
+            said = " ".join(f"{k} {np.mean(v[-50:]):.3f}" for k, v in sums.items())
+            progress.update(bar, advance=1, description=said)
+            if training.step % args.save_every == 0 or training.step in (args.steps, args.seeing_steps):
+                means = {key: float(np.mean(values)) for key, values in sums.items()}
+                row = training.save({"step": training.step, "time_s": time.time()} | means)
+                console.print(" ".join(f"{k} {v:.3g}" for k, v in row.items() if k != "time_s"))
                 sums = {}
     return args.out / "checkpoint"
 
@@ -257,7 +289,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("[yellow]imitation:[/yellow] cut; start it again to go on.")
         return 130
-    console.print(f"Checkpoint: {checkpoint} (policy:=vitra policy_options:=mode=parity checkpoint:={checkpoint})")
+    console.print(f"Checkpoint: {checkpoint} (policy:=learned checkpoint:={checkpoint})")
     return 0
 
 

@@ -87,8 +87,25 @@ class MissingModelError(LabelingError):
         super().__init__(f"{estimator} needs {missing}. {how} Licence: {licence}.")
 
 
-class UnknownEstimatorError(LabelingError):
-    """A name that no estimator has."""
+class EstimatorFailedError(LabelingError):
+    """An outside estimator ran and gave nothing that can be used."""
 
-    def __init__(self, kind: str, name: str, known: object) -> None:
-        super().__init__(f"No {kind} estimator is called '{name}'; there are {known}.")
+    def __init__(self, estimator: str, detail: str) -> None:
+        super().__init__(f"{estimator} gave no result: {detail}. Run it by hand on the same video to see why.")
+
+
+class LensError(InputError):
+    """A lens that cannot be, or not that of the video."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"{detail}.")
+
+
+class LensFileError(LabelingError):
+    """A file that describes no lens."""
+
+    def __init__(self, path: Path, detail: object) -> None:
+        super().__init__(
+            f"{path}: not the description of a lens ({detail}). It is JSON with kind, width_px, height_px and "
+            "parameters (docs/labeling/README.md: Lenses); `vitra-label lens` makes one."
+        )

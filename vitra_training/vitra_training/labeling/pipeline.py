@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vitra_training.labeling.adapters.tool import Tool, ToolConfig
 from vitra_training.labeling.camera.stage import CameraConfig, find_camera
 from vitra_training.labeling.captions.stage import CaptionConfig, write_captions
 from vitra_training.labeling.engines.stage import Scope, Stage
-from vitra_training.labeling.hands.stage import HandsConfig, track_hands
+from vitra_training.labeling.hands.networks import models_folder
+from vitra_training.labeling.hands.stage import HandsBy, HandsConfig, track_hands
 from vitra_training.labeling.ingest.stage import IngestConfig, ingest
 from vitra_training.labeling.quality.stage import JudgeConfig, judge
 from vitra_training.labeling.segmentation.cuts import SegmentationConfig
@@ -34,14 +36,34 @@ def stages(config: PipelineConfig) -> tuple[Stage, ...]:
     """All stages; a version is raised whenever the same input gives another output."""
     clip, video = Scope.CLIP, Scope.VIDEO
     return (
-        Stage("ingest", 1, video, (), config.ingest, ingest, timeout_s=6 * 3600.0, memory_mib=2048),
-        Stage("hands", 1, clip, ("ingest",), config.hands, track_hands, timeout_s=1800.0),
-        Stage("camera", 1, clip, ("ingest", "hands"), config.camera, find_camera, timeout_s=1800.0),
-        Stage("world", 1, video, ("ingest", "hands", "camera"), config.world, place_hands, timeout_s=1800.0),
+        Stage("ingest", 2, video, (), config.ingest, ingest, timeout_s=6 * 3600.0, memory_mib=2048),
+        Stage("hands", 2, clip, ("ingest",), config.hands, track_hands, *_limits(config.hands.asked)),
+        Stage(
+            "camera", 2, clip, ("ingest", "hands"), config.camera, find_camera, *_limits(config.camera.outside.asked)
+        ),
+        Stage("world", 2, video, ("ingest", "hands", "camera"), config.world, place_hands, timeout_s=1800.0),
         Stage("segments", 1, video, ("world",), config.segmentation, cut_actions, timeout_s=600.0),
         Stage("captions", 1, video, ("ingest", "world", "segments"), config.captions, write_captions, 6 * 3600.0),
         Stage("quality", 1, video, ("ingest", "world", "captions"), config.quality, judge, timeout_s=1800.0),
     )
+
+
+def check_estimators(config: PipelineConfig) -> None:
+    """Whether all estimators are there, before anything is started.
+
+    Raises:
+        MissingModelError: with instructions and licence.
+    """
+    for tool, where in (*config.hands.asked, *config.camera.outside.asked):
+        tool.found(where)
+    if config.hands.by is HandsBy.MEDIAPIPE:
+        models_folder()
+
+
+def _limits(asked: tuple[tuple[Tool, ToolConfig], ...]) -> tuple[float, int]:
+    """Seconds and MiB of a stage that asks outside estimators one after the other."""
+    tools = [config for _, config in asked]
+    return 1800.0 + sum(tool.timeout_s for tool in tools), max([4096, *(tool.memory_mib for tool in tools)])
 
 
 FINAL = "quality"

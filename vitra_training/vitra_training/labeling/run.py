@@ -18,7 +18,7 @@ from vitra_training.labeling.engines.stage import WHOLE
 from vitra_training.labeling.engines.workspace import Workspace
 from vitra_training.labeling.ingest.layouts import FoundVideo
 from vitra_training.labeling.ingest.stage import IngestedVideo, count_clips
-from vitra_training.labeling.pipeline import CUT_BY, FINAL, PipelineConfig, stages
+from vitra_training.labeling.pipeline import CUT_BY, FINAL, PipelineConfig, check_estimators, stages
 from vitra_training.labeling.run_report import RunFacts, write_report
 
 
@@ -64,8 +64,10 @@ def label(
         assembling: called with videos assembled and in all.
 
     Raises:
+        MissingModelError: an estimator is not there; nothing was started.
         DiskFullError: everything finished so far is kept.
     """
+    check_estimators(config)
     start = time.monotonic()
     workspace = Workspace(out)
     if retry_quarantined:

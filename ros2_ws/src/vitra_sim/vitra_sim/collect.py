@@ -166,14 +166,15 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-_BATCH = 4  # episodes that a process takes at a time, and finishes even when its parent is gone
+_BATCH, _STILL_BATCH = 4, 64  # episodes that a process takes at a time, and finishes even when its parent is gone
 
 
 def run(args: Args) -> list[tuple[str, int, str]]:
     """Collect what is missing; returns the episodes that could not be made, with the reason."""
     jobs = [(args.family[i % len(args.family)], args.seed + i) for i in range(args.episodes)]
     missing = [job for job in jobs if not path_of(args.out, *job).exists()]
-    batches = [missing[i : i + _BATCH] for i in range(0, len(missing), _BATCH)]
+    size = _STILL_BATCH if args.still else _BATCH
+    batches = [missing[i : i + size] for i in range(0, len(missing), size)]
     problems: list[tuple[str, int, str]] = []
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with (

@@ -1,4 +1,4 @@
-"""The size of a reconstruction in metres, from hands of known size before points of the background."""
+"""The size of a reconstruction in metres, from hands of known size or metric depth before points of the background."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vitra_training.labeling.adapters.moge import MetricDepth
 
 Array = NDArray[np.float64]
 
@@ -57,3 +59,34 @@ def scale_from_hands(
     middle = float(np.median(ratios))
     spread = float(1.4826 * np.median(np.abs(np.array(ratios) - middle)) / middle)
     return Scale(middle, float(np.hypot(LEAST_SIGMA, 0.5 * spread)), "hand size")
+
+
+def scale_from_depth(
+    depth: MetricDepth, camera_from_world: Array, points: Array, intrinsics: Array, width_px: int
+) -> Scale:
+    """Compare metric depth with that of points of the background.
+
+    Args:
+        depth: of some frames, in pictures of any size.
+        camera_from_world: (T, 4, 4) of the reconstruction.
+        points: (P, 3) of the reconstruction.
+        intrinsics: (3, 3) of the video.
+        width_px: of the video.
+    """
+    ratios = []
+    for frame, metres in zip(depth.frames, depth.depth_m, strict=True):
+        pose = camera_from_world[frame]
+        seen = points @ pose[:3, :3].T + pose[:3, 3]
+        seen = seen[seen[:, 2] > 1e-6]
+        pixels = (seen @ intrinsics.T)[:, :2] / seen[:, 2:] * (metres.shape[1] / width_px)
+        column, row = np.floor(pixels).astype(int).T
+        inside = (column >= 0) & (row >= 0) & (column < metres.shape[1]) & (row < metres.shape[0])
+        found = metres[row[inside], column[inside]].astype(np.float64)
+        usable = np.isfinite(found) & (found > 0)
+        if usable.sum() >= 8:
+            ratios.append(float(np.median(found[usable] / seen[inside, 2][usable])))
+    if not ratios:
+        return Scale(1.0, float("inf"), "none")
+    middle = float(np.median(ratios))
+    spread = float(1.4826 * np.median(np.abs(np.array(ratios) - middle)) / middle)
+    return Scale(middle, max(spread, 0.05), "MoGe-2")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +10,23 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import SIDES
 from vitra_policy.hand.skeleton import palm_centre
 from vitra_training.labeling.artifacts import load
+from vitra_training.labeling.camera.focal import Focal, assumed_focal, known_focal
 from vitra_training.labeling.camera.motion import BackgroundTracker, CameraKind, PointTracks
-from vitra_training.labeling.camera.scale import Scale, scale_from_hands
+from vitra_training.labeling.camera.outside import Outside, OutsideConfig, ask
+from vitra_training.labeling.camera.scale import Scale, scale_from_depth, scale_from_hands
 from vitra_training.labeling.camera.structure import Structure, reconstruct
 from vitra_training.labeling.engines.stage import Inputs
-from vitra_training.labeling.hands.fit import FitConfig, fit_hand
+from vitra_training.labeling.hands.in_camera import hands_in_camera
 from vitra_training.labeling.hands.tracks import HandTracks
 from vitra_training.labeling.ingest.stage import IngestedVideo, pictures
 
 Array = NDArray[np.float64]
 
-ASSUMED_FOV_RAD = float(np.radians(75.0))
-_ASSUMED_SIGMA = 0.25
 _SHORT_SIDE_PX = 480
+_MEGASAM_TRUST = 0.9
+"""MegaSaM gives no residuals."""
+_MOGE_SIGMA = 0.05
+"""Metric depth of one picture is not better than this, however steady it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class CameraConfig:
     """Size of the person's hands over an average adult's; metric scale hangs on it."""
     trusted: float = 0.6
     """Confidence from which a hand may measure depth."""
+    outside: OutsideConfig = field(default_factory=OutsideConfig)
+    """Estimators that others trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +52,13 @@ class ClipCamera:
     """(3, 3) of the video's own resolution."""
     focal_sigma_share: float
     focal_source: str
-    """given, structure (from motion) or assumed."""
+    """Who says so (`camera.focal.SOURCES`)."""
     camera_from_world: Array
     """(T, 4, 4) metres; the world is that of the clip's first camera."""
     confidence: Array
     """(T,) 0 to 1."""
     path_source: str
-    """klt+colmap, still, or none: a moving camera whose path is not known."""
+    """klt+colmap, MegaSaM, still, or none: a moving camera whose path is not known."""
     scale: Scale
 
 
@@ -69,14 +75,19 @@ def find_camera(inputs: Inputs, config: CameraConfig) -> ClipCamera:
             hands.landmarks_px[row, frame].astype(np.float64) * shrink for row in range(2) if hands.source[row, frame]
         ]
         tracker.add(picture, seen)
+    tracks = tracker.tracks()
+    outside = ask(
+        pictures(video, folder, start, end), video, tracks.moving, known_focal(video, config.focal_px), config.outside
+    )
     width, height = round(video.width_px * shrink), round(video.height_px * shrink)
-    return camera_of(tracker.tracks(), hands, video, (width, height), config)
+    return camera_of(tracks, hands, video, (width, height), config, outside)
 
 
 def camera_of(
-    tracks: PointTracks, hands: HandTracks, video: IngestedVideo, size_px: tuple[int, int], config: CameraConfig
-) -> ClipCamera:
-    """The camera from tracked background points.
+    tracks: PointTracks, hands: HandTracks, video: IngestedVideo, size_px: tuple[int, int], config: CameraConfig,
+    outside: Outside,
+) -> ClipCamera:  # fmt: skip
+    """The camera from tracked background points and what outside estimators said.
 
     Args:
         tracks: in pictures of `size_px`.
@@ -84,51 +95,58 @@ def camera_of(
         video: the video.
         size_px: width and height of the pictures that were tracked.
         config: what is known.
+        outside: what others found.
     """
-    frames, shrink = len(hands), size_px[0] / video.width_px
+    frames, shrink, focal = len(hands), size_px[0] / video.width_px, outside.focal
+    kind = CameraKind.MOVING if tracks.moving else CameraKind.STATIC
+    if outside.path is not None:
+        scale = Scale(1.0, max(outside.path.scale_sigma_share, _MOGE_SIGMA), "MoGe-2")
+        path, trust = outside.path.camera_from_world, np.full(frames, _MEGASAM_TRUST)
+        return _camera(kind, focal or assumed_focal(video), video, path, trust, "MegaSaM", scale)
     structure: Structure | None = None
     if tracks.moving:
-        given = config.focal_px * shrink if config.focal_px else None
-        structure = reconstruct(tracks, frames, video.fps, *size_px, given)
-    focal, sigma, source = _focal(structure, shrink, video, config)
-    K = np.array([[focal, 0, video.width_px / 2], [0, focal, video.height_px / 2], [0, 0, 1]])
-    kind = CameraKind.MOVING if tracks.moving else CameraKind.STATIC
-    still = np.tile(np.eye(4), (frames, 1, 1))
+        structure = reconstruct(tracks, frames, video.fps, *size_px, focal.px * shrink if focal else None)
+    if focal is None and structure is not None:
+        focal = Focal(structure.focal_px / shrink, structure.focal_sigma_px / structure.focal_px, "structure")
+    focal = focal or assumed_focal(video)
     if structure is None:
-        name, trust = ("none", 0.0) if tracks.moving else ("still", 1.0)
+        name, sure = ("none", 0.0) if tracks.moving else ("still", 1.0)
         scale = Scale(1.0, 0.0, "still") if not tracks.moving else Scale(1.0, float("inf"), "none")
-        return ClipCamera(kind, K, sigma, source, still, np.full(frames, trust), name, scale)
-    palms, hand_px = _palms(hands, K, config)
-    scale = scale_from_hands(palms, structure.camera_from_world, structure.points_m, K, hand_px)
+        still = np.tile(np.eye(4), (frames, 1, 1))
+        return _camera(kind, focal, video, still, np.full(frames, sure), name, scale)
+    K = _matrix(focal, video)
+    if outside.depth is not None:
+        scale = scale_from_depth(outside.depth, structure.camera_from_world, structure.points_m, K, video.width_px)
+    else:
+        palms, hand_px = _palms(hands, K, config)
+        scale = scale_from_hands(palms, structure.camera_from_world, structure.points_m, K, hand_px)
     path = structure.camera_from_world @ np.linalg.inv(structure.camera_from_world[0])
     path[:, :3, 3] *= scale.metres
     trust = np.where(structure.registered, 1.0, 0.3) * np.exp(-structure.rms_px / 4)
-    return ClipCamera(kind, K, sigma, source, path, trust, "klt+colmap", scale)
+    return _camera(kind, focal, video, path, trust, "klt+colmap", scale)
 
 
-def _focal(
-    structure: Structure | None, shrink: float, video: IngestedVideo, config: CameraConfig
-) -> tuple[float, float, str]:
-    if config.focal_px:
-        return config.focal_px, 0.0, "given"
-    if structure is not None:
-        return structure.focal_px / shrink, structure.focal_sigma_px / structure.focal_px, "structure"
-    return max(video.width_px, video.height_px) / 2 / np.tan(ASSUMED_FOV_RAD / 2), _ASSUMED_SIGMA, "assumed"
+def _camera(
+    kind: CameraKind, focal: Focal, video: IngestedVideo, path: Array, trust: Array, by: str, scale: Scale
+) -> ClipCamera:
+    K = _matrix(focal, video)
+    return ClipCamera(kind, K, focal.sigma_share, focal.source, path, trust, by, scale)
+
+
+def _matrix(focal: Focal, video: IngestedVideo) -> Array:
+    return np.array([[focal.px, 0, video.width_px / 2], [0, focal.px, video.height_px / 2], [0, 0, 1]])
 
 
 def _palms(hands: HandTracks, K: Array, config: CameraConfig) -> tuple[list[tuple[int, Array]], float]:
     """Palm centres in the camera where hands are seen well, and a hand's typical extent in pixels."""
     found: list[tuple[int, Array]] = []
     sizes = [1.0]
-    for row, side in enumerate(SIDES):
+    for row in range(len(SIDES)):
         frames = np.flatnonzero(hands.seen[row] & (hands.confidence[row] >= config.trusted))[::3]
         if len(frames) == 0:
             continue
         pixels = hands.landmarks_px[row, frames].astype(np.float64)
-        fit = fit_hand(
-            pixels, hands.shape_m[row, frames].astype(np.float64), hands.sigma_px[row, frames], K, side,
-            FitConfig(hand_scale=config.hand_scale),
-        )  # fmt: skip
+        fit = hands_in_camera(hands, row, frames, K, config.hand_scale)
         found += list(zip(frames.tolist(), palm_centre(fit.keypoints_m), strict=True))
         sizes += np.ptp(pixels, axis=1).max(axis=1).tolist()
     return found, float(np.median(sizes))

@@ -26,6 +26,18 @@ _BRIDGED_CONFIDENCE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
+class EstimatedPose:
+    """Wrists and fingers of an estimator that knows hands in three dimensions; the first axis is left, right."""
+
+    focal_px: float
+    """Of the camera that the estimator assumed: distances are right only for it."""
+    camera_from_wrist: Array
+    """(2, T, 4, 4)."""
+    fingers_rad: Array
+    """(2, T, 45) Euler xyz, right-hand convention."""
+
+
+@dataclass(frozen=True, slots=True)
 class HandTracks:
     """Landmarks of both hands; the first axis is left, right as in `SIDES`."""
 
@@ -45,6 +57,8 @@ class HandTracks:
     """Tracks of other people's hands that were left out."""
     tracker: str
     """Which estimator made this, with its version."""
+    pose: EstimatedPose | None = None
+    """None: a skeleton is fitted to the landmarks."""
 
     def __len__(self) -> int:
         return int(self.source.shape[1])

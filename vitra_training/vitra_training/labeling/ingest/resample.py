@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vitra_training.datasets.video import Image, VideoWriter, even_size
 from vitra_training.labeling.errors import UnreadableVideoError
+from vitra_training.labeling.ingest.lens import Undistorter
 from vitra_training.labeling.ingest.probe import Probe
 
 HIGHEST_FPS = 35.0
@@ -28,13 +29,16 @@ def needs_rewriting(source: Probe) -> bool:
     return not source.constant_rate or source.rotation_deg != 0 or source.fps > HIGHEST_FPS
 
 
-def rewrite(source: Probe, target: Path, fps: float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def rewrite(
+    source: Probe, target: Path, fps: float, straighten: Undistorter | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Write an upright copy at a constant rate: at each tick the frame nearest in time.
 
     Args:
         source: the original.
         target: the new mp4.
         fps: its rate.
+        straighten: takes the lens' bend out of every picture, before it is turned upright.
 
     Returns:
         For every new frame (T,) the number of the original one, and (T,) whether a frame was there within a tick
@@ -56,6 +60,7 @@ def rewrite(source: Probe, target: Path, fps: float) -> tuple[NDArray[np.int64],
             tick += 1
 
         for number, time_s, rgb in decoded(source):
+            rgb = rgb if straighten is None else straighten(rgb)
             upright = np.ascontiguousarray(np.rot90(rgb, -quarter)[:height, :width])
             here = (number, time_s, upright)
             while last is not None and tick < ticks and tick / fps < (last[1] + time_s) / 2:

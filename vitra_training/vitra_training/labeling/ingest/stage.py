@@ -6,9 +6,11 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+import tyro
 from numpy.typing import NDArray
 
 from vitra_training.datasets.errors import DatasetError, FrameMissingError
@@ -18,6 +20,7 @@ from vitra_training.labeling.engines.job import output_folder
 from vitra_training.labeling.engines.stage import Inputs
 from vitra_training.labeling.errors import UnreadableVideoError
 from vitra_training.labeling.ingest.clips import cut_clips
+from vitra_training.labeling.ingest.lens import Lens, Undistorter
 from vitra_training.labeling.ingest.probe import probe
 from vitra_training.labeling.ingest.resample import needs_rewriting, rewrite, working_rate
 
@@ -32,6 +35,8 @@ class IngestConfig:
     """Length of a clip (paper: 20 s)."""
     overlap_s: float = 2.0
     """What neighbouring clips share."""
+    lens: Annotated[Lens | None, tyro.conf.Suppress] = None
+    """Taken out of every picture (`vitra-label run --lens`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class IngestedVideo:
     """(N, 2) first and end frame."""
     notes: tuple[str, ...]
     """What was unusual about the file."""
+    focal_px: float | None = None
+    """Where a known lens was taken out."""
 
     def __len__(self) -> int:
         return len(self.source_frames)
@@ -75,9 +82,13 @@ def ingest(inputs: Inputs, config: IngestConfig) -> IngestedVideo:
     fps = working_rate(found.fps)
     if fps != found.fps:
         notes.append(f"{found.fps:.4g} frames/s, labelled at {fps:.4g}")
-    if needs_rewriting(found):
+    straighten = None
+    if config.lens is not None:
+        straighten = Undistorter(config.lens, found.width_px, found.height_px)
+        notes.append(f"{config.lens.kind} lens ({config.lens.source}) taken out")
+    if straighten is not None or needs_rewriting(found):
         target = output_folder() / _VIDEO
-        numbers, usable = rewrite(found, target, fps)
+        numbers, usable = rewrite(found, target, fps, straighten)
         path = target
     else:
         numbers = np.arange(len(found.times_s), dtype=np.int64)
@@ -95,6 +106,7 @@ def ingest(inputs: Inputs, config: IngestConfig) -> IngestedVideo:
         usable=usable,
         clips=cut_clips(len(numbers), fps, config.clip_s, config.overlap_s),
         notes=tuple(notes),
+        focal_px=None if straighten is None else straighten.focal_px,
     )
 
 

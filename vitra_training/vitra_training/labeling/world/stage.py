@@ -11,10 +11,11 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose
 from vitra_training.labeling.artifacts import load
+from vitra_training.labeling.camera.focal import SOURCES
 from vitra_training.labeling.camera.stage import ClipCamera
 from vitra_training.labeling.engines.stage import Inputs
 from vitra_training.labeling.errors import NoHandsError
-from vitra_training.labeling.hands.fit import FitConfig, fit_hand
+from vitra_training.labeling.hands.in_camera import hands_in_camera
 from vitra_training.labeling.hands.tracks import HandTracks
 from vitra_training.labeling.ingest.recombine import join_paths, join_rows
 from vitra_training.labeling.ingest.stage import IngestedVideo
@@ -143,12 +144,9 @@ class _Part:
 def _fit_clip(hands: HandTracks, K: Array, config: WorldConfig) -> tuple[_Part, _Part]:
     """Both hands of a clip in the camera."""
     parts = []
-    for row, side in enumerate(SIDES):
+    for row in range(len(SIDES)):
         there = hands.source[row] > 0
-        fit = fit_hand(
-            hands.landmarks_px[row, there].astype(np.float64), hands.shape_m[row, there].astype(np.float64),
-            hands.sigma_px[row, there], K, side, FitConfig(hand_scale=config.hand_scale),
-        )  # fmt: skip
+        fit = hands_in_camera(hands, row, np.flatnonzero(there), K, config.hand_scale)
         frames = len(hands)
         place, rotation, fingers = np.zeros((frames, 3)), np.zeros((frames, 9)), np.zeros((frames, 45))
         sigma = np.full(frames, np.inf)
@@ -211,7 +209,7 @@ def runs(mask: BoolArray, least: int = 1) -> list[tuple[int, int]]:
 
 def _intrinsics(cameras: dict[int, ClipCamera]) -> tuple[Array, str]:
     """One camera for the video: clips whose motion told the focal length count, by their certainty."""
-    for source in ("given", "structure", "assumed"):
+    for source in SOURCES:
         of_kind = [camera for camera in cameras.values() if camera.focal_source == source]
         if of_kind:
             weight = np.array([1 / max(camera.focal_sigma_share, 1e-3) ** 2 for camera in of_kind])

@@ -1,0 +1,42 @@
+import json
+from pathlib import Path
+
+from vitra_sim import evaluate
+from vitra_sim.evaluate import Args, missing, read_outcomes, run
+from vitra_sim.outcome import Failure
+from vitra_sim.suites import Cell, get_suite
+
+
+def test_of_a_family_each_scene_is_played_with_either_object_named():
+    cell = Cell("c", ("place@seen",), 4, seed=7)
+    assert cell.runs(1.0) == [("place@seen", 7), ("place@seen#1", 7), ("place@seen", 8), ("place@seen#1", 8)]
+
+
+def test_tasks_are_played_once_a_seed_and_a_small_scale_leaves_at_least_one():
+    cell = Cell("c", ("place_can_in_box", "place_mug_in_box"), 100, seed=3)
+    assert cell.runs(0.03) == [("place_can_in_box", 3), ("place_mug_in_box", 3), ("place_can_in_box", 4)]
+    assert len(cell.runs(0.0001)) == 1
+
+
+def test_cells_of_a_suite_never_share_scenes_with_other_objects():
+    seeds = [cell.seed for cell in get_suite("place") if cell.picture == "seen"]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_an_evaluation_goes_on_where_it_was_cut_and_shows_its_failures(tmp_path: Path):
+    args = Args(policy="expert", cell=("seen objects",), scale=0.02, time_limit_s=0.3, out=tmp_path)
+    outcomes = run(args)
+    assert [o.failure for o in outcomes] == [Failure.MISSED] * 2
+    assert outcomes[0].named != outcomes[1].named
+    assert len(list(tmp_path.rglob("failures/seen_objects/*.jpg"))) == 2
+    assert read_outcomes(tmp_path / "episodes.jsonl") == outcomes
+    assert missing([get_suite("place")[0]], 0.02, outcomes) == []
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["cells"][0]["success"]["n"] == 2
+    assert "2 did not touch the object" in (tmp_path / "report.md").read_text()
+
+
+def test_an_unknown_suite_is_named_with_those_there_are(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["evaluate", "--suite", "plac"])
+    assert evaluate.main() == 2
+    assert "place" in capsys.readouterr().err

@@ -1,0 +1,67 @@
+"""What a policy is judged on: cells of scenes, each scene with either of its two objects named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vitra_policy.errors import UnknownNameError
+from vitra_sim.scene.families import is_family
+from vitra_sim.scene.objects import COMMON_KINDS
+
+
+class Picture(StrEnum):
+    """What the policy is shown."""
+
+    SEEN = "seen"
+    BLANK = "blank"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Episodes that are counted together.
+
+    Attributes:
+        name: Of its row.
+        scenes: Families or tasks, taken in turn; of a family each scene is played twice, once for each object named.
+        episodes: How many, times the scale of the run.
+        seed: Of the first scene; far from those that demonstrations are collected with.
+        picture: What the policy sees.
+        target: Share of successes that the project wants; None for none.
+    """
+
+    name: str
+    scenes: tuple[str, ...]
+    episodes: int
+    seed: int
+    picture: Picture = Picture.SEEN
+    target: float | None = None
+
+    def runs(self, scale: float) -> list[tuple[str, int]]:
+        """Scene and seed of each episode."""
+        count = max(round(self.episodes * scale), 1)
+        names = [n for scene in self.scenes for n in ((scene, f"{scene}#1") if is_family(scene) else (scene,))]
+        return [(names[i % len(names)], self.seed + i // len(names)) for i in range(count)]
+
+
+SUITES: dict[str, tuple[Cell, ...]] = {
+    "place": (
+        Cell("seen objects", ("place@seen",), 100, 9_000_000, target=0.95),
+        Cell("unseen objects", ("place@unseen_object",), 100, 9_100_000, target=0.75),
+        Cell("unseen categories", ("place@unseen_category",), 100, 9_200_000, target=0.75),
+        Cell("demo tasks", tuple(f"place_{kind}_in_box" for kind in COMMON_KINDS), 100, 9_300_000, target=0.95),
+        Cell("seen objects, blank picture", ("place@seen",), 40, 9_000_000, Picture.BLANK),
+    ),
+}
+"""Cells by suite. Unseen scenes also have tables and hues that training never shows."""
+
+
+def get_suite(name: str) -> tuple[Cell, ...]:
+    """The cells of a suite.
+
+    Raises:
+        UnknownNameError: no such suite; the message lists them.
+    """
+    if name not in SUITES:
+        raise UnknownNameError("suite", name, SUITES)
+    return SUITES[name]
