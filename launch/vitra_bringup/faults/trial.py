@@ -26,6 +26,7 @@ _SETTLE_S = 1.0
 _SEE_S = 0.4
 _BACK_S = 30.0
 _TRIES = 3
+_ANSWER_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,9 @@ def _bring_to_speed(bench: Bench) -> Any:
         try:
             bench.graph.wait_ready()
             if not client.is_armed:
-                client.rearm()
-            client.trigger("policy/stop")
-            client.home()
+                client.rearm(_ANSWER_S)
+            client.trigger("policy/stop", _ANSWER_S)
+            client.home(_ANSWER_S)
             run = client.result_of(client.start_policy(INSTRUCTION, 120.0))
             _wait_fast(bench)
             return run
@@ -210,7 +211,7 @@ def _moves_again(bench: Bench, stopped: bool) -> tuple[bool, str]:
         if client.is_armed and stopped:
             return False, "armed again without a re-arm"
         _bring_to_speed(bench)
-        client.trigger("policy/stop")
+        client.trigger("policy/stop", _ANSWER_S)
     except GraphError as error:
         return False, f"did not come back: {error}"
     return True, ""
