@@ -12,7 +12,7 @@ import pytest
 
 from vitra_bringup.faults import campaign
 from vitra_bringup.faults.kinds import KINDS, WORST, Outcome
-from vitra_bringup.faults.measure import measure, read_motion, way_m
+from vitra_bringup.faults.measure import STILL_RAD, measure, read_motion, way_m
 from vitra_bringup.faults.report import table, write_report
 from vitra_bringup.faults.sway_policy import AMPLITUDE_M, PEAK_M_S, Mode, SwayPolicy, planned
 from vitra_bringup.faults.trial import Result, _problems, load_result
@@ -44,7 +44,8 @@ def slowing(rest_after: int) -> np.ndarray:
 def test_time_and_way_to_rest_are_those_of_the_joints() -> None:
     motion = read_motion(lines(slowing(20)))
     stop = measure(motion, BEGIN_S + 1.0)
-    assert stop.to_rest_s == pytest.approx(0.08, abs=0.02)  # the last 0.3 deg count as rest
+    ramp_s, rate = 0.1, 5.0
+    assert stop.to_rest_s == pytest.approx(ramp_s - np.sqrt(2 * STILL_RAD / rate), abs=0.012)
     angle = slowing(20)[-1] - slowing(20)[199]
     arm, q = ArmModel(), home("right")
     begin, end = (arm.fk(q + np.array([0, 0, 0, a, 0, 0, 0]))[:3, 3] for a in (0.0, angle))
