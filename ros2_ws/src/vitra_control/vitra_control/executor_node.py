@@ -15,6 +15,8 @@ from collections import Counter, deque
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from numpy.typing import NDArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from vitra_control.clock import ClockBridge
@@ -60,6 +62,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._permit: PermitSample | None = None
         self._chunks: deque[dict[Side, TimedSteps]] = deque(maxlen=4)
         self._chunk_came = threading.Event()
+        self._speed_share = self.params.speed_share
         self._home_asked = threading.Event()
         self._homes, self._home_result = 0, ""
         self._time_bridge = ClockBridge()
@@ -82,6 +85,7 @@ class ExecutorNode(StackNode[Parameters]):
             topic = f"{device}/driver_state"
             self.create_subscription(DriverState, topic, self._on_driver_state, qos.SETPOINT)
         self.create_service(Trigger, "~/home", self._on_home)
+        self.add_on_set_parameters_callback(self._on_parameters)
         self.create_timer(_STATE_PERIOD_S, self._on_state_timer)
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
 
@@ -89,6 +93,7 @@ class ExecutorNode(StackNode[Parameters]):
         sides = self.params.build_sides()
         self._feedback = JointFeedback(self, self.params.sides)
         self._generator = SetpointGenerator(sides, self.params.settings, self._feedback)
+        self._generator.set_speed_share(self._speed_share)
 
     def start(self) -> None:  # noqa: D102
         assert self._generator is not None
@@ -131,6 +136,14 @@ class ExecutorNode(StackNode[Parameters]):
             return
         self._chunks.append(chunk)
         self._chunk_came.set()
+
+    def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:
+        for parameter in changed:
+            if parameter.name == "speed_share":
+                self._speed_share = float(parameter.value)
+                if self._generator is not None:
+                    self._generator.set_speed_share(self._speed_share)
+        return SetParametersResult(successful=True)
 
     def _on_home(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         generator = self._generator

@@ -95,6 +95,10 @@ class SetpointGenerator:
         """Arm setpoint given last, shape (7,)."""
         return self._arms.position_rad(side)
 
+    def set_speed_share(self, share: float) -> None:
+        """Use this part of the speed limit from now on, 0..1; may be called from another thread."""
+        self._arms.speed_share = share
+
     def home_refusal(self) -> str:
         """Why a move to the ready posture cannot begin now, or an empty text; may be asked from another thread."""
         if self.mode is Mode.HOMING:

@@ -116,6 +116,9 @@ class FakeRobot:
         self.ended = ended
         self._answer(f"run {text} {time_limit_s:g}", lambda: self.executor(1), then)
 
+    def set_speed(self, share: float, then: Callable[[bool, str], None]) -> None:
+        self._answer(f"speed {share:g}", lambda: None, then)
+
     def reset_sim(self, task: str, seed: int, then: Callable[[bool, str, str], None]) -> None:
         self._answer(
             f"reset {task} {seed}", lambda: self.sim(task=task),
