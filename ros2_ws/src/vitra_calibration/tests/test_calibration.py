@@ -204,7 +204,7 @@ def test_every_version_is_kept_with_what_was_measured(file: Path, solution: Solu
     versions = history.history(file)
     assert [version.sha256 for version in versions][0] == before.sha256
     assert len(versions) == 3
-    assert versions[-1].report["arms"]["right"]["samples"] == 20
+    assert versions[-1].report["arms"]["right"]["samples"] == solution.samples
     after = load_calibration(file)
     assert after.sha256 == versions[-1].sha256
     assert after.hardware.right_hand_serial == "R7"
