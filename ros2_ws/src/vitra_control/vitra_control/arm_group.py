@@ -135,6 +135,36 @@ class ArmGroup:
         velocity = self._joints.approaching(self._ready)
         return self._split(self._joints.move(velocity) if self._allows(velocity) else self._joints.brake())
 
+    def begin_joints(self) -> None:
+        """Leave the path for joint targets."""
+        self._follower.turn()
+        self.limit, self._is_prepared = "", False
+
+    def follow_joints(self, targets: Mapping[Side, tuple[Array, Array]]) -> dict[Side, Array]:
+        """Setpoints of one cycle after joint positions (7,) that move at rates (7,); other arms stay."""
+        self._approach_share()
+        joints = self._joints
+        target, rate = joints.planned_rad.copy(), np.zeros(joints.limits.dof)
+        for side, (position, velocity) in targets.items():
+            target[self._part[side]], rate[self._part[side]] = position, velocity
+        velocity = joints.cut(rate + joints.closing(joints.limits.clip(target) - joints.planned_rad))
+        return self._split(joints.move(velocity) if self._allows(velocity) else joints.brake())
+
+    def planned(self, side: Side) -> tuple[Array, Array]:
+        """Where one arm is told to be and how fast, each (7,); ahead of its setpoint."""
+        part = self._part[side]
+        return self._joints.planned_rad[part].copy(), self._joints.planned_rad_s[part].copy()
+
+    @property
+    def share(self) -> float:
+        """Part of the speed limit in use now."""
+        return self._share
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no arm moves."""
+        return self._joints.at_rest
+
     @property
     def is_clear(self) -> bool:
         """Whether the rise is over and hands may open."""
@@ -150,6 +180,11 @@ class ArmGroup:
     def is_blocked(self) -> bool:
         """Whether the arms rest because they would meet something."""
         return self._way is _Way.READY and self._held
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the arms rest because a joint target would make them meet something."""
+        return self._held
 
     @property
     def _held(self) -> bool:

@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections import Counter, deque
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -85,6 +86,7 @@ class ExecutorNode(StackNode[Parameters]):
             topic = f"{device}/driver_state"
             self.create_subscription(DriverState, topic, self._on_driver_state, qos.SETPOINT)
         self.create_service(Trigger, "~/home", self._on_home)
+        self._trajectories = self._trajectory_actions() if self.params.joint_trajectories else None
         self.add_on_set_parameters_callback(self._on_parameters)
         self.create_timer(_STATE_PERIOD_S, self._on_state_timer)
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
@@ -115,6 +117,19 @@ class ExecutorNode(StackNode[Parameters]):
         if self._feedback is not None:
             self._feedback.close()
         self._feedback = self._generator = None
+
+    def _trajectory_actions(self) -> Any:
+        try:
+            from vitra_control.trajectory_node import TrajectoryActions
+        except ImportError as error:
+            self.get_logger().warning(
+                f"no FollowJointTrajectory actions: {error}. Install ros-jazzy-control-msgs, or run `make build`."
+            )
+            return None
+        limits = self.params.settings.arm_limits
+        return TrajectoryActions(
+            self, self.params.sides, lambda: self._generator if self.is_active else None, limits
+        )  # fmt: skip
 
     # ROS thread -----------------------------------------------------------------------------------------------------
 
@@ -175,7 +190,7 @@ class ExecutorNode(StackNode[Parameters]):
         message.header.stamp = self.get_clock().now().to_msg()
         if generator.mode in (Mode.IDLE, Mode.SEEDING):
             message.state = ExecutorState.IDLE
-        elif generator.mode is Mode.HOMING:
+        elif generator.mode in (Mode.HOMING, Mode.TRAJECTORY):
             message.state = ExecutorState.HOMING
         elif generator.mode is Mode.FOLLOWING and sample is not None:
             message.state = _STATES[sample.phase]
@@ -222,6 +237,8 @@ class ExecutorNode(StackNode[Parameters]):
             while self._running.is_set():
                 now_s = ticker.wait()
                 self._take_orders(generator)
+                if self._trajectories is not None:
+                    self._trajectories.serve(generator, now_s)
                 setpoints = generator.tick(now_s, self._permit)
                 if setpoints is None:
                     self._cadence.clear()
@@ -234,6 +251,8 @@ class ExecutorNode(StackNode[Parameters]):
             self.set_fault(f"the setpoint thread ended: {type(error).__name__}: {error}")
         if self._home_asked.is_set() or generator.mode is Mode.HOMING:
             self._end_home(HomeResult(False, "the executor stopped"))
+        if self._trajectories is not None:
+            self._trajectories.abandon("the executor stopped")
 
     def _work_ahead(self, generator: SetpointGenerator, ticker: Ticker) -> None:
         """Take chunks in as they come and solve for the path ahead, so that a tick has little to do before it sends."""

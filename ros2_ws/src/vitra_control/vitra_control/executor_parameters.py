@@ -45,6 +45,7 @@ class Parameters:
     table_height: float = param(
         0.75, "Table top over base_link, kept clear of arms and palms; below 0: no table", unit="m", bounds=(-1.0, 2.0)
     )
+    joint_trajectories: bool = param(True, "Offer FollowJointTrajectory actions, for when no policy holds the arms")
     ready_left: tuple[float, ...] = param(_ready("left"), "Ready posture of the left arm", unit="rad")
     ready_right: tuple[float, ...] = param(_ready("right"), "Ready posture of the right arm", unit="rad")
 
