@@ -83,7 +83,7 @@ def measure(motion: Motion, since_s: float) -> Stop:
         moving = np.flatnonzero(np.abs(q - q[-1]).max(axis=1) > STILL_RAD)
         if len(moving):
             to_rest_s = max(to_rest_s, float(after.t_s[moving[-1]] - begin_s))
-            distance_m = max(distance_m, way_m(q[: moving[-1] + 2]))
+            distance_m = max(distance_m, way_m(np.r_[q[: moving[-1] + 2], q[-1:]]))
     near = motion.between(since_s - 0.5, np.inf)
     velocities, accelerations = zip(*(_rates(near.t_s, q) for q in near.q_rad.values()), strict=True)
     inside = all(ARM_LIMITS.contains(row, 1e-3) for q in near.q_rad.values() for row in q[::10])
