@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import SIDES
 from vitra_policy.hand.xhand_map import xhand_from_mano
 from vitra_policy.mappings import egosteer
-from vitra_policy.mappings.egosteer import STATE_DIM, STEPS, HandPose
+from vitra_policy.mappings.egosteer import STATE_DIM, STEP_S, STEPS, HandPose
 from vitra_policy.policies.policy import ActionChunk, Observation
 from vitra_policy.policies.robot import RobotKinematics
 from vitra_policy.policies.rtc import AnchoredChunk
+from vitra_policy.transforms import interpolate_pose
 
+FADE_STEPS = 10
 METADATA = {"mode": "flow", "action_horizon": STEPS, "action_dim": STATE_DIM}
 
 
@@ -28,13 +30,15 @@ def answer_of(chunk: ActionChunk, observation: Observation, states: Any, robot: 
     state = np.asarray(states, dtype=np.float64)[-1]
     rows = np.tile(state, (STEPS, 1))
     anchored = AnchoredChunk(chunk, 0.0, observation.state)
+    below, share = anchored.between(np.arange(1, STEPS + 1) * STEP_S / chunk.step_s)
     for side, moves in zip(SIDES, chunk.valid, strict=True):
         if not moves:
             continue
-        poses, fingers = anchored.wrist_poses(side)[1:], xhand_from_mano(anchored.fingers(side)[1:])
+        poses, fingers = anchored.wrist_poses(side), xhand_from_mano(anchored.fingers(side))
+        poses = interpolate_pose(poses[below], poses[below + 1], share)
+        fingers = fingers[below] + (fingers[below + 1] - fingers[below]) * share[:, None]
         for k in range(STEPS):
-            at = min(k, chunk.steps - 1)
-            one = egosteer.write_state({side: HandPose(poses[at], robot.fingertips(side, fingers[at]))})
+            one = egosteer.write_state({side: HandPose(poses[k], robot.fingertips(side, fingers[k]))})
             for part in (egosteer.TRANSLATION[side], egosteer.ROTATION[side], egosteer.TIPS[side]):
                 rows[k, part] = one[part]
     return {"pred_actions": egosteer.relative_actions(state, rows).astype(np.float32)}
@@ -74,9 +78,17 @@ def server_of(
         check_request(request)
         chunk, observation = think()
         answer = answer_of(chunk, observation, request["states"], robot)
-        prefix = request["action_rtc"]
-        if prefix is not None:  # training-time real-time chunking gives the prefix back
-            answer["pred_actions"][: len(prefix)] = prefix
-        return answer
+        return {"pred_actions": continued(answer["pred_actions"], request["action_rtc"])}
 
     return infer
+
+
+def continued(rows: NDArray[np.float32], prefix: Any) -> NDArray[np.float32]:
+    """Rows (32, 48) that repeat a prefix (d, 48) and go over from it to themselves, as a model trained for it does."""
+    if prefix is None or not len(prefix):
+        return rows
+    steps, made = len(prefix), rows.copy()
+    fade = np.clip(1 - np.arange(1, STEPS - steps + 1) / FADE_STEPS, 0, 1)[:, None]
+    made[:steps] = prefix
+    made[steps:] += (fade * (prefix[-1] - rows[steps - 1])).astype(np.float32)
+    return made
