@@ -34,6 +34,7 @@ from vitra_runtime import qos
 from vitra_runtime.diagnostics import OK, WARN, DiagnosticsPublisher
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
 
 _STATE_PERIOD_S = 1 / 30
@@ -57,7 +58,7 @@ class ExecutorNode(StackNode[Parameters]):
         super().__init__("executor", Parameters)
         self._generator: SetpointGenerator | None = None
         self._feedback: JointFeedback | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
         self._running = threading.Event()
         self._permit: PermitSample | None = None
         self._chunks: deque[dict[Side, TimedSteps]] = deque(maxlen=4)
@@ -102,7 +103,9 @@ class ExecutorNode(StackNode[Parameters]):
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._chunks.clear()
         self._running.set()
-        self._thread = threading.Thread(target=self._run, args=(self._generator,), name="setpoints", daemon=True)
+        self._thread = WatchedThread(
+            self._run, name="setpoints", should_run=self._running.is_set, args=(self._generator,)
+        )
         self._thread.start()
 
     def halt(self) -> None:  # noqa: D102
