@@ -17,11 +17,11 @@ from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.extension_point import ExtensionPoint
 from vitra_policy.policies.policy import Policy
 
-<<<<<<< HEAD
 POLICIES = ExtensionPoint(
     "policy",
     "vitra_policy.policies",
     {
+        "egosteer": "vitra_policy.serving.egosteer_client:make_egosteer_policy",
         "learned": "vitra_policy.policies.learned:make_learned_policy",
         "remote": "vitra_policy.serving.client:make_remote_policy",
         "replay": "vitra_policy.policies.replay:make_replay_policy",
@@ -29,17 +29,6 @@ POLICIES = ExtensionPoint(
     },
     "Install what it needs, e.g. pip install 'vitra-policy[serve]' for remote or 'vitra-policy[model]' for vitra.",
 )
-=======
-GROUP = "vitra_policy.policies"
-
-_BUILT_IN = {
-    "egosteer": "vitra_policy.serving.egosteer_client:make_egosteer_policy",
-    "learned": "vitra_policy.policies.learned:make_learned_policy",
-    "remote": "vitra_policy.serving.client:make_remote_policy",
-    "replay": "vitra_policy.policies.replay:make_replay_policy",
-    "vitra": "vitra_policy.policies.vitra:make_vitra_policy",
-}
->>>>>>> main
 _registered: dict[str, Callable[..., Policy]] = {}
 
 

@@ -13,11 +13,8 @@ from vitra_policy.errors import UnknownNameError
 from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
 from vitra_training.datasets.errors import ConversionError, DatasetError, DiskError, EmptyDatasetError
 from vitra_training.datasets.formats import teledata, vitra_1m
-<<<<<<< HEAD
-from vitra_training.datasets.formats.installed import installed_formats
-=======
 from vitra_training.datasets.formats.egosmith import EgoSmithWriter
->>>>>>> main
+from vitra_training.datasets.formats.installed import installed_formats
 from vitra_training.datasets.formats.store import StoreOptions, StoreWriter
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
