@@ -35,6 +35,8 @@ COMMANDS = {
         "ros2_ws/src/vitra_evaluation/vitra_evaluation/commands/sessions.py",
     ],
     "vitra-study": ["ros2_ws/src/vitra_evaluation/vitra_evaluation/study/cli.py"],
+    "vitra-calibrate": ["ros2_ws/src/vitra_calibration/vitra_calibration/cli_node.py"],
+    "vitra-doctor": ["ros2_ws/src/vitra_doctor/vitra_doctor/cli_node.py"],
     "vitra-demo": ["launch/vitra_bringup/demo.py"],
     "vitra-sim": ["launch/vitra_bringup/sim_session.py"],
     "vitra-operate": ["launch/vitra_bringup/operate.py"],
@@ -179,12 +181,20 @@ def _name(node: ast.expr) -> str:
     return "{" + ast.unparse(node) + "}" if isinstance(node, ast.Name | ast.Attribute) else ""
 
 
-def _command_classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(d) for d in node.decorator_list):
-            methods = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
-            if node.name in ("Args", "Options") or "run" in methods or "__call__" in methods:
-                yield node
+def _command_classes(tree: ast.Module) -> list[ast.ClassDef]:
+    """Dataclasses that run, or `Args`; where there are none, every dataclass is a command."""
+    every = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(d) for d in node.decorator_list)
+    ]
+    running = [
+        node
+        for node in every
+        if node.name in ("Args", "Options")
+        or {one.name for one in node.body if isinstance(one, ast.FunctionDef)} & {"run", "__call__"}
+    ]
+    return running or every
 
 
 def _options(node: ast.ClassDef) -> Iterator[str]:
