@@ -152,7 +152,7 @@ def test_a_policy_that_talks_is_not_heard(board, capfd: pytest.CaptureFixture[st
     def talk(observation) -> ActionChunk:
         print(f"{name} prints")
         print(f"{name} warns", file=sys.stderr)
-        logging.getLogger("some.library").warning("%s logs", name)
+        logging.getLogger("some.package").warning("%s logs", name)
         return silent(observation)
 
     policy.infer, policy.reset = talk, lambda: print(f"{name} begins")
