@@ -11,10 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROS = {"rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "std_srvs", "rcl_interfaces", "builtin_interfaces",
        "diagnostic_msgs", "visualization_msgs", "lifecycle_msgs", "vitra_msgs", "vitra_runtime",
-       "tf2_msgs"}  # fmt: skip
+       "tf2_msgs", "control_msgs", "trajectory_msgs"}  # fmt: skip
 ROS_PACKAGES = sorted(p.parent.name for p in (ROOT / "ros2_ws/src").glob("*/package.xml"))
 WIRING = {
     "vitra_control/feedback.py",  # subscriptions with an executor of their own
+    "vitra_doctor/listener.py",  # what came in while somebody listened
     "vitra_inference/messages.py",  # serialised messages to arrays
     "vitra_recorder/images.py",  # serialised images to compressed ones
 }
@@ -29,6 +30,14 @@ MAY_ALSO_IMPORT = {
     "vitra_evaluation": {"vitra_sim", "vitra_console"},  # lockstep sessions and layouts of simulated plans; web parts
     "vitra_sim": {"vitra_control", "vitra_retarget"},  # lockstep runs the robot's own executor and retargeting
 }
+AUDIT = "vitra_training/vitra_training/labeling/audit/"
+AUDIT_MAY_IMPORT = {
+    "vitra_console.web.access": "who may open a page",
+    "vitra_console.web.server": "the look that all pages share",
+    "vitra_evaluation.stats.intervals": "Wilson's interval",
+    "vitra_evaluation.stats.agreement": "kappa of two judges",
+}
+"""Pure modules of ROS packages that the page of `vitra-label audit` shares; it is loaded by that command only."""
 
 
 def imports(folder: Path) -> Iterator[tuple[Path, int, str]]:
@@ -55,7 +64,14 @@ def test_the_policy_imports_neither_ros_nor_training_nor_simulation() -> None:
 
 
 def test_training_never_imports_ros() -> None:
-    assert offences("vitra_training", ROS | set(ROS_PACKAGES) - {"vitra_sim"}) == []
+    found = offences("vitra_training", ROS | set(ROS_PACKAGES) - {"vitra_sim"})
+    allowed = tuple(f"{AUDIT}{{}} imports {name}" for name in AUDIT_MAY_IMPORT)
+    assert [one for one in found if not any(fits(one, pattern) for pattern in allowed)] == []
+
+
+def fits(offence: str, pattern: str) -> bool:
+    folder, module = pattern.split("{}")
+    return offence.startswith(folder) and offence.endswith(module)
 
 
 def test_the_description_imports_neither_ros_nor_simulation() -> None:

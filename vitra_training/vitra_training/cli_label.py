@@ -176,6 +176,47 @@ class Show:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """Let people judge a random sample of a run's episodes in a web page: is it one action, and are the words right?
+
+    The sample is drawn once; every judge opens the same link under a name of their own and sees the episodes in another
+    order. `OUT/audit/judgements.csv` keeps what they say.
+    """
+
+    out: _Path
+    """Folder of results of a run."""
+    sample: int = 500
+    """Episodes to draw (the paper's number), at the first start."""
+    seed: int = 0
+    """Of the draw."""
+    scores: bool = False
+    """Only say the result: accepted share with interval, kappa of each two judges."""
+    host: str = "127.0.0.1"
+    """Address to listen on; another one than loopback opens it to the network."""
+    port: int = 8767
+    """Port to listen on."""
+    token: str = ""
+    """Part of the judges' link; default: drawn and shown."""
+
+    def run(self) -> int:
+        """Serve until Ctrl-C, then say the result."""
+        try:
+            from vitra_training.labeling.audit import serve  # needs the console's web parts
+        except ImportError as error:
+            _console.print(f"[red]The audit page needs the ROS packages' web parts ({error}).[/] Run make setup.")
+            return 2
+        sample, book = serve.open_audit(self.out, self.sample, self.seed)
+        if not self.scores:
+            token = self.token or serve.default_token()
+            _console.print(f"{len(sample)} of {sample.of} episodes; judgements go to {sample.folder}/judgements.csv")
+            _console.print(f"link for judges: http://{self.host}:{self.port}/#token={token}")
+            serve.run_pages(sample, book, token, self.host, self.port)
+        for line in serve.result_of(sample, book):
+            _console.print(escape(line))
+        return 0
+
+
+@dataclass(frozen=True)
 class Render:
     """Render egocentric videos with known cameras, hands and actions, to test labeling or to train on."""
 
@@ -229,6 +270,7 @@ Command: TypeAlias = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[FindLens, tyro.conf.subcommand("lens")]
     | Annotated[Show, tyro.conf.subcommand("show")]
+    | Annotated[Audit, tyro.conf.subcommand("audit")]
     | Annotated[Render, tyro.conf.subcommand("render")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
 )

@@ -15,10 +15,13 @@ from vitra_policy import load_policy
 from vitra_policy.action_space import Hands, action_mask
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.errors import UnknownNameError
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import HandKind
 from vitra_training.cli_train import main
+from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.errors import ForeignStatisticsError
+from vitra_training.datasets.sources import open_source
 from vitra_training.training.config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
 from vitra_training.training.data import held_out_episodes
 from vitra_training.training.errors import ForeignCheckpointError, ResumeMismatchError, TrainingConfigError
@@ -32,11 +35,13 @@ def test_the_policy_loads_the_checkpoint_and_answers(finished_run: Path) -> None
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     mask = action_mask(Hands(right=True))
     chunk = policy.predict(
-        image=picture,
-        instruction="Left hand: None. Right hand: Pick up the cup.",
-        fov=[1.2, 0.9],
-        action_mask=mask,
-        seed=0,
+        ChunkRequest(
+            image=picture,
+            instruction="Left hand: None. Right hand: Pick up the cup.",
+            fov=[1.2, 0.9],
+            action_mask=mask,
+            seed=0,
+        )
     )
     assert chunk.shape == (1, 16, 192)
     assert np.isfinite(chunk).all()
@@ -197,3 +202,11 @@ def test_growing_data_keep_their_split() -> None:
     assert 0.05 < after.mean() < 0.15
     assert not held_out_episodes(ids, 0.0).any()
     assert held_out_episodes(["a", "b"], 0.01).sum() == 1
+
+
+def test_egosmiths_shards_train_two_steps(tiny: ModuleType, human_data: Path, runs: Path, tmp_path: Path) -> None:
+    """Out as EgoSteer's WebDataset, in again through the canonical store, and two steps on it."""
+    assert not convert(open_source(human_data), tmp_path / "shards", Format.EGOSMITH).failed
+    assert not convert(open_source(tmp_path / "shards"), tmp_path / "store", Format.CANONICAL).failed
+    assert train(tiny.settings(tmp_path / "store", runs, "egosmith", steps=2, evaluate_samples=2)) == 0
+    assert open_checkpoint(runs / "egosmith/checkpoints/latest").statistics is not None

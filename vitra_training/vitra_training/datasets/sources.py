@@ -12,6 +12,7 @@ import numpy as np
 from vitra_training.datasets.episode import IntArray, Recording, VideoClip, usable_frames
 from vitra_training.datasets.errors import DatasetError, UnknownFormatError
 from vitra_training.datasets.formats import teledata, vitra_1m, vitra_1m_videos
+from vitra_training.datasets.formats.installed import installed_formats
 from vitra_training.datasets.formats.store import STORE_NAME
 from vitra_training.datasets.formats.store_reader import CanonicalStore
 
@@ -154,7 +155,7 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     """The data set at a path: a folder or one episode file of any format we read.
 
     Args:
-        path: canonical store, folder of `*.npy`, `*.h5` or bags, or one such file or bag.
+        path: canonical store, folder of `*.npy`, `*.h5`, `*.tar` or bags, or one such file or bag.
         video_root: where the videos of VITRA-1M annotations are, when they are elsewhere.
 
     Raises:
@@ -167,6 +168,10 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
         folder, files = path.parent, [path]
     else:
         folder, files = path, sorted(path.glob("*")) if path.is_dir() else []
+    if path.is_dir() and any(file.suffix == ".tar" for file in files):
+        from vitra_training.datasets.formats.egosmith_reader import EgoSmithShards
+
+        return EgoSmithShards(path)
     annotations = [file for file in files if file.suffix == ".npy"]
     demonstrations = [file for file in files if file.suffix in {".h5", ".hdf5"}]
     if annotations:
@@ -179,6 +184,9 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     for tree in (path, path / "Annotation", path / "Metadata"):  # several sets of VITRA-1M, as published
         if annotations := sorted(tree.glob("*/episodic_annotations/*.npy")):
             return Vitra1M(path, annotations, video_root)
+    for format in installed_formats().values():
+        if format.recognises(path):
+            return format.open(path)
     from vitra_training.bags.episodes import bag_episodes, find_bags  # needs the robot's kinematics and rosbags
 
     if bags := find_bags(path):

@@ -109,3 +109,10 @@ class LensFileError(LabelingError):
             f"{path}: not the description of a lens ({detail}). It is JSON with kind, width_px, height_px and "
             "parameters (docs/labeling/README.md: Lenses); `vitra-label lens` makes one."
         )
+
+
+class AuditError(LabelingError):
+    """A sample or a judgement that cannot be."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"{detail}.")

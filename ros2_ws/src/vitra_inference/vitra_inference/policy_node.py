@@ -56,7 +56,8 @@ class PolicyNode(StackNode[Parameters]):
         if self.params.policy not in policy_names():
             raise UnknownNameError("policy", self.params.policy, policy_names())
         options = parse_options(self.params.policy_options)
-        self._loader = PolicyLoader(lambda: create_policy(self.params.policy, options), self.params.policy)
+        robot = {"calibration": self.params.calibration, "arm_variant": self.params.arm_variant}
+        self._loader = PolicyLoader(lambda: create_policy(self.params.policy, options, robot), self.params.policy)
         self._session, self._delay = RunSession(), DelayMeter()
         self._step_s = 0.0
         self._worker: PolicyWorker | None = None
@@ -90,7 +91,8 @@ class PolicyNode(StackNode[Parameters]):
             sides,
             ObservedWrist(calibration, sides, self.params.arm_variant),
             calibration.base_from_head_camera,
-            decode_joints=messages.JointDecoder(),
+            decode_joints=messages.JointDecoder(calibration.hand),
+            hand_map=calibration.hand.map,
             decode_image=messages.decode_image,
             decode_extras=messages.decode_sim_state,
             max_joint_age_s=self.params.max_joint_age_s,

@@ -25,6 +25,7 @@ from vitra_sim.realtime.shared_state import StateReader, default_name
 from vitra_sim.scene.camera import HeadCamera, scaled_intrinsics
 
 _STALE_S = 0.5
+_TICK_S = 0.006  # a little more than the physics' period
 _START_S = 5.0  # the world may take this long to appear before its absence is a fault
 
 
@@ -89,7 +90,7 @@ class SimCameraNode(StackNode[Parameters]):
         scene, last_ns, last_new_s = SceneView(camera), 0, ticker.wait() + _START_S
         while self._running.is_set():
             now_s = ticker.wait()
-            state = reader.read()
+            state = reader.read_next(_TICK_S)
             if state is None or state.stamp_ns == last_ns:
                 if now_s - last_new_s > _STALE_S:
                     self.set_fault(
@@ -103,13 +104,13 @@ class SimCameraNode(StackNode[Parameters]):
             self.set_fault("")
             if not scene.show(state):
                 continue
-            picture = camera.render(scene.data)
+            camera.draw(scene.data)
             stamp = divmod(state.stamp_ns, 1_000_000_000)
             info.header.stamp.sec, info.header.stamp.nanosec = stamp
             self._info.publish(info)
-            self._colour.publish(colour.fill(picture.colour, stamp))
+            self._colour.publish(colour.fill(camera.read_colour(), stamp))  # policies wait for it, not for depth
             if p.depth:
-                self._depth.publish(depth.fill(picture.depth_mm, stamp))
+                self._depth.publish(depth.fill(camera.read_depth(), stamp))
 
 
 def main() -> int:

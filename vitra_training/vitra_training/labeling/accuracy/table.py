@@ -15,7 +15,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from vitra_training.labeling.accuracy import real, rendered
+from vitra_training.labeling.accuracy.aria import aria_rows
+from vitra_training.labeling.accuracy.counting import counting_rows
+from vitra_training.labeling.accuracy.end_to_end import end_to_end_rows
 from vitra_training.labeling.accuracy.measure import Measured
+from vitra_training.labeling.accuracy.trajectories import hot3d_rows
+from vitra_training.labeling.errors import MissingModelError
 from vitra_training.labeling.hands.networks import HandNetworks
 
 
@@ -26,7 +31,8 @@ class AccuracyOptions:
     out: Path = Path("runs/labeling-accuracy/accuracy.md")
     """The table; the JSON lies beside it, rendered videos below."""
     real: Path | None = None
-    """Folder with `hands/freihand`, `hands/onehand10k` and `vitra_example`; without it only rendered truth is used."""
+    """Folder with `hands/` (freihand, onehand10k, video, hot3d_aria, aria_digital_twin) and `vitra_example`; without it
+    only rendered truth is used."""
     moving: int = 20
     """Rendered videos with a moving camera."""
     still: int = 20
@@ -39,6 +45,12 @@ class AccuracyOptions:
     """Their length."""
     sessions: int = 20
     """Made-up sessions for segmentation."""
+    whole_videos: int = 6
+    """Rendered videos for the whole pipeline."""
+    whole_s: float = 20.0
+    """Their length."""
+    workers: int = 2
+    """Of the whole pipeline."""
 
 
 def main(options: AccuracyOptions) -> int:
@@ -47,21 +59,41 @@ def main(options: AccuracyOptions) -> int:
     rows: list[Measured] = rendered.segmentation(options.sessions, 0.010)
     networks = HandNetworks()
     if options.real is not None:
-        for name, folder in (("FreiHAND", "hands/freihand"), ("OneHand10K", "hands/onehand10k")):
-            if (options.real / folder).is_dir():
-                rows += real.single_pictures(options.real / folder, name, networks)
-        if (options.real / "vitra_example").is_dir():
-            rows += real.published_episode(options.real / "vitra_example", networks)
+        rows += real_rows(options.real, networks)
     if options.moving + options.still:
         with _bar("cameras") as progress:
             rows += rendered.cameras(work, options.moving, options.still, options.camera_s, progress)
     if options.hand_videos:
         with _bar("hands") as progress:
             rows += rendered.hands(work, options.hand_videos, options.hand_s, networks, progress)
+    if options.whole_videos:
+        with _bar("whole pipeline") as progress:
+            rows += end_to_end_rows(work, options.whole_videos, options.whole_s, options.workers, progress)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.with_suffix(".json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     options.out.write_text(markdown(rows, " ".join(sys.argv[1:])))
     return 0
+
+
+def real_rows(folder: Path, networks: HandNetworks) -> list[Measured]:
+    """Everything that real pictures and recordings in a folder say; what is not there is left out."""
+    rows: list[Measured] = []
+    for name, place in (("FreiHAND", "hands/freihand"), ("OneHand10K", "hands/onehand10k")):
+        if (folder / place).is_dir():
+            rows += real.single_pictures(folder / place, name, networks)
+    counting = folder / "hands/video/dex_finger_counting.mp4"
+    if counting.is_file():
+        rows += counting_rows(counting, counting.with_name("dex_finger_counting_joints.npy"), networks)
+    if (folder / "hands/hot3d_aria").is_dir():
+        rows += hot3d_rows(folder / "hands/hot3d_aria")
+    if (folder / "hands/aria_digital_twin").is_dir():
+        try:
+            rows += aria_rows(folder / "hands/aria_digital_twin")
+        except MissingModelError as error:
+            Console(stderr=True).print(f"[yellow]left out:[/] {error}")
+    if (folder / "vitra_example").is_dir():
+        rows += real.published_episode(folder / "vitra_example", networks)
+    return rows
 
 
 def markdown(rows: list[Measured], arguments: str) -> str:

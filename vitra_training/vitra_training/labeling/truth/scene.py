@@ -14,6 +14,7 @@ from vitra_policy.hand.skeleton import PARENTS, HandSkeleton
 from vitra_policy.transforms import make_pose, quaternion_from_matrix
 from vitra_sim.scene.gl import choose_backend
 from vitra_training.labeling.truth.hand_mesh import HandMesh
+from vitra_training.labeling.truth.skin import TEXTURE_PX, paint_skin, unwrap
 from vitra_training.synthetic.objects import Shape, Thing
 from vitra_training.synthetic.scene import _texture as random_texture
 
@@ -78,7 +79,10 @@ class HandScene:
         self.model = spec.compile()
         self.model.vis.map.znear = 0.01
         for name in _ROOM:
-            _paint(self.model, name, random_texture(rng))
+            _paint(self.model, name, _muted(random_texture(rng), rng))
+        painted = paint_skin(skeleton, look.skin, rng)
+        for side in sides:
+            _paint(self.model, f"{side}_skin", painted)
         self.data = mujoco.MjData(self.model)
         self._mocap = {
             self.model.body(n).name: int(self.model.body(n).mocapid[0])
@@ -135,10 +139,10 @@ def _joint_poses(skeleton: HandSkeleton, fingers_rad: Array, side: Side) -> list
 def _room(spec: Any, rng: np.random.Generator) -> None:
     spec.worldbody.add_light(
         pos=[rng.uniform(-0.5, 0.8), rng.uniform(-1, 1), rng.uniform(1.2, 2.2)], dir=[0.1, 0, -1],
-        type=mujoco.mjtLightType.mjLIGHT_POINT, diffuse=[float(rng.uniform(0.5, 0.8))] * 3, castshadow=True,
+        type=mujoco.mjtLightType.mjLIGHT_POINT, diffuse=[float(rng.uniform(0.6, 0.95))] * 3, castshadow=True,
     )  # fmt: skip
-    spec.visual.headlight.ambient = [float(rng.uniform(0.15, 0.3))] * 3
-    spec.visual.headlight.diffuse = [float(rng.uniform(0.1, 0.3))] * 3
+    spec.visual.headlight.ambient = [float(rng.uniform(0.35, 0.55))] * 3
+    spec.visual.headlight.diffuse = [float(rng.uniform(0.25, 0.45))] * 3
     far, wide = float(rng.uniform(0.8, 1.1)), float(rng.uniform(0.5, 0.9))
     walls = {
         "table": ([far / 2 + 0.05, 0, -0.02], [far / 2 - 0.02, wide, 0.02]),
@@ -160,8 +164,14 @@ def _room(spec: Any, rng: np.random.Generator) -> None:
 
 def _paint(model: Any, name: str, picture: NDArray[np.uint8]) -> None:
     texture = model.texture(name)
-    start, size = int(texture.adr[0]), _TEXTURE_PX * _TEXTURE_PX * 3
-    model.tex_data[start : start + size] = picture.reshape(-1)
+    start = int(texture.adr[0])
+    model.tex_data[start : start + picture.size] = picture.reshape(-1)
+
+
+def _muted(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A texture with the colours of furniture rather than of paint."""
+    grey = picture.mean(axis=-1, keepdims=True)
+    return np.asarray(grey + rng.uniform(0.1, 0.6) * (picture - grey), dtype=np.uint8)
 
 
 def _clutter(spec: Any, count: int, rng: np.random.Generator) -> None:
@@ -199,14 +209,22 @@ def _thing(spec: Any, name: str, thing: Thing) -> None:
         body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=half, rgba=colour)
 
 
-def _hand(spec: Any, side: Side, mesh: HandMesh, skeleton: HandSkeleton, look: Look) -> None:
+def _hand(spec: Any, side: Side, whole: HandMesh, skeleton: HandSkeleton, look: Look) -> None:
+    mesh = unwrap(whole)
     mirror = _MIRROR if side == "left" else np.eye(3)
     for joint in range(16):
         spec.worldbody.add_body(name=f"{side}{joint}", mocap=True)
     skin = spec.add_skin(name=f"{side}_skin")
     faces = mesh.faces[:, ::-1] if side == "left" else mesh.faces
     skin.vert, skin.face = (mesh.vertices_m @ mirror).ravel().tolist(), faces.ravel().tolist()
-    skin.rgba = [*look.skin, 1.0]
+    skin.texcoord = mesh.atlas.ravel().tolist()
+    spec.add_texture(
+        name=f"{side}_skin", type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
+        width=TEXTURE_PX, height=TEXTURE_PX, rgb1=list(look.skin),
+    )  # fmt: skip
+    material = spec.add_material(name=f"{side}_skin", specular=0.25, shininess=0.3)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = f"{side}_skin"
+    skin.material = f"{side}_skin"
     used = [joint for joint in range(16) if (mesh.weights[:, joint] > 1e-3).any()]
     skin.bodyname = [f"{side}{joint}" for joint in used]
     skin.bindpos = (skeleton.joints_m[used] @ mirror).ravel().tolist()

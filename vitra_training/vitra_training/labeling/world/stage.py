@@ -178,7 +178,7 @@ def _join_side(
     for start, end in runs(confidence > config.least_confidence, round(_LEAST_RUN_S * video.fps)):
         here = slice(start, end)
         out = world_from_camera[here]
-        information = _information(place[here], lateral[here, 0], out[:, :3, :3], config.depth_share)
+        information = wrist_information(place[here], lateral[here, 0], out[:, :3, :3], config.depth_share)
         world = (out[:, :3, :3] @ place[here, :, None])[..., 0] + out[:, :3, 3]
         smooth, sigma[here] = smooth_path(world, information, 1 / video.fps, config.acceleration_m_s2)
         rotation = out[:, :3, :3] @ nearest_rotations(turn[here].reshape(-1, 3, 3))
@@ -191,7 +191,7 @@ def _join_side(
     return pose, fingers, np.where(valid[:, None, None], points, 0.0), valid, seen & valid, confidence, sigma
 
 
-def _information(place: Array, lateral_m: Array, world_from_camera: Array, depth_share: float) -> Array:
+def wrist_information(place: Array, lateral_m: Array, world_from_camera: Array, depth_share: float) -> Array:
     """(T, 3, 3) inverse covariance in the world: good across the line of sight, poor along it."""
     ray = place / np.maximum(np.linalg.norm(place, axis=1, keepdims=True), 1e-9)
     ray = (world_from_camera @ ray[..., None])[..., 0]

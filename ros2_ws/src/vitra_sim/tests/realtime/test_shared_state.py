@@ -85,3 +85,21 @@ def test_no_reading_is_torn(name):
         assert np.all(state.qpos == state.sim_time_s)
         assert state.stamp_ns == state.sim_time_s
     writer.close()
+
+
+def test_the_next_state_is_waited_for_only_so_long(name):
+    writer = writer_of(name)
+    writer.write(1, 0.0, np.zeros(4))
+    reader, naps = StateReader(name), []
+
+    def nap(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            writer.write(2, 0.005, np.ones(4))
+
+    assert reader.read_next(0.006, nap).stamp_ns == 2
+    assert len(naps) == 3
+    assert reader.read_next(0.006, naps.append).stamp_ns == 2, "nothing new: the present one"
+    assert sum(naps[3:]) == pytest.approx(0.006)
+    writer.close()
+    assert StateReader(f"{name}-none").read_next(0.006, naps.append) is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,7 @@ _BLOCK = np.dtype(
     ]
 )
 _READ_TRIES = 100
+_POLL_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,16 @@ class StateReader:
                     int(copy["generation"]), int(copy["stamp_ns"]), float(copy["sim_time_s"]), qpos, path
                 )
         return None
+
+    def read_next(self, timeout_s: float, sleep: Callable[[float], None] = time.sleep) -> SharedState | None:
+        """As `read`, but the next state if one comes within this time: a state read at once is half a period old."""
+        first = state = self.read()
+        for _ in range(round(timeout_s / _POLL_S)):
+            if state is None or first is None or state.stamp_ns != first.stamp_ns:
+                break
+            sleep(_POLL_S)
+            state = self.read()
+        return state
 
     def reopen(self) -> None:
         """Look for the file again at the next reading: the state has stood still for suspiciously long."""

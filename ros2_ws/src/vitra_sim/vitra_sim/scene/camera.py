@@ -100,19 +100,31 @@ class HeadCamera:
 
     def render(self, data: mujoco.MjData) -> Picture:
         """Draw the present state; `data` must have its kinematics computed."""
+        self.draw(data)
+        return Picture(self.read_colour(), self.read_depth())
+
+    def draw(self, data: mujoco.MjData) -> None:
+        """Draw the present state; what is not read before the next drawing is lost."""
         mujoco.mjv_updateScene(
             self._model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
         )
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
-        mujoco.mjr_readPixels(self._colour, self._depth, self._rectangle, self._context)
+
+    def read_colour(self) -> NDArray[np.uint8]:
+        """Colour of what was drawn, (height, width, 3) RGB; a view that the next reading overwrites."""
+        mujoco.mjr_readPixels(self._colour, None, self._rectangle, self._context)
+        return self._colour[::-1]  # OpenGL's first row is the lowest
+
+    def read_depth(self) -> NDArray[np.uint16]:
+        """Depth of what was drawn, (height, width) in millimetres; a view that the next reading overwrites."""
+        mujoco.mjr_readPixels(None, self._depth, self._rectangle, self._context)
         near, far = self._near_far
         reversed_z = self._context.readDepthMap == mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         buffer = 1.0 - self._depth if reversed_z else self._depth
         metres = near * far / (far - buffer * (far - near))
         millimetres = np.where(metres * 1e3 < _MAX_DEPTH_MM, metres * 1e3 + 0.5, 0.0)
         np.copyto(self._depth_mm, millimetres, casting="unsafe")
-        # OpenGL's first row is the lowest.
-        return Picture(self._colour[::-1], self._depth_mm[::-1])
+        return self._depth_mm[::-1]
 
     def close(self) -> None:
         """Free the OpenGL context; leaving that to the interpreter's exit prints errors."""

@@ -1,0 +1,124 @@
+"""EgoSmith's WebDataset: tar shards with one sample per frame (EgoSteer, arXiv 2607.09701)."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import SIDES
+from vitra_training.datasets.camera import camera_for_video
+from vitra_training.datasets.episode import HumanEpisode, Recording
+from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.video import VideoReader
+
+SCHEMA = "hawor_wrist_world_v2"
+"""The layout's name in the format; it does not say that HaWoR made the labels (see `label_source`)."""
+_TIPS = [4, 8, 12, 16, 20]
+_SHORT_SIDE_PX = 480
+_FRAMES_PER_SHARD = 2000
+
+
+class EgoSmithWriter:
+    """Writes episodes into shards; an episode never crosses from one into the next.
+
+    Args:
+        root: folder of the shards.
+        dataset: name in keys and in `dataset_name`.
+    """
+
+    def __init__(self, root: Path, dataset: str) -> None:
+        self.root, self._dataset = root, dataset
+        self._shard: tarfile.TarFile | None = None
+        self._number = self._frames = self._episodes = 0
+
+    def __enter__(self) -> EgoSmithWriter:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._close()
+
+    def add(self, recording: Recording, label_source: str = "") -> int:
+        """Append an episode; returns its frames.
+
+        Raises:
+            ConversionError: a robot episode.
+        """
+        episode = recording.episode
+        if not isinstance(episode, HumanEpisode):
+            raise ConversionError(episode.id, "EgoSmith's WebDataset", "it is a robot episode")
+        if self._shard is None or self._frames >= _FRAMES_PER_SHARD:
+            self._open()
+        with VideoReader(recording.video.path) as video:
+            scale = min(1.0, _SHORT_SIDE_PX / min(video.width, video.height))
+            size = (round(video.width * scale), round(video.height * scale))
+            rows = lowdim(episode, *size)
+            for frame, number in enumerate(map(int, recording.video.frames)):
+                picture = cv2.resize(video.rgb(number), size, interpolation=cv2.INTER_AREA)
+                self._sample(episode, frame, np.asarray(picture, dtype=np.uint8), rows[frame], label_source)
+        self._episodes += 1
+        self._frames += len(episode)
+        return len(episode)
+
+    def _sample(
+        self, episode: HumanEpisode, frame: int, picture: NDArray[np.uint8], row: NDArray[np.float32], source: str
+    ) -> None:
+        key = f"{self._dataset}_ep{self._episodes:06d}_f{frame:06d}"
+        done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+        assert done
+        stream = io.BytesIO()
+        np.save(stream, row, allow_pickle=False)
+        words = [w.caption for side in SIDES for w in episode.text[side] if w.covers(frame)]
+        words = words or [w.caption for side in SIDES for w in episode.text[side] if w.end > w.start]
+        present = [bool(episode.hands[side].kept_frames[frame]) for side in SIDES]
+        meta: dict[str, Any] = {
+            "instruction": words, "instruction_num": len(words), "episode_index": self._episodes,
+            "dataset_name": self._dataset, "presence": int(present[0]) + 2 * int(present[1]),
+            "lowdim_schema": SCHEMA, "camera_extrinsic_convention": "w2c", "cameras": ["head"],
+            "label_source": source,
+        }  # fmt: skip
+        for suffix, data in (
+            ("image.jpg", bytes(jpeg)), ("lowdim.npy", stream.getvalue()), ("meta.json", json.dumps(meta).encode())
+        ):  # fmt: skip
+            info = tarfile.TarInfo(f"{key}.{suffix}")
+            info.size = len(data)
+            assert self._shard is not None
+            self._shard.addfile(info, io.BytesIO(data))
+
+    def _open(self) -> None:
+        self._close()
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._path = self.root / f"shard-{self._number:06d}.tar"
+        self._partial = self._path.with_suffix(".partial")
+        self._shard = tarfile.open(self._partial, "w")  # noqa: SIM115
+        self._number, self._frames = self._number + 1, 0
+
+    def _close(self) -> None:
+        if self._shard is not None:
+            self._shard.close()
+            self._partial.replace(self._path)
+            self._shard = None
+
+
+def lowdim(episode: HumanEpisode, width_px: int, height_px: int) -> NDArray[np.float32]:
+    """(T, 116) numbers of every frame: wrists, fingertips, those of the next frame, extrinsics, intrinsics."""
+    frames = len(episode)
+    state = np.zeros((frames, 48))
+    for n, side in enumerate(SIDES):
+        hand = episode.hands[side]
+        state[:, 3 * n : 3 * n + 3] = hand.transl_worldspace
+        R = np.asarray(hand.global_orient_worldspace)
+        state[:, 6 + 6 * n : 12 + 6 * n] = np.concatenate([R[:, :, 0], R[:, :, 1]], axis=1)
+        tips = np.asarray(hand.joints_worldspace)[:, _TIPS]
+        state[:, 18 + 15 * n : 33 + 15 * n] = tips.reshape(frames, 15)
+    following = state[np.minimum(np.arange(frames) + 1, frames - 1)]
+    K = camera_for_video(episode.intrinsics, width_px, height_px).intrinsics
+    camera = np.tile([K[0, 0], K[1, 1], K[0, 2], K[1, 2]], (frames, 1))
+    return np.concatenate([state, following, episode.extrinsics.reshape(frames, 16), camera], axis=1).astype(np.float32)
