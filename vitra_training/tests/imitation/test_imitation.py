@@ -30,10 +30,11 @@ def write_demonstration(path: Path, seed: int, looks: int = 6, success: bool = T
     poses = np.tile(np.eye(4, dtype=np.float32), (looks, 3, 1, 1))
     poses[:, :, :3, 3] = rng.uniform(-0.3, 0.3, (1, 3, 3))
     images = [cv2.imencode(".jpg", rng.integers(0, 255, (24, 40, 3), dtype=np.uint8))[1].ravel() for _ in range(looks)]
+    named = ("red_cube", "blue_can")[seed % 2]
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
         path, family="place@seen", task="place_red_cube_in_box", seed=seed, side="right", success=success,
-        instruction="Left hand: None. Right hand: Put the red cube into the box.", names=np.array([("red_cube", "blue_can")[seed % 2], "b", "box"]),
+        instruction="Left hand: None. Right hand: Put the red cube into the box.", names=np.array([named, "b", "box"]),
         sizes_m=np.full((3, 3), 0.03), fov_rad=np.array([1.2, 0.8]), intrinsics=np.eye(3),
         base_from_camera=np.eye(4), step_s=1 / 15, stamp_s=np.arange(looks) / 7.5, state=state, actions=actions,
         base_from_object=poses, jpeg=np.concatenate(images), jpeg_end=np.cumsum([len(image) for image in images]),
