@@ -7,6 +7,7 @@ RUN := . requirements/env.sh &&
 N ?= 20
 EPISODES ?= 100
 SEED ?= 0
+SEEDS ?= 5
 POLICY ?= expert
 
 help: ## Show this list
@@ -80,6 +81,11 @@ test-explore: setup-tests ## Property tests with fresh random examples, and more
 fuzz: setup ## 1,000,000 made-up commands against guard and limiter, 100,000 damaged messages against their readers
 	@$(RUN) python -m vitra_safety.fuzz --commands 1000000 --seed $(SEED) && \
 	  python tests/fuzz_frames.py --frames 100000 --seed $(SEED)
+
+.PHONY: faults
+faults: setup ## Every kind of fault, SEEDS times each, over the running simulation (hours, resumable); table and plots in docs/reliability
+	@$(RUN) python -m vitra_bringup.faults.campaign --seeds $(SEEDS) --out runs/faults; \
+	  python -m vitra_bringup.faults.campaign --out runs/faults --report docs/reliability
 
 model-check: setup-tests ## STOP, permit, epoch, latch and orders in all interleavings of twelve events (minutes)
 	@$(RUN) pytest -q -m slow ros2_ws/src/vitra_control/tests/test_safety_model.py $(ARGS)

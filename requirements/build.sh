@@ -27,7 +27,7 @@ python="$root/.venv/bin/python" # its colcon, and the Python that the packages a
 if [ -d "$root/.venv/share/ament_index" ]; then
   # ROS 2 from PyPI wheels: the venv is the underlay.
   venv="$root/.venv"
-  base_paths+=(wheels_only/tf2_msgs)
+  base_paths+=(wheels_only/tf2_msgs wheels_only/control_msgs)
   include="$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')"
   numpy_include="$("$venv/bin/python" -c 'import numpy; print(numpy.get_include())')"
   # The wheels' CMake exports name the headers of the machine that built them.

@@ -11,10 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROS = {"rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "std_srvs", "rcl_interfaces", "builtin_interfaces",
        "diagnostic_msgs", "visualization_msgs", "lifecycle_msgs", "vitra_msgs", "vitra_runtime",
-       "tf2_msgs"}  # fmt: skip
+       "tf2_msgs", "control_msgs", "trajectory_msgs"}  # fmt: skip
 ROS_PACKAGES = sorted(p.parent.name for p in (ROOT / "ros2_ws/src").glob("*/package.xml"))
 WIRING = {
     "vitra_control/feedback.py",  # subscriptions with an executor of their own
+    "vitra_doctor/listener.py",  # what came in while somebody listened
     "vitra_inference/messages.py",  # serialised messages to arrays
     "vitra_recorder/images.py",  # serialised images to compressed ones
 }

@@ -146,6 +146,9 @@ def test_the_same_from_a_terminal(sim: SimSession) -> None:
     done("home")
     assert "red cube" in done("reset", "--task", TASK, "--seed", str(SEED))["instruction"]
     done("instruct", "Put the red cube into the box.")
+    assert done("speed", "50")["speed"] == "50 % of the limit"
+    assert operate("speed", "0")[0] == 1
+    assert done("speed", "100")
     recording = done("record", "start")["recording into"]
     assert done("status")["recording"] is True
     code, ran = operate("run", "--time-limit-s", "40")

@@ -27,7 +27,7 @@ KEYS = {
 """rosdep key, or package, of a module whose name differs, or that is not from this project."""
 ROS = {
     "sensor_msgs", "std_msgs", "geometry_msgs", "std_srvs", "rcl_interfaces", "builtin_interfaces", "diagnostic_msgs",
-    "visualization_msgs", "lifecycle_msgs", "action_msgs", "tf2_msgs", "trajectory_msgs",
+    "visualization_msgs", "lifecycle_msgs", "action_msgs", "tf2_msgs", "trajectory_msgs", "control_msgs",
 }  # fmt: skip
 BY_PIP = {
     "vitra_policy", "vitra_training", "mujoco", "ruckig", "tyro", "rosbags", "torch", "pyrealsense2", "Robotic_Arm",

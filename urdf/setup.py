@@ -14,6 +14,7 @@ setup(
         (f"share/{PACKAGE}", ["package.xml"]),
         (f"share/{PACKAGE}/urdf", glob(f"{PACKAGE}/urdf/*")),
     ],
+    entry_points={"vitra_policy.robots": ["vitra = vitra_description.robot_kinematics:make_robot"]},
     zip_safe=False,
     maintainer="VITRA stack maintainers",
     maintainer_email="maintainers@vitra-stack.example.org",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 import rclpy
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.experimental import EventsExecutor
@@ -16,9 +19,11 @@ from std_srvs.srv import Trigger
 
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import EpisodeState, ExecutorState, SafetyState, SimState
-from vitra_msgs.srv import SetInstruction, SimReset
+from vitra_msgs.srv import Rearm, SetInstruction, SimReset
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
+
+_REPEAT_S = 3.0
 
 
 class GraphError(VitraError):
@@ -95,8 +100,18 @@ class GraphClient:
                     raise GraphError(f"Waited {timeout_s:g} s for {what if isinstance(what, str) else what()}.")
                 self.changed.wait(min(left_s, 0.5))
 
-    def call(self, service_type: Any, name: str, request: Any, timeout_s: float = 10.0) -> Any:
+    def call(
+        self, service_type: Any, name: str, request: Any, timeout_s: float = 10.0, *, repeats: bool = False
+    ) -> Any:
         """Call a service and return its answer.
+
+        Args:
+            service_type: Its type.
+            name: Its name.
+            request: What to ask.
+            timeout_s: For the service to appear, and again for its answer.
+            repeats: Ask again every few seconds: the answer to a client that has only just come may be lost before the
+                middleware has paired the two. For requests that do the same when they come twice.
 
         Raises:
             GraphError: no such service, or no answer in time.
@@ -106,7 +121,12 @@ class GraphClient:
         client = self._clients[name]
         if not client.wait_for_service(timeout_sec=timeout_s):
             raise GraphError(f"Service '{name}' is not there after {timeout_s:g} s. Is its node running?")
-        return self.wait_future(client.call_async(request), timeout_s, f"an answer of '{name}'")
+        until_s = time.monotonic() + timeout_s
+        while repeats and until_s - time.monotonic() > _REPEAT_S:
+            with suppress(GraphError):
+                return self.wait_future(client.call_async(request), _REPEAT_S, f"an answer of '{name}'")
+        left_s = max(until_s - time.monotonic(), 0.0)
+        return self.wait_future(client.call_async(request), left_s, f"an answer of '{name}'")
 
     def wait_future(self, future: Any, timeout_s: float, what: str) -> Any:
         """Result of an rclpy future, waited for outside the executor."""
@@ -139,8 +159,20 @@ class GraphClient:
         )
 
     def rearm(self, timeout_s: float = 10.0) -> int:
-        """Arm and wait until every node could have seen it; returns the epoch."""
-        self.trigger("safety_supervisor/rearm", timeout_s)
+        """Arm from the state that was seen last, and wait until every node could have seen it; returns the epoch.
+
+        Raises:
+            GraphError: refused, for example since a STOP is newer than what was seen; the message is the supervisor's.
+        """
+        seen = self.safety
+        if seen is None:
+            self.wait_for(lambda: self.safety is not None, timeout_s, "the safety supervisor")
+            seen = self.safety
+        assert seen is not None
+        name = "safety_supervisor/rearm_from"
+        answer = self.call(Rearm, name, Rearm.Request(epoch=seen.epoch, stops=seen.stops), timeout_s)
+        if not answer.success:
+            raise GraphError(f"'{name}' refused: {answer.message}")
         self.wait_for(lambda: self.is_armed, timeout_s, "the armed state")
         assert self.safety is not None
         return int(self.safety.epoch)
@@ -199,9 +231,18 @@ class GraphClient:
 
     def set_instruction(self, instruction: str) -> None:
         """Set what the policy is to do."""
-        answer = self.call(SetInstruction, "policy/set_instruction", SetInstruction.Request(instruction=instruction))
+        request = SetInstruction.Request(instruction=instruction)
+        answer = self.call(SetInstruction, "policy/set_instruction", request, repeats=True)
         if not answer.success:
             raise GraphError(f"'policy/set_instruction' refused: {answer.message}")
+
+    def set_speed(self, share: float) -> None:
+        """Use this part of the executor's speed limit from now on, 0.1..1."""
+        value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=share)
+        request = SetParameters.Request(parameters=[Parameter(name="speed_share", value=value)])
+        answer = self.call(SetParameters, "executor/set_parameters", request, repeats=True)
+        if not answer.results[0].successful:
+            raise GraphError(f"The executor refused the speed: {answer.results[0].reason}")
 
     def start_policy(self, instruction: str, time_limit_s: float, feedback: Callable[[Any], None] | None = None) -> Any:
         """Send the RunPolicy goal; returns the goal handle.

@@ -5,6 +5,7 @@
     vitra-operate stop                          stop both arms now; latched until re-armed
     vitra-operate instruct "Right hand: Put the red cube into the box."
     vitra-operate run --time-limit-s 30         run the policy until it is done, stopped, or Ctrl-C
+    vitra-operate speed 25                      arms use a quarter of their speed limit, also while they move
     vitra-operate home                          move to the ready posture
     vitra-operate record start | save | discard
     vitra-operate reset --task place_can_in_box --seed 3        simulation only
@@ -79,6 +80,14 @@ class Instruct(_Common):
 
 
 @dataclass(frozen=True)
+class Speed(_Common):
+    """Part of the speed limit that the arms use, also while they move."""
+
+    percent: tyro.conf.Positional[int] = 100
+    """10 to 100."""
+
+
+@dataclass(frozen=True)
 class Run(_Common):
     """Run the policy until it is done, the time is over, somebody stops it, or Ctrl-C."""
 
@@ -147,6 +156,13 @@ def _instruct(client: GraphClient, args: Instruct) -> dict[str, Any]:
     return {"instruction": args.text}
 
 
+def _speed(client: GraphClient, args: Speed) -> dict[str, Any]:
+    if not 10 <= args.percent <= 100:
+        raise GraphError(f"The speed is 10 to 100 percent, not {args.percent}.")
+    client.set_speed(args.percent / 100)
+    return {"speed": f"{args.percent} % of the limit"}
+
+
 def _run(client: GraphClient, args: Run) -> dict[str, Any]:
     """The run; where a simulation judges it, its word counts, and a run that it judged is ended."""
     if not client.is_armed:
@@ -191,6 +207,7 @@ _ACTS: dict[type, Callable[[GraphClient, Any], dict[str, Any]]] = {
     Stop: _stop,
     Home: _home,
     Instruct: _instruct,
+    Speed: _speed,
     Run: _run,
     Record: _record,
     Reset: _reset,
@@ -201,6 +218,7 @@ Command = (
     | Annotated[Stop, tyro.conf.subcommand("stop")]
     | Annotated[Home, tyro.conf.subcommand("home")]
     | Annotated[Instruct, tyro.conf.subcommand("instruct")]
+    | Annotated[Speed, tyro.conf.subcommand("speed")]
     | Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Record, tyro.conf.subcommand("record")]
     | Annotated[Reset, tyro.conf.subcommand("reset")]

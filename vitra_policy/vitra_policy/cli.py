@@ -1,4 +1,4 @@
-"""`vitra-policy`: look at checkpoints, convert, try, serve and export them."""
+"""`vitra-policy`: look at checkpoints, convert, try, serve and export them; examine policies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vitra_policy.cli_checkpoints import Convert, ExportOnnx, Inspect, NewMini
+from vitra_policy.cli_conform import Conform
 from vitra_policy.cli_run import Predict, Serve
 from vitra_policy.errors import VitraError
 
@@ -16,6 +17,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "convert": Convert,
     "predict": Predict,
     "serve": Serve,
+    "conform": Conform,
     "export-onnx": ExportOnnx,
     "new-mini": NewMini,
 }

@@ -17,6 +17,8 @@ from vitra_policy.policies.policy import Observation, hands_array, make_example_
 from vitra_policy.prompt import hands_of
 
 if TYPE_CHECKING:
+    from vitra_policy.mappings.translator import Translator
+    from vitra_policy.policies.policy import Policy
     from vitra_policy.policies.vitra import VitraPolicy
 
 FloatArray = NDArray[np.float64]
@@ -122,7 +124,22 @@ class Predict(_Run):
 
 @dataclass(frozen=True, kw_only=True)
 class Serve(_Run):
-    """Serve a checkpoint over a websocket (openpi's wire format); GET /healthz answers 200 once it is warm."""
+    """Serve a checkpoint or any other policy over a websocket; GET /healthz answers 200 once it is warm.
+
+    Our own clients (policy:=remote) are answered in full. Every other client that speaks openpi's wire format, openpi's
+    own among them, is answered in the terms of a mapping (docs/neighbours.md).
+    """
+
+    checkpoint: str = ""
+    """Checkpoint directory of ours, run directory of the reference, .pt file, or Hub repository owner/name."""
+    policy: str = "vitra"
+    """Policy by name; others than vitra take their options from --option."""
+    option: tuple[str, ...] = ()
+    """Options of another policy, each key=value, e.g. bag=runs/demo/bag."""
+    mapping: str = "openpi-generic"
+    """Terms in which other people's clients ask: a name, or a path ending in .yaml."""
+    calibration: str = "sim"
+    """Calibration file, where the mapping speaks of arm joints or of the arm's or robot's base."""
 
     host: str = "127.0.0.1"
     """Address to listen on; the default is reachable from this machine only."""
@@ -135,15 +152,36 @@ class Serve(_Run):
         """Serve until interrupted."""
         from vitra_policy.serving.server import PolicyServer
 
-        policy = _policy(self)
+        translator = _translator(self.mapping, self.calibration)
+        policy = self._any_policy()
         policy.warm_up()
-        with PolicyServer(policy, self.host, self.port, self.api_key) as server:
+        with PolicyServer(policy, self.host, self.port, self.api_key, translator) as server:
             sys.stdout.write(f"Serving {policy.metadata.policy_id} on ws://{self.host}:{server.port}\n")
             sys.stdout.flush()
             try:
                 server.wait()
             finally:
                 policy.close()
+
+    def _any_policy(self) -> Policy:
+        from vitra_policy.policies.registry import create_policy, parse_options
+
+        if self.policy != "vitra":
+            if self.checkpoint:
+                raise ArgumentError(f"--checkpoint is for --policy vitra; give options of '{self.policy}' by --option.")
+            return create_policy(self.policy, parse_options(self.option))
+        if not self.checkpoint or self.option:
+            raise ArgumentError("--policy vitra needs --checkpoint, and takes its options by their own names.")
+        return _policy(self)
+
+
+def _translator(name: str, calibration: str) -> Translator:
+    from vitra_policy.mappings.mapping import load_mapping
+    from vitra_policy.mappings.translator import Translator
+    from vitra_policy.policies.robot import find_robot
+
+    mapping = load_mapping(name)
+    return Translator(mapping, find_robot(calibration) if mapping.needs_robot else None)
 
 
 def _policy(run: _Run) -> VitraPolicy:

@@ -208,7 +208,7 @@ def test_a_late_answer_is_never_taken_for_a_newer_one(server, policy):
     with pytest.raises(ConnectionLostError, match="did not answer within 0.2 s"):
         client.infer(example(height=8, width=8, seed=1))
     policy.hold.set()
-    client._infer_timeout_s = 5
+    client._connection.infer_timeout_s = 5
     newer = example(height=8, width=8, seed=2)
     np.testing.assert_allclose(client.infer(newer).actions[0], newer.state, atol=1e-6)
     client.close()

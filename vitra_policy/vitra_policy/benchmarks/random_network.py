@@ -36,13 +36,19 @@ def random_network(config: VitraConfig, seed: int = 0, device: torch.device | st
     return model.eval()
 
 
-def example_statistics(seed: int = 0, motion: float = 1.0) -> Statistics:
-    """Statistics of both hands with the spread of table-top motion: 4 mm and 1.5 degrees per step, times ``motion``."""
+def example_statistics(seed: int = 0, motion: float = 1.0, fingers: float = 1.0) -> Statistics:
+    """Statistics of both hands with the spread of table-top motion: 4 mm and 1.5 degrees per step, times ``motion``.
+
+    Args:
+        seed: Draws them.
+        motion: Times the wrists' spread.
+        fingers: Times the spread of the fingers' actions.
+    """
     draw = np.random.default_rng(seed)
     fingers_mean, fingers_std = draw.uniform(0, 0.5, FINGERS_DIM), draw.uniform(0.05, 0.3, FINGERS_DIM)
     action = Moments(
         np.r_[np.zeros(6), fingers_mean],
-        np.r_[np.full(3, 0.004) * motion, np.full(3, np.deg2rad(1.5)) * motion, fingers_std],
+        np.r_[np.full(3, 0.004) * motion, np.full(3, np.deg2rad(1.5)) * motion, fingers_std * fingers],
     )
     hands = {}
     for side, x_m in (("left", -0.15), ("right", 0.15)):

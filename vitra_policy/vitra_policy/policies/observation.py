@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
@@ -101,6 +101,8 @@ class HandStates:
     """(2,) hands that are known."""
     missing: Mapping[str, Missing]
     """Stream name (``right_arm``) to why it lacks, for the hands asked for."""
+    arms_rad: Mapping[Side, FloatArray] = field(default_factory=dict)
+    """Arm joints (7,) where they are known."""
 
     @property
     def is_waiting(self) -> bool:
@@ -132,16 +134,19 @@ class HandStateEstimator:
         """State of every side the robot has."""
         vectors: dict[Side, FloatArray] = {}
         missing: dict[str, Missing] = {}
+        arms_rad: dict[Side, FloatArray] = {}
         for side in SIDES:
             if side not in self._arms:
                 continue
             arm = self._arms[side].as_of(stamp_s, self._max_age_s)
             hand = self._hands[side].as_of(stamp_s, self._max_age_s)
             missing |= {f"{side}_{part}": v for part, v in (("arm", arm), ("hand", hand)) if isinstance(v, Missing)}
+            if not isinstance(arm, Missing):
+                arms_rad[side] = arm
             if not isinstance(arm, Missing) and not isinstance(hand, Missing):
                 vectors[side] = hand_vector(self._camera_from_wrist(side, arm), hand)
         state = join_hands(vectors.get("left"), vectors.get("right"))
-        return HandStates(state, np.array([side in vectors for side in SIDES]), missing)
+        return HandStates(state, np.array([side in vectors for side in SIDES]), missing, arms_rad)
 
 
 def hand_vector(camera_from_wrist: ArrayLike, xhand_joints_rad: ArrayLike) -> FloatArray:

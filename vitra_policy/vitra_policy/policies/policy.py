@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitra_policy.action_space import ACTION_DIM, HAND, HAND_DIM, SIDES, STEPS, Hands
+from vitra_policy.action_space import ACTION_DIM, HAND, HAND_DIM, SIDES, STEPS, Hands, Side
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.bounds import (
     PREFIX_MAX,
@@ -38,6 +38,8 @@ Extra = NDArray[Any] | str
 
 BASE_FROM_CAMERA = "base_from_camera"
 """Extra, always there on the robot: (4, 4) pose of the head camera's optical frame in base_link."""
+ARM_RAD: Mapping[Side, str] = MappingProxyType({"left": "robot/left_arm_rad", "right": "robot/right_arm_rad"})
+"""Extra (7,), there for every arm whose joints are known: arm joints at the observation."""
 SIM_TIME_S = "sim/time_s"
 """Extra (): time of the simulated world [s]."""
 SIM_TASK = "sim/task"
@@ -281,6 +283,7 @@ def make_example_observation(
         hands=active,
         extras={
             BASE_FROM_CAMERA: base_from_camera,
+            **{name: np.full(7, 0.3) for name in ARM_RAD.values()},
             SIM_TIME_S: np.array(12.0),
             SIM_TASK: "pick_place",
             SIM_SUCCESS: np.array(False),

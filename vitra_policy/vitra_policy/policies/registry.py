@@ -21,6 +21,7 @@ from vitra_policy.policies.policy import Policy
 GROUP = "vitra_policy.policies"
 
 _BUILT_IN = {
+    "egosteer": "vitra_policy.serving.egosteer_client:make_egosteer_policy",
     "learned": "vitra_policy.policies.learned:make_learned_policy",
     "remote": "vitra_policy.serving.client:make_remote_policy",
     "replay": "vitra_policy.policies.replay:make_replay_policy",
@@ -43,20 +44,23 @@ def policy_names() -> list[str]:
     return sorted({*_BUILT_IN, *_registered, *(point.name for point in entry_points(group=GROUP))})
 
 
-def create_policy(name: str, options: Mapping[str, str] | None = None) -> Policy:
+def create_policy(
+    name: str, options: Mapping[str, str] | None = None, offered: Mapping[str, str] | None = None
+) -> Policy:
     """Make a policy by name.
 
     Args:
         name: one of `policy_names()`.
         options: the factory's keyword arguments, as strings.
+        offered: what the robot says of itself (``calibration``, ``arm_variant``), for factories that ask.
 
     Raises:
         UnknownNameError: no such policy, or no such option of it ("did you mean").
         PolicyOptionError: an option is missing, or its package cannot be imported.
     """
     factory = _factory(name)
-    given = dict(options or {})
     parameters = inspect.signature(factory).parameters
+    given = {key: value for key, value in (offered or {}).items() if key in parameters} | dict(options or {})
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         for option in given:
             if option not in parameters:

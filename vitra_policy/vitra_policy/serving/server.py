@@ -25,7 +25,8 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from vitra_policy.errors import VitraError
-from vitra_policy.policies.policy import Policy
+from vitra_policy.mappings.translator import Translator
+from vitra_policy.policies.policy import Observation, Policy
 from vitra_policy.serving import wire
 
 _logger = logging.getLogger(__name__)
@@ -51,11 +52,18 @@ class PolicyServer:
         host: address to listen on.
         port: TCP port; 0 takes a free one (see `port`).
         api_key: if given, clients must send the header ``Authorization: Api-Key <key>``.
+        translator: answers requests that are not in our own terms, e.g. those of openpi's client.
     """
 
     def __init__(
-        self, policy: Policy, host: str = "127.0.0.1", port: int = wire.DEFAULT_PORT, api_key: str = ""
+        self,
+        policy: Policy,
+        host: str = "127.0.0.1",
+        port: int = wire.DEFAULT_PORT,
+        api_key: str = "",
+        translator: Translator | None = None,
     ) -> None:
+        self._translator = translator
         self._policy, self._host, self._wanted_port, self._api_key = policy, host, port, api_key
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="policy")
         self._thread = threading.Thread(target=self._run, name="policy-server", daemon=True)
@@ -173,8 +181,16 @@ class PolicyServer:
                 return wire.acknowledgement("ignored")
             self._policy.reset()
             return wire.acknowledgement(command)
-        observation = wire.observation_from_message(message)
+        foreign = self._translator is not None and not wire.is_observation(message)
+        observation = self._foreign(message) if foreign else wire.observation_from_message(message)
         self._policy.metadata.check(observation)
         started_s = time.monotonic()
         chunk = self._policy.infer(observation)
-        return wire.chunk_message(chunk) | {"server_timing": {"infer_ms": (time.monotonic() - started_s) * 1e3}}
+        timing = {"server_timing": {"infer_ms": (time.monotonic() - started_s) * 1e3}}
+        if foreign and self._translator is not None:
+            return self._translator.answer(chunk, observation) | timing
+        return wire.chunk_message(chunk) | timing
+
+    def _foreign(self, message: dict[str, Any]) -> Observation:
+        assert self._translator is not None
+        return self._translator.observation(message)

@@ -86,7 +86,8 @@ def metadata_from_message(message: Mapping[str, Any]) -> PolicyMetadata:
     if message.get("protocol") != PROTOCOL:
         raise HandshakeError(
             f"The server does not introduce itself as a {PROTOCOL} server (it sent {sorted(map(str, message))}). "
-            "Serve the policy with 'vitra-policy serve', or wrap the foreign server in a policy of its own."
+            "Serve the policy with 'vitra-policy serve', or name the foreign server's terms: mapping=openpi-generic, "
+            "another one of docs/neighbours.md, or a file of your own."
         )
     if message.get("protocol_version") != PROTOCOL_VERSION:
         raise HandshakeError(
@@ -117,6 +118,11 @@ def observation_message(observation: Observation) -> dict[str, Any]:
         message["committed/actions"] = observation.committed.actions
         message["committed/valid"] = observation.committed.valid
     return message | {_EXTRA + name: value for name, value in observation.extras.items()}
+
+
+def is_observation(message: Mapping[str, Any]) -> bool:
+    """Whether a request is made in our own terms, complete or not."""
+    return any(key in message for key in ("state_valid", "hands", "stamp_s"))
 
 
 def observation_from_message(message: Mapping[str, Any]) -> Observation:

@@ -18,7 +18,9 @@ from vitra_policy.errors import UnknownNameError
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import HandKind
 from vitra_training.cli_train import main
+from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.errors import ForeignStatisticsError
+from vitra_training.datasets.sources import open_source
 from vitra_training.training.config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
 from vitra_training.training.data import held_out_episodes
 from vitra_training.training.errors import ForeignCheckpointError, ResumeMismatchError, TrainingConfigError
@@ -197,3 +199,11 @@ def test_growing_data_keep_their_split() -> None:
     assert 0.05 < after.mean() < 0.15
     assert not held_out_episodes(ids, 0.0).any()
     assert held_out_episodes(["a", "b"], 0.01).sum() == 1
+
+
+def test_egosmiths_shards_train_two_steps(tiny: ModuleType, human_data: Path, runs: Path, tmp_path: Path) -> None:
+    """Out as EgoSteer's WebDataset, in again through the canonical store, and two steps on it."""
+    assert not convert(open_source(human_data), tmp_path / "shards", Format.EGOSMITH).failed
+    assert not convert(open_source(tmp_path / "shards"), tmp_path / "store", Format.CANONICAL).failed
+    assert train(tiny.settings(tmp_path / "store", runs, "egosmith", steps=2, evaluate_samples=2)) == 0
+    assert open_checkpoint(runs / "egosmith/checkpoints/latest").statistics is not None

@@ -12,6 +12,7 @@ from typing import Protocol
 from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
 from vitra_training.datasets.errors import ConversionError, DatasetError, DiskError, EmptyDatasetError
 from vitra_training.datasets.formats import teledata, vitra_1m
+from vitra_training.datasets.formats.egosmith import EgoSmithWriter
 from vitra_training.datasets.formats.store import StoreOptions, StoreWriter
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
@@ -28,6 +29,8 @@ class Format(StrEnum):
     """HDF5 and mp4 of robot episodes."""
     LEROBOT = "lerobot"
     """LeRobotDataset v3.0."""
+    EGOSMITH = "egosmith"
+    """WebDataset shards of human episodes, as EgoSmith writes and EgoSteer reads them."""
 
 
 class EpisodeSink(Protocol):
@@ -133,6 +136,8 @@ def open_sink(target: Path, format: Format, options: StoreOptions | None = None)
         return Vitra1MWriter(target)
     if format is Format.TELEDATA:
         return TeleDataWriter(target)
+    if format is Format.EGOSMITH:
+        return EgoSmithWriter(target, target.name.replace("_", "-"))
     from vitra_training.datasets.formats.lerobot_v3 import LeRobotWriter  # needs the robot description
 
     return LeRobotWriter(target)

@@ -154,7 +154,7 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     """The data set at a path: a folder or one episode file of any format we read.
 
     Args:
-        path: canonical store, folder of `*.npy`, `*.h5` or bags, or one such file or bag.
+        path: canonical store, folder of `*.npy`, `*.h5`, `*.tar` or bags, or one such file or bag.
         video_root: where the videos of VITRA-1M annotations are, when they are elsewhere.
 
     Raises:
@@ -167,6 +167,10 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
         folder, files = path.parent, [path]
     else:
         folder, files = path, sorted(path.glob("*")) if path.is_dir() else []
+    if path.is_dir() and any(file.suffix == ".tar" for file in files):
+        from vitra_training.datasets.formats.egosmith_reader import EgoSmithShards
+
+        return EgoSmithShards(path)
     annotations = [file for file in files if file.suffix == ".npy"]
     demonstrations = [file for file in files if file.suffix in {".h5", ".hdf5"}]
     if annotations:

@@ -15,7 +15,8 @@ from typing import Any
 
 from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.srv import GetParameters
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.action import ActionClient
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
@@ -32,7 +33,7 @@ from vitra_console.web.server import ConsoleError, ConsoleServer, Picture
 from vitra_description.names import SIDES
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import DriverState, EpisodeState, ExecutorState, HandActionChunk, Heartbeat, SafetyState, SimState
-from vitra_msgs.srv import SetInstruction, SimReset
+from vitra_msgs.srv import Rearm, SetInstruction, SimReset
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -42,6 +43,7 @@ TOKEN_VARIABLE = "VITRA_CONSOLE_TOKEN"
 _FIRST_PORT = 8700
 _LOOK_PERIOD_S = 0.1
 _ANSWER_S = 10.0
+_SPEED_PERIOD_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,12 @@ class ConsoleNode(StackNode[Parameters]):
         """Call a Trigger service."""
         self._call(Trigger, service, Trigger.Request(), lambda a: then(bool(a.success), str(a.message)), then)
 
+    def rearm(self, epoch: int, stops: int, then: Then) -> None:
+        """Re-arm from a state that was seen."""
+        request = Rearm.Request(epoch=epoch, stops=stops)
+        answer = lambda a: then(bool(a.success), str(a.message))  # noqa: E731
+        self._call(Rearm, "safety_supervisor/rearm_from", request, answer, then)
+
     def set_instruction(self, text: str, then: Then) -> None:
         """Set what the policy is to do."""
         request = SetInstruction.Request(instruction=text)
@@ -167,6 +175,16 @@ class ConsoleNode(StackNode[Parameters]):
             lambda a: then(bool(a.success), str(a.message), str(a.instruction)),
             lambda ok, why: then(ok, why, ""),
         )  # fmt: skip
+
+    def set_speed(self, share: float, then: Then) -> None:
+        """Use this part of the executor's speed limit."""
+        value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=share)
+        request = SetParameters.Request(parameters=[Parameter(name="speed_share", value=value)])
+
+        def answer(a: Any) -> None:
+            then(bool(a.results[0].successful), str(a.results[0].reason))
+
+        self._call(SetParameters, "executor/set_parameters", request, answer, then)
 
     def start_run(self, text: str, time_limit_s: float, then: Then, ended: Then) -> None:
         """Send the RunPolicy goal."""
@@ -259,16 +277,17 @@ class ConsoleNode(StackNode[Parameters]):
             if now_s > until_s:
                 del self._waiting[future]
                 failed(f"No answer within {_ANSWER_S:g} s.")
-        if self._view.speed_percent is None and now_s - self._speed_asked_s > 1.0:
+        if now_s - self._speed_asked_s > _SPEED_PERIOD_S:
             self._speed_asked_s = now_s
             if self._speed_client.service_is_ready():
-                asked = self._speed_client.call_async(GetParameters.Request(names=["speed"]))
+                asked = self._speed_client.call_async(GetParameters.Request(names=["speed", "speed_share"]))
                 asked.add_done_callback(self._on_speed)
 
     def _on_speed(self, future: Any) -> None:
         values = future.result().values if future.result() is not None else []
-        if values:
+        if len(values) == 2:
             self._view.speed_percent = round(100 * values[0].double_value)
+            self._view.speed_share = values[1].double_value
 
 
 def main(args: list[str] | None = None) -> int:

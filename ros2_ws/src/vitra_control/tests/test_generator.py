@@ -201,6 +201,23 @@ def test_a_hand_keeps_its_grip_over_a_pause_within_an_epoch() -> None:
     np.testing.assert_allclose(made.generator.sides[Side.RIGHT].hand_rad, np.full(12, 0.1), atol=1e-3)
 
 
+def test_a_lower_speed_share_slows_the_arm_on_its_path_and_at_once() -> None:
+    slow, full = robot(), robot()
+    slow.generator.set_speed_share(0.25)
+    for made in (slow, full):
+        made.run(0.5)
+        start = made.wrist()
+        for _ in range(20):
+            made.generator.offer(made.chunk((0.0, 0.4, 0.0), steps=60), made.now_s)
+            made.run(0.1)
+        made.gone_m = made.wrist()[:3, 3] - start[:3, 3]
+    assert slow.gone_m[1] < 0.5 * full.gone_m[1]
+    assert np.hypot(slow.gone_m[0], slow.gone_m[2]) < 0.002, "late, not elsewhere"
+    fastest = np.abs(np.diff([s.arms[Side.RIGHT] for s in slow.setpoints if s], axis=0)).max() / ARM_PERIOD_S
+    assert fastest <= 0.25 * np.deg2rad(45) + 1e-6
+    assert slow.refused == full.refused == {}
+
+
 def test_work_done_ahead_of_a_tick_changes_no_setpoint() -> None:
     ahead, not_ahead = robot(), robot()
     for step in range(60):

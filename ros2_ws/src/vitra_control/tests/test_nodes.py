@@ -164,3 +164,48 @@ def test_an_exception_in_a_solver_neither_ends_the_setpoints_nor_leaves_a_caller
     assert peer.call("executor/home").success
     assert wait_for(lambda: peer.executor_states[-1].homes == 2)
     assert peer.executor_states[-1].home_result == ""
+
+
+def test_a_moveit_like_client_moves_the_arm_and_is_refused_while_a_policy_has_it(bench: RosBench) -> None:
+    """The action as MoveIt's controller manager uses it: names, points, result code; feedback on the way."""
+    from control_msgs.action import FollowJointTrajectory
+    from rclpy.action import ActionClient
+    from rclpy.duration import Duration
+    from trajectory_msgs.msg import JointTrajectoryPoint
+
+    from vitra_description.names import arm_joints
+
+    peer = bench.armed().peer
+    client = ActionClient(peer, FollowJointTrajectory, "right_arm_controller/follow_joint_trajectory")
+    assert client.wait_for_server(timeout_sec=15.0)
+    feedback: list[FollowJointTrajectory.Feedback] = []
+
+    def send(to_rad: np.ndarray, seconds: float) -> FollowJointTrajectory.Result:
+        goal = FollowJointTrajectory.Goal()
+        goal.trajectory.joint_names = list(arm_joints("right"))
+        for position, at_s in ((peer.arm, 0.0), (to_rad, seconds)):
+            stamp = Duration(seconds=at_s).to_msg()
+            goal.trajectory.points.append(JointTrajectoryPoint(positions=position.tolist(), time_from_start=stamp))
+        sent = client.send_goal_async(goal, feedback_callback=lambda message: feedback.append(message.feedback))
+        assert wait_for(sent.done)
+        result = sent.result().get_result_async()
+        assert wait_for(result.done)
+        return result.result().result
+
+    goal_rad = home("right") + [0.1, -0.1, 0.1, 0.0, 0.1, 0.1, -0.2]
+    done = send(goal_rad, 1.5)
+    assert done.error_code == FollowJointTrajectory.Result.SUCCESSFUL, done.error_string
+    np.testing.assert_allclose(peer.arm, goal_rad, atol=3e-3)
+    assert feedback
+    assert list(feedback[-1].joint_names) == list(arm_joints("right"))
+    assert bench.executor._homes == 0
+
+    def a_policy_holds_the_arm() -> bool:
+        peer.chunks.publish(peer.chunk(0.02, sequence=7))
+        return wait_for(lambda: peer.executor_states[-1].state == ExecutorState.TRACKING, 2.0)
+
+    assert wait_for(a_policy_holds_the_arm)
+    refused = send(home("right"), 2.0)
+    assert refused.error_code == FollowJointTrajectory.Result.INVALID_GOAL
+    assert "a policy or a teleoperator holds the arms" in refused.error_string
+    client.destroy()

@@ -24,6 +24,8 @@ _Node = Callable[[SideExecutor, float, Array], Array]
 _NODES_PER_TICK = 3
 """All nodes of a new way ahead at once would take a tick's time; the first ones are enough for the first ticks."""
 _ARRIVED_RAD = 1e-3
+_SHARE_PER_TICK = 0.01
+"""The speed share goes over to a new one in half a second at most: gentle for every joint."""
 
 
 class _Way(Enum):
@@ -57,6 +59,7 @@ class ArmGroup:
             self._watch = SeparationWatch(model, limits)
         self._way = _Way.READY
         self._is_prepared = False
+        self._share = self.speed_share = 1.0
         self.limit = ""
         self.holds = 0
 
@@ -87,7 +90,8 @@ class ArmGroup:
     def rest(self, arms_rad: Mapping[Side, Array], path_s: float) -> None:
         """Be at rest here, with setpoints at this path time."""
         given = np.concatenate([arms_rad[side] for side in self._sides])
-        self._joints.set_speed(1.0)
+        self._share = self.speed_share
+        self._joints.set_speed(self._share)
         self._follower.reset(self._joints.limits.clip(given), path_s)
         self._is_prepared = False
         self.limit = ""
@@ -109,11 +113,12 @@ class ArmGroup:
 
     def follow(self) -> dict[Side, Array]:
         """Setpoints of one cycle along the path."""
+        self._approach_share()
         return self._along(_chunk_node)
 
     def begin_ready(self) -> None:
         """Leave the path for a slow move to the ready posture: come to rest, rise, then straight in joints."""
-        self._joints.set_speed(self._home_speed)
+        self._joints.set_speed(self._home_speed * self.speed_share)
         self._way, self._is_prepared = _Way.BRAKING, False
 
     def approach_ready(self) -> dict[Side, Array]:
@@ -130,6 +135,36 @@ class ArmGroup:
         velocity = self._joints.approaching(self._ready)
         return self._split(self._joints.move(velocity) if self._allows(velocity) else self._joints.brake())
 
+    def begin_joints(self) -> None:
+        """Leave the path for joint targets."""
+        self._follower.turn()
+        self.limit, self._is_prepared = "", False
+
+    def follow_joints(self, targets: Mapping[Side, tuple[Array, Array]]) -> dict[Side, Array]:
+        """Setpoints of one cycle after joint positions (7,) that move at rates (7,); other arms stay."""
+        self._approach_share()
+        joints = self._joints
+        target, rate = joints.planned_rad.copy(), np.zeros(joints.limits.dof)
+        for side, (position, velocity) in targets.items():
+            target[self._part[side]], rate[self._part[side]] = position, velocity
+        velocity = joints.cut(rate + joints.closing(joints.limits.clip(target) - joints.planned_rad))
+        return self._split(joints.move(velocity) if self._allows(velocity) else joints.brake())
+
+    def planned(self, side: Side) -> tuple[Array, Array]:
+        """Where one arm is told to be and how fast, each (7,); ahead of its setpoint."""
+        part = self._part[side]
+        return self._joints.planned_rad[part].copy(), self._joints.planned_rad_s[part].copy()
+
+    @property
+    def share(self) -> float:
+        """Part of the speed limit in use now."""
+        return self._share
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no arm moves."""
+        return self._joints.at_rest
+
     @property
     def is_clear(self) -> bool:
         """Whether the rise is over and hands may open."""
@@ -145,6 +180,11 @@ class ArmGroup:
     def is_blocked(self) -> bool:
         """Whether the arms rest because they would meet something."""
         return self._way is _Way.READY and self._held
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the arms rest because a joint target would make them meet something."""
+        return self._held
 
     @property
     def _held(self) -> bool:
@@ -173,6 +213,12 @@ class ArmGroup:
             if not self._allows(advance.velocity_rad_s):
                 return self._split(self._follower.brake())
         return self._split(self._follower.take(advance))
+
+    def _approach_share(self) -> None:
+        if self._share != self.speed_share:
+            change = min(max(self.speed_share - self._share, -_SHARE_PER_TICK), _SHARE_PER_TICK)
+            self._share += change
+            self._joints.set_speed(self._share)
 
     def _look_ahead(self, node_of: _Node) -> None:
         path, until_s = self._follower.path, self.path_s + LOOK_AHEAD_S

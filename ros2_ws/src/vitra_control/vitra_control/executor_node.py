@@ -11,10 +11,13 @@ import threading
 import time
 import traceback
 from collections import Counter, deque
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from numpy.typing import NDArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from vitra_control.clock import ClockBridge
@@ -31,6 +34,7 @@ from vitra_policy.chunks.timeline import Phase, Verdict
 from vitra_runtime import qos
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
 
 _STATE_PERIOD_S = 1 / 30
@@ -54,11 +58,12 @@ class ExecutorNode(StackNode[Parameters]):
         super().__init__("executor", Parameters)
         self._generator: SetpointGenerator | None = None
         self._feedback: JointFeedback | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
         self._running = threading.Event()
         self._permit: PermitSample | None = None
         self._chunks: deque[dict[Side, TimedSteps]] = deque(maxlen=4)
         self._chunk_came = threading.Event()
+        self._speed_share = self.params.speed_share
         self._home_asked = threading.Event()
         self._homes, self._home_result = 0, ""
         self._time_bridge = ClockBridge()
@@ -81,6 +86,8 @@ class ExecutorNode(StackNode[Parameters]):
             topic = f"{device}/driver_state"
             self.create_subscription(DriverState, topic, self._on_driver_state, qos.SETPOINT)
         self.create_service(Trigger, "~/home", self._on_home)
+        self._trajectories = self._trajectory_actions() if self.params.joint_trajectories else None
+        self.add_on_set_parameters_callback(self._on_parameters)
         self.create_timer(_STATE_PERIOD_S, self._on_state_timer)
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
 
@@ -88,13 +95,16 @@ class ExecutorNode(StackNode[Parameters]):
         sides = self.params.build_sides()
         self._feedback = JointFeedback(self, self.params.sides)
         self._generator = SetpointGenerator(sides, self.params.settings, self._feedback)
+        self._generator.set_speed_share(self._speed_share)
 
     def start(self) -> None:  # noqa: D102
         assert self._generator is not None
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._chunks.clear()
         self._running.set()
-        self._thread = threading.Thread(target=self._run, args=(self._generator,), name="setpoints", daemon=True)
+        self._thread = WatchedThread(
+            self._run, name="setpoints", should_run=self._running.is_set, args=(self._generator,)
+        )
         self._thread.start()
 
     def halt(self) -> None:  # noqa: D102
@@ -107,6 +117,19 @@ class ExecutorNode(StackNode[Parameters]):
         if self._feedback is not None:
             self._feedback.close()
         self._feedback = self._generator = None
+
+    def _trajectory_actions(self) -> Any:
+        try:
+            from vitra_control.trajectory_node import TrajectoryActions
+        except ImportError as error:
+            self.get_logger().warning(
+                f"no FollowJointTrajectory actions: {error}. Install ros-jazzy-control-msgs, or run `make build`."
+            )
+            return None
+        limits = self.params.settings.arm_limits
+        return TrajectoryActions(
+            self, self.params.sides, lambda: self._generator if self.is_active else None, limits
+        )  # fmt: skip
 
     # ROS thread -----------------------------------------------------------------------------------------------------
 
@@ -128,6 +151,14 @@ class ExecutorNode(StackNode[Parameters]):
             return
         self._chunks.append(chunk)
         self._chunk_came.set()
+
+    def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:
+        for parameter in changed:
+            if parameter.name == "speed_share":
+                self._speed_share = float(parameter.value)
+                if self._generator is not None:
+                    self._generator.set_speed_share(self._speed_share)
+        return SetParametersResult(successful=True)
 
     def _on_home(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         generator = self._generator
@@ -159,7 +190,7 @@ class ExecutorNode(StackNode[Parameters]):
         message.header.stamp = self.get_clock().now().to_msg()
         if generator.mode in (Mode.IDLE, Mode.SEEDING):
             message.state = ExecutorState.IDLE
-        elif generator.mode is Mode.HOMING:
+        elif generator.mode in (Mode.HOMING, Mode.TRAJECTORY):
             message.state = ExecutorState.HOMING
         elif generator.mode is Mode.FOLLOWING and sample is not None:
             message.state = _STATES[sample.phase]
@@ -206,6 +237,8 @@ class ExecutorNode(StackNode[Parameters]):
             while self._running.is_set():
                 now_s = ticker.wait()
                 self._take_orders(generator)
+                if self._trajectories is not None:
+                    self._trajectories.serve(generator, now_s)
                 setpoints = generator.tick(now_s, self._permit)
                 if setpoints is None:
                     self._cadence.clear()
@@ -218,6 +251,8 @@ class ExecutorNode(StackNode[Parameters]):
             self.set_fault(f"the setpoint thread ended: {type(error).__name__}: {error}")
         if self._home_asked.is_set() or generator.mode is Mode.HOMING:
             self._end_home(HomeResult(False, "the executor stopped"))
+        if self._trajectories is not None:
+            self._trajectories.abandon("the executor stopped")
 
     def _work_ahead(self, generator: SetpointGenerator, ticker: Ticker) -> None:
         """Take chunks in as they come and solve for the path ahead, so that a tick has little to do before it sends."""

@@ -31,6 +31,7 @@ class Parameters:
     arm_model: str = param("6f", "Variant of the RM75", choices=tuple(variant.value for variant in ArmVariant))
     speed: float = param(1.0, "Speed limit of arm joints, in planning speeds of 45 deg/s", bounds=(0.05, MAX_SPEED))
     home_speed: float = param(_DEFAULTS.home_speed, "Part of it for moves to the ready posture", bounds=(0.05, 1.0))
+    speed_share: float = param(1.0, "Part of `speed` that is used; may be changed at any time", bounds=(0.1, 1.0))
     blend: float = param(_DEFAULTS.blend_s, "Change-over to a new chunk", unit="s", bounds=(0.01, 1.0))
     stop: float = param(_DEFAULTS.stop_s, "Time to come to rest when steps run out", unit="s", bounds=(0.05, 1.0))
     permit_timeout: float = param(0.1, "Oldest permit that counts", unit="s", bounds=(0.04, 0.5))
@@ -44,6 +45,7 @@ class Parameters:
     table_height: float = param(
         0.75, "Table top over base_link, kept clear of arms and palms; below 0: no table", unit="m", bounds=(-1.0, 2.0)
     )
+    joint_trajectories: bool = param(True, "Offer FollowJointTrajectory actions, for when no policy holds the arms")
     ready_left: tuple[float, ...] = param(_ready("left"), "Ready posture of the left arm", unit="rad")
     ready_right: tuple[float, ...] = param(_ready("right"), "Ready posture of the right arm", unit="rad")
 

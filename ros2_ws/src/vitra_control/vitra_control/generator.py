@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_control.arm_group import ArmGroup
+from vitra_control.joint_trajectory import JointTrajectory, TrajectoryRun
 from vitra_control.setpoints import Feedback, HomeResult, Mode, PermitSample, Setpoints
-from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
+from vitra_control.settings import ARM_PERIOD_S, TICKS_PER_HAND_SETPOINT, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_control.stillness import Stillness
 from vitra_description.names import SIDES, Side
@@ -26,6 +27,9 @@ _TICKS_PER_TRACKING_CHECK = 10
 _STRIKES = 3
 _HELD_BACK = 0.9
 _FARTHEST_M, _WIDEST_RAD = 3.0, 7.0
+POLICY_HOLDS_S = 1.0
+"""A chunk this new means that somebody else has the arms."""
+_FARTHEST_BEHIND_RAD, _GOAL_RAD = 0.15, 2e-3
 
 
 class SetpointGenerator:
@@ -65,6 +69,9 @@ class SetpointGenerator:
         self._last_sent_s = -np.inf
         self._seeded_epoch: int | None = None
         self._home_result: HomeResult | None = None
+        self._runs: dict[Side, TrajectoryRun] = {}
+        self._run_results: dict[Side, HomeResult] = {}
+        self._last_chunk_s = -np.inf
 
     def offer(self, chunk: Mapping[Side, TimedSteps], now_s: float) -> dict[Side, Verdict]:
         """Take a chunk in; sides that are not driven are left out of the answer. Outside FOLLOWING it is dropped.
@@ -75,6 +82,7 @@ class SetpointGenerator:
         mine = {side: steps for side, steps in chunk.items() if side in self.sides}
         for side, steps in mine.items():
             _refuse_implausible(side, steps)
+        self._last_chunk_s = now_s
         if self.mode is not Mode.FOLLOWING:
             return {}
         try:
@@ -94,6 +102,10 @@ class SetpointGenerator:
     def arm_rad(self, side: Side) -> Array:
         """Arm setpoint given last, shape (7,)."""
         return self._arms.position_rad(side)
+
+    def set_speed_share(self, share: float) -> None:
+        """Use this part of the speed limit from now on, 0..1; may be called from another thread."""
+        self._arms.speed_share = share
 
     def home_refusal(self) -> str:
         """Why a move to the ready posture cannot begin now, or an empty text; may be asked from another thread."""
@@ -119,9 +131,45 @@ class SetpointGenerator:
         result, self._home_result = self._home_result, None
         return result
 
+    def trajectory_refusal(self, side: Side, now_s: float) -> str:
+        """Why an arm may not follow a joint trajectory now, or an empty text; may be asked from another thread."""
+        if side not in self.sides:
+            return f"there is no {side} arm"
+        if self.mode is Mode.TRAJECTORY:
+            return f"the {side} arm follows another trajectory; cancel it first" if side in self._runs else ""
+        if self.mode is not Mode.FOLLOWING:
+            return f"not armed or busy ({self.mode})"
+        sample = self.newest_sample()
+        held = sample is not None and sample.phase is not Phase.HOLDING
+        if held or now_s - self._last_chunk_s < POLICY_HOLDS_S:
+            return "a policy or a teleoperator holds the arms; stop it first (policy/stop)"
+        return ""
+
+    def begin_trajectory(self, side: Side, trajectory: JointTrajectory, now_s: float) -> str:
+        """Follow a joint trajectory; returns why not, or an empty text."""
+        refusal = self.trajectory_refusal(side, now_s)
+        if refusal:
+            return refusal
+        if self.mode is not Mode.TRAJECTORY:
+            self._arms.begin_joints()
+        self.mode = Mode.TRAJECTORY
+        self._runs[side] = TrajectoryRun(trajectory)
+        return ""
+
+    def cancel_trajectory(self, side: Side) -> None:
+        """Bring an arm that follows a trajectory to rest."""
+        run = self._runs.get(side)
+        if run is not None and not run.canceled:
+            run.cancel(*self._arms.planned(side), self._settings.arm_limits)
+
+    def take_trajectory_results(self) -> dict[Side, HomeResult]:
+        """How trajectories ended, once."""
+        results, self._run_results = self._run_results, {}
+        return results
+
     def interrupted(self, why: str) -> None:
         """A driver has stopped by itself and refuses what comes: start again from where the joints are."""
-        if self.mode in (Mode.FOLLOWING, Mode.HOMING):
+        if self.mode in (Mode.FOLLOWING, Mode.HOMING, Mode.TRAJECTORY):
             self._again(why)
 
     def tick(self, now_s: float, permit: PermitSample | None) -> Setpoints | None:
@@ -205,6 +253,8 @@ class SetpointGenerator:
             self._again(lost)
             return None
         self._last_sent_s = now_s
+        if self.mode is Mode.TRAJECTORY:
+            return self._trajectory(now_s, epoch)
         return self._home(now_s, epoch) if self.mode is Mode.HOMING else self._follow(now_s, epoch)
 
     def _follow(self, now_s: float, epoch: int) -> Setpoints:
@@ -227,6 +277,34 @@ class SetpointGenerator:
             self._end_home(now_s, HomeResult(False, f"held on the way to the ready posture: {self._arms.limit}"))
         return Setpoints(epoch, arms, hands)
 
+    def _trajectory(self, now_s: float, epoch: int) -> Setpoints:
+        share = self._arms.share
+        arms = self._arms.follow_joints({side: run.advance(ARM_PERIOD_S, share) for side, run in self._runs.items()})
+        hands = {}
+        if self._ticks % TICKS_PER_HAND_SETPOINT == 0:
+            hands = {name: side.follow_hand(self._arms.path_s) for name, side in self.sides.items()}
+        for side, run in tuple(self._runs.items()):
+            gap_rad = float(np.abs(run.advance(0.0)[0] - self._arms.planned(side)[0]).max())
+            if gap_rad > _FARTHEST_BEHIND_RAD and not run.canceled:
+                self._run_results[side] = HomeResult(False, f"{gap_rad:.2f} rad behind: {self._arms.limit or 'limits'}")
+                self.cancel_trajectory(side)
+        if self._arms.at_rest and all(run.is_over for run in self._runs.values()):
+            for side, run in self._runs.items():
+                gap_rad = float(np.abs(run.goal_rad - self.arm_rad(side)).max())
+                if run.canceled:
+                    self._run_results.setdefault(side, HomeResult(False, "canceled"))
+                elif gap_rad < _GOAL_RAD:
+                    self._run_results[side] = HomeResult(True, f"{gap_rad:.1g} rad from the goal")
+                elif self._arms.is_held:
+                    self._run_results[side] = HomeResult(False, f"held on its way: {self._arms.limit}")
+                else:
+                    continue
+            if all(side in self._run_results for side in self._runs):
+                self._runs.clear()
+                self.mode = Mode.FOLLOWING
+                self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
+        return Setpoints(epoch, arms, hands)
+
     def _end_home(self, now_s: float, result: HomeResult) -> None:
         self.mode, self._home_result = Mode.FOLLOWING, result
         self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
@@ -240,6 +318,9 @@ class SetpointGenerator:
     def _fall_back(self, mode: Mode, why: str) -> None:
         if self.mode is Mode.HOMING:
             self._home_result = HomeResult(False, f"the move to the ready posture was broken off: {why}")
+        for side in self._runs:
+            self._run_results[side] = HomeResult(False, f"broken off: {why}")
+        self._runs.clear()
         if mode is not self.mode:
             for still in self._still.values():
                 still.reset()

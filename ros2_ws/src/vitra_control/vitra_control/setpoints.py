@@ -24,6 +24,8 @@ class Mode(StrEnum):
     """Setpoints from chunks, or holding."""
     HOMING = "homing"
     """On the way to the ready posture; chunks are ignored."""
+    TRAJECTORY = "trajectory"
+    """Following joint trajectories of another program; chunks are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Setpoints:
 
 @dataclass(frozen=True, slots=True)
 class HomeResult:
-    """How a move to the ready posture ended."""
+    """How a move to the ready posture, or a joint trajectory, ended."""
 
     success: bool
     message: str

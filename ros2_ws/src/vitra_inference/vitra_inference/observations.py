@@ -19,7 +19,7 @@ from vitra_policy.policies.observation import (
     SampleHistory,
     fov_from_intrinsics,
 )
-from vitra_policy.policies.policy import BASE_FROM_CAMERA, CommittedPrefix, Extra, Observation
+from vitra_policy.policies.policy import ARM_RAD, BASE_FROM_CAMERA, CommittedPrefix, Extra, Observation
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -171,6 +171,7 @@ class ObservationBuffer:
                 f"{camera.width_px}x{camera.height_px}; both must come from one camera profile."
             )
         extras: dict[str, Any] = {BASE_FROM_CAMERA: self._base_from_camera}
+        extras |= {ARM_RAD[side]: joints for side, joints in sighting.hands.arms_rad.items()}
         if self._extras is not None:
             extras.update(self._decode_extras(self._extras))
         return Observation(

@@ -56,7 +56,8 @@ class PolicyNode(StackNode[Parameters]):
         if self.params.policy not in policy_names():
             raise UnknownNameError("policy", self.params.policy, policy_names())
         options = parse_options(self.params.policy_options)
-        self._loader = PolicyLoader(lambda: create_policy(self.params.policy, options), self.params.policy)
+        robot = {"calibration": self.params.calibration, "arm_variant": self.params.arm_variant}
+        self._loader = PolicyLoader(lambda: create_policy(self.params.policy, options, robot), self.params.policy)
         self._session, self._delay = RunSession(), DelayMeter()
         self._step_s = 0.0
         self._worker: PolicyWorker | None = None

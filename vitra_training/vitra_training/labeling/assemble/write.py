@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from vitra_training.datasets.errors import DatasetError
+from vitra_training.datasets.formats.egosmith import EgoSmithWriter
 from vitra_training.datasets.formats.store import StoreWriter
 from vitra_training.datasets.formats.vitra_1m import write_episode, write_index
 from vitra_training.datasets.preview import write_preview
-from vitra_training.labeling.assemble.egosmith import EgoSmithWriter
 from vitra_training.labeling.assemble.episodes import Labelled, episodes_of
 
 _PREVIEWS = 6

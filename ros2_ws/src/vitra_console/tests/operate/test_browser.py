@@ -62,6 +62,7 @@ def test_arm_instruct_run_stop_rearm_home_and_record(page: Any, robot: FakeRobot
     assert "Somebody pressed STOP" in page.inner_text("#cause")
     arm(page)
     page.click("#home:enabled")
+    says(page, "On the way to the ready posture")
     robot.executor(0, homes=1)
     robot.desk.watch()
     says(page, "The arms are in the ready posture.")
@@ -70,9 +71,21 @@ def test_arm_instruct_run_stop_rearm_home_and_record(page: Any, robot: FakeRobot
     page.click("#save")
     says(page, "Saved: runs/sim/episodes/episode_000001")
     assert robot.told == [
-        "safety_supervisor/rearm", "run Right hand: Wave. 0", "STOP", "safety_supervisor/rearm", "executor/home",
-        "recorder/start", "recorder/save",
+        "safety_supervisor/rearm_from", "run Right hand: Wave. 0", "STOP", "safety_supervisor/rearm_from",
+        "executor/home", "recorder/start", "recorder/save",
     ]  # fmt: skip
+
+
+def test_the_speed_is_chosen_on_the_page_also_while_the_policy_runs(page: Any, robot: FakeRobot) -> None:
+    arm(page)
+    page.click("#run:enabled")
+    page.wait_for_selector("#end:enabled")
+    page.select_option("#speed", "25")
+    says(page, "At 25 percent of the speed")
+    assert robot.told[-1] == "speed 0.25"
+    assert page.input_value("#speed") == "25"
+    robot.view.speed_share = 0.4  # somebody else changed it
+    page.wait_for_function("() => $('speed').value === '40'")
 
 
 def test_arming_needs_a_second_look_and_a_ready_robot(page: Any, robot: FakeRobot) -> None:
@@ -142,7 +155,7 @@ def test_the_camera_lives(page: Any) -> None:
 
 
 def test_an_error_is_told_in_red_and_in_words(page: Any, robot: FakeRobot) -> None:
-    robot.refuse["safety_supervisor/rearm"] = "not ready: the camera is silent"
+    robot.refuse["safety_supervisor/rearm_from"] = "not ready: the camera is silent"
     page.click("#rearm")
     page.click("#rearm.sure")
     says(page, "Not ready: the camera is silent")

@@ -13,6 +13,7 @@ from vitra_console.web.server import STALE, Page, Picture, Told
 
 _STATIC = Path(__file__).parent / "static"
 CAMERA = 1
+SLOWEST_PERCENT = 10
 Then = Callable[[bool, str], None]
 
 
@@ -27,12 +28,20 @@ class Robot(Protocol):
         """Call a Trigger service."""
         ...
 
+    def rearm(self, epoch: int, stops: int, then: Then) -> None:
+        """Re-arm, as ordered in a state that was seen: no re-arm outlives a STOP."""
+        ...
+
     def set_instruction(self, text: str, then: Then) -> None:
         """Set what the policy is to do."""
         ...
 
     def start_run(self, text: str, time_limit_s: float, then: Then, ended: Then) -> None:
         """Send the RunPolicy goal; `then` hears whether it was taken, `ended` why it ended."""
+        ...
+
+    def set_speed(self, share: float, then: Then) -> None:
+        """Use this part of the executor's speed limit."""
         ...
 
     def reset_sim(self, task: str, seed: int, then: Callable[[bool, str, str], None]) -> None:
@@ -73,6 +82,7 @@ class OperatorDesk:
             "save": lambda _: self._trigger("recorder/save", "saving the episode", "saved: {}"),
             "discard": lambda _: self._trigger("recorder/discard", "discarding the episode", "discarded: {}"),
             "reset": self._reset,
+            "speed": self._speed,
         }
 
     @property
@@ -131,7 +141,10 @@ class OperatorDesk:
         return self._send(doing, lambda: self._robot.trigger(service, then))
 
     def _rearm(self, _: Told) -> str:
-        pressed = self._latch.pressed
+        pressed, seen = self._latch.pressed, self._view.newest("safety", 3.0)
+        if seen is None:
+            return "The safety supervisor is silent."
+        epoch, stops = int(seen.epoch), int(seen.stops)
 
         def then(ok: bool, message: str) -> None:
             if self._latch.answered(pressed):
@@ -139,7 +152,7 @@ class OperatorDesk:
             else:
                 self._done(ok, "armed: the robot may move" if ok else message)
 
-        return self._send("re-arming", lambda: self._robot.trigger("safety_supervisor/rearm", then))
+        return self._send("re-arming", lambda: self._robot.rearm(epoch, stops, then))
 
     def _instruct(self, told: Told) -> str:
         if not told.text.strip():
@@ -184,6 +197,21 @@ class OperatorDesk:
             self._done(ok, "on the way to the ready posture" if ok else message)
 
         return self._send("asking for the ready posture", lambda: self._robot.trigger("executor/home", then))
+
+    def _speed(self, told: Told) -> str:
+        try:
+            percent = int(told.said.get("percent", 0))
+        except (TypeError, ValueError):
+            percent = 0
+        if not SLOWEST_PERCENT <= percent <= 100:
+            return f"The speed is {SLOWEST_PERCENT} to 100 percent."
+
+        def then(ok: bool, message: str) -> None:
+            if ok:
+                self._view.speed_share = percent / 100
+            self._done(ok, f"at {percent} percent of the speed" if ok else message)
+
+        return self._send("changing the speed", lambda: self._robot.set_speed(percent / 100, then))
 
     def watch(self) -> None:
         """Look whether a move to the ready posture, or a simulated task, has come to its end; called often."""

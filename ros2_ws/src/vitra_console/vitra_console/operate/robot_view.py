@@ -35,6 +35,7 @@ class RobotView:
         self._chunks_s: deque[float] = deque(maxlen=60)
         self.stops = 0
         self.speed_percent: int | None = None
+        self.speed_share = 1.0
         self.run: dict[str, Any] = {"running": False, "instruction": "", "result": ""}
         self._message: tuple[str, bool] = ("", True)
 
@@ -205,7 +206,12 @@ class RobotView:
             joints = self.newest(f"{side}_arm/joints", 1.0)
             if joints is not None and len(joints.velocity):
                 fastest = max(fastest, *(abs(v) for v in joints.velocity))
-        return {"limit_percent": self.speed_percent, "now_deg_s": round(fastest * 57.29578)}
+        limit = self.speed_percent
+        return {
+            "limit_percent": None if limit is None else round(limit * self.speed_share),
+            "share_percent": round(100 * self.speed_share),
+            "now_deg_s": round(fastest * 57.29578),
+        }
 
     def _ailments(self) -> list[dict[str, str]]:
         now_s, rows = self._clock(), []

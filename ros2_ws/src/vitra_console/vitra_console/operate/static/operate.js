@@ -42,6 +42,11 @@ function show(said, before) {
   set("progress", running ? `${policy.chunk_hz} chunks per second, ${policy.inference_ms} ms to think, ${policy.delay_ms} ms from picture to motion`
     : !policy.there ? "No policy node in this graph." : policy.result ? `Last run: ${policy.result}` : armed ? "" : "Arm first, then run.");
 
+  const pace = $("speed"), share = said.speed.share_percent;
+  if (![...pace.options].some((option) => option.value === String(share))) pace.add(new Option(`${share} %`, share));
+  if (document.activeElement !== pace) pace.value = share;
+  enable("speed", control && !said.busy);
+
   enable("record", control && record.there && !record.recording && !said.busy);
   enable("save", control && record.recording);
   enable("discard", control && record.recording);
@@ -100,6 +105,7 @@ $("task").onsubmit = (event) => {
 $("instruction").oninput = () => { typed = true; };
 for (const order of ["end", "home", "record", "save", "discard"]) $(order).onclick = () => send(order);
 $("reset").onclick = () => { typed = false; send("reset", $("sim-task").value, { seed: Number($("seed").value) || 0 }); };
+$("speed").onchange = () => { send("speed", "", { percent: Number($("speed").value) }); $("speed").blur(); };
 $("details").ontoggle = () => { if (state) details(state); };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;

@@ -40,7 +40,6 @@ class EgoSmithWriter:
         self._number = self._frames = self._episodes = 0
 
     def __enter__(self) -> EgoSmithWriter:
-        self.root.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -77,6 +76,7 @@ class EgoSmithWriter:
         stream = io.BytesIO()
         np.save(stream, row, allow_pickle=False)
         words = [w.caption for side in SIDES for w in episode.text[side] if w.covers(frame)]
+        words = words or [w.caption for side in SIDES for w in episode.text[side] if w.end > w.start]
         present = [bool(episode.hands[side].kept_frames[frame]) for side in SIDES]
         meta: dict[str, Any] = {
             "instruction": words, "instruction_num": len(words), "episode_index": self._episodes,
@@ -94,6 +94,7 @@ class EgoSmithWriter:
 
     def _open(self) -> None:
         self._close()
+        self.root.mkdir(parents=True, exist_ok=True)
         self._path = self.root / f"shard-{self._number:06d}.tar"
         self._partial = self._path.with_suffix(".partial")
         self._shard = tarfile.open(self._partial, "w")  # noqa: SIM115

@@ -1,0 +1,71 @@
+"""The policy: LeRobot's batches through a mapping to the stack's observations, and chunks back to joint targets."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import torch
+from lerobot.policies.pretrained import PreTrainedPolicy
+from torch import Tensor
+
+from lerobot_policy_vitra.configuration_vitra import VitraConfig
+from vitra_policy.mappings.mapping import load_mapping
+from vitra_policy.mappings.translator import Translator
+from vitra_policy.policies.registry import create_policy, parse_options
+from vitra_policy.policies.robot import find_robot
+
+
+class VitraLeRobotPolicy(PreTrainedPolicy):
+    """Any registered policy of the stack; one robot at a time."""
+
+    config_class = VitraConfig
+    name = "vitra"
+
+    def __init__(self, config: VitraConfig, *inputs: Any, **more: Any) -> None:
+        super().__init__(config)
+        mapping = load_mapping(config.mapping)
+        self._translator = Translator(mapping, find_robot(config.calibration))
+        self._policy = create_policy(config.policy, parse_options([config.options]))
+        self._policy.warm_up()
+        self._action_queue: deque[Tensor] = deque()
+        self._steps = 0
+        self.register_parameter("_device_of", torch.nn.Parameter(torch.zeros(1), requires_grad=False))
+
+    def reset(self) -> None:
+        """A new episode."""
+        self._policy.reset()
+        self._action_queue.clear()
+        self._steps = 0
+
+    def get_optim_params(self) -> dict[str, Any]:
+        """Nothing to train here."""
+        return {"params": []}
+
+    def forward(self, batch: dict[str, Tensor], reduction: str = "mean") -> tuple[Tensor, dict[str, Any]]:
+        """Trained elsewhere."""
+        raise NotImplementedError("Policies of the VITRA stack are trained by vitra-train.")
+
+    @torch.no_grad()
+    def predict_action_chunk(self, batch: dict[str, Tensor], **more: Any) -> Tensor:
+        """Joint targets (1, 16, 38) of one observation."""
+        request: dict[str, Any] = {"stamp_s": self._steps * self._translator.mapping.step_s}
+        for key, value in batch.items():
+            if isinstance(value, Tensor):
+                if value.shape[:1] != (1,):
+                    raise ValueError(f"{key} holds {value.shape[0]} robots; this policy moves one at a time.")
+                request[key] = value[0].detach().cpu().numpy()
+            elif isinstance(value, list | tuple) and value and isinstance(value[0], str):
+                request[key] = value[0]
+        observation = self._translator.observation(request)
+        self._policy.metadata.check(observation)
+        rows = self._translator.answer(self._policy.infer(observation), observation)
+        return torch.from_numpy(rows[self._translator.mapping.answer.key])[None]
+
+    @torch.no_grad()
+    def select_action(self, batch: dict[str, Tensor], **more: Any) -> Tensor:
+        """The next joint targets (1, 38)."""
+        if not self._action_queue:
+            self._action_queue.extend(self.predict_action_chunk(batch)[0, : self.config.n_action_steps])
+        self._steps += 1
+        return self._action_queue.popleft()[None]

@@ -1,0 +1,136 @@
+"""A YAML file whose every value knows its line, so that a refusal can name it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from vitra_policy.errors import VitraError
+
+T = TypeVar("T")
+
+_LARGEST_BYTES = 2**18
+
+
+class MappingError(VitraError):
+    """A mapping file that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A map in the file; keys are taken one by one and what is left over is a mistake."""
+
+    data: dict[str, Any]
+    path: tuple[str | int, ...]
+    lines: Mapping[tuple[str | int, ...], int]
+    file: str
+
+    def where(self, key: str | int | None = None) -> str:
+        """``file:line`` of a key, or of the section where it has no such key."""
+        full = self.path if key is None else (*self.path, key)
+        while full not in self.lines:
+            full = full[:-1]
+        return f"{self.file}:{self.lines[full]}"
+
+    def take(self, key: str, convert: Callable[[Any], T], default: T | None = None) -> T:
+        """A value, converted and removed.
+
+        Raises:
+            MappingError: it is missing and has no default, or cannot be converted.
+        """
+        if key not in self.data:
+            if default is None:
+                raise MappingError(f"{self.where()}: '{key}' is missing.")
+            return default
+        value = self.data.pop(key)
+        try:
+            return convert(value)
+        except (TypeError, ValueError, KeyError) as error:
+            raise MappingError(f"{self.where(key)}: {key}: {value!r} cannot be used: {error}.") from None
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
+        """One of some words.
+
+        Raises:
+            MappingError: another one, or it is missing and has no default.
+        """
+        word = self.take(key, str, default)
+        if word not in allowed:
+            close = difflib.get_close_matches(word, allowed, n=1)
+            guess = f" Did you mean '{close[0]}'?" if close else ""
+            raise MappingError(f"{self.where(key)}: {key}: '{word}' is none of {', '.join(allowed)}.{guess}")
+        return word
+
+    def section(self, key: str) -> Section:
+        """A map under a key.
+
+        Raises:
+            MappingError: there is none.
+        """
+        if not isinstance(self.data.get(key), dict):
+            raise MappingError(f"{self.where(key)}: '{key}' must be a map of keys and values.")
+        return Section(self.data.pop(key), (*self.path, key), self.lines, self.file)
+
+    def sections(self, key: str) -> Iterator[Section]:
+        """The maps of a list under a key.
+
+        Raises:
+            MappingError: it is no list of maps.
+        """
+        entries = self.data.pop(key, None)
+        if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+            raise MappingError(f"{self.where(key)}: '{key}' must be a list of maps, each '- what: ...'.")
+        for number, entry in enumerate(entries):
+            yield Section(entry, (*self.path, key, number), self.lines, self.file)
+
+    def done(self) -> None:
+        """Everything was taken.
+
+        Raises:
+            MappingError: names a key that means nothing.
+        """
+        for key in self.data:
+            raise MappingError(f"{self.where(key)}: '{key}' means nothing here.")
+
+
+def read_document(path: Path) -> Section:
+    """The file's top map.
+
+    Raises:
+        MappingError: it cannot be read, is no YAML, or no map.
+    """
+    try:
+        text = path.read_text()
+        if len(text) > _LARGEST_BYTES:
+            raise MappingError(f"{path} has {len(text)} characters; a mapping has at most {_LARGEST_BYTES}.")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingError(f"Cannot read the mapping {path}: {error}.") from error
+    except yaml.YAMLError as error:
+        raise MappingError(f"{path} is no YAML: {error}.") from error
+    lines: dict[tuple[str | int, ...], int] = {}
+    data = None if node is None else _value(node, (), lines, path)
+    if not isinstance(data, dict):
+        raise MappingError(f"{path} must be a map with 'request' and 'answer'.")
+    return Section(data, (), lines, path.name)
+
+
+def _value(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], file: Path) -> Any:
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            if key in found:
+                raise MappingError(f"{file.name}:{key_node.start_mark.line + 1}: '{key}' is there twice.")
+            found[key] = _value(value_node, (*path, key), lines, file)
+            lines[*path, key] = key_node.start_mark.line + 1
+        return found
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, (*path, number), lines, file) for number, item in enumerate(node.value)]
+    return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]

@@ -1,0 +1,136 @@
+"""One connection to a policy server: reconnects by itself, and never waits longer than its deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from vitra_policy.errors import VitraError
+from vitra_policy.policies.policy import PolicyError
+from vitra_policy.policies.registry import PolicyOptionError
+from vitra_policy.serving import wire
+
+_RETRY_S = 0.2
+
+
+class ConnectionLostError(VitraError):
+    """The policy server cannot be reached, or did not answer in time."""
+
+
+class ServerConnection:
+    """Requests and answers of one server.
+
+    An answer that comes after its deadline is thrown away with its connection, so that an old one can never be taken
+    for the answer to a newer request.
+
+    Args:
+        url: websocket address of the server, e.g. ``ws://127.0.0.1:8000``.
+        greeted: takes the metadata of every new connection; raising refuses the server.
+        connect_timeout_s: how long `open` waits for the server to appear.
+        infer_timeout_s: deadline of one request, reconnecting included.
+        api_key: key the server asks for, if any.
+        text_ends: whether a server closes after it has answered with words, as openpi's does.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        greeted: Callable[[dict[str, Any]], None],
+        connect_timeout_s: float = 10.0,
+        infer_timeout_s: float = 1.0,
+        api_key: str = "",
+        *,
+        text_ends: bool = False,
+    ) -> None:
+        self.url = url
+        self.infer_timeout_s = infer_timeout_s
+        self._greeted, self._connect_timeout_s, self._text_ends = greeted, connect_timeout_s, text_ends
+        self._headers = {"Authorization": f"Api-Key {api_key}"} if api_key else None
+        self._connection: ClientConnection | None = None
+
+    def open(self) -> None:
+        """Connect.
+
+        Raises:
+            ConnectionLostError: no server within `connect_timeout_s`.
+            HandshakeError: something else answers there.
+        """
+        self._connect(time.monotonic() + self._connect_timeout_s)
+
+    def close(self) -> None:
+        """Leave the server."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close_timeout = 0.1
+            connection.close()
+
+    def request(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask.
+
+        Raises:
+            ConnectionLostError: no answer within `infer_timeout_s`; the next call connects anew.
+            PolicyError: the server answered with words.
+        """
+        deadline_s = time.monotonic() + self.infer_timeout_s
+        request = wire.pack(message)
+        try:
+            if self._connection is None:
+                self._connect(deadline_s)
+            assert self._connection is not None
+            self._connection.send(request)
+            answer = self._connection.recv(timeout=max(0.0, deadline_s - time.monotonic()))
+        except TimeoutError:
+            self.close()
+            raise ConnectionLostError(
+                f"Policy server {self.url} did not answer within {self.infer_timeout_s:g} s (infer_timeout_s)."
+            ) from None
+        except (WebSocketException, OSError) as error:
+            self.close()
+            raise ConnectionLostError(f"Lost the policy server {self.url}: {error}. Connecting anew.") from error
+        if isinstance(answer, str):
+            if self._text_ends:
+                self.close()
+            raise PolicyError(f"Policy server {self.url}: {answer}")
+        return wire.unpack(answer)
+
+    def _connect(self, deadline_s: float) -> None:
+        self.close()
+        while True:
+            try:
+                self._open(max(0.05, deadline_s - time.monotonic()))
+                return
+            except InvalidURI as error:
+                raise PolicyOptionError(f"'{self.url}' is no websocket address; use ws://host:port.") from error
+            except InvalidHandshake as error:
+                raise wire.HandshakeError(f"{self.url} refused the connection: {error}.") from error
+            except (OSError, TimeoutError, WebSocketException) as error:
+                if time.monotonic() + _RETRY_S >= deadline_s:
+                    raise ConnectionLostError(
+                        f"No policy server at {self.url}: {error or type(error).__name__}. Start one with "
+                        "'vitra-policy serve', or check address, port and firewall."
+                    ) from error
+                time.sleep(_RETRY_S)
+
+    def _open(self, timeout_s: float) -> None:
+        connection = connect(
+            self.url,
+            compression=None,
+            max_size=wire.MAX_MESSAGE_BYTES,
+            open_timeout=timeout_s,
+            additional_headers=self._headers,
+            proxy=None,
+        )
+        try:
+            greeting = connection.recv(timeout=timeout_s)
+            if isinstance(greeting, str):
+                raise wire.HandshakeError(f"{self.url} greets with text instead of metadata: {greeting[:200]!r}.")
+            self._greeted(wire.unpack(greeting))
+        except BaseException:
+            connection.close_timeout = 0.1
+            connection.close()
+            raise
+        self._connection = connection

@@ -1,0 +1,213 @@
+"""Episodes out of EgoSmith's and EgoSteer's WebDataset shards, for training and looking at."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import SIDES, Side
+from vitra_policy.hand.skeleton import default_skeleton
+from vitra_policy.mappings.parts import matrix_from_rot6d
+from vitra_policy.transforms import invert_pose, make_pose, transform_points
+from vitra_training.baselines.fingertip_fit import fit_fingertips
+from vitra_training.baselines.human_arrays import HandTrack, human_episode
+from vitra_training.datasets.episode import HumanEpisode, Recording, VideoClip, usable_frames
+from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, UnknownFormatError
+from vitra_training.datasets.formats.egosmith_rules import order_problems, sample_problems
+from vitra_training.datasets.video import VideoWriter
+
+Array = NDArray[np.float64]
+
+FPS = 30.0
+_KEY = re.compile(r"(?P<name>.*?)_?(?:ep|episode_)(?P<episode>\d+)_(?:f|frame_)(?P<frame>\d+)$")
+_SKELETON = default_skeleton()
+
+
+class BrokenSampleError(DatasetError):
+    """A sample that EgoSteer's own loader would leave out."""
+
+    def __init__(self, key: str, problems: Sequence[str]) -> None:
+        super().__init__(f"{key}: {'; '.join(problems)}. EgoSteer's loader leaves such frames out.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Episode:
+    shard: Path
+    frames: list[dict[str, tuple[int, int]]] = field(default_factory=list)
+    """Of each frame: member suffix -> offset and size in the shard."""
+    keys: list[str] = field(default_factory=list)
+
+
+class EgoSmithShards:
+    """A folder of tar shards. Finger rotations are fitted to the fingertips, which is all that the format holds.
+
+    Args:
+        root: Folder with the shards.
+
+    Raises:
+        UnknownFormatError: no shard of that kind.
+        BrokenFileError: a shard is damaged, or an episode is not in one piece.
+    """
+
+    format = "egosmith"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.broken: dict[str, str] = {}
+        self._episodes: dict[str, _Episode] = {}
+        self._shards = sorted(root.glob("*.tar"))
+        for shard in self._shards:
+            self._index(shard)
+        if not self._episodes:
+            raise UnknownFormatError(root)
+        self.ids: Sequence[str] = list(self._episodes)
+        self._videos: dict[int, tempfile.TemporaryDirectory[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def load(self, number: int) -> Recording:
+        """Episode and pictures by number; the video is made for it and goes with `release`.
+
+        Raises:
+            DatasetError: a sample breaks a rule of the format.
+        """
+        name = self.ids[number]
+        episode = self._episodes[name]
+        rows, metas = [], []
+        folder = tempfile.TemporaryDirectory(prefix="vitra-egosmith-")
+        path = Path(folder.name) / "episode.mp4"
+        writer: VideoWriter | None = None
+        try:
+            with episode.shard.open("rb") as shard:
+                for key, members in zip(episode.keys, episode.frames, strict=True):
+                    row, meta, picture = _sample(shard, key, members)
+                    problems = sample_problems(row, meta, picture)
+                    if problems:
+                        raise BrokenSampleError(key, problems)
+                    rows.append(row)
+                    metas.append(meta)
+                    height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+                    writer = writer or VideoWriter(path, width, height, FPS, crf=17)
+                    writer.add(picture[:height, :width])
+            assert writer is not None
+            writer.close()
+        except BaseException:
+            if writer is not None:
+                writer.abort()
+            folder.cleanup()
+            raise
+        self.release(number)
+        self._videos[number] = folder
+        human = _episode(name, np.stack(rows).astype(np.float64), metas)
+        return Recording(human, VideoClip(path, np.arange(len(human))))
+
+    def release(self, number: int) -> None:
+        """The video is not needed any more."""
+        if number in self._videos:
+            self._videos.pop(number).cleanup()
+
+    def frame_index(self) -> NDArray[np.int64]:
+        """(N, 2) every (episode, frame) at which a sample can start; broken episodes are left out and named."""
+        pairs = [np.zeros((0, 2), dtype=np.int64)]
+        for number in range(len(self)):
+            try:
+                frames = np.flatnonzero(usable_frames(self.load(number).episode))
+            except DatasetError as error:
+                self.broken[self.ids[number]] = str(error)
+                continue
+            self.release(number)
+            pairs.append(np.stack([np.full(len(frames), number), frames], axis=1))
+        return np.concatenate(pairs)
+
+    def content_hash(self) -> str:
+        """Changes when a shard is changed, added or removed."""
+        digest = hashlib.sha256()
+        for shard in self._shards:
+            about = shard.stat()
+            digest.update(f"{shard.name} {about.st_size} {about.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def _index(self, path: Path) -> None:
+        order: list[tuple[str, int, int]] = []
+        try:
+            with tarfile.open(path) as shard:
+                for member in shard:
+                    key, _, suffix = member.name.partition(".")
+                    match = _KEY.match(key)
+                    if not member.isfile() or match is None:
+                        continue
+                    place = (match["name"], int(match["episode"]), int(match["frame"]))
+                    name = f"{match['name'] or path.parent.name}_ep{place[1]:06d}"
+                    episode = self._episodes.setdefault(name, _Episode(path))
+                    if episode.shard != path:
+                        raise BrokenFileError(path, "EgoSmith shard", f"episode {name} goes on from another shard")
+                    if not order or order[-1] != place:
+                        order.append(place)
+                        episode.keys.append(key)
+                        episode.frames.append({})
+                    episode.frames[-1][suffix] = (member.offset_data, member.size)
+        except (OSError, tarfile.TarError) as error:
+            raise BrokenFileError(path, "EgoSmith shard", error) from None
+        if problems := order_problems(order):
+            raise BrokenFileError(path, "EgoSmith shard", problems[0])
+
+
+def _sample(
+    shard: Any, key: str, members: dict[str, tuple[int, int]]
+) -> tuple[NDArray[Any], dict[str, Any], NDArray[np.uint8]]:
+    def read(suffix: str) -> bytes:
+        if suffix not in members:
+            raise MissingKeyError(key, suffix, sorted(members))
+        offset, size = members[suffix]
+        shard.seek(offset)
+        return bytes(shard.read(size))
+
+    try:
+        row = np.load(io.BytesIO(read("lowdim.npy")), allow_pickle=False)
+        meta = json.loads(read("meta.json"))
+    except (ValueError, OSError, EOFError) as error:
+        raise BrokenFileError(key, "EgoSmith sample", error) from None
+    picture = cv2.imdecode(np.frombuffer(read("image.jpg"), np.uint8), cv2.IMREAD_COLOR)
+    if picture is None or not isinstance(meta, dict):
+        raise BrokenFileError(key, "EgoSmith sample", "image.jpg or meta.json cannot be decoded")
+    return row, meta, np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _episode(name: str, rows: Array, metas: Sequence[dict[str, Any]]) -> HumanEpisode:
+    presence = np.array([int(meta.get("presence", 3)) for meta in metas])
+    words = metas[0]["instruction"]
+    captions = (words,) if isinstance(words, str) else tuple(dict.fromkeys(words))
+    tracks: dict[Side, HandTrack] = {}
+    for n, side in enumerate(SIDES):
+        valid = (presence & (n + 1)) > 0
+        if not valid.any():
+            continue
+        rotation = matrix_from_rot6d(rows[:, 6 + 6 * n : 12 + 6 * n])
+        world_from_wrist = make_pose(rows[:, 3 * n : 3 * n + 3], rotation)
+        tips = rows[:, 18 + 15 * n : 33 + 15 * n].reshape(-1, 5, 3)
+        rotations = fit_fingertips(transform_points(invert_pose(world_from_wrist), tips), side, _SKELETON)
+        tracks[side] = HandTrack(world_from_wrist, rotations, valid)
+    fx, fy, cx, cy = rows[0, 112:116]
+    return human_episode(
+        name=name,
+        dataset="egosmith",
+        video_name=name,
+        camera_from_world=rows[:, 96:112].reshape(-1, 4, 4),
+        intrinsics=np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]),
+        tracks=tracks,
+        captions=dict.fromkeys(tracks, captions),
+        skeleton=_SKELETON,
+    )
