@@ -80,7 +80,7 @@ def _hands(seen: Answering) -> Iterator[Complaint]:
     if seen.calibration is None:
         return
     hardware = seen.calibration.hardware
-    known = {"left": hardware.left_hand_serial, "right": hardware.right_hand_serial}
+    known = {side: hardware.hand_serial(side) for side in ("left", "right")}
     for side in sides_of(seen.arms):
         serial = seen.graph.devices.get(f"{side}_hand", {}).get("hardware_id", "").split(" on ")[0]
         other = known["left" if side == "right" else "right"]
