@@ -60,7 +60,7 @@ def _controllers(seen: Answering) -> Iterator[Complaint]:
                 "its power, and: ping " + address,
             )
             continue
-        wanted = _VARIANT_WORDS[hardware.arm_variant]
+        wanted = _VARIANT_WORDS.get(hardware.arm_variant, str(hardware.arm_variant))
         if not identity.startswith(wanted):
             found = identity.split(",")[0]
             what = f"The {side} arm is a {found}, calibrated was a {wanted}: their wrists are centimetres apart."
