@@ -7,6 +7,7 @@ RUN := . requirements/env.sh &&
 N ?= 20
 EPISODES ?= 100
 SEED ?= 0
+SEEDS ?= 5
 POLICY ?= expert
 
 help: ## Show this list
@@ -81,6 +82,11 @@ fuzz: setup ## 1,000,000 made-up commands against guard and limiter, 100,000 dam
 	@$(RUN) python -m vitra_safety.fuzz --commands 1000000 --seed $(SEED) && \
 	  python tests/fuzz_frames.py --frames 100000 --seed $(SEED)
 
+.PHONY: faults
+faults: setup ## Every kind of fault, SEEDS times each, over the running simulation (hours, resumable); table and plots in docs/reliability
+	@$(RUN) python -m vitra_bringup.faults.campaign --seeds $(SEEDS) --out runs/faults; \
+	  python -m vitra_bringup.faults.campaign --out runs/faults --report docs/reliability
+
 model-check: setup-tests ## STOP, permit, epoch, latch and orders in all interleavings of twelve events (minutes)
 	@$(RUN) pytest -q -m slow ros2_ws/src/vitra_control/tests/test_safety_model.py $(ARGS)
 
@@ -95,12 +101,26 @@ test-gpu: setup-tests ## Tests that need a CUDA GPU
 launch-reference: setup-tests ## What the genuine ros2 launch makes of our launch files, written down again (docs/native_launch.md; LAUNCH_SITE=)
 	@$(RUN) AMENT_PREFIX_PATH=$(LAUNCH_SITE):$$AMENT_PREFIX_PATH PYTHONPATH=$(LAUNCH_SITE):$$PYTHONPATH python launch/tests/vitra_launch/reference/native.py
 
-lint: setup-tests ## ruff, mypy --strict, import rules
-	@$(RUN) ruff check . && ruff format --check . && \
-	  mypy vitra_policy/vitra_policy urdf/vitra_description urdf/vitra_safety && pytest -q tests/test_import_rules.py
+lint: setup-tests ## ruff, mypy --strict, import rules, repeats
+	@$(RUN) ruff check . && ruff format --check . && mypy && pytest -q tests/test_import_rules.py tests/test_repeats.py
+
+.PHONY: coverage mutation
+PURE_TESTS := urdf/tests/safety vitra_policy/tests/chunks ros2_ws/src/vitra_control/tests
+coverage: setup-tests ## Branches of the safety and chunk rooms that tests take; 95 % are asked for
+	@$(RUN) pytest -q -m "not slow and not gpu and not graph" --cov --cov-config=pyproject.toml --cov-report=term-missing:skip-covered --cov-fail-under=95 $(PURE_TESTS)
+
+mutation: setup-tests ## Small faults put into the safety and chunk rooms, and how many the tests find (N= at random; hours for all)
+	@$(RUN) python tests/mutation.py --number $(N) --seed $(SEED)
 
 format: setup-tests ## Let ruff format and fix
 	@$(RUN) ruff check --fix . && ruff format .
+
+.PHONY: docs docs-reference
+docs: setup docs-reference ## The documentation as a site in runs/site; a warning is an error
+	@requirements/setup-docs.sh && .venv-docs/bin/mkdocs build --quiet && echo "open runs/site/index.html"
+
+docs-reference: setup ## docs/reference, from the code
+	@$(RUN) python docs/generate_reference.py
 
 bench: setup-tests ## Performance figures of this machine, as JSON in runs/bench
 	@$(RUN) python -m vitra_bringup.bench_control --out runs/bench/control.json

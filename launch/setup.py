@@ -10,7 +10,7 @@ def files(pattern: str) -> list[str]:
 setup(
     name="vitra_bringup",
     version="0.1.0",
-    packages=["vitra_bringup", "vitra_launch"],
+    packages=["vitra_bringup", "vitra_bringup.faults", "vitra_launch"],
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/vitra_bringup"]),
         ("share/vitra_bringup", ["package.xml"]),
@@ -30,6 +30,7 @@ setup(
             "vitra-operate = vitra_bringup.operate:main",
             "vitra-view = vitra_bringup.view:main",
             "vitra-teleop-demo = vitra_bringup.teleop_demo:main",
-        ]
+        ],
+        "vitra_policy.policies": ["sway = vitra_bringup.faults.sway_policy:make_sway_policy"],
     },
 )

@@ -11,7 +11,8 @@ if [ -f "$_root/ros2_ws/install/setup.bash" ]; then
   [ "$_nounset" = 1 ] && set -u
   unset COLCON_CURRENT_PREFIX _nounset
 fi
-for _lib in "$_root/ros2_ws/install/vitra_bringup/lib/vitra_bringup" "$_root/ros2_ws/install/vitra_evaluation/lib/vitra_evaluation"; do
+for _package in vitra_bringup vitra_evaluation vitra_doctor vitra_calibration; do
+  _lib="$_root/ros2_ws/install/$_package/lib/$_package"
   case ":$PATH:" in *":$_lib:"*) ;; *) export PATH="$_lib:$PATH" ;; esac
 done
 # ROS writes its logs below HOME, and its nodes do not start where they cannot.
@@ -19,4 +20,4 @@ if [ -z "${ROS_LOG_DIR:-}" ] && [ -z "${ROS_HOME:-}" ] && [ ! -w "${HOME:-/nonex
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_root/launch/config/fastdds.xml}"
 export MUJOCO_GL="${MUJOCO_GL:-osmesa}"
-unset _root _lib
+unset _root _lib _package

@@ -15,6 +15,7 @@ ROS = {"rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "std_srvs", "rcl_int
 ROS_PACKAGES = sorted(p.parent.name for p in (ROOT / "ros2_ws/src").glob("*/package.xml"))
 WIRING = {
     "vitra_control/feedback.py",  # subscriptions with an executor of their own
+    "vitra_doctor/listener.py",  # what came in while somebody listened
     "vitra_inference/messages.py",  # serialised messages to arrays
     "vitra_recorder/images.py",  # serialised images to compressed ones
 }

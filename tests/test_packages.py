@@ -105,3 +105,24 @@ def test_a_person_and_a_licence_stand_in_every_package(name: str) -> None:
     if setup.exists():
         assert 'license="MIT"' in setup.read_text()
         assert 'maintainer="VITRA stack maintainers"' in setup.read_text()
+
+
+@pytest.mark.parametrize("folder", [*PACKAGES, ROOT / "vitra_policy", ROOT / "vitra_training"], ids=lambda f: f.name)
+def test_a_page_about_itself_stands_in_every_package(folder: Path) -> None:
+    if folder.name == "tf2_msgs":
+        return
+    lines = (folder / "README.md").read_text().splitlines()
+    assert lines[0].startswith("# ")
+    assert len(lines) > 4
+
+
+def test_all_packages_have_one_version() -> None:
+    found = {
+        name: root.findtext("version") for name, root in ((folder.name, root) for folder, root in PACKAGES.items())
+    }
+    for folder in PACKAGES:
+        if (folder / "setup.py").exists():
+            found[f"{folder.name}/setup.py"] = re.findall(r'version="([^"]+)"', (folder / "setup.py").read_text())[0]
+    for name in ("vitra_policy", "vitra_training"):
+        found[name] = re.findall(r'^version = "([^"]+)"', (ROOT / name / "pyproject.toml").read_text(), re.M)[0]
+    assert len(set(found.values())) == 1, found

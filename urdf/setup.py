@@ -1,14 +1,17 @@
 from glob import glob
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 PACKAGE = "vitra_description"
 
 setup(
     name=PACKAGE,
     version="0.1.0",
-    packages=[PACKAGE, "vitra_safety"],
-    package_data={PACKAGE: ["py.typed", "urdf/*"], "vitra_safety": ["py.typed"]},
+    packages=find_packages(include=[f"{PACKAGE}*", "vitra_safety*"]),
+    package_data={
+        PACKAGE: ["py.typed", "urdf/*", "arms/*/*.xacro", "arms/*/*.urdf", "hands/*/*.xacro", "hands/*/*.urdf"],
+        "vitra_safety": ["py.typed"],
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),

@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import EpisodeState, ExecutorState, SafetyState, SimState
-from vitra_msgs.srv import SetInstruction, SimReset
+from vitra_msgs.srv import Rearm, SetInstruction, SimReset
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 
@@ -159,8 +159,20 @@ class GraphClient:
         )
 
     def rearm(self, timeout_s: float = 10.0) -> int:
-        """Arm and wait until every node could have seen it; returns the epoch."""
-        self.trigger("safety_supervisor/rearm", timeout_s)
+        """Arm from the state that was seen last, and wait until every node could have seen it; returns the epoch.
+
+        Raises:
+            GraphError: refused, for example since a STOP is newer than what was seen; the message is the supervisor's.
+        """
+        seen = self.safety
+        if seen is None:
+            self.wait_for(lambda: self.safety is not None, timeout_s, "the safety supervisor")
+            seen = self.safety
+        assert seen is not None
+        name = "safety_supervisor/rearm_from"
+        answer = self.call(Rearm, name, Rearm.Request(epoch=seen.epoch, stops=seen.stops), timeout_s)
+        if not answer.success:
+            raise GraphError(f"'{name}' refused: {answer.message}")
         self.wait_for(lambda: self.is_armed, timeout_s, "the armed state")
         assert self.safety is not None
         return int(self.safety.epoch)

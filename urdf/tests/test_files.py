@@ -64,7 +64,7 @@ def test_every_inertia_is_physically_possible(name: str) -> None:
         assert smallest + middle >= largest * 0.999
 
 
-@pytest.mark.parametrize(("name", "mass_kg"), [("arm_rm75_b.urdf", 7.78), ("arm_rm75_6f.urdf", 7.92)])
+@pytest.mark.parametrize(("name", "mass_kg"), [("../arms/rm75/b.urdf", 7.78), ("../arms/rm75/6f.urdf", 7.92)])
 def test_an_arm_weighs_what_the_vendor_says(name: str, mass_kg: float) -> None:
     root = ET.parse(URDF_FOLDER / name).getroot()
     assert sum(float(mass.get("value")) for mass in root.iter("mass")) == pytest.approx(mass_kg, abs=0.01)
@@ -120,5 +120,5 @@ def test_one_side_alone_has_only_its_joints() -> None:
 def test_an_unknown_side_is_answered_with_a_suggestion() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'right'"):
         robot_description("rigth")
-    with pytest.raises(UnknownNameError, match="arm model"):
+    with pytest.raises(UnknownNameError, match="Unknown arm"):
         robot_description("both", model="6fb")

@@ -12,6 +12,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands import hand_description
 from vitra_description.hardware import Hardware, HardwareError, parse_hardware
 from vitra_description.names import SIDES, Side
 from vitra_description.plausibility import problems
@@ -83,6 +85,11 @@ class Calibration:
     base_from_head_camera: Pose
     head_camera: CameraIntrinsics
     hardware: Hardware = Hardware()
+
+    @property
+    def hand(self) -> HandDescription:
+        """Description of the hands that the robot has."""
+        return hand_description(self.hardware.hand)
 
     def side(self, side: str) -> SideCalibration:
         """Extrinsics of one side."""

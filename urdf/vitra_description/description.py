@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -9,31 +10,41 @@ import numpy as np
 import pinocchio as pin
 import xacro
 
+from vitra_description.arm_description import ArmDescription
+from vitra_description.arms import ARMS, DEFAULT_ARM, arm_description
 from vitra_description.calibration import Calibration, Pose
-from vitra_description.names import SIDES, ArmVariant, Side
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands import HANDS, hand_description
+from vitra_description.names import SIDES, Side
+from vitra_description.names import ArmVariant as ArmVariant
 from vitra_policy.errors import UnknownNameError
 
 URDF_FOLDER = Path(__file__).resolve().parent / "urdf"
 
 
 FLAT_FILES: dict[str, tuple[str, dict[str, str]]] = {
-    "arm_rm75_6f.urdf": ("arm.urdf.xacro", {"model": "6f"}),
-    "arm_rm75_b.urdf": ("arm.urdf.xacro", {"model": "b"}),
-    "xhand_left.urdf": ("xhand.urdf.xacro", {"side": "left"}),
-    "xhand_right.urdf": ("xhand.urdf.xacro", {"side": "right"}),
+    "../arms/rm75/6f.urdf": ("arm.urdf.xacro", {"model": "6f"}),
+    "../arms/rm75/b.urdf": ("arm.urdf.xacro", {"model": "b"}),
     "robot.urdf": ("robot.urdf.xacro", {}),
+} | {
+    f"../hands/{hand}/{side}.urdf": (
+        "hand.urdf.xacro",
+        {"side": side, "hand_xacro": f"../hands/{hand}/hand.xacro"},
+    )
+    for hand in HANDS.built_in
+    for side in SIDES
 }
 """Generated files: name -> (xacro file, its arguments). `python -m vitra_description.description` rewrites them."""
 
 
 def arm_urdf(model: str = ArmVariant.RM75_6F) -> Path:
     """Flat URDF of one arm alone (joints `joint_1..7`, links `base_link` .. `link_7`, `ee`)."""
-    return URDF_FOLDER / f"arm_rm75_{ArmVariant(model)}.urdf"
+    return arm_description(model).urdf
 
 
 def hand_urdf(side: str) -> Path:
-    """Flat URDF of one hand alone (root `{side}_hand_link`)."""
-    return URDF_FOLDER / f"xhand_{Side(side)}.urdf"
+    """Flat URDF of one XHand1 alone (root `{side}_hand_link`)."""
+    return hand_description().urdf(Side(side))
 
 
 def expand(file: str, **arguments: str) -> str:
@@ -50,15 +61,13 @@ def _expanded(file: str, arguments: tuple[tuple[str, str], ...]) -> str:
     return str(document.toprettyxml(indent="  "))
 
 
-def robot_description(
-    side: str = "both", calibration: Calibration | None = None, model: str = ArmVariant.RM75_6F
-) -> str:
+def robot_description(side: str = "both", calibration: Calibration | None = None, model: str | None = None) -> str:
     """URDF text of the robot.
 
     Args:
         side: `left`, `right` or `both`.
         calibration: Mounting to insert; None takes the simulator's.
-        model: Arm variant, `6f` or `b`.
+        model: Arm by name; None takes the calibration's.
 
     Raises:
         UnknownNameError: for another side or variant.
@@ -66,11 +75,10 @@ def robot_description(
     allowed = (*SIDES, "both")
     if side not in allowed:
         raise UnknownNameError("arms", side, allowed)
-    if model not in tuple(ArmVariant):
-        raise UnknownNameError("arm model", model, list(ArmVariant))
-    arguments = {"arms": side, "model": model}
+    arm = arm_description(model or (calibration.hardware.arm_variant if calibration else DEFAULT_ARM))
+    arguments = {"arms": side, "model": arm.name, "arm_xacro": str(arm.xacro)}
     if calibration is not None:
-        arguments |= mounting_arguments(calibration)
+        arguments |= mounting_arguments(calibration) | {"hand_xacro": str(calibration.hand.xacro)}
     return expand("robot.urdf.xacro", **arguments)
 
 
@@ -100,5 +108,24 @@ def write_flat_files() -> None:
         (URDF_FOLDER / name).write_text(expand(file, **arguments), encoding="utf-8")
 
 
+def write_arm_file(arm: ArmDescription) -> None:
+    """Write the flat URDF of an arm from its macro."""
+    text = expand("arm.urdf.xacro", model=arm.name, arm_xacro=str(arm.xacro))
+    arm.urdf.write_text(text, encoding="utf-8")
+
+
+def write_hand_files(hand: HandDescription) -> None:
+    """Write `left.urdf` and `right.urdf` beside a hand's `hand.xacro`."""
+    for side in SIDES:
+        text = expand("hand.urdf.xacro", side=side, hand_xacro=str(hand.xacro))
+        hand.urdf(side).write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    write_flat_files()
+    if len(sys.argv) == 1:
+        write_flat_files()
+    for name in sys.argv[1:]:
+        if name in ARMS.names():
+            write_arm_file(arm_description(name))
+        else:
+            write_hand_files(hand_description(name))

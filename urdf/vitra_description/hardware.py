@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vitra_description.names import ArmVariant, Side
+from vitra_description.arms import ARMS, DEFAULT_ARM
+from vitra_description.hands import DEFAULT_HAND, HANDS
+from vitra_description.names import Side
 from vitra_policy.errors import UnknownNameError, VitraError
 
 
@@ -29,25 +31,27 @@ class Hardware:
 
     Attributes:
         robot: What it describes.
-        arm_variant: Both arms' variant; it decides the length of the last link.
+        arm_variant: Both arms' kind (`vitra_description.arms`); it decides the length of the last link.
         left_arm_ip: Address of the left arm's controller.
         right_arm_ip: The same for the right arm.
         left_hand_serial: Serial number of the left hand.
         right_hand_serial: The same for the right hand.
+        hand: Kind of both hands (`vitra_description.hands`).
     """
 
     robot: RobotKind = RobotKind.UNKNOWN
-    arm_variant: ArmVariant = ArmVariant.RM75_6F
+    arm_variant: str = DEFAULT_ARM
     left_arm_ip: str = ""
     right_arm_ip: str = ""
     left_hand_serial: str = ""
     right_hand_serial: str = ""
+    hand: str = DEFAULT_HAND
 
     def arm_ip(self, side: str) -> str:
         """Address of one arm's controller; empty where it is not known."""
         return self.left_arm_ip if side == Side.LEFT else self.right_arm_ip
 
-    def check_arm(self, side: str, ip: str, variant: ArmVariant, where: str) -> None:
+    def check_arm(self, side: str, ip: str, variant: str, where: str) -> None:
         """Compare an arm driver's parameters with the description.
 
         Args:
@@ -73,10 +77,10 @@ class Hardware:
                 f"The {side} arm's driver is told to use {ip}{swapped}; the calibration {where} says {known}. "
                 f"Set {side}_arm_ip:={known}, or correct the calibration."
             )
-        if variant is not self.arm_variant:
+        if variant != self.arm_variant:
             raise HardwareError(
-                f"The {side} arm's driver reckons with variant {variant.value}; the calibration {where} was made for "
-                f"{self.arm_variant.value}. Their wrists are centimetres apart: set force_type, or correct the file."
+                f"The {side} arm's driver reckons with variant {variant}; the calibration {where} was made for "
+                f"{self.arm_variant}. Their wrists are centimetres apart: set force_type, or correct the file."
             )
 
 
@@ -112,9 +116,11 @@ def parse_hardware(value: object, where: str) -> Hardware:
                 ) from None
     if texts.get("left_arm_ip") and texts.get("left_arm_ip") == texts.get("right_arm_ip"):
         raise HardwareError(f"{where}: both arms have the address {texts['left_arm_ip']}.")
-    robot, variant = str(value.get("robot", "unknown")), str(value.get("arm_variant", ArmVariant.RM75_6F.value))
+    robot, variant = str(value.get("robot", "unknown")), str(value.get("arm_variant", DEFAULT_ARM))
     if robot not in tuple(RobotKind):
         raise UnknownNameError(f"{where}.robot", robot, tuple(RobotKind))
-    if variant not in tuple(ArmVariant):
-        raise UnknownNameError(f"{where}.arm_variant", variant, tuple(ArmVariant))
-    return Hardware(RobotKind(robot), ArmVariant(variant), **texts)
+    if variant not in ARMS.names():
+        raise UnknownNameError(f"{where}.arm_variant", variant, ARMS.names())
+    if texts.get("hand", DEFAULT_HAND) not in HANDS.names():
+        raise UnknownNameError(f"{where}.hand", texts["hand"], HANDS.names())
+    return Hardware(RobotKind(robot), variant, **texts)

@@ -9,9 +9,11 @@ import numpy as np
 import pinocchio as pin
 from numpy.typing import ArrayLike, NDArray
 
+from vitra_description.arms import arm_description
 from vitra_description.calibration import SideCalibration
-from vitra_description.description import arm_urdf, hand_urdf
-from vitra_description.names import ARM_DOF, HAND_DOF, ArmVariant, Side, fingertips, hand_base, hand_joints
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands.xhand1 import XHAND1
+from vitra_description.names import ARM_DOF, ArmVariant, Side, hand_base
 from vitra_policy.errors import VitraError
 
 Array = NDArray[np.float64]
@@ -29,15 +31,15 @@ def _joint_vector(values: ArrayLike, dof: int, what: str) -> Array:
 
 
 class ArmModel:
-    """Kinematics of one RM75 arm, in the frame of the arm's own base.
+    """Kinematics of one arm, in the frame of the arm's own base.
 
     Args:
-        variant: `6f` or `b`.
+        variant: arm by name (`vitra_description.arms`).
         side: Extrinsics that place the hand on the flange; without them the wrist pose is the flange pose.
     """
 
     def __init__(self, variant: str = ArmVariant.RM75_6F, side: SideCalibration | None = None) -> None:
-        self._model = pin.buildModelFromUrdf(str(arm_urdf(variant)))
+        self._model = pin.buildModelFromUrdf(str(arm_description(variant).urdf))
         self._data = self._model.createData()
         self._ee_id = self._model.getFrameId("ee")
         tool = np.eye(4) if side is None else np.asarray(side.ee_from_hand_mount)
@@ -82,25 +84,30 @@ class ArmModel:
 
 
 class HandModel:
-    """Kinematics of one XHand1, in the frame of the hand's own base; joints in vendor order."""
+    """Kinematics of one hand, in the frame of its own base; joints in the driver's order.
 
-    def __init__(self, side: str) -> None:
-        self.side = Side(side)
-        self._model = pin.buildModelFromUrdf(str(hand_urdf(side)))
+    Args:
+        side: which.
+        hand: what kind.
+    """
+
+    def __init__(self, side: str, hand: HandDescription = XHAND1) -> None:
+        self.side, self.hand = Side(side), hand
+        self._model = pin.buildModelFromUrdf(str(hand.urdf(side)))
         self._data = self._model.createData()
         # Pinocchio orders joints by name of the branch, not as the vendor does.
-        self._index = np.array([self._model.joints[self._model.getJointId(n)].idx_q for n in hand_joints(side)])
-        self._tips = [self._model.getFrameId(name) for name in fingertips(side)]
+        self._index = np.array([self._model.joints[self._model.getJointId(n)].idx_q for n in hand.joint_names(side)])
+        self._tips = [self._model.getFrameId(name) for name in hand.fingertips(side)]
         self._frames = {frame.name: i for i, frame in enumerate(self._model.frames)}
         self._palm = self._frames[f"{hand_base(side).removesuffix('_link')}_ee_link"]
 
     def fingertips(self, q_rad: ArrayLike) -> Array:
-        """Fingertip positions, thumb to pinky, shape (5, 3) in metres."""
+        """Fingertip positions, thumb to pinky, shape (fingers, 3) in metres."""
         self._update(q_rad)
         return np.array([self._data.oMf[tip].translation for tip in self._tips])
 
     def fingertip_poses(self, q_rad: ArrayLike) -> Array:
-        """Fingertip poses, thumb to pinky, shape (5, 4, 4)."""
+        """Fingertip poses, thumb to pinky, shape (fingers, 4, 4)."""
         self._update(q_rad)
         return np.array([self._data.oMf[tip].homogeneous for tip in self._tips])
 
@@ -119,6 +126,6 @@ class HandModel:
         return np.array(self._data.oMf[frame].homogeneous)
 
     def _update(self, q_rad: ArrayLike) -> None:
-        q = np.empty(HAND_DOF)
-        q[self._index] = _joint_vector(q_rad, HAND_DOF, "The hand")
+        q = np.empty(self.hand.dof)
+        q[self._index] = _joint_vector(q_rad, self.hand.dof, "The hand")
         pin.framesForwardKinematics(self._model, self._data, q)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from vitra_policy.errors import UnknownNameError
+from vitra_policy.hand.xhand_map import XHAND_JOINT_NAMES
 
 ARM_DOF = 7
-HAND_DOF = 12
+HAND_DOF = len(XHAND_JOINT_NAMES)
 
 
 class ArmVariant(StrEnum):
@@ -26,20 +27,7 @@ class Side(StrEnum):
 
 SIDES: tuple[Side, Side] = (Side.LEFT, Side.RIGHT)
 
-HAND_JOINT_SUFFIXES: tuple[str, ...] = (
-    "thumb_bend_joint",
-    "thumb_rota_joint1",
-    "thumb_rota_joint2",
-    "index_bend_joint",
-    "index_joint1",
-    "index_joint2",
-    "mid_joint1",
-    "mid_joint2",
-    "ring_joint1",
-    "ring_joint2",
-    "pinky_joint1",
-    "pinky_joint2",
-)
+HAND_JOINT_SUFFIXES: tuple[str, ...] = XHAND_JOINT_NAMES
 """XHand joints in the order of the vendor SDK (ids 0..11)."""
 
 FINGERS: tuple[str, ...] = ("thumb", "index", "mid", "ring", "pinky")
@@ -67,12 +55,12 @@ def arm_joints(side: str) -> tuple[str, ...]:
 
 
 def hand_joints(side: str) -> tuple[str, ...]:
-    """The 12 hand joints in vendor order: `{side}_hand_thumb_bend_joint` ..."""
+    """The XHand's 12 joints in vendor order: `{side}_hand_thumb_bend_joint` ...; others: `HandDescription`."""
     return tuple(f"{side}_hand_{suffix}" for suffix in HAND_JOINT_SUFFIXES)
 
 
 def fingertips(side: str) -> tuple[str, ...]:
-    """The 5 fingertip frames, thumb to pinky."""
+    """The XHand's 5 fingertip frames, thumb to pinky."""
     tips = ("thumb_rota_tip", "index_rota_tip", "mid_tip", "ring_tip", "pinky_tip")
     return tuple(f"{side}_hand_{tip}" for tip in tips)
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitra_description.names import HAND_DOF, Side, parse_side
+from vitra_description.arm_description import ArmDescription
+from vitra_description.arms.rm75 import RM75_6F
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands.xhand1 import XHAND1
 
 Array = NDArray[np.float64]
 
-ARM_MIRROR = np.array([-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
-"""Signs that turn a posture of one arm into its mirror image on the other, with mirrored mountings."""
-
-_HOME_RIGHT_RAD = np.deg2rad([68.0, 83.0, -39.0, 98.0, 92.0, -81.0, -149.0])
+ARM_MIRROR = RM75_6F.mirror
+"""Signs that turn a posture of one RM75 into its mirror image on the other, with mirrored mountings."""
 
 
-def home(side: str) -> Array:
-    """Arm posture above the table edge: elbow out and low, palm down, at least 30 deg from any limit, shape (7,)."""
-    return _HOME_RIGHT_RAD.copy() if parse_side(side) is Side.RIGHT else ARM_MIRROR * _HOME_RIGHT_RAD
+def home(side: str, arm: ArmDescription = RM75_6F) -> Array:
+    """Arm posture above the table edge: elbow out and low, palm down, far from any limit, shape (7,)."""
+    return arm.home(side)
 
 
 def mirror(q_rad: ArrayLike) -> Array:
@@ -25,8 +26,6 @@ def mirror(q_rad: ArrayLike) -> Array:
     return np.asarray(ARM_MIRROR * np.asarray(q_rad, dtype=np.float64))
 
 
-def open_hand() -> Array:
-    """Hand posture with straight fingers and the thumb opposed in front of the palm, shape (12,), either side."""
-    posture = np.zeros(HAND_DOF)
-    posture[0] = 1.2
-    return posture
+def open_hand(hand: HandDescription = XHAND1) -> Array:
+    """Hand posture with straight fingers and the thumb opposed in front of the palm, shape (dof,), either side."""
+    return hand.open_rad.copy()

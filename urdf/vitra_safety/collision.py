@@ -26,8 +26,6 @@ _SKIPPED_NEIGHBOURS = 2
 """Links this few joints apart cannot meet within their limits, or always touch."""
 _TORSO_FROM_LINK = 3
 """Links below this are part of the shoulder, beside the torso at all times."""
-_FINGERS = ((0.01, 0.0, 0.095), (0.03, 0.0, 0.155), 0.045)
-"""Capsule over the fingers in the hand frame: ends and radius in metres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,7 @@ class CollisionModel:
         self._model, shapes = pin.buildReducedModel(full, shapes, fixed, pin.neutral(full))
         self._data = self._model.createData()
         self._index = np.array([self._model.joints[self._model.getJointId(n)].idx_q for n in self._joint_names()])
+        self._fingers_m = calibration.hand.fingers_capsule_m
         self._geometry = pin.GeometryModel()
         self._shapes = self._add_shapes(shapes)
         self._add_pairs(table_height_m)
@@ -149,7 +148,7 @@ class CollisionModel:
             name = shape.name.rsplit("_", 1)[0]
             added.append(self._add(name, frame, shape.parentJoint, geometry, shape.placement))
             if link == "hand_link" and isinstance(geometry, coal.Box):
-                start, end, radius = np.array(_FINGERS[0]), np.array(_FINGERS[1]), _FINGERS[2]
+                start, end, radius = np.array(self._fingers_m[0]), np.array(self._fingers_m[1]), self._fingers_m[2]
                 length = float(np.linalg.norm(end - start))
                 turn = pin.Quaternion.FromTwoVectors(np.array([0.0, 0.0, 1.0]), end - start).toRotationMatrix()
                 palm = self._model.frames[shape.parentFrame].placement

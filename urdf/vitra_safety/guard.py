@@ -18,13 +18,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitra_description.limits import (
-    ARM_LIMITS,
-    ARM_MAX_STEP_RAD,
-    HAND_LIMITS,
-    HAND_MAX_STEP_RAD,
-    JointLimits,
-)
+from vitra_description.arm_description import ArmDescription
+from vitra_description.arms.rm75 import RM75_6F
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands.xhand1 import XHAND1
+from vitra_description.joint_limits import JointLimits
 from vitra_safety.time_budget import TimeBudget
 
 Array = NDArray[np.float64]
@@ -109,11 +107,24 @@ class GuardSettings:
     position_tolerance_rad: float = 1e-6
 
 
-ARM_GUARD = GuardSettings(ARM_LIMITS, period_s=0.005, max_step_rad=ARM_MAX_STEP_RAD, first_command_rad=np.deg2rad(1.0))
-HAND_GUARD = GuardSettings(
-    HAND_LIMITS, period_s=0.01, max_step_rad=HAND_MAX_STEP_RAD, first_command_rad=np.deg2rad(5.0)
-)
-"""A grasping finger stands up to several degrees short of its command, hence the wider first step."""
+def arm_guard(arm: ArmDescription) -> GuardSettings:
+    """What commands to a kind of arm must keep to."""
+    return GuardSettings(
+        arm.limits, period_s=0.005, max_step_rad=arm.max_step_rad, first_command_rad=float(np.deg2rad(1.0))
+    )
+
+
+ARM_GUARD = arm_guard(RM75_6F)
+
+
+def hand_guard(hand: HandDescription) -> GuardSettings:
+    """What commands to a kind of hand must keep to."""
+    return GuardSettings(
+        hand.limits, period_s=0.01, max_step_rad=hand.max_step_rad, first_command_rad=hand.first_command_rad
+    )
+
+
+HAND_GUARD = hand_guard(XHAND1)
 
 
 _FASTEST = 0.5

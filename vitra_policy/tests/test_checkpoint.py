@@ -35,6 +35,7 @@ from vitra_policy.model.config import (
     VitraConfig,
     preset,
 )
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import HandStatistics, Moments, Statistics
 
@@ -279,11 +280,13 @@ def test_a_saved_mini_model_answers(tmp_path: Path) -> None:
         "fov": (1.2, 0.9),
         "action_mask": mask,
     }
-    first, again = (policy.predict(**given, seed=4, steps=2, samples=2) for _ in range(2))  # type: ignore[arg-type]
+    first, again = (policy.predict(ChunkRequest(**given, seed=4, steps=2, samples=2)) for _ in range(2))  # type: ignore[arg-type]
     assert first.shape == (2, 16, 192)
     np.testing.assert_array_equal(first, again)
     assert not first[..., :51].any()
-    with_nan = policy.predict(**given, seed=4, steps=2, state=np.full(212, np.nan), state_mask=np.zeros(212, bool))  # type: ignore[arg-type]
+    with_nan = policy.predict(
+        ChunkRequest(**given, seed=4, steps=2, state=np.full(212, np.nan), state_mask=np.zeros(212, bool))
+    )  # type: ignore[arg-type]
     assert np.isfinite(with_nan).all()
 
 

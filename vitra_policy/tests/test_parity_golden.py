@@ -19,6 +19,7 @@ from vitra_policy.checkpoint.reference_keys import map_keys
 from vitra_policy.image import pixel_values, shrink_short_side
 from vitra_policy.model.config import preset
 from vitra_policy.model.reference_policy import ReferencePolicy
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.variance_norm import VarianceNorm
 from vitra_policy.model.vla import Vitra
 from vitra_policy.tokenizer import full_ids
@@ -61,7 +62,7 @@ def relative_error(got: Any, expected: Any) -> float:
 def predict(policy: Any, golden: Golden, case: str, noise: str, **options: Any) -> np.ndarray[Any, Any]:
     fields = {name: golden[f"{case}/{name}"] for name in ("state", "state_mask", "action_mask")}
     observed = {"image": golden["image_raw"], "instruction": str(golden["instruction"]), "fov": golden["fov"]}
-    result: np.ndarray[Any, Any] = policy.predict(**observed, **fields, noise=golden[noise], **options)
+    result: np.ndarray[Any, Any] = policy.predict(ChunkRequest(**observed, **fields, noise=golden[noise], **options))
     return result
 
 

@@ -23,6 +23,7 @@ from vitra_policy.checkpoint.reference import find_reference
 from vitra_policy.checkpoint.reference_keys import map_keys
 from vitra_policy.model.config import preset
 from vitra_policy.model.reference_policy import ReferencePolicy
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.variance_norm import VarianceNorm
 from vitra_policy.model.vla import Vitra
 
@@ -258,7 +259,7 @@ def test_guided_action_parity(
     steps: int,
     guidance: float,
 ) -> None:
-    got = policy.predict(**scene, steps=steps, guidance=guidance)
+    got = policy.predict(ChunkRequest(**scene, steps=steps, guidance=guidance))
     want = oracle_actions(weights, scene, expected_cognition, steps, guidance)
     assert relative_error(got, want) < 2e-5
     assert not got[:, :, :51].any()
@@ -277,7 +278,7 @@ def test_parity_fails_with_a_true_rms_norm(
 
     monkeypatch.setattr(VarianceNorm, "forward", rms)
     want = oracle_actions(weights, scene, expected_cognition, 10, 5.0)
-    assert relative_error(policy.predict(**scene), want) > 1e-4
+    assert relative_error(policy.predict(ChunkRequest(**scene)), want) > 1e-4
 
 
 def test_parity_fails_without_soft_cap(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,8 +50,7 @@ def load_reference(
     """
     from vitra_policy.checkpoint.reference import find_reference
 
-    engine, chosen = _engine(mode), choose_device(device, mode)
-    return _start(engine, find_reference(source, tokenizer), chosen, None, options)
+    return _start(mode, device, lambda: find_reference(source, tokenizer), None, options)
 
 
 def load_policy(
@@ -62,8 +62,7 @@ def load_policy(
     **options: Any,
 ) -> VitraEngine:
     """Load a checkpoint of our own format or of the reference's; arguments as for :func:`load_reference`."""
-    engine, chosen = _engine(mode), choose_device(device, mode)
-    return _start(engine, find_checkpoint(source, tokenizer), chosen, tokenizer, options)
+    return _start(mode, device, lambda: find_checkpoint(source, tokenizer), tokenizer, options)
 
 
 def find_checkpoint(source: Path | str, tokenizer: Path | str | None = None) -> Checkpoint | ReferenceRun:
@@ -105,15 +104,18 @@ def _engine(mode: str) -> Any:
 
 
 def _start(
-    engine: Any,
-    checkpoint: Checkpoint | ReferenceRun,
+    mode: str,
     device: str,
+    find: Callable[[], Checkpoint | ReferenceRun],
     tokenizer: Path | str | None,
     options: dict[str, Any],
 ) -> VitraEngine:
+    """The engine of a mode; mode and device are checked before anything is read."""
     from vitra_policy.tokenizer import make_tokenizer
 
+    engine, chosen = _engine(mode), choose_device(device, mode)
+    checkpoint = find()
     file = checkpoint.tokenizer_file if tokenizer is None else Path(tokenizer)
     encoder = make_tokenizer(checkpoint.config.tokenizer, file)
-    started: VitraEngine = engine(checkpoint.load_model(), encoder, checkpoint.statistics, device, **options)
+    started: VitraEngine = engine(checkpoint.load_model(), encoder, checkpoint.statistics, chosen, **options)
     return started

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from vitra_policy.errors import VitraError
-from vitra_training.datasets.convert import Format, convert
+from vitra_training.datasets.convert import Format, convert, parse_format
 from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
 from vitra_training.datasets.formats.store import StoreOptions
 from vitra_training.datasets.preview import write_preview
@@ -99,8 +99,8 @@ class Convert:
     """Data set to read."""
     out: _Data
     """New folder to write."""
-    format: Format = Format.CANONICAL
-    """What to write."""
+    format: str = Format.CANONICAL.value
+    """What to write: canonical, vitra1m, teledata, lerobot, or a format of another package."""
     video_root: Path | None = None
     """Where the videos of VITRA-1M annotations are, when they are elsewhere."""
     store: StoreOptions = field(default_factory=StoreOptions)
@@ -108,9 +108,10 @@ class Convert:
 
     def run(self) -> int:
         """Convert and print the account."""
+        target = parse_format(self.format)
         source = open_source(self.data, self.video_root)
         with _bar("converting") as progress:
-            report = convert(source, self.out, self.format, self.store, progress)
+            report = convert(source, self.out, target, self.store, progress)
         for episode, reason in report.failed.items():
             _say("left out", f"{episode}: {reason}")
         if report.failed:

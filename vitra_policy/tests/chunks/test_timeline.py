@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -222,3 +224,27 @@ def test_chunks_in_any_order_end_on_the_newest_observation(times: list[float]) -
     if fresh:
         assert sample.stamp_s == max(fresh)
     assert sum(timeline.counts.values()) == len(fresh)
+
+
+def test_what_was_observed_at_the_moment_of_rest_counts_and_anything_before_does_not() -> None:
+    timeline = scalar_timeline()
+    timeline.rest_at([0.0], 10.0)
+    assert timeline.offer(ramp(10.0 - 1e-6), 10.1) is Verdict.STALE
+    assert timeline.offer(ramp(10.0), 10.1) is Verdict.ACCEPTED
+
+
+def test_a_rotation_goes_on_at_its_speed_through_a_seam_however_far_its_curve_is_from_unit_length() -> None:
+    """Big steps are interpolated inside the unit sphere; the speed that is shown is that after normalising."""
+    layout = Layout(width=4, quaternions=(0,))
+    timeline = ChunkTimeline(layout, blend_s=BLEND_S, stop_s=STOP_S)
+    timeline.rest_at([0.0, 0.0, 0.0, 1.0], 0.0)
+    turns = np.array([[0.0, 0.0, 2.8 * k] for k in range(1, 9)])
+    fast = TimedSteps(1, 10.0, STEP_S, quaternion_from_rotvec(turns))
+    timeline.offer(fast, 10.0)
+    seam_s, h = 10.0 + 4.3 * STEP_S, 1e-7
+    raw = Curve(fast, layout, STOP_S).value(seam_s)
+    assert np.linalg.norm(raw) < 0.9, "the curve is far inside the sphere there"
+    before = (timeline.value(seam_s) - timeline.value(seam_s - h)) / h
+    timeline.offer(replace(fast, sequence=2, stamp_s=10.0 + STEP_S, values=fast.values[::-1]), seam_s)
+    after = (timeline.value(seam_s + h) - timeline.value(seam_s)) / h
+    np.testing.assert_allclose(after, before, atol=2e-3 * np.abs(before).max())

@@ -27,6 +27,7 @@ from vitra_policy.loading import DeviceError
 from vitra_policy.model.config import VisionConfig, VitraConfig, preset
 from vitra_policy.model.diffusion import DdimStepsError
 from vitra_policy.model.reference_policy import ReferencePolicy
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.tokenizer import ByteTokenizer
 
 CPU = torch.device("cpu")
@@ -56,10 +57,10 @@ def pair(config: VitraConfig = TINY, **options: Any) -> tuple[ReferencePolicy, F
     return ReferencePolicy(model, ByteTokenizer(), None), fast
 
 
-def arguments(**changes: Any) -> dict[str, Any]:
+def asked(**changes: Any) -> ChunkRequest:
     draw = np.random.default_rng(3)
     hands = Hands(right=True)
-    return {
+    given = {
         "image": draw.integers(0, 256, (48, 64, 3), dtype=np.uint8),
         "instruction": TEXT,
         "fov": [1.1, 0.8],
@@ -67,7 +68,8 @@ def arguments(**changes: Any) -> dict[str, Any]:
         "state_mask": state_mask(hands),
         "action_mask": action_mask(hands),
         "noise": draw.normal(size=(1, 16, 192)),
-    } | changes
+    }
+    return ChunkRequest(**(given | changes))
 
 
 def relative(found: np.ndarray, exact: np.ndarray) -> float:
@@ -77,28 +79,28 @@ def relative(found: np.ndarray, exact: np.ndarray) -> float:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_fast_engine_agrees_with_the_parity_policy(variant: str) -> None:
     parity, fast = pair(VARIANTS[variant])
-    seen = arguments()
-    image = {name: seen[name] for name in ("image", "instruction", "fov")}
+    seen = asked()
+    image = {name: getattr(seen, name) for name in ("image", "instruction", "fov")}
     assert relative(fast.cognition(**image), parity.cognition(**image)) < 1e-5
-    assert relative(fast.predict(**seen), parity.predict(**seen)) < 1e-5
+    assert relative(fast.predict(seen), parity.predict(seen)) < 1e-5
 
 
 @pytest.mark.parametrize("changes", [{"guidance": 1.0}, {"steps": 4}, {"state": None, "state_mask": None}])
 def test_it_agrees_for_every_setting(changes: dict[str, Any]) -> None:
     parity, fast = pair()
-    assert relative(fast.predict(**arguments(**changes)), parity.predict(**arguments(**changes))) < 1e-5
+    assert relative(fast.predict(asked(**changes)), parity.predict(asked(**changes))) < 1e-5
 
 
 def test_several_samples_are_answered_together() -> None:
     parity, fast = pair()
-    seen = arguments(noise=np.random.default_rng(0).normal(size=(3, 16, 192)))
-    assert relative(fast.predict(**seen), parity.predict(**seen)) < 1e-5
+    seen = asked(noise=np.random.default_rng(0).normal(size=(3, 16, 192)))
+    assert relative(fast.predict(seen), parity.predict(seen)) < 1e-5
 
 
 def test_the_answer_depends_on_every_input() -> None:
     _, fast = pair()
     answers = [
-        fast.predict(**arguments(**changes))
+        fast.predict(asked(**changes))
         for changes in (
             {},
             {"image": np.zeros((48, 64, 3), np.uint8)},
@@ -117,11 +119,11 @@ def test_the_answer_depends_on_every_input() -> None:
 def test_a_committed_prefix_is_kept_exactly_and_shapes_the_rest(variant: str, clean: bool, guidance: float) -> None:
     parity, fast = pair(VARIANTS[variant])
     prefix = np.random.default_rng(5).normal(size=(4, 192)).astype(np.float32)
-    seen = arguments(prefix=prefix, clean_prefix=clean, guidance=guidance)
-    found = fast.predict(**seen)
+    seen = asked(prefix=prefix, clean_prefix=clean, guidance=guidance)
+    found = fast.predict(seen)
     np.testing.assert_array_equal(found[0, :4, 51:102], prefix[:, 51:102])
-    assert relative(found, parity.predict(**seen)) < 1e-5
-    assert relative(found[:, 4:], fast.predict(**arguments(guidance=guidance))[:, 4:]) > 1e-3
+    assert relative(found, parity.predict(seen)) < 1e-5
+    assert relative(found[:, 4:], fast.predict(asked(guidance=guidance))[:, 4:]) > 1e-3
 
 
 def test_a_prefix_of_one_hand_leaves_the_other_free() -> None:
@@ -129,21 +131,21 @@ def test_a_prefix_of_one_hand_leaves_the_other_free() -> None:
     both = action_mask(Hands(left=True, right=True))
     dims = np.zeros(192, bool)
     dims[51:102] = True
-    seen = arguments(action_mask=both, prefix=np.ones((3, 192)), prefix_dims=dims)
-    found = fast.predict(**seen)
+    seen = asked(action_mask=both, prefix=np.ones((3, 192)), prefix_dims=dims)
+    found = fast.predict(seen)
     assert (found[0, :3, 51:102] == 1).all()
     assert not np.isclose(found[0, :3, :51], 1).any()
-    assert relative(found, parity.predict(**seen)) < 1e-5
+    assert relative(found, parity.predict(seen)) < 1e-5
 
 
 def test_an_empty_prefix_changes_nothing() -> None:
     _, fast = pair()
-    np.testing.assert_array_equal(fast.predict(**arguments(prefix=np.zeros((0, 192)))), fast.predict(**arguments()))
+    np.testing.assert_array_equal(fast.predict(asked(prefix=np.zeros((0, 192)))), fast.predict(asked()))
 
 
 def test_every_answer_says_where_the_time_went() -> None:
     _, fast = pair()
-    fast.predict(**arguments())
+    fast.predict(asked())
     assert list(fast.timing) == ["preprocess", "prefix", "denoise"]
     assert all(seconds > 0 for seconds in fast.timing.values())
 
@@ -162,7 +164,7 @@ def test_padding_to_a_bucket_does_not_change_the_feature() -> None:
 
 def test_bf16_stays_near_fp32() -> None:
     parity, fast = pair(dtype=torch.bfloat16)
-    error = relative(fast.predict(**arguments()), parity.predict(**arguments()))
+    error = relative(fast.predict(asked()), parity.predict(asked()))
     assert 0 < error < 0.1
 
 
@@ -174,7 +176,13 @@ def test_every_function_that_a_gpu_fuses_is_one_graph(variant: str, monkeypatch:
     monkeypatch.setattr(engine, "_compiled", whole)
     parity, fused = pair(VARIANTS[variant], fuse=True)
     for changes in ({}, {"guidance": 1.0}, {"prefix": np.ones((3, 192)), "clean_prefix": True}):
-        assert relative(fused.predict(**arguments(**changes)), parity.predict(**arguments(**changes))) < 1e-5
+        assert (
+            relative(
+                fused.predict(asked(**changes)),
+                parity.predict(asked(**changes)),
+            )
+            < 1e-5
+        )
 
 
 def test_a_function_that_cannot_be_fused_runs_unfused_with_a_warning(
@@ -188,7 +196,7 @@ def test_a_function_that_cannot_be_fused_runs_unfused_with_a_warning(
 
     monkeypatch.setattr(torch, "compile", broken)
     parity, fused = pair(fuse=True)
-    assert relative(fused.predict(**arguments()), parity.predict(**arguments())) < 1e-5
+    assert relative(fused.predict(asked()), parity.predict(asked())) < 1e-5
     assert "run_block cannot be fused here (no compiler today)" in caplog.text
 
 
@@ -242,25 +250,25 @@ def test_fp8_that_does_not_work_falls_back_with_a_message(
 def test_an_image_may_be_read_only_memory(recwarn: pytest.WarningsRecorder) -> None:
     _, fast = pair()
     image = np.frombuffer(bytes(48 * 64 * 3), np.uint8).reshape(48, 64, 3)
-    fast.predict(**arguments(image=image))
+    fast.predict(asked(image=image))
     assert not [warning for warning in recwarn if "writable" in str(warning.message)]
 
 
 def test_wrong_inputs_are_named() -> None:
     _, fast = pair()
     with pytest.raises(ShapeMismatchError, match="fov"):
-        fast.predict(**arguments(fov=[1.0]))
+        fast.predict(asked(fov=[1.0]))
     with pytest.raises(ShapeMismatchError, match="prefix"):
-        fast.predict(**arguments(prefix=np.zeros((17, 192))))
+        fast.predict(asked(prefix=np.zeros((17, 192))))
     with pytest.raises(DdimStepsError):
-        fast.predict(**arguments(steps=11))
+        fast.predict(asked(steps=11))
 
 
 def test_a_checkpoint_of_ours_loads_in_fast_mode(tmp_path: Path) -> None:
     path = save_model(tmp_path / "tiny", random_network(TINY), statistics=example_statistics())
     fast, parity = load_policy(path, "fast", device="cpu", dtype=torch.float32), load_policy(path)
     assert isinstance(fast, FastEngine)
-    assert relative(fast.predict(**arguments()), parity.predict(**arguments())) < 1e-5
+    assert relative(fast.predict(asked()), parity.predict(asked())) < 1e-5
 
 
 def test_a_missing_gpu_and_an_unknown_mode_are_explained(tmp_path: Path) -> None:
@@ -276,7 +284,7 @@ def test_a_missing_gpu_and_an_unknown_mode_are_explained(tmp_path: Path) -> None
 def test_it_agrees_on_the_checkpoint_of_the_reference(shared_dir: Path) -> None:
     run = shared_dir / "golden/vitra_tiny"
     parity, fast = load_reference(run), load_reference(run, "fast", device="cpu", dtype=torch.float32)
-    assert relative(fast.predict(**arguments()), parity.predict(**arguments())) < 1e-5
+    assert relative(fast.predict(asked()), parity.predict(asked())) < 1e-5
 
 
 @pytest.mark.gpu
@@ -285,4 +293,4 @@ def test_the_recorded_graphs_agree_with_the_parity_policy() -> None:
         pytest.skip("no GPU")
     parity, fast = pair(device="cuda", dtype=torch.float32, fuse=False)
     for changes in ({}, {"prefix": np.ones((3, 192))}, {"instruction": TEXT + " And put it down again."}, {}):
-        assert relative(fast.predict(**arguments(**changes)), parity.predict(**arguments(**changes))) < 1e-3
+        assert relative(fast.predict(asked(**changes)), parity.predict(asked(**changes))) < 1e-3

@@ -92,10 +92,10 @@ def test_a_camera_of_another_size_than_the_warm_up_s_finds_everything_recorded()
     engine = FastEngine(random_network(TINY), tokenizer_for(TINY), None, dtype=torch.float32, lengths=(70, 80))
     graphs = NotingGraphs()
     engine._on_gpu, engine._graphs = True, graphs  # type: ignore[assignment]
-    engine.predict(**Scene.of(TINY, camera_size=(48, 64)).policy_arguments())
+    engine.predict(Scene.of(TINY, camera_size=(48, 64)).request())
     warm = len(graphs.recorded)
     assert warm >= 4  # two lengths, the text itself, the denoising
-    engine.predict(**Scene.of(TINY, seed=1, camera_size=(72, 128)).policy_arguments())
+    engine.predict(Scene.of(TINY, seed=1, camera_size=(72, 128)).request())
     assert len(graphs.recorded) == warm
 
 
@@ -170,7 +170,7 @@ def test_baseline_and_engine_are_timed_alike_and_the_baseline_pays_for_no_resize
 
 def test_the_engines_answers_do_not_depend_on_where_the_resize_happens() -> None:
     engine = FastEngine(random_network(TINY), tokenizer_for(TINY), None, dtype=torch.float32)
-    arguments = Scene.of(TINY).policy_arguments()
-    plain = engine.predict(**arguments)
+    request = Scene.of(TINY).request()
+    plain = engine.predict(request)
     engine._on_gpu, engine._graphs = True, NotingGraphs()  # type: ignore[assignment]
-    assert np.array_equal(engine.predict(**arguments), plain)
+    assert np.array_equal(engine.predict(request), plain)

@@ -17,6 +17,7 @@ from vitra_policy.checkpoint.store import save_model
 from vitra_policy.engine.onnx_engine import OnnxEngine, OnnxRuntimeError
 from vitra_policy.engine.onnx_graphs import OnnxExportError, export_onnx
 from vitra_policy.model.reference_policy import ReferencePolicy
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.vla import Vitra
 from vitra_policy.policies.policy import make_example_observation
 from vitra_policy.policies.registry import PolicyOptionError, create_policy
@@ -68,8 +69,8 @@ def arguments(**changes: Any) -> dict[str, Any]:
 def test_onnx_runtime_agrees_with_torch(exported: tuple[Vitra, Path], changes: dict[str, Any]) -> None:
     model, graphs = exported
     engine = OnnxEngine(model, ByteTokenizer(), None, graphs=graphs)
-    exact = ReferencePolicy(model, ByteTokenizer(), None).predict(**arguments(**changes))
-    found = engine.predict(**arguments(**changes))
+    exact = ReferencePolicy(model, ByteTokenizer(), None).predict(ChunkRequest(**arguments(**changes)))
+    found = engine.predict(ChunkRequest(**arguments(**changes)))
     assert found.shape == exact.shape
     assert np.abs(found - exact).max() / np.abs(exact).max() < 1e-5
     assert set(engine.timing) == {"preprocess", "prefix", "denoise"}

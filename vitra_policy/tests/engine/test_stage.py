@@ -19,6 +19,7 @@ from vitra_policy.engine.fast import FastEngine
 from vitra_policy.engine.linear import Linears, unwrapped
 from vitra_policy.engine.prefix import FastPrefix
 from vitra_policy.engine.stage import OpenVinoStage, has_openvino
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.tokenizer import ByteTokenizer
 
 
@@ -104,12 +105,12 @@ def test_without_openvino_the_engine_answers_the_same_and_says_how_to_be_faster(
         "image": np.zeros((48, 64, 3), np.uint8), "instruction": "Left hand: None. Right hand: Lift it.",
         "fov": [1.1, 0.8], "action_mask": action_mask(Hands(right=True)), "seed": 0,
     }  # fmt: skip
-    usual = FastEngine(model, ByteTokenizer(), None, dtype=torch.float32).predict(**seen)
+    usual = FastEngine(model, ByteTokenizer(), None, dtype=torch.float32).predict(ChunkRequest(**seen))
     has_openvino.cache_clear()
     monkeypatch.setattr(engine_stage, "find_spec", lambda _: None)
     plain = FastEngine(model, ByteTokenizer(), None, dtype=torch.float32)
     has_openvino.cache_clear()
-    np.testing.assert_allclose(plain.predict(**seen), usual, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(plain.predict(ChunkRequest(**seen)), usual, rtol=1e-4, atol=1e-4)
     assert "pip install openvino" in caplog.text
 
 

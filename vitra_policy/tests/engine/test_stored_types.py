@@ -43,9 +43,9 @@ def test_every_mode_answers_alike_whatever_type_is_stored(
 ) -> None:
     monkeypatch.setattr(stored, "_SMALL", 0)
     options = {"dtype": torch.float32} if mode == "fast" else {}
-    arguments = Scene.of(CONFIG).policy_arguments()
-    expected = load_policy(checkpoints["float32"], "parity").predict(**arguments)
-    answer = load_policy(checkpoints[name], mode, **options).predict(**arguments)
+    request = Scene.of(CONFIG).request()
+    expected = load_policy(checkpoints["float32"], "parity").predict(request)
+    answer = load_policy(checkpoints[name], mode, **options).predict(request)
     # What float16 cannot hold of bf16's range was dropped for all of them alike.
     assert np.abs(answer - expected).max() < 2e-3 * np.abs(expected).max()
 
@@ -73,12 +73,12 @@ def test_a_large_network_runs_on_the_weights_of_its_file(
     checkpoints: dict[str, Path], bf16: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streamed, "LARGE", 0)
-    arguments = Scene.of(CONFIG).policy_arguments()
-    expected = load_policy(checkpoints["float32"], "parity").predict(**arguments)
+    request = Scene.of(CONFIG).request()
+    expected = load_policy(checkpoints["float32"], "parity").predict(request)
     engine = load_policy(checkpoints["bfloat16"], "fast", dtype=torch.bfloat16 if bf16 else torch.float32)
     assert isinstance(engine, fast.FastEngine)
     assert isinstance(engine.prefix, streamed.StreamedPrefix)
-    error = np.abs(engine.predict(**arguments) - expected).max() / np.abs(expected).max()
+    error = np.abs(engine.predict(request) - expected).max() / np.abs(expected).max()
     assert error < (0.1 if bf16 else 1e-4)
     assert (error > 1e-4) == bf16
 

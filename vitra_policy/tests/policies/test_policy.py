@@ -5,6 +5,7 @@ import pytest
 
 from vitra_policy.action_space import ACTION_DIM, HAND
 from vitra_policy.errors import UnknownNameError
+from vitra_policy.extension_point import ExtensionError
 from vitra_policy.policies import registry
 from vitra_policy.policies.policy import (
     SIM_OBJECT_POSES,
@@ -127,8 +128,9 @@ def test_a_registered_factory_gets_its_options_as_strings(monkeypatch):
 
 
 def test_a_policy_that_cannot_be_imported_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(registry, "_BUILT_IN", {"broken": "vitra_policy.no_such_module:make"})
-    with pytest.raises(PolicyOptionError, match="pip install"):
+    broken = dataclasses.replace(registry.POLICIES, built_in={"broken": "vitra_policy.no_such_module:make"})
+    monkeypatch.setattr(registry, "POLICIES", broken)
+    with pytest.raises(ExtensionError, match="pip install"):
         create_policy("broken")
 
 

@@ -78,9 +78,9 @@ def bench(config: VitraConfig, device: torch.device, rounds: int, fp8: bool) -> 
             engine = FastEngine(model, tokenizer, None, device, lengths=(), **extra)
             if extra and engine.prefix.precision is not Precision.FP8:
                 continue
-            found = [engine.predict(**scene.policy_arguments()) for scene in scenes]
+            found = [engine.predict(scene.request()) for scene in scenes]
             errors[name] = action_error(exact, found)
-            rival = {name: partial(engine.predict, **scenes[0].policy_arguments())}
+            rival = {name: partial(engine.predict, scenes[0].request())}
             times |= time_in_turns(rival, rounds, _WARM_UP)
             stages[name] = {stage: round(s * 1e3, 3) for stage, s in engine.timing.items()}
         del engine, rival

@@ -35,13 +35,13 @@ def bench(name: str, rounds: int, limit_s: float = float("inf")) -> dict[str, An
         "fast": FastEngine(model, tokenizer, None),
         "fast_fp32": FastEngine(model, tokenizer, None, dtype=torch.float32),
     }
-    arguments = scene.policy_arguments()
-    answers = {key: engine.predict(**arguments) for key, engine in engines.items()}
+    request = scene.request()
+    answers = {key: engine.predict(request) for key, engine in engines.items()}
     exact = reference.predict(**scene.reference_arguments(config))
     rivals: dict[str, Callable[[], object]] = {
         "eager_reference": lambda: reference.predict(**scene.reference_arguments(config))
     }
-    rivals |= {key: partial(engine.predict, **arguments) for key, engine in engines.items()}
+    rivals |= {key: partial(engine.predict, request) for key, engine in engines.items()}
     times = {key: value.summary_ms() for key, value in time_in_turns(rivals, rounds, _WARM_UP, limit_s).items()}
     eager = times["eager_reference"]
     return {

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import Hands, action_mask, state_mask
 from vitra_policy.engine.image import DeviceResizer
 from vitra_policy.model.config import VitraConfig
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.tokenizer import ByteTokenizer, text_ids
 
 INSTRUCTION = "Left hand: None. Right hand: Put the red cube into the box."
@@ -66,17 +67,17 @@ class Scene:
             noise=draw.normal(size=(1, cfg.steps, cfg.action_dim)).astype(np.float32),
         )
 
-    def policy_arguments(self) -> dict[str, Any]:
-        """Arguments of an engine's ``predict``."""
-        return {
-            "image": self.image,
-            "instruction": INSTRUCTION,
-            "fov": FOV_RAD,
-            "state": self.state,
-            "state_mask": self.state_mask,
-            "action_mask": self.action_mask,
-            "noise": self.noise,
-        }
+    def request(self) -> ChunkRequest:
+        """What an engine is asked."""
+        return ChunkRequest(
+            image=self.image,
+            instruction=INSTRUCTION,
+            fov=FOV_RAD,
+            state=self.state,
+            state_mask=self.state_mask,
+            action_mask=self.action_mask,
+            noise=self.noise,
+        )
 
     def reference_arguments(self, config: VitraConfig) -> dict[str, Any]:
         """Arguments of :class:`EagerReference`'s ``predict``; preprocesses the image on the CPU."""

@@ -49,8 +49,13 @@ class Layout:
         return tangent
 
 
-WRIST_AND_HAND = Layout(width=19, quaternions=(3,))
-"""One side of the robot: wrist x y z (m), qx qy qz qw, then the 12 hand joints (rad)."""
+def wrist_and_hand(dof: int) -> Layout:
+    """One side of the robot: wrist x y z (m), qx qy qz qw, then the joints of the hand (rad)."""
+    return Layout(width=7 + dof, quaternions=(3,))
+
+
+WRIST_AND_HAND = wrist_and_hand(12)
+"""With an XHand."""
 
 
 @dataclass(frozen=True, slots=True)

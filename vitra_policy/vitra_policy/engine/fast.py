@@ -30,6 +30,7 @@ from vitra_policy.engine.timing import StageClock
 from vitra_policy.engine.upload import Upload
 from vitra_policy.image import as_rgb
 from vitra_policy.model.inputs import ChunkInputs, chunk_inputs
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.stored import computes_in_fp32
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
@@ -132,32 +133,15 @@ class FastEngine:
         return feature
 
     @torch.inference_mode()
-    def predict(
-        self,
-        *,
-        image: NDArray[np.uint8],
-        instruction: str,
-        fov: ArrayLike,
-        state: ArrayLike | None = None,
-        state_mask: ArrayLike | None = None,
-        action_mask: ArrayLike,
-        noise: ArrayLike | None = None,
-        samples: int = 1,
-        seed: int | None = None,
-        steps: int = 10,
-        guidance: float = 5.0,
-        prefix: ArrayLike | None = None,
-        prefix_dims: ArrayLike | None = None,
-        clean_prefix: bool = False,
-    ) -> Float32Array:
+    def predict(self, request: ChunkRequest) -> Float32Array:
         """Normalised action chunks; see :meth:`vitra_policy.model.reference_policy.ReferencePolicy.predict`."""
         clock = StageClock(self.device)
-        inputs = chunk_inputs(self.config, state, state_mask, action_mask, noise, samples, seed)
+        inputs = chunk_inputs(self.config, request)
         head = None
-        if prefix is not None or self._on_gpu:  # a recorded graph serves with and without
-            head = self._committed(prefix, prefix_dims, inputs.noise)
-        settings = ChunkSettings(steps, float(guidance), clean_prefix)
-        cognition = self._cognition(image, instruction, fov, clock)
+        if request.prefix is not None or self._on_gpu:  # a recorded graph serves with and without
+            head = self._committed(request.prefix, request.prefix_dims, inputs.noise)
+        settings = ChunkSettings(request.steps, float(request.guidance), request.clean_prefix)
+        cognition = self._cognition(request.image, request.instruction, request.fov, clock)
         actions = self._denoise(cognition, inputs, head, settings).cpu().numpy().copy()
         clock.end("denoise")
         self._timing = clock.read()

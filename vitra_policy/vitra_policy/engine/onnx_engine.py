@@ -19,6 +19,7 @@ from vitra_policy.engine.onnx_graphs import GRAPHS, NETWORK_FILE, export_onnx, f
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.inputs import chunk_inputs, prefix_inputs
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
 from vitra_policy.tokenizer import Tokenizer
@@ -75,40 +76,20 @@ class OnnxEngine:
         feature: Float32Array = self._cognition(image, instruction, fov).numpy()
         return feature
 
-    def predict(
-        self,
-        *,
-        image: NDArray[np.uint8],
-        instruction: str,
-        fov: ArrayLike,
-        state: ArrayLike | None = None,
-        state_mask: ArrayLike | None = None,
-        action_mask: ArrayLike,
-        noise: ArrayLike | None = None,
-        samples: int = 1,
-        seed: int | None = None,
-        steps: int = 10,
-        guidance: float = 5.0,
-        prefix: ArrayLike | None = None,
-        prefix_dims: ArrayLike | None = None,
-        clean_prefix: bool = False,
-    ) -> Float32Array:
+    def predict(self, request: ChunkRequest) -> Float32Array:
         """See :meth:`vitra_policy.model.reference_policy.ReferencePolicy.predict`."""
-        inputs = chunk_inputs(self.config, state, state_mask, action_mask, noise, samples, seed)
-        if clean_prefix and not self.config.clean_prefix:
+        inputs = chunk_inputs(self.config, request)
+        if request.clean_prefix and not self.config.clean_prefix:
             raise OnnxRuntimeError("These graphs were exported for a network that was not trained with clean prefixes.")
-        cognition = self._cognition(image, instruction, fov)
+        cognition = self._cognition(request.image, request.instruction, request.fov)
         started_s = time.perf_counter()
         fixed = {
             "state": inputs.state[:1].numpy(),
             "state_mask": inputs.state_mask[:1].float().numpy(),
             "action_mask": inputs.action_mask[:1].float().numpy(),
         }
-        head, where = self._committed(prefix, prefix_dims, fixed["action_mask"].shape)
-        rows = [
-            self._denoise(cognition, fixed, row[None], head, where, steps, guidance, clean_prefix)
-            for row in inputs.noise.numpy()
-        ]
+        head, where = self._committed(request.prefix, request.prefix_dims, fixed["action_mask"].shape)
+        rows = [self._denoise(cognition, fixed, row[None], head, where, request) for row in inputs.noise.numpy()]
         self._timing["denoise"] = time.perf_counter() - started_s
         return np.concatenate(rows)
 
@@ -129,11 +110,9 @@ class OnnxEngine:
         noise: Float32Array,
         head: Float32Array,
         where: Float32Array,
-        steps: int,
-        guidance: float,
-        clean: bool,
+        request: ChunkRequest,
     ) -> Float32Array:
-        updates = self._diffusion.ddim(steps)
+        updates = self._diffusion.ddim(request.steps)
         levels = [update.timestep for update in updates] + [0] * self.config.clean_prefix
         offset, modulation, context = self._run(
             "cond", {**fixed, "cognition": cognition, "timesteps": np.array(levels, dtype=np.int64)}
@@ -143,8 +122,9 @@ class OnnxEngine:
         constant |= {"offset": offset, "modulation": modulation, "context": context}
         sample = self._place(noise)
         for index, update in enumerate(updates):
-            prefix = (1.0, 0.0) if clean else (update.alpha**0.5, (1 - update.alpha) ** 0.5)
-            coefficients = np.array([*prefix, update.keep, update.add, guidance, clean], dtype=np.float32)
+            prefix = (1.0, 0.0) if request.clean_prefix else (update.alpha**0.5, (1 - update.alpha) ** 0.5)
+            values = [*prefix, update.keep, update.add, request.guidance, request.clean_prefix]
+            coefficients = np.array(values, dtype=np.float32)
             changing = {"sample": sample, "index": np.array([index]), "coefficients": coefficients}
             (sample,) = self._run("step", constant | changing)
         actions: Float32Array = np.where(where > 0, head, sample.numpy()) * fixed["action_mask"]

@@ -12,6 +12,7 @@ from torch import Tensor
 from vitra_policy.action_space import ShapeMismatchError
 from vitra_policy.image import pixel_values, resized_pixel_values
 from vitra_policy.model.config import VitraConfig
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.tokenizer import Tokenizer, text_ids
 
 
@@ -71,16 +72,7 @@ def _pixel_values(config: VitraConfig, image: NDArray[np.uint8]) -> NDArray[np.f
     return resized_pixel_values(image, config.vision.image_shape)
 
 
-def chunk_inputs(
-    config: VitraConfig,
-    state: ArrayLike | None,
-    state_mask: ArrayLike | None,
-    action_mask: ArrayLike,
-    noise: ArrayLike | None = None,
-    samples: int = 1,
-    seed: int | None = None,
-    device: torch.device | str = "cpu",
-) -> ChunkInputs:
+def chunk_inputs(config: VitraConfig, request: ChunkRequest, device: torch.device | str = "cpu") -> ChunkInputs:
     """State (state_dim,), masks and noise (S, steps, action_dim) as tensors; absent noise is drawn.
 
     Raises:
@@ -88,16 +80,17 @@ def chunk_inputs(
     """
     cfg = config.expert
     chunk_shape = (cfg.steps, cfg.action_dim)
-    if noise is None:
-        generator = torch.Generator().manual_seed(seed) if seed is not None else None
-        drawn = torch.randn(samples, *chunk_shape, generator=generator)
+    state, state_mask = request.state, request.state_mask
+    if request.noise is None:
+        generator = torch.Generator().manual_seed(request.seed) if request.seed is not None else None
+        drawn = torch.randn(request.samples, *chunk_shape, generator=generator)
     else:
-        drawn = torch.from_numpy(np.array(noise, dtype=np.float32))
+        drawn = torch.from_numpy(np.array(request.noise, dtype=np.float32))
         if drawn.shape[1:] != chunk_shape:
             raise ShapeMismatchError("noise", tuple(drawn.shape), f"(S, {cfg.steps}, {cfg.action_dim})")
     known = np.zeros(cfg.state_dim, bool) if state is None or state_mask is None else np.asarray(state_mask, bool)
     values = np.zeros(cfg.state_dim) if state is None else np.asarray(state, dtype=np.float32)
-    valid = np.asarray(action_mask, dtype=bool)
+    valid = np.asarray(request.action_mask, dtype=bool)
     for what, got, expected in (
         ("state", values.shape, (cfg.state_dim,)),
         ("state_mask", known.shape, (cfg.state_dim,)),

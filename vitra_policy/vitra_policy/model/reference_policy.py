@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.inputs import chunk_inputs, prefix_inputs
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.sampling import Prefix
 from vitra_policy.model.stored import computes_in_fp32
 from vitra_policy.model.vla import Vitra
@@ -37,24 +38,7 @@ class VitraEngine(Protocol):
         """See :meth:`ReferencePolicy.cognition`."""
         ...
 
-    def predict(
-        self,
-        *,
-        image: NDArray[np.uint8],
-        instruction: str,
-        fov: ArrayLike,
-        state: ArrayLike | None = None,
-        state_mask: ArrayLike | None = None,
-        action_mask: ArrayLike,
-        noise: ArrayLike | None = None,
-        samples: int = 1,
-        seed: int | None = None,
-        steps: int = 10,
-        guidance: float = 5.0,
-        prefix: ArrayLike | None = None,
-        prefix_dims: ArrayLike | None = None,
-        clean_prefix: bool = False,
-    ) -> Float32Array:
+    def predict(self, request: ChunkRequest) -> Float32Array:
         """See :meth:`ReferencePolicy.predict`."""
         ...
 
@@ -89,57 +73,26 @@ class ReferencePolicy:
         return feature
 
     @torch.inference_mode()
-    def predict(
-        self,
-        *,
-        image: NDArray[np.uint8],
-        instruction: str,
-        fov: ArrayLike,
-        state: ArrayLike | None = None,
-        state_mask: ArrayLike | None = None,
-        action_mask: ArrayLike,
-        noise: ArrayLike | None = None,
-        samples: int = 1,
-        seed: int | None = None,
-        steps: int = 10,
-        guidance: float = 5.0,
-        prefix: ArrayLike | None = None,
-        prefix_dims: ArrayLike | None = None,
-        clean_prefix: bool = False,
-    ) -> Float32Array:
+    def predict(self, request: ChunkRequest) -> Float32Array:
         """Normalised action chunks for one observation; denormalise with :attr:`statistics`.
 
-        Args:
-            image: Camera image (H, W, 3), RGB, uint8, any size.
-            instruction: ``Left hand: ... Right hand: ...``.
-            fov: Full horizontal and vertical field of view of ``image``, (2,) or (1, 2), radians.
-            state: (212,) normalised hand state, or None when unknown.
-            state_mask: (212,) bool, valid state dimensions; None when the state is unknown.
-            action_mask: (16, 192) bool, valid action dimensions per step.
-            noise: (S, 16, 192) standard normal start of the diffusion, or None to draw ``samples`` of it.
-            samples: S when noise is drawn.
-            seed: Seed of the drawn noise; None draws from torch's global generator.
-            steps: DDIM steps, one of ``config``'s legal numbers (10 as published).
-            guidance: Classifier-free guidance scale; 1 switches it off.
-            prefix: (d, 192) normalised actions that are already committed and open the chunk, or None.
-            prefix_dims: (192,) bool, dimensions the prefix holds for, or None for all.
-            clean_prefix: The network was trained with clean prefixes (see :class:`vitra_policy.model.sampling.Prefix`).
-
         Returns:
-            (S, 16, 192) float32, 0 where ``action_mask`` is False.
+            (S, 16, 192) float32, 0 where the request's ``action_mask`` is False.
 
         Raises:
             ImageError, ShapeMismatchError, DdimStepsError: An input does not fit.
         """
-        inputs = chunk_inputs(self.config, state, state_mask, action_mask, noise, samples, seed, self.device)
+        inputs = chunk_inputs(self.config, request, self.device)
         rows = len(inputs.noise)
         committed = None
-        if prefix is not None:
-            head = torch.from_numpy(np.array(prefix, dtype=np.float32)).to(self.device)
-            dims = None if prefix_dims is None else torch.from_numpy(np.array(prefix_dims, dtype=bool)).to(self.device)
-            committed = Prefix(head.expand(rows, -1, -1), clean_prefix, dims)
+        if request.prefix is not None:
+            head = torch.from_numpy(np.array(request.prefix, dtype=np.float32)).to(self.device)
+            dims = None
+            if request.prefix_dims is not None:
+                dims = torch.from_numpy(np.array(request.prefix_dims, dtype=bool)).to(self.device)
+            committed = Prefix(head.expand(rows, -1, -1), request.clean_prefix, dims)
         started_s = time.perf_counter()
-        feature = self._cognition(image, instruction, fov)
+        feature = self._cognition(request.image, request.instruction, request.fov)
         seen_s = time.perf_counter()
         actions = self.model.denoise(
             feature.expand(rows, -1, -1),
@@ -147,8 +100,8 @@ class ReferencePolicy:
             inputs.state,
             inputs.state_mask,
             inputs.action_mask,
-            steps=steps,
-            guidance=guidance,
+            steps=request.steps,
+            guidance=request.guidance,
             prefix=committed,
         )
         chunk: Float32Array = actions.cpu().numpy()

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_policy.action_space import ROTATION, SIDES, TRANSLATION, WRIST, Hands, Side, join_hands
 from vitra_policy.errors import VitraError
-from vitra_policy.hand.xhand_map import mano_from_xhand
+from vitra_policy.hand.hand_map import HandMap
+from vitra_policy.hand.xhand_map import XHAND_MAP
 from vitra_policy.transforms import euler_xyz_from_matrix
 
 FloatArray = NDArray[np.float64]
@@ -117,8 +118,9 @@ class HandStateEstimator:
         camera_from_wrist: kinematics and calibration: side and arm joints (7,) rad to the wrist's pose (4, 4) in the
             optical frame.
         arms: joint history per side; the keys say which sides the robot has.
-        hands: the same for the XHand joints (12,) rad in vendor order.
+        hands: the same for the joints of the robot hand (dof,) rad.
         max_age_s: oldest joint sample that still counts as measured at the image.
+        hand_map: of the robot hand.
     """
 
     def __init__(
@@ -127,8 +129,10 @@ class HandStateEstimator:
         arms: Mapping[Side, Timed],
         hands: Mapping[Side, Timed],
         max_age_s: float = 0.05,
+        hand_map: HandMap = XHAND_MAP,
     ) -> None:
         self._camera_from_wrist, self._arms, self._hands, self._max_age_s = camera_from_wrist, arms, hands, max_age_s
+        self._map = hand_map
 
     def at(self, stamp_s: float) -> HandStates:
         """State of every side the robot has."""
@@ -144,15 +148,15 @@ class HandStateEstimator:
             if not isinstance(arm, Missing):
                 arms_rad[side] = arm
             if not isinstance(arm, Missing) and not isinstance(hand, Missing):
-                vectors[side] = hand_vector(self._camera_from_wrist(side, arm), hand)
+                vectors[side] = hand_vector(self._camera_from_wrist(side, arm), hand, self._map)
         state = join_hands(vectors.get("left"), vectors.get("right"))
         return HandStates(state, np.array([side in vectors for side in SIDES]), missing, arms_rad)
 
 
-def hand_vector(camera_from_wrist: ArrayLike, xhand_joints_rad: ArrayLike) -> FloatArray:
+def hand_vector(camera_from_wrist: ArrayLike, hand_joints_rad: ArrayLike, hand_map: HandMap = XHAND_MAP) -> FloatArray:
     """State of one hand (51,): wrist translation, wrist rotation and finger angles in the camera frame."""
     pose = np.asarray(camera_from_wrist, dtype=np.float64)
-    fingers = mano_from_xhand(xhand_joints_rad)
+    fingers = hand_map.fingers_from_joints(hand_joints_rad)
     vector = np.concatenate([np.zeros(WRIST.stop), fingers])
     vector[TRANSLATION], vector[ROTATION] = pose[:3, 3], euler_xyz_from_matrix(pose[:3, :3])
     return vector

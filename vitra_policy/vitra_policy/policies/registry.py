@@ -9,24 +9,26 @@ line), and returns a `Policy`. It should be cheap; loading belongs into `Policy.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import entry_points
 
 from vitra_policy.errors import UnknownNameError, VitraError
+from vitra_policy.extension_point import ExtensionPoint
 from vitra_policy.policies.policy import Policy
 
-GROUP = "vitra_policy.policies"
-
-_BUILT_IN = {
-    "egosteer": "vitra_policy.serving.egosteer_client:make_egosteer_policy",
-    "learned": "vitra_policy.policies.learned:make_learned_policy",
-    "remote": "vitra_policy.serving.client:make_remote_policy",
-    "replay": "vitra_policy.policies.replay:make_replay_policy",
-    "vitra": "vitra_policy.policies.vitra:make_vitra_policy",
-}
+POLICIES = ExtensionPoint(
+    "policy",
+    "vitra_policy.policies",
+    {
+        "egosteer": "vitra_policy.serving.egosteer_client:make_egosteer_policy",
+        "learned": "vitra_policy.policies.learned:make_learned_policy",
+        "remote": "vitra_policy.serving.client:make_remote_policy",
+        "replay": "vitra_policy.policies.replay:make_replay_policy",
+        "vitra": "vitra_policy.policies.vitra:make_vitra_policy",
+    },
+    "Install what it needs, e.g. pip install 'vitra-policy[serve]' for remote or 'vitra-policy[model]' for vitra.",
+)
 _registered: dict[str, Callable[..., Policy]] = {}
 
 
@@ -41,7 +43,7 @@ def register_policy(name: str, factory: Callable[..., Policy]) -> None:
 
 def policy_names() -> list[str]:
     """All names that `create_policy` knows, sorted."""
-    return sorted({*_BUILT_IN, *_registered, *(point.name for point in entry_points(group=GROUP))})
+    return sorted({*_registered, *POLICIES.names()})
 
 
 def create_policy(
@@ -56,7 +58,8 @@ def create_policy(
 
     Raises:
         UnknownNameError: no such policy, or no such option of it ("did you mean").
-        PolicyOptionError: an option is missing, or its package cannot be imported.
+        PolicyOptionError: an option is missing.
+        ExtensionError: its package cannot be imported.
     """
     factory = _factory(name)
     parameters = inspect.signature(factory).parameters
@@ -101,15 +104,5 @@ def parse_options(pairs: Iterable[str]) -> dict[str, str]:
 def _factory(name: str) -> Callable[..., Policy]:
     if name in _registered:
         return _registered[name]
-    targets = _BUILT_IN | {point.name: point.value for point in entry_points(group=GROUP)}
-    if name not in targets:
-        raise UnknownNameError("policy", name, policy_names())
-    module, _, attribute = targets[name].partition(":")
-    try:
-        factory: Callable[..., Policy] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise PolicyOptionError(
-            f"Policy '{name}' ({targets[name]}) cannot be imported: {error}. Install what it needs, "
-            "e.g. pip install 'vitra-policy[serve]' for remote or 'vitra-policy[model]' for vitra."
-        ) from error
+    factory: Callable[..., Policy] = POLICIES.load(name)
     return factory

@@ -23,6 +23,7 @@ from vitra_policy.action_space import (
 )
 from vitra_policy.loading import MODES, find_checkpoint, load_policy
 from vitra_policy.model.diffusion import Diffusion
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.policies.observation import active_hands
 from vitra_policy.policies.policy import (
     ActionChunk,
@@ -149,7 +150,7 @@ class VitraPolicy:
                 raise AbsentHandError(side, self._statistics.dataset, self._statistics.present)
         known = active_hands(observation.state_valid & [side in self._statistics.present for side in SIDES])
         committed = self._usable(observation.committed, hands)
-        normalised = self._engine.predict(
+        request = ChunkRequest(
             image=observation.image,
             instruction=observation.instruction,
             fov=observation.fov_rad,
@@ -162,6 +163,7 @@ class VitraPolicy:
             clean_prefix=self._config.clean_prefix,
             **self._prefix(committed),
         )
+        normalised = self._engine.predict(request)
         actions = self._statistics.denormalise_action(normalised[0], hands)
         if committed is not None:
             for side, valid in zip(SIDES, committed.valid, strict=True):

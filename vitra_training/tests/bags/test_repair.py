@@ -11,7 +11,7 @@ from rosbags.highlevel import AnyReader
 
 from vitra_training.bags.check import check_bag
 from vitra_training.bags.errors import NoBagError, NothingToRecoverError
-from vitra_training.bags.mcap_recovery import DamageKind, salvage
+from vitra_training.bags.mcap_recovery import DamageKind, recover
 from vitra_training.bags.repair import repair_bag
 from vitra_training.cli_bag import main
 
@@ -67,7 +67,7 @@ def test_truncation_anywhere_loses_only_what_was_cut_off(whole: Path, tmp_path: 
     file = tmp_path / "cut.mcap"
     for cut in rng.integers(1, len(data), 200):
         file.write_bytes(data[:cut])
-        found = salvage(file)
+        found = recover(file)
         assert any(damage.kind in (DamageKind.TRUNCATED, DamageKind.NOT_MCAP) for damage in found.damages)
         whole_before = sum(end <= cut for end in ends)
         assert len({m.data for m in found.messages}) == whole_before, f"cut at {cut}"
@@ -83,7 +83,7 @@ def test_a_flipped_bit_is_named_and_loses_at_most_the_message_it_hit(whole: Path
     for at in rng.integers(8, begin_of_index, 100):
         data[at] ^= 1 << int(rng.integers(8))
         file.write_bytes(data)
-        found = salvage(file)
+        found = recover(file)
         data[at] = (whole / "episode_000001.mcap").read_bytes()[at]
         assert len(everything - {m.data for m in found.messages}) <= 1, f"flip at {at}"
         unnamed += not found.damages

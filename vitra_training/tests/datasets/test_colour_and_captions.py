@@ -119,3 +119,10 @@ def test_caption_and_rephrases_are_equally_likely() -> None:
     rng = np.random.default_rng(0)
     picked = [pick_wording(window, rng) for _ in range(3000)]
     assert {word: round(picked.count(word) / 3000, 1) for word in "abc"} == {"a": 0.3, "b": 0.3, "c": 0.3}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_windows_that_overlap_the_latest_started_holds(order: tuple[int, int]) -> None:
+    windows = (TextWindow("wide", 0, 20), TextWindow("late", 5, 20))
+    assert window_at([windows[i] for i in order], 7) is windows[1]
+    assert window_at([windows[i] for i in order], 4) is windows[0]

@@ -15,6 +15,7 @@ from vitra_policy import load_policy
 from vitra_policy.action_space import Hands, action_mask
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.errors import UnknownNameError
+from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import HandKind
 from vitra_training.cli_train import main
@@ -34,11 +35,13 @@ def test_the_policy_loads_the_checkpoint_and_answers(finished_run: Path) -> None
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     mask = action_mask(Hands(right=True))
     chunk = policy.predict(
-        image=picture,
-        instruction="Left hand: None. Right hand: Pick up the cup.",
-        fov=[1.2, 0.9],
-        action_mask=mask,
-        seed=0,
+        ChunkRequest(
+            image=picture,
+            instruction="Left hand: None. Right hand: Pick up the cup.",
+            fov=[1.2, 0.9],
+            action_mask=mask,
+            seed=0,
+        )
     )
     assert chunk.shape == (1, 16, 192)
     assert np.isfinite(chunk).all()

@@ -85,7 +85,7 @@ class Message:
 
 
 @dataclass(slots=True)
-class Salvage:
+class Recovery:
     """Everything that was found."""
 
     schemas: dict[int, Schema] = field(default_factory=dict)
@@ -97,22 +97,22 @@ class Salvage:
     """The file was finished: footer and closing magic are there."""
 
 
-def salvage(path: Path) -> Salvage:
+def recover(path: Path) -> Recovery:
     """Everything readable in an MCAP file; never raises for damage, only `OSError` when it cannot be opened."""
     if path.stat().st_size == 0:
-        return Salvage(damages=[Damage(DamageKind.NOT_MCAP, 0, "the file is empty")])
+        return Recovery(damages=[Damage(DamageKind.NOT_MCAP, 0, "the file is empty")])
     with path.open("rb") as file:  # messages are views into the map, which lives as long as they do
         return _Reader(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).run()
 
 
 class _Reader:
     def __init__(self, data: mmap.mmap) -> None:
-        self._data, self._found = data, Salvage()
+        self._data, self._found = data, Recovery()
         self._pending: list[
             tuple[int, int]
         ] = []  # regions of the file to look for messages in, once channels are known
 
-    def run(self) -> Salvage:
+    def run(self) -> Recovery:
         found, data = self._found, self._data
         if data[: len(MAGIC)] != MAGIC:
             found.damages.append(Damage(DamageKind.NOT_MCAP, 0, "the file does not begin as one"))

@@ -11,7 +11,7 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from vitra_policy.cdr import deserialize
-from vitra_training.bags.mcap_recovery import Channel, Damage, DamageKind, Message, Salvage, Schema
+from vitra_training.bags.mcap_recovery import Channel, Damage, DamageKind, Message, Recovery, Schema
 from vitra_training.bags.writer import Stream
 
 _TOPIC = re.compile(r"/[A-Za-z0-9_/~]{1,250}")
@@ -20,7 +20,7 @@ _LONGEST_NS = 24 * 3600 * 10**9
 """Messages further than this from the middle one have a damaged time."""
 
 
-def readable(found: Salvage) -> tuple[dict[int, Stream], list[Message], list[Damage]]:
+def readable(found: Recovery) -> tuple[dict[int, Stream], list[Message], list[Damage]]:
     """Streams whose type is known, their messages that fit it in order of time, and what had to be left out."""
     damages: list[Damage] = []
     streams, store = {}, get_typestore(Stores.ROS2_JAZZY)

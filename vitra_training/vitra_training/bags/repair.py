@@ -11,7 +11,7 @@ import yaml
 
 from vitra_policy.bag_storage import is_being_written
 from vitra_training.bags.errors import BagInUseError, HopelessBagError, NoBagError, NothingToRecoverError
-from vitra_training.bags.mcap_recovery import Damage, DamageKind, salvage
+from vitra_training.bags.mcap_recovery import Damage, DamageKind, recover
 from vitra_training.bags.readable import clean_texts, readable
 from vitra_training.bags.streams import read_streams
 from vitra_training.bags.writer import (
@@ -63,7 +63,7 @@ def repair_bag(path: Path) -> RepairReport:
     file = mcap_file(path)
     if is_being_written(file):
         raise BagInUseError(path)
-    found = salvage(file)
+    found = recover(file)
     streams, messages, left_out = readable(found)
     damages += [*found.damages, *left_out]
     if not messages:

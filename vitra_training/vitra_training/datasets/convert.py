@@ -9,10 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from vitra_policy.errors import UnknownNameError
 from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
 from vitra_training.datasets.errors import ConversionError, DatasetError, DiskError, EmptyDatasetError
 from vitra_training.datasets.formats import teledata, vitra_1m
 from vitra_training.datasets.formats.egosmith import EgoSmithWriter
+from vitra_training.datasets.formats.installed import installed_formats
 from vitra_training.datasets.formats.store import StoreOptions, StoreWriter
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
@@ -54,10 +56,27 @@ class ConversionReport:
     """Episode id -> why."""
 
 
+def parse_format(name: str) -> Format | str:
+    """A format of ours, or the name of one that another package brings and that can be written.
+
+    Raises:
+        UnknownNameError: no such format; the message lists them.
+        ConversionError: it can only be read.
+    """
+    if name in tuple(Format):
+        return Format(name)
+    installed = installed_formats()
+    if name not in installed:
+        raise UnknownNameError("data format", name, [*Format, *installed])
+    if installed[name].create is None:
+        raise ConversionError(name, name, "the package that brings this format can only read it")
+    return name
+
+
 def convert(
     source: EpisodeSource,
     target: Path,
-    format: Format,
+    format: Format | str,
     options: StoreOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ConversionReport:
@@ -67,10 +86,10 @@ def convert(
 
 def convert_all(
     source: EpisodeSource,
-    targets: Mapping[Format, Path],
+    targets: Mapping[Format | str, Path],
     options: StoreOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[Format, ConversionReport]:
+) -> dict[Format | str, ConversionReport]:
     """Convert every episode into several formats, each loaded once; memory does not grow with their length.
 
     Raises:
@@ -78,7 +97,9 @@ def convert_all(
         DiskError: the disk refuses what is written; a data set that is not complete is removed.
     """
     reports = {format: ConversionReport() for format in targets}
-    sinks = {format: open_sink(target, format, options) for format, target in targets.items()}
+    sinks: dict[Format | str, EpisodeSink] = {
+        format: open_sink(target, format, options) for format, target in targets.items()
+    }
     try:
         for number in range(len(source)):
             _convert_one(source, number, sinks, reports)
@@ -94,7 +115,7 @@ def convert_all(
     return reports
 
 
-def _close(sinks: dict[Format, EpisodeSink]) -> None:
+def _close(sinks: dict[Format | str, EpisodeSink]) -> None:
     """Complete every data set; one that is empty, or does not fit on the disk, does not spoil those before it."""
     empty: EmptyDatasetError | None = None
     for format in tuple(sinks):
@@ -108,7 +129,10 @@ def _close(sinks: dict[Format, EpisodeSink]) -> None:
 
 
 def _convert_one(
-    source: EpisodeSource, number: int, sinks: Mapping[Format, EpisodeSink], reports: Mapping[Format, ConversionReport]
+    source: EpisodeSource,
+    number: int,
+    sinks: Mapping[Format | str, EpisodeSink],
+    reports: Mapping[Format | str, ConversionReport],
 ) -> None:
     name = source.ids[number]
     try:
@@ -128,8 +152,11 @@ def _convert_one(
     source.release(number)
 
 
-def open_sink(target: Path, format: Format, options: StoreOptions | None = None) -> EpisodeSink:
+def open_sink(target: Path, format: Format | str, options: StoreOptions | None = None) -> EpisodeSink:
     """A writer of a format into a folder."""
+    create = None if format in tuple(Format) else installed_formats()[format].create
+    if create is not None:
+        return create(target)
     if format is Format.CANONICAL:
         return StoreWriter(target, options)
     if format is Format.VITRA1M:

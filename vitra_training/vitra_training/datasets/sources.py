@@ -12,6 +12,7 @@ import numpy as np
 from vitra_training.datasets.episode import IntArray, Recording, VideoClip, usable_frames
 from vitra_training.datasets.errors import DatasetError, UnknownFormatError
 from vitra_training.datasets.formats import teledata, vitra_1m, vitra_1m_videos
+from vitra_training.datasets.formats.installed import installed_formats
 from vitra_training.datasets.formats.store import STORE_NAME
 from vitra_training.datasets.formats.store_reader import CanonicalStore
 
@@ -183,6 +184,9 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     for tree in (path, path / "Annotation", path / "Metadata"):  # several sets of VITRA-1M, as published
         if annotations := sorted(tree.glob("*/episodic_annotations/*.npy")):
             return Vitra1M(path, annotations, video_root)
+    for format in installed_formats().values():
+        if format.recognises(path):
+            return format.open(path)
     from vitra_training.bags.episodes import bag_episodes, find_bags  # needs the robot's kinematics and rosbags
 
     if bags := find_bags(path):

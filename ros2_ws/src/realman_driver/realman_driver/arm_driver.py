@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +21,7 @@ from vitra_runtime.timing import Cadence
 from vitra_safety.guard import Refusal
 from vitra_safety.motion_gate import MotionState, StopCause
 from vitra_safety.setpoint_stream import SetpointStream
+from vitra_safety.stream_reports import DriverStatus, StreamReports
 
 _ALL_ENABLED = 0b1111111
 _TRACKING_TIME_S = 0.3
@@ -49,17 +49,6 @@ class ArmLink(Protocol):
 
     def request(self, operation: frames.Operation) -> bool:
         """Ask for an operation."""
-
-
-class DriverStatus(StrEnum):
-    """State of a driver, as in DriverState."""
-
-    DISCONNECTED = "disconnected"
-    HOLDING = "holding"
-    MOVING = "moving"
-    STOPPING = "stopping"
-    LATCHED = "latched"
-    FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +97,7 @@ class _Tracking:
         return f"the arm does not follow: {error}"
 
 
-class ArmDriver:
+class ArmDriver(StreamReports):
     """One arm.
 
     Args:
@@ -121,7 +110,8 @@ class ArmDriver:
     def __init__(
         self, link: ArmLink, stream: SetpointStream, *, tracking_limit_rad: float, feedback_period_s: float = 0.005
     ) -> None:
-        self._link, self._stream = link, stream
+        super().__init__(stream)
+        self._link = link
         period_s = stream.guard.settings.period_s
         self._lock = threading.Lock()
         self._velocity = VelocityEstimator(feedback_period_s)
@@ -225,63 +215,13 @@ class ArmDriver:
     @property
     def status(self) -> DriverStatus:
         """State in one word."""
-        if self._link_fault:
-            return DriverStatus.DISCONNECTED
-        if self.fault:
-            return DriverStatus.FAULT
-        return DriverStatus(self._stream.state.value)
+        return self.status_of(connected=not self._link_fault, fault=self.fault)
 
     @property
     def at_rest(self) -> bool:
         """Whether nothing is streamed any more and the arm stands still."""
         streaming = self._stream.state in (MotionState.MOVING, MotionState.STOPPING)
         return not streaming and self._speed_rad_s < _REST_SPEED_RAD_S
-
-    @property
-    def stop_cause(self) -> str:
-        """Why motion ended last, in words; empty while it has not."""
-        gate = self._stream.gate
-        return f"{gate.cause}: {gate.detail}" if gate.cause else ""
-
-    @property
-    def epoch(self) -> int:
-        """Arming epoch of the newest permit."""
-        return self._stream.gate.epoch
-
-    @property
-    def accepted(self) -> int:
-        """Commands passed on."""
-        return self._stream.guard.accepted
-
-    @property
-    def refused(self) -> int:
-        """Commands refused."""
-        return sum(self._stream.guard.refused.values())
-
-    @property
-    def refused_by_kind(self) -> dict[str, int]:
-        """Refused commands by reason."""
-        return {reason.value: count for reason, count in self._stream.guard.refused.items()}
-
-    @property
-    def limit_violations(self) -> int:
-        """Commands that asked for what no sound commander asks for."""
-        return self._stream.guard.limit_violations
-
-    @property
-    def held_rad(self) -> list[float]:
-        """What the controller holds; empty where nobody knows."""
-        held = self._stream.held_rad
-        return [] if held is None else held.tolist()
-
-    @property
-    def last_refusal(self) -> str:
-        """Why, of the last refused command."""
-        return str(self._stream.guard.last_refusal or "")
-
-    def feedback_age_s(self, now_s: float) -> float:
-        """Time since the last state push."""
-        return self._stream.gate.feedback_age_s(now_s)
 
     @property
     def cadence(self) -> tuple[float, float, float]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from realman_driver import frames
-from realman_driver.arm_driver import ArmDriver, ArmState, DriverStatus
+from realman_driver.arm_driver import ArmDriver, ArmState
 from realman_driver.link import SdkLink
 from realman_driver.parameters import Parameters
 from vitra_description.calibration import calibration_path, load_calibration
@@ -19,6 +18,8 @@ from vitra_description.names import arm_joints
 from vitra_msgs.msg import ArmCommand, DriverState, Permit
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
+from vitra_runtime.commands import judged_by
+from vitra_runtime.diagnostics import ERROR, OK, DiagnosticsPublisher
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.threads import WatchedThread
@@ -26,6 +27,7 @@ from vitra_runtime.timing import stamp_to_s
 from vitra_safety.guard import PostureCheck
 from vitra_safety.posture_checks import arm_posture_checks
 from vitra_safety.setpoint_stream import SetpointStream
+from vitra_safety.stream_reports import DriverStatus
 
 _PERIOD_S = 0.005
 _STATE_PERIOD_S = 0.1
@@ -54,7 +56,7 @@ class RealmanDriverNode(StackNode[Parameters]):
         self._driver_state = DriverState(device=device)
         self._joint_publisher = self.stream_publisher(JointState, f"{device}/joint_states", qos.SENSOR)
         self._state_publisher = self.stream_publisher(DriverState, f"{device}/driver_state", qos.SETPOINT)
-        self._diagnostics_publisher = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics_publisher = DiagnosticsPublisher(self)
         self.create_subscription(ArmCommand, f"{device}/command", self._on_command, qos.SETPOINT)
         self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
         self.create_service(Trigger, "~/clear_errors", self._on_clear_errors)
@@ -122,15 +124,7 @@ class RealmanDriverNode(StackNode[Parameters]):
     def _on_command(self, message: ArmCommand) -> None:
         driver = self._driver
         if driver is not None and self._open:
-            age_s = time.time() - stamp_to_s(message.header.stamp)
-            driver.on_command(
-                message.position_rad,
-                sequence=message.sequence,
-                epoch=message.epoch,
-                age_s=age_s,
-                now_s=time.monotonic(),
-                source=message.source,
-            )
+            driver.on_command(message.position_rad, **judged_by(message))
 
     def _on_permit(self, message: Permit) -> None:
         if self._driver is not None:
@@ -205,16 +199,13 @@ class RealmanDriverNode(StackNode[Parameters]):
             "setpoint period error p99 [ms]": f"{error_s * 1e3:.2f}",
             "connections": link.restarts,
         }
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.ERROR if driver.fault else DiagnosticStatus.OK,
-            name=f"{self.get_name()}: {self.params.device}",
-            message=driver.fault or driver.status.value,
+        self._diagnostics_publisher.publish(
+            self.params.device,
+            driver.fault or driver.status.value,
+            values,
+            level=ERROR if driver.fault else OK,
             hardware_id=f"{self.params.arm_ip}:{self.params.tcp_port}",
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics_publisher.publish(array)
 
 
 def main(args: list[str] | None = None) -> None:

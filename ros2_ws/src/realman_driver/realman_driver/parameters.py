@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from realman_driver.frames import LinkConfig
 from vitra_description.names import ArmVariant
 from vitra_policy.errors import VitraError
-from vitra_runtime.domain import domain_id
+from vitra_runtime.domain import arm_push_port, domain_id
 from vitra_runtime.parameters import param
 from vitra_safety.guard import ARM_GUARD, GuardSettings
 from vitra_safety.motion_gate import FreshnessLimits
 from vitra_safety.posture_checks import WorkspaceBox
 
-_FIRST_UDP_PORT = 8091
-"""Not the factory's 8089: the SDK also binds the port that it finds configured, and the last to bind gets the data."""
 _VARIANTS = {"6F": ArmVariant.RM75_6F, "B": ArmVariant.RM75_B}
 
 
@@ -85,7 +83,7 @@ class Parameters:
             arm_ip=self.arm_ip,
             tcp_port=self.tcp_port,
             udp_ip=self.udp_ip,
-            udp_port=self.udp_port or _FIRST_UDP_PORT + 2 * domain_id() + (self.side == "right"),
+            udp_port=self.udp_port or arm_push_port(self.side, domain_id()),
             udp_cycle_ms=self.udp_cycle,
             collision_stage=self.collision_stage,
             line_speed_m_s=self.max_line_speed,

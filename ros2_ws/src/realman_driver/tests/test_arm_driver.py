@@ -384,3 +384,14 @@ def test_cadence_reports_feedback_and_commands(moving: Bench) -> None:
     feedback_hz, command_hz, _ = moving.driver.cadence
     assert feedback_hz == pytest.approx(200.0, rel=0.01)
     assert command_hz == pytest.approx(200.0, rel=0.01)
+
+
+def test_a_fault_before_the_first_arming_leaves_nothing_to_clear(bench: Bench) -> None:
+    bench.permitting = bench.commanding = False
+    bench.link.state, bench.link.problem = LinkState.CONNECTING, "no answer"
+    bench.run(0.1)
+    assert bench.driver.status is DriverStatus.DISCONNECTED
+    bench.link.state = LinkState.UP
+    bench.run(0.1)
+    assert bench.driver.status is DriverStatus.HOLDING
+    assert bench.driver.stop_cause == ""

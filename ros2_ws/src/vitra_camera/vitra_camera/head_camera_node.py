@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo as CameraInfoMessage
 from sensor_msgs.msg import Image
 
-from vitra_camera.capture import CaptureLoop, CaptureStatus
+from vitra_camera.cameras import create_camera
+from vitra_camera.capture import Camera, CaptureLoop, CaptureStatus
 from vitra_camera.conversion import ImageFiller, fill_camera_info
-from vitra_camera.pipeline import CameraFrame, CameraInfo, CameraPipeline
-from vitra_camera.sdk import load_realsense
+from vitra_camera.pipeline import CameraFrame, CameraInfo
 from vitra_camera.settings import CameraSettings, VideoProfile
 from vitra_camera.stamps import CaptureClock
 from vitra_runtime import qos
+from vitra_runtime.diagnostics import ERROR, OK, DiagnosticsPublisher
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -30,6 +30,7 @@ class Parameters:
     """Parameters of `head_camera`; names follow realsense2_camera where it has the same thing."""
 
     camera_name: str = param("head_camera", "First part of the topics and frame ids")
+    driver: str = param("realsense", "Kind of camera: realsense, or one that another package brings")
     serial_no: str = param("", "Serial number (a leading _ is ignored); empty takes the only camera connected")
     color_profile: str = param("640x480x30", "Colour stream, WIDTHxHEIGHTxFPS (rgb_camera.color_profile); 0x0x0: any")
     depth_profile: str = param("640x480x30", "Depth stream, WIDTHxHEIGHTxFPS (depth_module.depth_profile); 0x0x0: any")
@@ -59,11 +60,12 @@ class HeadCamera(StackNode[Parameters]):
         self._color_info, self._depth_info = CameraInfoMessage(), CameraInfoMessage()
         self._color_publishers = self._image_publishers(f"{name}/color/image_raw")
         self._depth_publishers = self._image_publishers(depth) if self.params.enable_depth else None
-        self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = DiagnosticsPublisher(self)
         self._capture_clock = CaptureClock()
         self._loop: CaptureLoop | None = None
         self._device_lock: DeviceLock | None = None
-        self._camera: CameraPipeline | None = None
+        self._camera: Camera | None = None
+        self._rate_hz = 30.0
         self._device: CameraInfo | None = None
         self.create_timer(_STATUS_PERIOD_S, self._report_state)
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._report_diagnostics)
@@ -81,9 +83,10 @@ class HeadCamera(StackNode[Parameters]):
             playback_real_time=p.playback_real_time,
             frame_timeout_s=p.frame_timeout_s,
         )
-        self._camera = CameraPipeline(load_realsense(), settings)
+        self._camera = create_camera(p.driver, settings)
+        self._rate_hz = settings.color.rate_hz or 30.0
         if not p.playback_file:
-            self._device_lock = DeviceLock(f"realsense-{settings.serial or 'any'}")
+            self._device_lock = DeviceLock(f"{p.driver}-{settings.serial or 'any'}")
 
     def start(self) -> None:
         """Start the capture thread; it opens the camera as soon as there is one."""
@@ -93,7 +96,7 @@ class HeadCamera(StackNode[Parameters]):
             self._on_open,
             self._on_frame,
             retry_period_s=self.params.reconnect_timeout_s,
-            rate_hz=self._camera.settings.color.rate_hz or 30.0,
+            rate_hz=self._rate_hz,
             repeat=self.params.playback_repeat,
             still_limit_s=self.params.frozen_after_s,
         )
@@ -162,16 +165,13 @@ class HeadCamera(StackNode[Parameters]):
             "frames_dropped": str(status.dropped),
             "reconnects": str(status.reconnects),
         }
-        entry = DiagnosticStatus(
-            level=DiagnosticStatus.ERROR if status.problem else DiagnosticStatus.OK,
-            name=f"{self.get_name()}: camera",
-            message=status.problem or status.state.value,
+        self._diagnostics.publish(
+            "camera",
+            status.problem or status.state.value,
+            values,
+            level=ERROR if status.problem else OK,
             hardware_id=device.serial if device else "",
-            values=[KeyValue(key=key, value=value) for key, value in values.items()],
         )
-        message = DiagnosticArray(status=[entry])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
 
 
 def main(args: list[str] | None = None) -> int:

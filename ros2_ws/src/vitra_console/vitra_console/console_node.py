@@ -33,7 +33,7 @@ from vitra_console.web.server import ConsoleError, ConsoleServer, Picture
 from vitra_description.names import SIDES
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import DriverState, EpisodeState, ExecutorState, HandActionChunk, Heartbeat, SafetyState, SimState
-from vitra_msgs.srv import SetInstruction, SimReset
+from vitra_msgs.srv import Rearm, SetInstruction, SimReset
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -155,6 +155,12 @@ class ConsoleNode(StackNode[Parameters]):
     def trigger(self, service: str, then: Then) -> None:
         """Call a Trigger service."""
         self._call(Trigger, service, Trigger.Request(), lambda a: then(bool(a.success), str(a.message)), then)
+
+    def rearm(self, epoch: int, stops: int, then: Then) -> None:
+        """Re-arm from a state that was seen."""
+        request = Rearm.Request(epoch=epoch, stops=stops)
+        answer = lambda a: then(bool(a.success), str(a.message))  # noqa: E731
+        self._call(Rearm, "safety_supervisor/rearm_from", request, answer, then)
 
     def set_instruction(self, text: str, then: Then) -> None:
         """Set what the policy is to do."""

@@ -9,6 +9,7 @@ from typing import Any
 from vitra_console.web.presence import Presence
 from vitra_msgs.msg import Heartbeat
 from vitra_runtime import qos
+from vitra_runtime.threads import WatchedThread
 
 NODE = "operator"
 PERIOD_S = 0.05
@@ -27,7 +28,7 @@ class OperatorBeat:
         self._publisher = node.create_publisher(Heartbeat, "heartbeat", qos.HEARTBEAT)
         self._running = threading.Event()
         self._running.set()
-        self._thread = threading.Thread(target=self._run, name="operator", daemon=True)
+        self._thread = WatchedThread(self._run, name="operator", should_run=self._running.is_set)
         self._thread.start()
 
     def close(self) -> None:

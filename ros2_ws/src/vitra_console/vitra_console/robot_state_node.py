@@ -16,9 +16,10 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from vitra_console.frames.tree import Edge, calibrated_edges, urdf_edges
+from vitra_description.arms import ARMS, DEFAULT_ARM
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.description import ArmVariant, robot_description
-from vitra_description.names import SIDES, Side, arm_joints, hand_joints
+from vitra_description.description import robot_description
+from vitra_description.names import SIDES, Side, arm_joints
 from vitra_description.postures import home, open_hand
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
@@ -32,7 +33,7 @@ class Parameters:
 
     arms: str = param("right", "Which arms are driven", choices=("right", "left", "both"))
     calibration: str = param("sim", "Calibration: a name in config/calibration, or a path ending in .yaml")
-    arm_model: str = param("6f", "Variant of the RM75", choices=tuple(variant.value for variant in ArmVariant))
+    arm_model: str = param(DEFAULT_ARM, "Kind of arms, as in the calibration", choices=tuple(ARMS.names()))
     rate_hz: float = param(20.0, "How often transforms are sent", unit="Hz", bounds=(1.0, 100.0))
 
     @property
@@ -63,7 +64,7 @@ class RobotStateNode(StackNode[Parameters]):
         """Read the URDF with the calibration's mounting, latch what is fixed, listen to the drivers."""
         calibration = load_calibration(calibration_path(self.params.calibration))
         urdf = robot_description("both", calibration, self.params.arm_model)
-        fixed = []
+        hand, fixed = calibration.hand, []
         for edge in urdf_edges(urdf):
             if edge.joint:
                 self._moving[edge.joint] = (edge, _transform(edge, 0.0))
@@ -73,7 +74,10 @@ class RobotStateNode(StackNode[Parameters]):
             _turn(*self._moving[name], angle)
             for side in SIDES
             if side not in self.params.sides
-            for joints, posture in ((arm_joints(side), home(side)), (hand_joints(side), open_hand()))
+            for joints, posture in (
+                (arm_joints(side), home(side)),
+                (hand.joint_names(side), open_hand(hand)),
+            )
             for name, angle in zip(joints, posture, strict=True)
         ]
         now = self.get_clock().now().to_msg()

@@ -14,7 +14,6 @@ from collections import Counter, deque
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from numpy.typing import NDArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
@@ -32,8 +31,10 @@ from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, 
 from vitra_policy.chunks.curve import StepsError, TimedSteps
 from vitra_policy.chunks.timeline import Phase, Verdict
 from vitra_runtime import qos
+from vitra_runtime.diagnostics import OK, WARN, DiagnosticsPublisher
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
+from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
 
 _STATE_PERIOD_S = 1 / 30
@@ -57,7 +58,7 @@ class ExecutorNode(StackNode[Parameters]):
         super().__init__("executor", Parameters)
         self._generator: SetpointGenerator | None = None
         self._feedback: JointFeedback | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
         self._running = threading.Event()
         self._permit: PermitSample | None = None
         self._chunks: deque[dict[Side, TimedSteps]] = deque(maxlen=4)
@@ -77,7 +78,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._arm_publishers = {s: publisher(ArmCommand, f"{s}_arm/command", qos.SETPOINT) for s in sides}
         self._hand_publishers = {s: publisher(HandCommand, f"{s}_hand/command", qos.SETPOINT) for s in sides}
         self._state_publisher = publisher(ExecutorState, "executor_state", qos.SETPOINT)
-        self._diagnostics = publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = DiagnosticsPublisher(self)
         self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
         self.create_subscription(RobotChunk, "robot_chunk", self._on_chunk, qos.CHUNK)
         self._interruptions = DriverWatch()
@@ -92,7 +93,8 @@ class ExecutorNode(StackNode[Parameters]):
 
     def setup(self) -> None:  # noqa: D102
         sides = self.params.build_sides()
-        self._feedback = JointFeedback(self, self.params.sides)
+        hand = next(iter(sides.values())).calibration.hand
+        self._feedback = JointFeedback(self, self.params.sides, hand=hand)
         self._generator = SetpointGenerator(sides, self.params.settings, self._feedback)
         self._generator.set_speed_share(self._speed_share)
 
@@ -101,7 +103,9 @@ class ExecutorNode(StackNode[Parameters]):
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._chunks.clear()
         self._running.set()
-        self._thread = threading.Thread(target=self._run, args=(self._generator,), name="setpoints", daemon=True)
+        self._thread = WatchedThread(
+            self._run, name="setpoints", should_run=self._running.is_set, args=(self._generator,)
+        )
         self._thread.start()
 
     def halt(self) -> None:  # noqa: D102
@@ -216,15 +220,7 @@ class ExecutorNode(StackNode[Parameters]):
             "dropped chunks": generator.count(_DROPPED),
         } | {f"refused chunks: {why}": count for why, count in self._refused.items()}
         limit = generator.limits()
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.WARN if limit else DiagnosticStatus.OK,
-            name=f"{self.get_name()}: setpoints",
-            message=limit or generator.mode.value,
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
-        )
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
+        self._diagnostics.publish("setpoints", limit or generator.mode.value, values, level=WARN if limit else OK)
 
     # Setpoint thread ------------------------------------------------------------------------------------------------
 

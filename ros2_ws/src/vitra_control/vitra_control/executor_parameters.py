@@ -8,9 +8,8 @@ import numpy as np
 
 from vitra_control.settings import MAX_SPEED, GeneratorSettings
 from vitra_control.side import SideExecutor
+from vitra_description.arms import ARMS, DEFAULT_ARM, arm_description
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.description import ArmVariant
-from vitra_description.limits import ARM_LIMITS
 from vitra_description.names import ARM_DOF, SIDES, Side
 from vitra_description.postures import home
 from vitra_runtime.parameters import ParameterError, param
@@ -28,7 +27,7 @@ class Parameters:
 
     arms: str = param("right", "Which arms are driven", choices=("right", "left", "both"))
     calibration: str = param("sim", "Calibration: a name in config/calibration, or a path to a YAML file")
-    arm_model: str = param("6f", "Variant of the RM75", choices=tuple(variant.value for variant in ArmVariant))
+    arm_model: str = param(DEFAULT_ARM, "Kind of arms, as in the calibration", choices=tuple(ARMS.names()))
     speed: float = param(1.0, "Speed limit of arm joints, in planning speeds of 45 deg/s", bounds=(0.05, MAX_SPEED))
     home_speed: float = param(_DEFAULTS.home_speed, "Part of it for moves to the ready posture", bounds=(0.05, 1.0))
     speed_share: float = param(1.0, "Part of `speed` that is used; may be changed at any time", bounds=(0.1, 1.0))
@@ -69,6 +68,7 @@ class Parameters:
             ensemble_decay=None if self.ensemble_decay < 0.0 else self.ensemble_decay,
             check_collisions=self.check_collisions,
             table_height_m=None if self.table_height < 0.0 else self.table_height,
+            arm=arm_description(self.arm_model),
         )
 
     def build_sides(self) -> dict[Side, SideExecutor]:
@@ -89,8 +89,9 @@ class Parameters:
 
     def _checked_ready(self, side: Side) -> tuple[float, ...]:
         posture = self.ready_left if side is Side.LEFT else self.ready_right
-        if len(posture) != ARM_DOF or not ARM_LIMITS.contains(np.array(posture)):
-            low, high = (np.round(limit, 3).tolist() for limit in (ARM_LIMITS.lower_rad, ARM_LIMITS.upper_rad))
+        limits = self.settings.arm.limits
+        if len(posture) != ARM_DOF or not limits.contains(np.array(posture)):
+            low, high = (np.round(limit, 3).tolist() for limit in (limits.lower_rad, limits.upper_rad))
             raise ParameterError(
                 f"Parameter 'ready_{side}' must be {ARM_DOF} angles between {low} and {high} rad, got {list(posture)}."
             )

@@ -12,7 +12,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from vitra_control.setpoints import Feedback
-from vitra_description.names import Side, arm_joints, hand_joints
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands.xhand1 import XHAND1
+from vitra_description.names import Side, arm_joints
 from vitra_runtime import qos
 from vitra_runtime.polling import PolledTopic, PolledTopics
 from vitra_runtime.timing import stamp_to_s
@@ -55,16 +57,23 @@ class JointFeedback:
     Args:
         parent: Node whose names, namespace and remaps are used.
         sides: Driven sides.
+        hand: The kind of hands.
     """
 
-    def __init__(self, parent: Node, sides: Sequence[Side], context: Context | None = None) -> None:
+    def __init__(
+        self,
+        parent: Node,
+        sides: Sequence[Side],
+        context: Context | None = None,
+        hand: HandDescription = XHAND1,
+    ) -> None:
         self._topics = PolledTopics(parent, "feedback", context)
 
         def latest(topic: str, names: Sequence[str]) -> LatestJoints:
             return LatestJoints(self._topics.subscribe(JointState, topic, qos.SETPOINT), names)
 
         self._arms = {side: latest(f"{side}_arm/joint_states", arm_joints(side)) for side in sides}
-        self._hands = {side: latest(f"{side}_hand/joint_states", hand_joints(side)) for side in sides}
+        self._hands = {side: latest(f"{side}_hand/joint_states", hand.joint_names(side)) for side in sides}
         self._held: dict[str, NDArray[np.float64] | None] = {}
 
     def holds(self, device: str, held_rad: Sequence[float]) -> None:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitra_description.limits import ARM_LIMITS, ARM_TELEOP_LIMITS, HAND_LIMITS, JointLimits
+from vitra_description.arm_description import ArmDescription
+from vitra_description.arms.rm75 import RM75_6F
+from vitra_description.hand_description import HandDescription
+from vitra_description.joint_limits import JointLimits
 from vitra_safety.guard import ARM_GUARD, HAND_GUARD
 
 ARM_PERIOD_S = ARM_GUARD.period_s
@@ -47,6 +50,7 @@ class GeneratorSettings:
         ensemble_decay: Temporal ensembling with this decay; None: off.
         check_collisions: Whether the whole robot is checked before a setpoint leaves.
         table_height_m: Table top over the base, kept clear of arms and palms; None: no table.
+        arm: The kind of arms.
     """
 
     speed: float = 1.0
@@ -65,29 +69,30 @@ class GeneratorSettings:
     ensemble_decay: float | None = None
     check_collisions: bool = True
     table_height_m: float | None = 0.75
+    arm: ArmDescription = RM75_6F
 
     @property
     def arm_limits(self) -> JointLimits:
         """What arm setpoints keep to."""
         return JointLimits.build(
-            ARM_LIMITS.lower_rad,
-            ARM_LIMITS.upper_rad,
-            ARM_TELEOP_LIMITS.velocity_rad_s * min(self.speed, MAX_SPEED),
-            ARM_LIMITS.acceleration_rad_s2 * _SHARE,
+            self.arm.limits.lower_rad,
+            self.arm.limits.upper_rad,
+            self.arm.planning_limits.velocity_rad_s * min(self.speed, MAX_SPEED),
+            self.arm.limits.acceleration_rad_s2 * _SHARE,
         )
 
     @property
     def ik_limits(self) -> JointLimits:
         """What inverse kinematics keeps to: room to brake in position; speed is left to the time scaling."""
-        position = ARM_LIMITS.with_margin(float(np.deg2rad(1.0)))
+        position = self.arm.limits.with_margin(float(np.deg2rad(1.0)))
         return JointLimits.build(position.lower_rad, position.upper_rad, 20.0, position.acceleration_rad_s2)
 
-    @property
-    def hand_limits(self) -> JointLimits:
-        """What hand setpoints keep to."""
+    @staticmethod
+    def hand_limits(hand: HandDescription) -> JointLimits:
+        """What setpoints of a kind of hand keep to."""
         return JointLimits.build(
-            HAND_LIMITS.lower_rad,
-            HAND_LIMITS.upper_rad,
-            HAND_LIMITS.velocity_rad_s * _SHARE,
-            HAND_LIMITS.acceleration_rad_s2 * _SHARE,
+            hand.limits.lower_rad,
+            hand.limits.upper_rad,
+            hand.limits.velocity_rad_s * _SHARE,
+            hand.limits.acceleration_rad_s2 * _SHARE,
         )

@@ -14,10 +14,9 @@ from vitra_description.calibration import Calibration
 from vitra_description.description import ArmVariant
 from vitra_description.ik import DifferentialIk, IkSettings
 from vitra_description.kinematics import ArmModel
-from vitra_description.limits import HAND_LIMITS
 from vitra_description.names import Side
 from vitra_description.postures import home, open_hand
-from vitra_policy.chunks.curve import WRIST_AND_HAND, TimedSteps
+from vitra_policy.chunks.curve import TimedSteps, wrist_and_hand
 from vitra_policy.chunks.ensemble import TemporalEnsemble
 from vitra_policy.chunks.timeline import ChunkTimeline, Sample, Verdict
 from vitra_policy.transforms import quaternion_from_matrix
@@ -61,21 +60,23 @@ class SideExecutor:
         ready_rad: ArrayLike | None = None,
         box: WorkspaceBox | None = None,
     ) -> None:
-        extrinsics = calibration.side(side)
+        extrinsics, hand = calibration.side(side), calibration.hand
+        layout = wrist_and_hand(hand.dof)
         self.side, self.calibration, self.variant = side, calibration, variant
         self.limit = ""
         self._bend_rad_s2 = _BLEND_SHARE * float(settings.arm_limits.acceleration_rad_s2.min())
         self._top_rad_s = float(settings.arm_limits.velocity_rad_s.min())
         self.timeline = ChunkTimeline(
-            WRIST_AND_HAND, blend_s=settings.blend_s, stop_s=settings.stop_s, blend_for=self._blend_for
+            layout, blend_s=settings.blend_s, stop_s=settings.stop_s, blend_for=self._blend_for
         )
         decay = settings.ensemble_decay
-        self._ensemble = None if decay is None else TemporalEnsemble(WRIST_AND_HAND, decay=decay)
+        self._ensemble = None if decay is None else TemporalEnsemble(layout, decay=decay)
         self._model = ArmModel(variant, extrinsics)
-        self.ready_rad: Array = home(side) if ready_rad is None else np.array(ready_rad, dtype=np.float64)
+        self.ready_rad: Array = home(side, settings.arm) if ready_rad is None else np.array(ready_rad, dtype=np.float64)
         ik_settings = IkSettings(period_s=PATH_SPACING_S, max_linear_m_s=5.0, max_angular_rad_s=25.0)
         self._ik = DifferentialIk(self._model, self.ready_rad, settings.ik_limits, ik_settings)
-        self._hand = JointFollower(settings.hand_limits, settings.hand_jerk_rad_s3, HAND_PERIOD_S)
+        self._hand = JointFollower(settings.hand_limits(hand), settings.hand_jerk_rad_s3, HAND_PERIOD_S)
+        self._hand_kind = hand
         self._home_speed = settings.home_speed
         self._base_from_arm = extrinsics.base_from_arm_base
         box = box or WorkspaceBox()
@@ -87,13 +88,13 @@ class SideExecutor:
 
     @property
     def hand_rad(self) -> Array:
-        """Hand setpoint given last, shape (12,)."""
+        """Hand setpoint given last, shape (dof,)."""
         return self._hand.position_rad.copy()
 
     @property
     def resting_hand_rad(self) -> Array:
-        """Where the driver brings the hand to rest when setpoints cease, shape (12,)."""
-        stop = StopProfile(self._hand.position_rad, self._hand.velocity_rad_s, HAND_LIMITS)
+        """Where the driver brings the hand to rest when setpoints cease, shape (dof,)."""
+        stop = StopProfile(self._hand.position_rad, self._hand.velocity_rad_s, self._hand_kind.limits)
         return stop.position_rad(stop.duration_s)
 
     @property
@@ -102,7 +103,7 @@ class SideExecutor:
         return self._sample
 
     def seed_hand(self, hand_rad: ArrayLike) -> None:
-        """Be at rest with the fingers here, shape (12,)."""
+        """Be at rest with the fingers here, shape (dof,)."""
         self._hand.reset(self._hand.limits.clip(hand_rad))
         self._hand.set_speed(1.0)
 
@@ -189,12 +190,12 @@ class SideExecutor:
 
     def approach_ready(self) -> Array:
         """Hand setpoint of one cycle of that move, shape (12,)."""
-        return self._hand.approach(open_hand())
+        return self._hand.approach(open_hand(self._hand_kind))
 
     @property
     def hand_arrived(self) -> bool:
         """Whether that move has ended."""
-        distance = np.abs(self._hand.position_rad - self._hand.limits.clip(open_hand())).max()
+        distance = np.abs(self._hand.position_rad - self._hand.limits.clip(open_hand(self._hand_kind))).max()
         return bool(distance < _ARRIVED_RAD and self._hand.at_rest)
 
     def _solve(self, target: Array, before_rad: Array) -> Array:

@@ -13,7 +13,6 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_srvs.srv import Trigger
 
 from vitra_control.process_watch import ProcessWatch
@@ -32,6 +31,7 @@ from vitra_msgs.msg import DriverState, Heartbeat, Permit, SafetyState
 from vitra_msgs.srv import Rearm
 from vitra_runtime import qos
 from vitra_runtime.departure import DepartureCause, DepartureReason
+from vitra_runtime.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -93,7 +93,7 @@ class SafetySupervisorNode(StackNode[Parameters]):
         self._exclusive_topics = [*map(self.resolve_topic_name, ("permit", "robot_chunk", *commands))]
         self._permit_publisher = self.stream_publisher(Permit, "permit", qos.SETPOINT)
         self._state_publisher = self.stream_publisher(SafetyState, "safety_state", qos.LATCHED)
-        self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = DiagnosticsPublisher(self)
         self.create_subscription(Heartbeat, "heartbeat", self._on_heartbeat, qos.HEARTBEAT)
         for device in settings.devices:
             topic = f"{device}/driver_state"
@@ -204,17 +204,9 @@ class SafetySupervisorNode(StackNode[Parameters]):
         with self._lock:
             supervisor, now_s = self._supervisor, time.monotonic()
             phase, reason, problems = supervisor.phase, supervisor.reason, supervisor.not_ready(now_s)
-        level = DiagnosticStatus.OK if phase is SafetyPhase.ARMED else DiagnosticStatus.WARN
         text = str(reason) if reason is not None else phase.value
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.ERROR if phase is SafetyPhase.STOPPED else level,
-            name=f"{self.get_name()}: permit",
-            message=text,
-            values=[KeyValue(key="not ready", value=problem) for problem in problems],
-        )
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
+        level = {SafetyPhase.ARMED: OK, SafetyPhase.STOPPED: ERROR}.get(phase, WARN)
+        self._diagnostics.publish("permit", text, [("not ready", problem) for problem in problems], level=level)
 
     # Either thread --------------------------------------------------------------------------------------------------
 

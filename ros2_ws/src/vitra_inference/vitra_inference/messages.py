@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
-from vitra_description.names import arm_joints, hand_joints
+from vitra_description.hand_description import HandDescription
+from vitra_description.hands.xhand1 import XHAND1
+from vitra_description.names import arm_joints
 from vitra_inference.observations import Camera, Frame
 from vitra_inference.worker import Answer
 from vitra_msgs.msg import HandActionChunk, SimState
@@ -60,13 +62,14 @@ def decode_image(raw: bytes) -> NDArray[np.uint8]:
 
 
 class JointDecoder:
-    """Positions of serialised joint states in the order of `vitra_description.names`."""
+    """Positions of serialised joint states in the order of the arm's and the hand's description."""
 
-    def __init__(self) -> None:
+    def __init__(self, hand: HandDescription = XHAND1) -> None:
+        self._hand = hand
         self._order: dict[tuple[str, tuple[str, ...]], list[int]] = {}
 
     def __call__(self, stream: str, raw: bytes) -> FloatArray:
-        """Positions [rad] of the stream ``{side}_arm`` (7,) or ``{side}_hand`` (12,).
+        """Positions [rad] of the stream ``{side}_arm`` (7,) or ``{side}_hand`` (dof,).
 
         Raises:
             MessageError: a joint is missing, or there are more names than positions.
@@ -84,7 +87,7 @@ class JointDecoder:
 
     def _find(self, stream: str, names: Sequence[str]) -> list[int]:
         side, part = stream.split("_")
-        expected = arm_joints(side) if part == "arm" else hand_joints(side)
+        expected = arm_joints(side) if part == "arm" else self._hand.joint_names(side)
         lacking = [name for name in expected if name not in names]
         if lacking:
             raise MessageError(

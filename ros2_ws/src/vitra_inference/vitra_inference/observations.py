@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
+from vitra_policy.hand.hand_map import HandMap
+from vitra_policy.hand.xhand_map import XHAND_MAP
 from vitra_policy.policies.observation import (
     CameraInfoError,
     HandStateEstimator,
@@ -72,6 +74,7 @@ class ObservationBuffer:
         decode_extras: extras of a serialised simulator state.
         max_joint_age_s: oldest joint sample that counts.
         needs_extras: whether there is no observation without them.
+        hand_map: of the robot's hands.
         fetch: brings in joints and extras that wait elsewhere; called before each look at them.
     """
 
@@ -86,6 +89,7 @@ class ObservationBuffer:
         decode_extras: Callable[[bytes], Mapping[str, Extra]],
         max_joint_age_s: float = 0.05,
         needs_extras: bool = False,
+        hand_map: HandMap = XHAND_MAP,
         fetch: Callable[[ObservationBuffer], None] | None = None,
     ) -> None:
         def history(stream: str) -> SampleHistory[bytes]:
@@ -97,6 +101,7 @@ class ObservationBuffer:
             {side: self._histories[f"{side}_arm"] for side in sides},
             {side: self._histories[f"{side}_hand"] for side in sides},
             max_joint_age_s,
+            hand_map,
         )
         self._base_from_camera = base_from_camera
         self._decode_image, self._decode_extras = decode_image, decode_extras

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vitra_description.arms import ARMS, DEFAULT_ARM
 from vitra_policy.action_space import SIDES, Side
 from vitra_runtime.parameters import param
 
@@ -16,7 +17,7 @@ class Parameters:
     policy_options: tuple[str, ...] = param(("",), "Options of the policy, each key=value")
     instruction: str = param("", "Instruction at start; free text is given to the arm in use")
     arms: str = param("right", "Arms and hands the robot has", choices=("left", "right", "both"))
-    arm_variant: str = param("6f", "Arm model: RM75-6F or RM75-B", choices=("6f", "b"))
+    arm_variant: str = param(DEFAULT_ARM, "Kind of arms, as in the calibration", choices=tuple(ARMS.names()))
     calibration: str = param("sim", "Calibration file: a name in launch/config/calibration, or a path ending in .yaml")
     real_time_chunking: bool = param(True, "Hand the steps already under way to policies that can keep them")
     max_rate_hz: float = param(10.0, "Most chunks per second; 0 is unlimited", unit="Hz", bounds=(0.0, 200.0))

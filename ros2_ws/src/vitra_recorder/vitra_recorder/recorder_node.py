@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.action.server import ServerGoalHandle
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
@@ -45,6 +44,7 @@ from vitra_recorder.topics import TOPICS, Delivery, Topic
 from vitra_recorder.typestore import stack_typestore
 from vitra_runtime import qos
 from vitra_runtime.actions import long_action_server
+from vitra_runtime.diagnostics import OK, WARN, DiagnosticsPublisher
 from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopic, PolledTopics
@@ -82,7 +82,7 @@ class RecorderNode(StackNode[Parameters]):
         self._waiting: list[_Waiting] = []
         self._polled: PolledTopics | None = None
         self._sources: list[tuple[Topic, str, PolledTopic]] = []
-        self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = DiagnosticsPublisher(self)
         self._episode_states = self.stream_publisher(EpisodeState, "episode_state", qos.LATCHED)
         self.create_service(Trigger, "~/start", self._on_start)
         for name, outcome, reason in (
@@ -337,20 +337,19 @@ class RecorderNode(StackNode[Parameters]):
 
     def _publish_diagnostics(self, session: RecordingSession, warnings: list[str]) -> None:
         recording = session.current
-        status = DiagnosticStatus(name="recorder: recording", hardware_id="recorder", message="idle")
+        values: dict[str, str] = {}
+        said, level = "idle", OK
         if recording is not None:
-            status.level = DiagnosticStatus.WARN if warnings or recording.dropped else DiagnosticStatus.OK
-            status.message = "; ".join(warnings[:3]) or f"recording, {recording.dropped} dropped"
+            level = WARN if warnings or recording.dropped else OK
+            said = "; ".join(warnings[:3]) or f"recording, {recording.dropped} dropped"
             statistics = recording.pipeline.statistics
-            status.values.append(KeyValue(key="MB", value=f"{statistics.bytes_written / 1e6:.1f}"))
-            status.values.append(KeyValue(key="deepest queue MB", value=f"{statistics.deepest_queue_bytes / 1e6:.1f}"))
+            values["MB"] = f"{statistics.bytes_written / 1e6:.1f}"
+            values["deepest queue MB"] = f"{statistics.deepest_queue_bytes / 1e6:.1f}"
         for name, report in session.monitor.report(self.get_clock().now().nanoseconds).items():
             gap_ms, delay_ms = report.gap_s * 1e3, report.delay_s * 1e3
             words = [f"{report.rate_hz:.1f} Hz", f"gap {gap_ms:.0f} ms", f"delay {delay_ms:.0f} ms"]
-            status.values.append(KeyValue(key=name, value=", ".join([*words, *report.warnings])))
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+            values[name] = ", ".join([*words, *report.warnings])
+        self._diagnostics.publish("recording", said, values, level=level, hardware_id="recorder")
 
 
 def _profile(topic: Topic) -> QoSProfile:

@@ -118,6 +118,7 @@ def _with(index: int, value: float) -> np.ndarray:
         ({"observed": np.zeros(51)}, errors.ChunkLengthError, "51"),
         ({"step_s": 0.0}, errors.ChunkLengthError, "0.0 s"),
         ({"step_s": -0.03}, errors.ChunkLengthError, "-0.03"),
+        ({"step_s": np.nextafter(1.0, 2.0)}, errors.ChunkLengthError, "up to 1"),
         ({"step_s": float("nan")}, errors.ChunkLengthError, "nan"),
         ({"actions": _with(3 * ACTION_DIM + 60, np.nan)}, errors.ChunkNotFiniteError, "step 3, dimension 9"),
         ({"actions": _with(5, np.inf)}, errors.ChunkNotFiniteError, "left"),

@@ -1,4 +1,4 @@
-"""Turns one chunk of hand actions into wrist poses in the arm bases and XHand joints."""
+"""Turns one chunk of hand actions into wrist poses in the arm bases and joints of the robot hand."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import Calibration
-from vitra_description.limits import HAND_LIMITS
 from vitra_description.names import CAMERA_FRAME, SIDES, Side
 from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, ROTATION, TRANSLATION, WRIST
-from vitra_policy.hand.xhand_map import xhand_from_mano
 from vitra_policy.prompt import InstructionError, hands_of
 from vitra_policy.transforms import (
     integrate_wrist,
@@ -74,7 +72,7 @@ class SideTargets:
 
     Attributes:
         wrist: (steps, 7) x y z (m) qx qy qz qw of `hand_mount` in the side's arm base.
-        hand: (steps, 12) XHand joints in vendor order, within limits (rad).
+        hand: (steps, dof) joints of the robot's hand in its driver's order, within limits (rad).
         clamped: How many joint values were moved to a limit.
     """
 
@@ -93,6 +91,7 @@ class Retargeter:
 
     def __init__(self, calibration: Calibration, camera_frame: str = CAMERA_FRAME) -> None:
         self._camera_frame = camera_frame
+        self._hand = calibration.hand
         self._arm_base_from_camera = {
             side: np.linalg.inv(calibration.side(side).base_from_arm_base) @ calibration.base_from_head_camera
             for side in SIDES
@@ -146,8 +145,8 @@ class Retargeter:
         wrist = np.concatenate(
             [arm_base_from_wrist[:, :3, 3], quaternion_from_matrix(arm_base_from_wrist[:, :3, :3])], axis=1
         )
-        wanted = xhand_from_mano(actions[:, FINGERS])
-        hand = np.clip(wanted, HAND_LIMITS.lower_rad, HAND_LIMITS.upper_rad)
+        wanted = self._hand.map.joints_from_fingers(actions[:, FINGERS])
+        hand = self._hand.limits.clip(wanted)
         return SideTargets(wrist, hand, int(np.count_nonzero(hand != wanted)))
 
 

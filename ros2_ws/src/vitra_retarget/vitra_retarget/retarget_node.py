@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from vitra_description.calibration import calibration_path, load_calibration
 from vitra_description.names import CAMERA_FRAME, Side
@@ -20,6 +19,7 @@ from vitra_msgs.msg import HandActionChunk, RobotChunk
 from vitra_retarget.errors import ChunkRefusedError
 from vitra_retarget.retarget import HandChunk, Retargeter, SideTargets
 from vitra_runtime import qos
+from vitra_runtime.diagnostics import OK, WARN, DiagnosticsPublisher
 from vitra_runtime.identity import OneSource
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -46,7 +46,7 @@ class RetargetNode(StackNode[Parameters]):
         self.refused: Counter[str] = Counter()
         self._sources, self._two_sources = OneSource(), False
         self._publisher = self.stream_publisher(RobotChunk, "robot_chunk", qos.CHUNK)
-        self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = DiagnosticsPublisher(self)
         self.create_subscription(HandActionChunk, "hand_action_chunk", self._on_chunk, qos.CHUNK)
         self.create_timer(1.0, self._report)
         self.create_timer(0.25, self._watch_sources)
@@ -94,15 +94,8 @@ class RetargetNode(StackNode[Parameters]):
         refused = sum(self.refused.values())
         values: dict[str, Any] = {"turned": self.turned, "refused": refused, "clamped finger values": self.clamped}
         values |= {f"refused: {cause}": count for cause, count in self.refused.items()}
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.WARN if refused else DiagnosticStatus.OK,
-            name=f"{self.get_name()}: chunks",
-            message=f"{self.turned} turned, {refused} refused",
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
-        )
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
+        said = f"{self.turned} turned, {refused} refused"
+        self._diagnostics.publish("chunks", said, values, level=WARN if refused else OK)
 
 
 def contents(message: HandActionChunk) -> HandChunk:

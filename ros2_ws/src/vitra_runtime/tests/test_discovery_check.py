@@ -13,14 +13,14 @@ from rclpy.node import Node
 
 from vitra_msgs.msg import Heartbeat
 from vitra_runtime import qos
-from vitra_runtime.discovery_check import DeafError, Hearing
+from vitra_runtime.discovery_check import DeafError, DiscoveryCheck
 from vitra_runtime.polling import PolledTopics
 
 GRACE_S, PATIENCE_S = 1.5, 8.0
 
 
 def test_whoever_is_listed_is_missing_until_it_is_heard_once() -> None:
-    hearing = Hearing(GRACE_S, PATIENCE_S)
+    hearing = DiscoveryCheck(GRACE_S, PATIENCE_S)
     graph = ["/executor", "/policy", "/retarget"]
     assert hearing.update(graph, ["/executor"], 0.0) == []
     assert hearing.silent == ["/policy", "/retarget"]
@@ -31,7 +31,7 @@ def test_whoever_is_listed_is_missing_until_it_is_heard_once() -> None:
 
 
 def test_two_of_many_that_stay_unheard_are_deafness_too() -> None:
-    hearing = Hearing(GRACE_S, PATIENCE_S)
+    hearing = DiscoveryCheck(GRACE_S, PATIENCE_S)
     heard = [f"/node_{n}" for n in range(7)]
     hearing.update([*heard, "/executor", "/policy"], heard, 0.0)
     with pytest.raises(DeafError, match="Does not hear /executor, /policy: listed"):
@@ -39,7 +39,7 @@ def test_two_of_many_that_stay_unheard_are_deafness_too() -> None:
 
 
 def test_nodes_that_leave_are_not_missed() -> None:
-    hearing = Hearing(GRACE_S, PATIENCE_S)
+    hearing = DiscoveryCheck(GRACE_S, PATIENCE_S)
     graph = ["/executor", "/policy"]
     hearing.update(graph, [], 0.0)
     assert hearing.update([], [], PATIENCE_S) == []
@@ -48,7 +48,7 @@ def test_nodes_that_leave_are_not_missed() -> None:
 
 
 def test_silence_beyond_the_patience_is_deafness() -> None:
-    hearing = Hearing(GRACE_S, PATIENCE_S)
+    hearing = DiscoveryCheck(GRACE_S, PATIENCE_S)
     graph = ["/executor", "/policy", "/retarget"]
     hearing.update(graph, ["/executor"], 0.0)
     hearing.update(graph, [], PATIENCE_S)
@@ -58,7 +58,7 @@ def test_silence_beyond_the_patience_is_deafness() -> None:
 
 @pytest.mark.parametrize("others", [0, 1, 3])
 def test_one_mute_node_is_nobody_s_deafness(others: int) -> None:
-    hearing = Hearing(GRACE_S, PATIENCE_S)
+    hearing = DiscoveryCheck(GRACE_S, PATIENCE_S)
     heard = [f"/node_{n}" for n in range(others)]
     hearing.update([*heard, "/mute"], heard, 0.0)
     assert hearing.update([*heard, "/mute"], [], 10 * PATIENCE_S) == []

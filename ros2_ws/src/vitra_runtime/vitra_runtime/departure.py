@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vitra_runtime.parent_watch import ParentWatch
+from vitra_runtime.threads import WatchedThread
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KILL_AFTER_S = 4.0
@@ -64,7 +65,7 @@ class Departure:
         for number in _SIGNALS:
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
-        threading.Thread(target=self._watch, name="departure", daemon=True).start()
+        WatchedThread(self._watch, name="departure", should_run=None).start()
 
     def tell(self, listener: Callable[[DepartureReason], None]) -> None:
         """Whom to tell, once, from another thread; at once if there is a reason already."""

@@ -26,7 +26,7 @@ class DeafError(VitraError):
     """The middleware does not deliver what others send; only a new process helps."""
 
 
-class Hearing:
+class DiscoveryCheck:
     """Who is there, who was heard, and since when somebody is missing.
 
     Args:
@@ -72,14 +72,14 @@ class Hearing:
 
 
 class Listener:
-    """`Hearing` for a node, from its graph.
+    """`DiscoveryCheck` for a node, from its graph.
 
     Args:
         node: Who listens; its own heartbeat and those of other machines do not count.
         hearing: Keeps the record.
     """
 
-    def __init__(self, node: Node, hearing: Hearing) -> None:
+    def __init__(self, node: Node, hearing: DiscoveryCheck) -> None:
         self._node, self._name, self._hearing = node, node.get_fully_qualified_name(), hearing
         self._topics = PolledTopics(node, "hearing")
         self._heartbeats = self._topics.subscribe(Heartbeat, "heartbeat", qos.HEARTBEAT)
@@ -88,7 +88,7 @@ class Listener:
         """Nodes of this machine that should have been heard by now.
 
         Raises:
-            DeafError: see `Hearing.update`.
+            DeafError: see `DiscoveryCheck.update`.
         """
         infos = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name("heartbeat"))
         machines = {f"{info.node_namespace.rstrip('/')}/{info.node_name}": _machine(info) for info in infos}

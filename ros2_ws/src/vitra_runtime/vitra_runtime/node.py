@@ -21,7 +21,7 @@ from vitra_msgs.msg import Heartbeat
 from vitra_policy.errors import VitraError
 from vitra_runtime import parameters, qos
 from vitra_runtime.departure import Departure, DepartureCause, DepartureReason
-from vitra_runtime.discovery_check import Hearing, Listener
+from vitra_runtime.discovery_check import DiscoveryCheck, Listener
 from vitra_runtime.parent_watch import ParentWatch
 from vitra_runtime.scheduling import request_realtime
 from vitra_runtime.threads import WatchedThread, ended_threads
@@ -74,7 +74,7 @@ class StackNode(LifecycleNode, Generic[P]):
         self._autostart_timer = self.create_timer(0.01, self._autostart) if autostart else None
         self._next_try_s, self._last_refusal = 0.0, ""
         self._set_up = False
-        self._hearing = Hearing(HEARD_WITHIN_S, DEAF_AFTER_S)
+        self._hearing = DiscoveryCheck(HEARD_WITHIN_S, DEAF_AFTER_S)
         self._listener: Listener | None = Listener(self, self._hearing)
         self._listen_until_s = time.monotonic() + LISTEN_S
         self._listen_timer = self.create_timer(LISTEN_PERIOD_S, self._listen)

@@ -16,6 +16,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from vitra_description.calibration import calibration_path, load_calibration
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy, parse_options
@@ -45,6 +46,9 @@ class Args:
     """Steps of a chunk that are executed before the next observation."""
     time_limit_s: float = 30.0
     """Simulated time after which an episode has failed."""
+    calibration: str = "sim"
+    """Calibration by name or path: the mounting of the robot and its kind of hands. The expert needs the same one:
+    --policy-option calibration=..."""
     out: Path = Path("runs/rollout.json")
     """Where the report goes."""
 
@@ -140,7 +144,13 @@ def run(args: Args) -> Report:
     """
     tasks = sorted(TASKS) if args.task == "all" else [get_task(args.task).name]
     policy = create_policy(args.policy, parse_options(args.policy_option))
-    env = VitraSimEnv(tasks[0], args.executed_steps, (424, 240) if args.render else None, args.time_limit_s)
+    env = VitraSimEnv(
+        tasks[0],
+        args.executed_steps,
+        (424, 240) if args.render else None,
+        args.time_limit_s,
+        calibration=load_calibration(calibration_path(args.calibration)),
+    )
     outcomes: list[Episode] = []
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:

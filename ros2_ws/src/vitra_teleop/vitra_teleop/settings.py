@@ -9,7 +9,7 @@ from vitra_runtime.parameters import param
 from vitra_teleop.clutch import ClutchSettings
 from vitra_teleop.follower import SpeedLimits
 from vitra_teleop.frames import AXES
-from vitra_teleop.inputs import INPUTS
+from vitra_teleop.inputs import input_names
 from vitra_teleop.retargeting import METHODS
 from vitra_teleop.session import SessionSettings
 
@@ -18,7 +18,7 @@ from vitra_teleop.session import SessionSettings
 class Parameters:
     """Read once, when the node starts."""
 
-    input: str = param("udp", "Where hands come from", choices=tuple(INPUTS))
+    input: str = param("udp", "Where hands come from", choices=tuple(input_names()))
     input_options: tuple[str, ...] = param(("",), "Options of the input, each key=value")
     tracker_axes: str = param("openxr", "Axes of the tracker", choices=AXES)
     retargeting: str = param("joint_map", "How human fingers become XHand joints", choices=METHODS)

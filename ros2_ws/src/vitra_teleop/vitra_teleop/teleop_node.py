@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -17,6 +16,7 @@ from vitra_msgs.msg import HandActionChunk, SafetyState
 from vitra_msgs.srv import SetInstruction
 from vitra_policy.policies.registry import parse_options
 from vitra_runtime import qos
+from vitra_runtime.diagnostics import OK, WARN, DiagnosticsPublisher
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopics
@@ -56,7 +56,7 @@ class TeleopNode(StackNode[Parameters]):
         self._identity = new_identity()
         self._chunks = self.stream_publisher(HandActionChunk, "hand_action_chunk", qos.CHUNK)
         self._instructions = self.stream_publisher(String, "instruction", qos.LATCHED)
-        self._diagnostics = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = DiagnosticsPublisher(self)
         self.create_subscription(SafetyState, "safety_state", self._on_safety, qos.LATCHED)
         self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction)
         self._asked = {action: self.create_client(Trigger, name) for action, name in _SERVICES.items()}
@@ -171,14 +171,7 @@ class TeleopNode(StackNode[Parameters]):
         mailbox = getattr(self._input, "mailbox", None)
         if mailbox is not None:
             values |= {"messages": mailbox.received, "refused": mailbox.refused, "refusal": mailbox.last_refusal}
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.WARN if lost else DiagnosticStatus.OK,
-            name="teleop: hands", message=lost or "ok",
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
-        )  # fmt: skip
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
+        self._diagnostics.publish("hands", lost or "ok", values, level=WARN if lost else OK)
 
 
 def main(args: list[str] | None = None) -> int:

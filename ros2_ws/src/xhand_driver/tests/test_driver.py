@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from vitra_safety.stream_reports import DriverStatus
 from xhand_driver.device import HandSample
-from xhand_driver.driver import HandDriver, HandState
+from xhand_driver.driver import HandDriver
 
 PERIOD_S = 0.01
 
@@ -42,7 +43,7 @@ class Bench:
         self.step()
         for i in range(cycles):
             self.step(0.1 + 1e-4 * i * i if i < 10 else 0.11 + 0.002 * (i - 10))
-        assert self.driver.state is HandState.MOVING
+        assert self.driver.status is DriverStatus.MOVING
 
 
 @pytest.fixture
@@ -53,20 +54,20 @@ def bench():
 def test_nothing_is_sent_before_the_first_command(bench):
     for _ in range(10):
         assert bench.step() is None
-    assert bench.driver.state is HandState.HOLDING
+    assert bench.driver.status is DriverStatus.HOLDING
 
 
 def test_commands_are_sent_once_permit_and_feedback_are_fresh(bench):
     bench.step()
     np.testing.assert_allclose(bench.step(0.1), 0.1)
     np.testing.assert_allclose(bench.step(0.1005), 0.1005)
-    assert bench.driver.state is HandState.MOVING
+    assert bench.driver.status is DriverStatus.MOVING
 
 
 def test_the_last_setpoint_is_repeated_for_ever_when_commands_end(bench):
     bench.move()
     positions = [bench.step()[0] for _ in range(200)]
-    assert bench.driver.state is HandState.LATCHED
+    assert bench.driver.status is DriverStatus.LATCHED
     assert len(set(positions[30:])) == 1
     steps = np.diff(positions)
     assert np.all(steps >= -1e-12)
@@ -80,7 +81,7 @@ def test_losing_permit_or_feedback_stops_the_hand_within_150_ms_and_commands_do_
     for _ in range(30):
         target += 0.002
         sent.append(bench.step(target, **loss)[0])
-    assert bench.driver.state is not HandState.MOVING
+    assert bench.driver.status is not DriverStatus.MOVING
     assert len(set(sent[15:])) == 1
 
 
@@ -106,26 +107,26 @@ def test_a_fault_of_the_hand_latches_until_a_new_epoch_and_only_without_the_faul
     bench.step(fault="a joint is too hot")
     for _ in range(30):
         bench.step(0.2, fault="a joint is too hot")
-    assert bench.driver.state is HandState.FAULT
+    assert bench.driver.status is DriverStatus.FAULT
     bench.epoch = 2
     for _ in range(5):
         bench.step(0.2, fault="a joint is too hot")
-    assert bench.driver.state is HandState.FAULT
+    assert bench.driver.status is DriverStatus.FAULT
     bench.step()
-    assert (bench.driver.state, bench.driver.fault) == (HandState.LATCHED, "")
+    assert (bench.driver.status, bench.driver.fault) == (DriverStatus.LATCHED, "")
     bench.epoch, held = 3, bench.sent[0]
     bench.step()
     bench.step(held)
-    assert bench.driver.state is HandState.MOVING
+    assert bench.driver.status is DriverStatus.MOVING
 
 
 def test_after_a_reconnection_nothing_old_is_sent(bench):
     bench.move()
     bench.driver.on_link_lost("unplugged")
-    assert bench.driver.state is HandState.DISCONNECTED
+    assert bench.driver.status is DriverStatus.DISCONNECTED
     for _ in range(20):
         assert bench.step(0.17, state=0.0) is None
-    assert bench.driver.state is HandState.LATCHED
+    assert bench.driver.status is DriverStatus.LATCHED
     bench.epoch = 2
     bench.step(state=0.0)
     assert bench.step(0.17, state=0.0) is None
@@ -136,10 +137,10 @@ def test_after_a_reconnection_nothing_old_is_sent(bench):
 def test_a_hanging_sdk_is_a_fault_until_a_state_comes_and_latches(bench):
     bench.move()
     bench.driver.on_hang("read_state does not return")
-    assert bench.driver.state is HandState.FAULT
+    assert bench.driver.status is DriverStatus.FAULT
     for _ in range(20):
         bench.step(0.2)
-    assert (bench.driver.state, bench.driver.fault) == (HandState.LATCHED, "")
+    assert (bench.driver.status, bench.driver.fault) == (DriverStatus.LATCHED, "")
 
 
 def test_a_fault_decelerates_the_fingers_within_their_limits(bench):
@@ -162,7 +163,7 @@ def test_a_re_arm_while_the_sdk_hangs_moves_nothing_when_it_answers_again(bench)
     bench.step()
     for _ in range(5):
         bench.step(bench.sent[0])
-    assert (bench.driver.state, bench.driver.fault) == (HandState.LATCHED, "")
+    assert (bench.driver.status, bench.driver.fault) == (DriverStatus.LATCHED, "")
 
 
 def test_a_closed_driver_obeys_nothing(bench):
@@ -174,6 +175,6 @@ def test_a_closed_driver_obeys_nothing(bench):
 
 def test_before_the_first_connection_the_reason_is_given():
     driver = HandDriver()
-    assert (driver.state, driver.fault) == (HandState.DISCONNECTED, "not connected yet")
+    assert (driver.status, driver.fault) == (DriverStatus.DISCONNECTED, "not connected yet")
     driver.on_link_lost("no hand found")
     assert driver.fault == "no hand found"

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from vitra_safety.stream_reports import DriverStatus
 from vitra_sim.doubles import xhand_control
 from xhand_driver.device import Gains
 from xhand_driver.discovery import PortSettings
-from xhand_driver.driver import HandDriver, HandState
+from xhand_driver.driver import HandDriver
 from xhand_driver.worker import HandWorker
 
 
@@ -43,7 +44,7 @@ def test_both_hands_are_read_by_a_thread_each(rig, eventually, hands):
     eventually(lambda: len(left.samples) > 5 and len(right.samples) > 5)
     assert left.samples[-1].position_rad[0] == pytest.approx(0.1)
     assert right.samples[-1].position_rad[0] == pytest.approx(0.13)
-    assert left.driver.state is HandState.HOLDING
+    assert left.driver.status is DriverStatus.HOLDING
 
 
 def test_connecting_never_moves_the_hand(rig, eventually, server):
@@ -57,7 +58,7 @@ def test_an_unplugged_hand_is_a_fault_and_is_found_again_on_another_port(rig, ev
     eventually(lambda: left.samples)
     server.unplug("left")
     eventually(lambda: "No left XHand found" in left.driver.fault)
-    assert left.driver.state is HandState.DISCONNECTED
+    assert left.driver.status is DriverStatus.DISCONNECTED
     server.plug("left", "ttyACM5")
     eventually(lambda: left.driver.fault == "")
     assert left.worker.connections == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,23 +11,13 @@ from vitra_runtime.timing import Cadence
 from vitra_safety.guard import HAND_GUARD, GuardSettings
 from vitra_safety.motion_gate import FreshnessLimits
 from vitra_safety.setpoint_stream import SetpointStream
+from vitra_safety.stream_reports import DriverStatus, StreamReports
 from xhand_driver.device import HandSample
 
 Array = NDArray[np.float64]
 
 
-class HandState(StrEnum):
-    """What the driver reports (DriverState.state)."""
-
-    DISCONNECTED = "disconnected"
-    HOLDING = "holding"
-    MOVING = "moving"
-    STOPPING = "stopping"
-    LATCHED = "latched"
-    FAULT = "fault"
-
-
-class HandDriver:
+class HandDriver(StreamReports):
     """Guard, gate and health of one hand; thread-safe, no method waits. All times are monotonic seconds.
 
     The hand is held by repeating the setpoint sent last: a grasp keeps its pressure. Until the first setpoint after a
@@ -36,7 +25,7 @@ class HandDriver:
     """
 
     def __init__(self, settings: GuardSettings = HAND_GUARD, freshness: FreshnessLimits | None = None) -> None:
-        self._stream = SetpointStream(settings, freshness=freshness)
+        super().__init__(SetpointStream(settings, freshness=freshness))
         self._mutex = threading.Lock()
         self._open = False
         self._held: Array | None = None
@@ -66,59 +55,9 @@ class HandDriver:
         return self._hang or self._link_problem or self._hand_fault
 
     @property
-    def state(self) -> HandState:
-        """For DriverState."""
-        if self._link_problem:
-            return HandState.DISCONNECTED
-        if self.fault:
-            return HandState.FAULT
-        return HandState(self._stream.state.value)
-
-    @property
-    def stop_cause(self) -> str:
-        """Why the hand may not move, in words."""
-        gate = self._stream.gate
-        return f"{gate.cause}: {gate.detail}" if gate.cause else ""
-
-    @property
-    def epoch(self) -> int:
-        """Arming epoch whose commands are obeyed."""
-        return self._stream.gate.epoch
-
-    @property
-    def accepted(self) -> int:
-        """Commands that passed the guard."""
-        return self._stream.guard.accepted
-
-    @property
-    def refused(self) -> int:
-        """Commands that did not."""
-        return sum(self._stream.guard.refused.values())
-
-    @property
-    def refused_by_kind(self) -> dict[str, int]:
-        """Refused commands by reason."""
-        return {reason.value: count for reason, count in self._stream.guard.refused.items()}
-
-    @property
-    def limit_violations(self) -> int:
-        """Commands that asked for what no sound commander asks for."""
-        return self._stream.guard.limit_violations
-
-    @property
-    def held_rad(self) -> list[float]:
-        """What the hand holds; empty where nobody knows."""
-        held = self._stream.held_rad
-        return [] if held is None else held.tolist()
-
-    @property
-    def last_refusal(self) -> str:
-        """Reason of the last refusal."""
-        return str(self._stream.guard.last_refusal or "")
-
-    def feedback_age_s(self, now_s: float) -> float:
-        """Time since the last good state; infinite before the first."""
-        return self._stream.gate.feedback_age_s(now_s)
+    def status(self) -> DriverStatus:
+        """State in one word."""
+        return self.status_of(connected=not self._link_problem, fault=self.fault)
 
     def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
         """A permit of the safety supervisor; a new epoch ends a latch, but not a fault that is still there."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
 from vitra_description.names import FINGERS, hand_joints
 from vitra_msgs.msg import DriverState, HandCommand, Permit
 from vitra_runtime import qos
+from vitra_runtime.commands import judged_by
+from vitra_runtime.diagnostics import ERROR, OK, DiagnosticsPublisher
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.timing import stamp_to_s
 from xhand_driver.device import HandSample
@@ -53,7 +54,7 @@ class XHandDriverNode(StackNode[Parameters]):
             else None
         )
         self._state_publisher = self.stream_publisher(DriverState, f"{device}/driver_state", qos.SETPOINT)
-        self._diagnostics_publisher = self.stream_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics_publisher = DiagnosticsPublisher(self)
         self.create_subscription(HandCommand, f"{device}/command", self._on_command, qos.SETPOINT)
         self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
         self.create_timer(_WATCH_PERIOD_S, self._watch_state)
@@ -93,15 +94,7 @@ class XHandDriverNode(StackNode[Parameters]):
     # Executor thread ------------------------------------------------------------------------------------------------
 
     def _on_command(self, message: HandCommand) -> None:
-        age_s = time.time() - stamp_to_s(message.header.stamp)
-        self._driver.on_command(
-            message.position_rad,
-            sequence=message.sequence,
-            epoch=message.epoch,
-            age_s=age_s,
-            now_s=time.monotonic(),
-            source=message.source,
-        )
+        self._driver.on_command(message.position_rad, **judged_by(message))
 
     def _on_permit(self, message: Permit) -> None:
         age_s = time.time() - stamp_to_s(message.header.stamp)
@@ -110,7 +103,7 @@ class XHandDriverNode(StackNode[Parameters]):
     def _watch_state(self) -> None:
         """The executor must hear of a stop at once."""
         driver, now_s = self._driver, time.monotonic()
-        state = (driver.state, driver.epoch, driver.stop_cause)
+        state = (driver.status, driver.epoch, driver.stop_cause)
         if state != self._said or now_s >= self._next_state_s:
             self._said, self._next_state_s = state, now_s + _STATE_PERIOD_S
             self._report_state()
@@ -121,7 +114,7 @@ class XHandDriverNode(StackNode[Parameters]):
         fault = driver.fault
         if self._worker is not None and not driver.closed:
             self.set_fault(fault and f"{self.params.device}: {fault}")
-        message = DriverState(device=self.params.device, state=driver.state.value, epoch=driver.epoch)
+        message = DriverState(device=self.params.device, state=driver.status.value, epoch=driver.epoch)
         message.header.stamp = self.get_clock().now().to_msg()
         message.accepted, message.refused, message.last_refusal = driver.accepted, driver.refused, driver.last_refusal
         message.feedback_age_s = driver.feedback_age_s(now_s)
@@ -148,7 +141,7 @@ class XHandDriverNode(StackNode[Parameters]):
     def _report_diagnostics(self) -> None:
         driver, worker, sample = self._driver, self._worker, self._driver.sample
         values = {
-            "state": driver.state.value,
+            "state": driver.status.value,
             "hand": worker.identity if worker else "",
             "last stop": driver.stop_cause,
             "accepted": driver.accepted,
@@ -164,16 +157,13 @@ class XHandDriverNode(StackNode[Parameters]):
             "hottest joint [C]": f"{sample.temperature_c.max():.0f}" if sample else "",
             "largest current [mA]": f"{abs(sample.current_ma).max():.0f}" if sample else "",
         }
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.ERROR if driver.fault else DiagnosticStatus.OK,
-            name=f"{self.get_name()}: {self.params.device}",
-            message=driver.fault or driver.state.value,
+        self._diagnostics_publisher.publish(
+            self.params.device,
+            driver.fault or driver.status.value,
+            values,
+            level=ERROR if driver.fault else OK,
             hardware_id=worker.identity if worker else "",
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics_publisher.publish(array)
 
     # Hand thread ----------------------------------------------------------------------------------------------------
 

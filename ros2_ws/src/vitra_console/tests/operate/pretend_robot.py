@@ -26,6 +26,7 @@ class FakeRobot:
         self.latch = StopLatch(self._stopped, lambda: 0.0)
         self.desk = OperatorDesk(self, self.view, self.latch, ["place_cube_in_box", "place_can_in_box"])
         self.told: list[str] = []
+        self.stops = 0
         self.refuse: dict[str, str] = {}
         self.hold = False
         self.held: list[Callable[[], None]] = []
@@ -47,7 +48,8 @@ class FakeRobot:
 
     def safety(self, state: int, cause: str = "", missing: tuple[str, ...] = ()) -> None:
         self.view.hear("safety", SimpleNamespace(
-            state=state, stop_cause=cause, stop_source="operator", stop_detail="", not_ready=list(missing)
+            state=state, stop_cause=cause, stop_source="operator", stop_detail="", not_ready=list(missing),
+            epoch=7, stops=self.stops,
         ))  # fmt: skip
 
     def executor(self, state: int, homes: int = 0, home_result: str = "") -> None:
@@ -88,7 +90,6 @@ class FakeRobot:
 
     def trigger(self, service: str, then: Callable[[bool, str], None]) -> None:
         acts = {
-            "safety_supervisor/rearm": self._arm,
             "recorder/start": lambda: self.episode(1),
             "recorder/save": lambda: self.episode(0, saved=1),
             "recorder/discard": lambda: self.episode(0),
@@ -96,6 +97,17 @@ class FakeRobot:
             "policy/stop": self._end,
         }
         self._answer(service, acts[service], then)
+
+    def rearm(self, epoch: int, stops: int, then: Callable[[bool, str], None]) -> None:
+        def act() -> None:
+            if (epoch, stops) == (7, self.stops):
+                self._arm()
+
+        def answered(ok: bool, message: str) -> None:
+            fresh = (epoch, stops) == (7, self.stops)
+            then(ok and fresh, message if fresh or not ok else "refused: a STOP is newer than this order")
+
+        self._answer("safety_supervisor/rearm_from", act, answered)
 
     def set_instruction(self, text: str, then: Callable[[bool, str], None]) -> None:
         self._answer("instruct", lambda: self.view.hear("instruction", SimpleNamespace(data=text)), then)
@@ -130,6 +142,7 @@ class FakeRobot:
 
     def _stopped(self) -> None:
         self.told.append("STOP")
+        self.stops += 1
         self.safety(STOPPED, "operator_stop")
         self._end()
         self.executor(4)

@@ -71,8 +71,8 @@ def test_arm_instruct_run_stop_rearm_home_and_record(page: Any, robot: FakeRobot
     page.click("#save")
     says(page, "Saved: runs/sim/episodes/episode_000001")
     assert robot.told == [
-        "safety_supervisor/rearm", "run Right hand: Wave. 0", "STOP", "safety_supervisor/rearm", "executor/home",
-        "recorder/start", "recorder/save",
+        "safety_supervisor/rearm_from", "run Right hand: Wave. 0", "STOP", "safety_supervisor/rearm_from",
+        "executor/home", "recorder/start", "recorder/save",
     ]  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def test_the_camera_lives(page: Any) -> None:
 
 
 def test_an_error_is_told_in_red_and_in_words(page: Any, robot: FakeRobot) -> None:
-    robot.refuse["safety_supervisor/rearm"] = "not ready: the camera is silent"
+    robot.refuse["safety_supervisor/rearm_from"] = "not ready: the camera is silent"
     page.click("#rearm")
     page.click("#rearm.sure")
     says(page, "Not ready: the camera is silent")

@@ -35,7 +35,7 @@ def test_a_whole_task_from_arming_to_a_saved_episode(robot: FakeRobot) -> None:
     give(robot, "save")
     assert message(robot) == ("Saved: runs/sim/episodes/episode_000001", True)
     assert robot.told == [
-        "safety_supervisor/rearm", "executor/home", "recorder/start", "run Right hand: Wave. 5", "policy/stop",
+        "safety_supervisor/rearm_from", "executor/home", "recorder/start", "run Right hand: Wave. 5", "policy/stop",
         "recorder/save",
     ]  # fmt: skip
 
@@ -48,6 +48,21 @@ def test_a_stop_while_rearming_holds(robot: FakeRobot) -> None:
     assert robot.told[-1] == "STOP"
     assert robot.view.safety_state == STOPPED
     assert "STOP was pressed while re-arming" in message(robot)[0]
+
+
+def test_a_rearm_says_in_which_state_it_was_given_so_that_a_newer_stop_refuses_it(robot: FakeRobot) -> None:
+    robot.hold = True
+    give(robot, "rearm")
+    robot.stops += 1  # somebody else's STOP, which this page has not heard of
+    robot.held.pop()()
+    assert robot.view.safety_state != ARMED
+    assert message(robot) == ("Refused: a STOP is newer than this order", False)
+
+
+def test_nothing_is_rearmed_whose_state_is_not_known(robot: FakeRobot) -> None:
+    robot.view._heard.pop("safety")
+    assert "silent" in give(robot, "rearm")
+    assert "safety_supervisor/rearm_from" not in robot.told
 
 
 @pytest.mark.parametrize("order", ["rearm", "run", "home", "record", "instruct", "reset"])
@@ -63,7 +78,7 @@ def test_an_order_that_still_waits_for_its_turn_when_stop_is_pressed_is_never_se
 
 
 def test_a_refusal_is_shown_in_the_words_of_who_refused(robot: FakeRobot) -> None:
-    robot.refuse["safety_supervisor/rearm"] = "not ready: head_camera has no heartbeat"
+    robot.refuse["safety_supervisor/rearm_from"] = "not ready: head_camera has no heartbeat"
     give(robot, "rearm")
     assert message(robot) == ("Not ready: head_camera has no heartbeat", False)
 

@@ -28,6 +28,10 @@ class Robot(Protocol):
         """Call a Trigger service."""
         ...
 
+    def rearm(self, epoch: int, stops: int, then: Then) -> None:
+        """Re-arm, as ordered in a state that was seen: no re-arm outlives a STOP."""
+        ...
+
     def set_instruction(self, text: str, then: Then) -> None:
         """Set what the policy is to do."""
         ...
@@ -137,7 +141,10 @@ class OperatorDesk:
         return self._send(doing, lambda: self._robot.trigger(service, then))
 
     def _rearm(self, _: Told) -> str:
-        pressed = self._latch.pressed
+        pressed, seen = self._latch.pressed, self._view.newest("safety", 3.0)
+        if seen is None:
+            return "The safety supervisor is silent."
+        epoch, stops = int(seen.epoch), int(seen.stops)
 
         def then(ok: bool, message: str) -> None:
             if self._latch.answered(pressed):
@@ -145,7 +152,7 @@ class OperatorDesk:
             else:
                 self._done(ok, "armed: the robot may move" if ok else message)
 
-        return self._send("re-arming", lambda: self._robot.trigger("safety_supervisor/rearm", then))
+        return self._send("re-arming", lambda: self._robot.rearm(epoch, stops, then))
 
     def _instruct(self, told: Told) -> str:
         if not told.text.strip():

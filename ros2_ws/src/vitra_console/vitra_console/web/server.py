@@ -21,6 +21,7 @@ from aiohttp import WSMsgType, web
 
 from vitra_console.web.access import host_fits, origin_fits, token_fits
 from vitra_policy.errors import VitraError
+from vitra_runtime.threads import WatchedThread
 
 _log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
@@ -155,7 +156,7 @@ class ConsoleServer:
         self._started = threading.Event()
         self._error: OSError | None = None
         self._stopping: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name="console", daemon=True)
+        self._thread = WatchedThread(self._run, name="console", should_run=self._should_serve)
 
     def __enter__(self) -> ConsoleServer:
         self._thread.start()
@@ -176,6 +177,10 @@ class ConsoleServer:
     def url(self) -> str:
         """The link to open; it holds the token."""
         return f"http://{self._host}:{self.port}/#token={self._token}"
+
+    def _should_serve(self) -> bool:
+        """Whether nobody asked it to end; one that could not listen has told so in `__enter__`."""
+        return self._error is None and self._stopping is not None and not self._stopping.is_set()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

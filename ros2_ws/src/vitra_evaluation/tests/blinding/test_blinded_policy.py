@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME, Switchboard
-from vitra_evaluation.blinding.blinding_key import open_seal
+from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME, BlindedPolicy
+from vitra_evaluation.blinding.blinding_key import open_blinding_key
 from vitra_evaluation.plan.plan import Latency, Plan
 from vitra_evaluation.session.folder import ACTIVE_NAME, Session
 from vitra_policy.action_space import ACTION_DIM
@@ -61,12 +61,12 @@ def board(small_plan: Plan, tmp_path: Path):
         made.append(Recorded(name, needs_extras=extras, needs_image=not privileged, uses_committed=privileged))
         return made[-1]
 
-    switchboard = Switchboard(tmp_path, create)
+    switchboard = BlindedPolicy(tmp_path, create)
     return switchboard, dict(zip(("one", "two"), made, strict=True)), tmp_path
 
 
 def choose(folder: Path, policy: str) -> str:
-    alias = next(a for a, name in open_seal(folder).names.items() if name == policy)
+    alias = next(a for a, name in open_blinding_key(folder).names.items() if name == policy)
     (folder / ACTIVE_NAME).write_text(json.dumps({"alias": alias, "attempt": 1}))
     return alias
 
@@ -152,7 +152,7 @@ def test_a_policy_that_talks_is_not_heard(board, capfd: pytest.CaptureFixture[st
     def talk(observation) -> ActionChunk:
         print(f"{name} prints")
         print(f"{name} warns", file=sys.stderr)
-        logging.getLogger("some.library").warning("%s logs", name)
+        logging.getLogger("some.package").warning("%s logs", name)
         return silent(observation)
 
     policy.infer, policy.reset = talk, lambda: print(f"{name} begins")

@@ -11,9 +11,9 @@ import pytest
 
 from vitra_bringup import bag_report
 from vitra_evaluation.backends.lockstep_port import LockstepPort
-from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME, Switchboard
-from vitra_evaluation.blinding.blinding_key import SEAL_NAME, open_seal
-from vitra_evaluation.blinding.perturbed_expert import make_handicapped_expert
+from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME, BlindedPolicy
+from vitra_evaluation.blinding.blinding_key import SEAL_NAME, open_blinding_key
+from vitra_evaluation.blinding.perturbed_expert import make_perturbed_expert
 from vitra_evaluation.console.state import page_state
 from vitra_evaluation.errors import SessionError
 from vitra_evaluation.plan.file import parse_plan
@@ -38,10 +38,10 @@ def sit(folder: Path, leak: Leak | None = None) -> list[str]:
     text = text.replace("trials: 3", "trials: 1").replace("time_limit_s: 20", "time_limit_s: 1")
     plan = parse_plan(text, None)
     session = Session.create(folder, plan)
-    switchboard = Switchboard(folder)
+    switchboard = BlindedPolicy(folder)
     switchboard.warm_up()
     if leak is not None:
-        infer, names = switchboard.infer, open_seal(folder).names
+        infer, names = switchboard.infer, open_blinding_key(folder).names
         switchboard.infer = lambda seen: leak(chunk := infer(seen), names[chunk.policy_id])
     port = LockstepPort(switchboard, plan.time_limit_s)
     told: list[str] = []
@@ -64,7 +64,7 @@ def leaks(folder: Path, told: list[str]) -> list[str]:
             found += [f"{word} in {path.name}" for word in TELLING if word.encode() in content]
     words = (*TELLING, "latency", "inference", "answer_ms")
     found += [f"{word} on the console" for text in told for word in words if word in text]
-    names, shapes = open_seal(folder).names, {}
+    names, shapes = open_blinding_key(folder).names, {}
     for bag in sorted(folder.glob("trials/*/bag")):
         with bag_report.open_bag(bag) as reader:
             topics = tuple(sorted((c.topic, c.msgtype) for c in reader.connections))
@@ -84,7 +84,7 @@ def leaks(folder: Path, told: list[str]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _handicapped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry._registered, "handicapped_expert", make_handicapped_expert)
+    monkeypatch.setitem(registry._registered, "handicapped_expert", make_perturbed_expert)
 
 
 def test_nothing_before_the_report_tells_the_policies_apart(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

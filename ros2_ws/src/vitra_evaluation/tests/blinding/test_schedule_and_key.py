@@ -80,7 +80,7 @@ def test_a_new_session_has_a_new_secret(small_plan: Plan, tmp_path: Path) -> Non
     secrets = set()
     for i in range(2):
         Session.create(tmp_path / str(i), small_plan).close()
-        secrets.add(seal.open_seal(tmp_path / str(i)).secret)
+        secrets.add(seal.open_blinding_key(tmp_path / str(i)).secret)
     assert len(secrets) == 2
 
 
@@ -119,7 +119,7 @@ def test_a_session_is_sealed_once_and_never_overwritten(small_plan: Plan, tmp_pa
     with pytest.raises(SessionError, match="holds a session already"):
         Session.create(tmp_path, small_plan)
     with pytest.raises(SealError, match="sealed once"):
-        seal.write_seal(tmp_path, seal.open_seal(tmp_path))
+        seal.write_blinding_key(tmp_path, seal.open_blinding_key(tmp_path))
     session.close()
 
 

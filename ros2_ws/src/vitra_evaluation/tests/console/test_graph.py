@@ -10,7 +10,7 @@ import pytest
 
 from vitra_bringup.graph_client import GraphClient
 from vitra_evaluation.plan.plan import Plan
-from vitra_evaluation.session.attended_session import Sitting, SittingSettings
+from vitra_evaluation.session.attended_session import AttendedSession, AttendedSettings
 from vitra_evaluation.session.folder import Session
 from vitra_msgs.msg import DriverState, Permit
 from vitra_runtime import qos
@@ -23,7 +23,7 @@ def test_stop_holds_the_arm_and_a_lost_console_stops_it_too(
     small_plan: Plan, tmp_path: Path, ros_domain: int, chromium, record_property
 ) -> None:
     session = Session.create(tmp_path / "s", small_plan)
-    settings = SittingSettings(
+    settings = AttendedSettings(
         graph="launch", arms="right", person="ann", console=True, host="127.0.0.1", port=PORT, token=TOKEN,
         domain_id=ros_domain, render=False,
     )  # fmt: skip
@@ -31,7 +31,7 @@ def test_stop_holds_the_arm_and_a_lost_console_stops_it_too(
 
     def sit() -> None:
         try:
-            ended.append(Sitting(session, settings, lambda line: None).run())
+            ended.append(AttendedSession(session, settings, lambda line: None).run())
         except BaseException as error:
             ended.append(error)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME
-from vitra_evaluation.blinding.blinding_key import open_seal
+from vitra_evaluation.blinding.blinding_key import open_blinding_key
 from vitra_evaluation.errors import SealError, SessionError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
@@ -24,7 +24,7 @@ from vitra_policy.errors import VitraError
 def finished(plan: Plan, folder: Path, port) -> Session:
     """Policy "one" always succeeds, "two" never."""
     session = Session.create(folder, plan)
-    names, current = open_seal(folder).names, []
+    names, current = open_blinding_key(folder).names, []
     start = port.start
     port.start = lambda slot, *a: (current.append(names[slot.alias]), start(slot, *a))[1]
     port.outcome = lambda number: current[-1] == "one"
@@ -109,7 +109,7 @@ def test_letters_are_shared_by_policies_that_do_not_differ(small_plan: Plan, tmp
 
 def test_chunks_of_different_length_are_a_warning(small_plan: Plan, tmp_path: Path, fake_port) -> None:
     session = finished(small_plan, tmp_path, fake_port)
-    aliases = {name: alias for alias, name in open_seal(tmp_path).names.items()}
+    aliases = {name: alias for alias, name in open_blinding_key(tmp_path).names.items()}
     rows = [
         {"alias": aliases[n], "answer_s": [0.1], "chunk": c} for n, c in (("one", "16 x 33 ms"), ("two", "50 x 20 ms"))
     ]
@@ -122,7 +122,7 @@ def test_chunks_of_different_length_are_a_warning(small_plan: Plan, tmp_path: Pa
 def test_starts_that_failed_are_in_the_denominator(small_plan: Plan, tmp_path: Path, fake_port) -> None:
     """A policy that starts three times in six and then always succeeds has not succeeded always."""
     session = Session.create(tmp_path, small_plan)
-    names, start = open_seal(tmp_path).names, fake_port.start
+    names, start = open_blinding_key(tmp_path).names, fake_port.start
     tries: list[str] = []
 
     def sometimes(slot, *a: object) -> None:
@@ -186,7 +186,7 @@ def test_what_was_not_measured_is_not_zero(small_plan: Plan, tmp_path: Path, fak
 def recorded(plan: Plan, folder: Path, pairs: int | None = None) -> Session:
     """As `finished`, written straight into the record, without bags: many trials in no time."""
     session = Session.create(folder, plan)
-    names = open_seal(folder).names
+    names = open_blinding_key(folder).names
     for slot in session.schedule.slots[: None if pairs is None else pairs * len(plan.policies)]:
         outcome = Outcome.SUCCESS if names[slot.alias] == "one" else Outcome.FAIL
         result = TrialResult(outcome, "", 1.0, "ann", "" if outcome is Outcome.SUCCESS else "dropped", has_bag=True)
@@ -250,7 +250,7 @@ def test_blocks_that_share_a_start_state_are_a_warning(small_plan: Plan, tmp_pat
 
 def test_missed_answers_and_lopsided_voids_are_warnings(small_plan: Plan, tmp_path: Path) -> None:
     session = Session.create(tmp_path, small_plan)
-    names = open_seal(tmp_path).names
+    names = open_blinding_key(tmp_path).names
     for slot in session.schedule.slots:
         if names[slot.alias] == "two":
             for _ in range(3):

@@ -264,9 +264,9 @@ def test_a_declared_sequential_comparison_ends_the_session_early(tmp_path: Path,
     text = (Path(__file__).parents[1] / "data/small.yaml").read_text()
     plan = parse_plan(text.replace("trials: 3", "trials: 40") + "sequential: {alpha: 0.05}\n", None)
     session = Session.create(tmp_path, plan)
-    from vitra_evaluation.blinding.blinding_key import open_seal
+    from vitra_evaluation.blinding.blinding_key import open_blinding_key
 
-    names = open_seal(tmp_path).names
+    names = open_blinding_key(tmp_path).names
     current: list[str] = []
     start = fake_port.start
     fake_port.start = lambda slot, *a: (current.append(names[slot.alias]), start(slot, *a))[1]

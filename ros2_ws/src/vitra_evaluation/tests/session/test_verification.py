@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME
-from vitra_evaluation.blinding.blinding_key import open_seal
+from vitra_evaluation.blinding.blinding_key import open_blinding_key
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.report.write import write_report
@@ -61,7 +61,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     session.store.void(2, "bumped the table", "ann")
     Runner(session, port).run()
     session.store.correct(7, Outcome.FAIL, "dropped", "slipped", "ann")
-    names = open_seal(root / "s").names
+    names = open_blinding_key(root / "s").names
     rows = [{"alias": alias, "answer_s": [0.1], "late": 0, "chunk": "16 x 33 ms"} for alias in names]
     (root / "s" / LATENCY_NAME).write_text("".join(json.dumps(row) + "\n" for row in rows))
     (root / "s" / LOG_NAME).write_text("one speaks\n")

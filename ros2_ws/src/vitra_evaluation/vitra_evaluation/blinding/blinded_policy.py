@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from vitra_evaluation.blinding.answer_schedule import AnswerSchedule, fixed_period_s, known_period_s
-from vitra_evaluation.blinding.blinding_key import open_seal
-from vitra_evaluation.blinding.output_capture import append_sealed, hushed
+from vitra_evaluation.blinding.blinding_key import open_blinding_key
+from vitra_evaluation.blinding.output_capture import append_sealed, captured
 from vitra_evaluation.plan.plan import Latency
 from vitra_evaluation.session.folder import ACTIVE_NAME
 from vitra_policy.policies.policy import (
@@ -40,7 +40,7 @@ LOG_NAME = "sealed.log"
 _WARM_ANSWERS = 12
 
 
-class Switchboard:
+class BlindedPolicy:
     """One policy that is several.
 
     Args:
@@ -50,7 +50,7 @@ class Switchboard:
 
     def __init__(self, folder: Path, create: Callable[[str, Mapping[str, str]], Policy] = create_policy) -> None:
         self._folder = folder
-        seal = open_seal(folder)
+        seal = open_blinding_key(folder)
         self._names = seal.names
         self._policies = {spec.name: create(spec.policy, dict(spec.options)) for spec in seal.policies}
         self._latency, self._declared_s = seal.latency, seal.answer_s
@@ -134,7 +134,7 @@ class Switchboard:
     def _shielded(self, call: Callable[[], T]) -> T:
         """Errors, and whatever is printed, go to the sealed log; outside they only carry the alias."""
         try:
-            with hushed(self._folder / LOG_NAME):
+            with captured(self._folder / LOG_NAME):
                 return call()
         except Exception as error:
             append_sealed(self._folder / LOG_NAME, f"{self._alias} {traceback.format_exc()}\n")
@@ -161,6 +161,6 @@ def _visible(observation: Observation, metadata: PolicyMetadata) -> Observation:
     )
 
 
-def make_switchboard(session: str) -> Switchboard:
+def make_blinded_policy(session: str) -> BlindedPolicy:
     """The switchboard by its options; entry point `switchboard` of `vitra_policy.policies`."""
-    return Switchboard(Path(session))
+    return BlindedPolicy(Path(session))

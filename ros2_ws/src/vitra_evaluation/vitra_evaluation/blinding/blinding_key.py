@@ -18,7 +18,7 @@ SEAL_NAME = "sealed.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class BlindingKey:
     """Content of the sealed file.
 
     Attributes:
@@ -47,14 +47,14 @@ def commitment(secret: str) -> str:
     return hashlib.sha256(f"vitra-seal:{secret}".encode()).hexdigest()
 
 
-def draw(plan: Plan, secret: str | None = None) -> tuple[Schedule, Seal]:
+def draw(plan: Plan, secret: str | None = None) -> tuple[Schedule, BlindingKey]:
     """Draw schedule and seal; the secret is random unless given (tests)."""
     secret = secret or secrets.token_hex(32)
     schedule, names = draw_schedule(plan, secret, commitment(secret))
-    return schedule, Seal(secret, plan.policies, names, plan.latency, plan.answer_s)
+    return schedule, BlindingKey(secret, plan.policies, names, plan.latency, plan.answer_s)
 
 
-def write_seal(folder: Path, seal: Seal) -> Path:
+def write_blinding_key(folder: Path, seal: BlindingKey) -> Path:
     """Write the sealed file, readable by its owner only.
 
     Raises:
@@ -72,7 +72,7 @@ def write_seal(folder: Path, seal: Seal) -> Path:
     return path
 
 
-def open_seal(folder: Path) -> Seal:
+def open_blinding_key(folder: Path) -> BlindingKey:
     """Read the sealed file. For the policy process and the report only.
 
     Raises:
@@ -84,20 +84,20 @@ def open_seal(folder: Path) -> Seal:
         policies = tuple(
             PolicySpec(p["name"], p["policy"], tuple((k, v) for k, v in p["options"])) for p in body["policies"]
         )
-        return Seal(body["secret"], policies, dict(body["names"]), Latency(body["latency"]), body["answer_s"])
+        return BlindingKey(body["secret"], policies, dict(body["names"]), Latency(body["latency"]), body["answer_s"])
     except PermissionError as error:
         raise SealError(f"The seal {path} belongs to somebody else; make it yours: sudo chown $USER {path}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SealError(f"The seal {path} cannot be read: {type(error).__name__}: {error}.") from error
 
 
-def seal_problems(folder: Path, plan: Plan, schedule: Schedule, locked_sha256: str) -> list[str]:
+def key_problems(folder: Path, plan: Plan, schedule: Schedule, locked_sha256: str) -> list[str]:
     """Everything that shows tampering with plan, schedule or seal; empty when all is as it was locked."""
     problems = []
     if schedule.sha256 != locked_sha256:
         problems.append("schedule.json differs from the schedule that was locked at the start")
     try:
-        seal = open_seal(folder)
+        seal = open_blinding_key(folder)
     except SealError as error:
         return [*problems, str(error)]
     again, names = draw_schedule(plan, seal.secret, commitment(seal.secret))
@@ -114,15 +114,15 @@ def seal_problems(folder: Path, plan: Plan, schedule: Schedule, locked_sha256: s
     return problems
 
 
-def seal_note(folder: Path) -> str:
+def key_note(folder: Path) -> str:
     """Whether others can read the seal, as after a copy; empty when they cannot."""
     path = folder / SEAL_NAME
     mode = path.stat().st_mode & 0o777 if path.is_file() else 0
     return f"{SEAL_NAME} can be read by others (mode {mode:o}, should be 600)" if mode & 0o077 else ""
 
 
-def close_seal(folder: Path) -> None:
+def close_blinding_key(folder: Path) -> None:
     """Make the seal its owner's again, where a copy has opened it to others."""
-    if seal_note(folder):
+    if key_note(folder):
         with contextlib.suppress(OSError):  # a file system without modes
             (folder / SEAL_NAME).chmod(0o600)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def hushed(path: Path) -> Iterator[None]:
+def captured(path: Path) -> Iterator[None]:
     """While this lasts, Python's stdout, stderr, warnings and log records of this process go to a file.
 
     Handlers that a logger other than the root has of its own are left alone, and so is what libraries write to the

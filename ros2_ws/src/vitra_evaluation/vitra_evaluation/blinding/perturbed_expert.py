@@ -10,7 +10,7 @@ from vitra_policy.policies.policy import SIM_OBJECT_POSES, ActionChunk, Observat
 from vitra_policy.policies.registry import create_policy
 
 
-class HandicappedExpert:
+class PerturbedExpert:
     """Shifts the target's pose by a fixed distance in a direction drawn anew for every run.
 
     Args:
@@ -51,6 +51,6 @@ class HandicappedExpert:
         self._expert.close()
 
 
-def make_handicapped_expert(noise_m: str = "0.03", seed: str = "0", calibration: str = "sim") -> HandicappedExpert:
+def make_perturbed_expert(noise_m: str = "0.03", seed: str = "0", calibration: str = "sim") -> PerturbedExpert:
     """By its options; entry point `handicapped_expert` of `vitra_policy.policies`."""
-    return HandicappedExpert(create_policy("expert", {"calibration": calibration}), float(noise_m), int(seed))
+    return PerturbedExpert(create_policy("expert", {"calibration": calibration}), float(noise_m), int(seed))

@@ -17,7 +17,7 @@ from vitra_evaluation.commands.screen import console
 from vitra_evaluation.errors import SessionError
 from vitra_evaluation.plan.plan import Plan, Robot
 from vitra_evaluation.report.write import write_report
-from vitra_evaluation.session.attended_session import Sitting, SittingSettings
+from vitra_evaluation.session.attended_session import AttendedSession, AttendedSettings
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.orders import read_label
 from vitra_evaluation.session.provenance import plan_hashes
@@ -240,12 +240,12 @@ def known(session: Session, trial: int) -> None:
 def sit(session: Session, options: Options) -> int:
     """Run trials until the session is complete or the evaluator leaves; then the report."""
     try:
-        settings = SittingSettings(
+        settings = AttendedSettings(
             graph=options.graph, arms=options.arms, person=options.person, console=options.console,
             host=options.host, port=options.port, token=options.token or default_token(),
             domain_id=options.domain_id, render=options.render, names=options.allow_host,
         )  # fmt: skip
-        complete = Sitting(session, settings, console.print).run()
+        complete = AttendedSession(session, settings, console.print).run()
         console.print(f"anchor of the record so far: [bold]{session.store.anchor}[/bold]")
         if not complete:
             console.print(f"to go on: vitra-eval resume {session.folder}")

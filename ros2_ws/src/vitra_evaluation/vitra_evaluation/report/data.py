@@ -10,7 +10,7 @@ import numpy as np
 
 from vitra_evaluation.blinding.answer_schedule import known_period_s
 from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME
-from vitra_evaluation.blinding.blinding_key import SEAL_NAME, open_seal
+from vitra_evaluation.blinding.blinding_key import SEAL_NAME, open_blinding_key
 from vitra_evaluation.errors import SealError
 from vitra_evaluation.plan.plan import Condition
 from vitra_evaluation.plan.schedule import plan_hash, swapped
@@ -61,7 +61,7 @@ def collect(session: Session) -> Figures:
     """
     if session.plan.blind and not session.is_unsealed:
         raise SealError("The session is still sealed.")
-    names = open_seal(session.folder).names
+    names = open_blinding_key(session.folder).names
     counted = session.store.counted()
     rows = [
         Row(slot, attempt, attempt.result, names[slot.alias])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitra_evaluation.backends.port import TrialPort
-from vitra_evaluation.blinding.blinded_policy import Switchboard
+from vitra_evaluation.blinding.blinded_policy import BlindedPolicy
 from vitra_evaluation.errors import SessionError
 from vitra_evaluation.plan.plan import Robot
 from vitra_evaluation.session.folder import Session
@@ -20,7 +20,7 @@ _READY_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class SittingSettings:
+class AttendedSettings:
     """See `vitra_evaluation.cli.Options`."""
 
     graph: str
@@ -35,7 +35,7 @@ class SittingSettings:
     names: tuple[str, ...] = ()
 
 
-class Sitting:
+class AttendedSession:
     """Runs a session with the given settings.
 
     Args:
@@ -44,7 +44,7 @@ class Sitting:
         say: shows a line to the person at the terminal.
     """
 
-    def __init__(self, session: Session, settings: SittingSettings, say: Callable[[str], None]) -> None:
+    def __init__(self, session: Session, settings: AttendedSettings, say: Callable[[str], None]) -> None:
         self._session, self._settings, self._say = session, settings, say
         self._shown = ""
 
@@ -70,7 +70,7 @@ class Sitting:
 
         if self._session.plan.robot is not Robot.SIM:
             raise SessionError("--graph lockstep simulates; the plan is for the real robot.")
-        switchboard = Switchboard(self._session.folder)
+        switchboard = BlindedPolicy(self._session.folder)
         switchboard.warm_up()
         port = LockstepPort(switchboard, self._session.plan.time_limit_s, self._settings.render)
         stack.callback(port.close)

@@ -63,7 +63,7 @@ class Session:
         with room_for(folder), _in_the_making(folder) as made:
             (made / "trials").mkdir()
             schedule, drawn = seal.draw(plan, secret)
-            seal.write_seal(made, drawn)
+            seal.write_blinding_key(made, drawn)
             write_durably(made / PLAN_NAME, plan.text)
             write_durably(made / SCHEDULE_NAME, schedule.to_json())
             store = Store(made / JOURNAL_NAME)
@@ -96,7 +96,7 @@ class Session:
     def problems(self) -> list[str]:
         """What shows tampering with plan, schedule, seal or journal; the trials' files are `verify`'s."""
         locked = str(self.store.locked.get("schedule_sha256", ""))
-        return [*seal.seal_problems(self.folder, self.plan, self.schedule, locked), *self.store.problems()]
+        return [*seal.key_problems(self.folder, self.plan, self.schedule, locked), *self.store.problems()]
 
     def hold(self) -> None:
         """Make sure that only this program changes the session, until it is closed.
@@ -116,7 +116,7 @@ class Session:
                 "give the order on its console."
             ) from error
         self._lock_file = file
-        seal.close_seal(self.folder)
+        seal.close_blinding_key(self.folder)
 
     def close(self) -> None:
         """Close the journal, release the folder."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from vitra_evaluation.blinding.blinding_key import open_seal
+from vitra_evaluation.blinding.blinding_key import open_blinding_key
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.store import Outcome
 from vitra_evaluation.stats.sequential import Decision, SequentialPlan
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 def paired_outcomes(session: Session, first: str, second: str) -> tuple[list[bool], list[bool]]:
     """Outcomes of two policies in the blocks in which both have a trial that counts, in order."""
-    names = open_seal(session.folder).names
+    names = open_blinding_key(session.folder).names
     counted = session.store.counted()
     blocks: dict[int, dict[str, bool]] = {}
     for slot in session.schedule.slots:

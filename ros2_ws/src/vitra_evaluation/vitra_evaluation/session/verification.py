@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vitra_evaluation.blinding.blinding_key import seal_note
+from vitra_evaluation.blinding.blinding_key import key_note
 from vitra_evaluation.errors import DamagedError, SealError
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.session.files import file_sha256, tree_hashes
@@ -65,7 +65,7 @@ def verify(folder: Path, anchors: Sequence[str] = ()) -> Verification:
 def verify_session(session: Session) -> Verification:
     """As `verify`, for an opened session."""
     problems, notes = session.problems(), []
-    if note := seal_note(session.folder):
+    if note := key_note(session.folder):
         notes.append(note)
     checked = 0
     for attempt in session.store.attempts():

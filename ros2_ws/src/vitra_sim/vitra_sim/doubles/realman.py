@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from vitra_runtime.threads import WatchedThread
 from vitra_sim.doubles.ports import ArmPort
 from vitra_sim.doubles.realman_model import ArmModel
 from vitra_sim.doubles.realman_protocol import Controller, PushConfig
@@ -79,7 +80,7 @@ class RealmanDouble:
         self._selector.register(self._wake_out, selectors.EVENT_READ, self._woken)
         self._phase = -1
         self._running = True
-        self._thread = threading.Thread(target=self._run, name=f"realman-double-{ip}", daemon=True)
+        self._thread = WatchedThread(self._run, name=f"realman-double-{ip}", should_run=lambda: self._running)
 
     def __enter__(self) -> RealmanDouble:
         self._thread.start()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from vitra_runtime.threads import WatchedThread
 from vitra_sim.doubles.addresses import HAND_TCP_PORT
 from vitra_sim.doubles.ports import HandPort
 from vitra_sim.doubles.xhand_unit import CODE_MESSAGES, HandFaults, XHandUnit
@@ -32,7 +33,7 @@ class XHandServer:
         self._closing = threading.Event()
         self._mutex = threading.Lock()
         self._clients: dict[socket.socket, str | None] = {}
-        threading.Thread(target=self._accept, name="xhand-accept", daemon=True).start()
+        WatchedThread(self._accept, name="xhand-accept", should_run=lambda: not self._closing.is_set()).start()
 
     def __enter__(self) -> XHandServer:
         return self
@@ -77,7 +78,7 @@ class XHandServer:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._mutex:
                 self._clients[client] = None
-            threading.Thread(target=self._serve, args=(client,), name="xhand-client", daemon=True).start()
+            WatchedThread(self._serve, name="xhand-client", should_run=None, args=(client,)).start()
 
     def _serve(self, client: socket.socket) -> None:
         try:

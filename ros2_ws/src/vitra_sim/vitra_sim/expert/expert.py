@@ -9,7 +9,6 @@ from scipy.spatial.transform import Rotation
 from vitra_description.calibration import Calibration, calibration_path, load_calibration
 from vitra_description.names import SIDES
 from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, STEPS, WRIST
-from vitra_policy.hand.xhand_map import mano_from_xhand
 from vitra_policy.policies.policy import (
     BASE_FROM_CAMERA,
     SIM_OBJECT_NAMES,
@@ -67,7 +66,7 @@ class ExpertPolicy:
     def warm_up(self) -> None:
         """Compute the grasp tables."""
         for side in SIDES:
-            pinch_table(side)
+            pinch_table(side, self._calibration.hand)
 
     def reset(self) -> None:
         """Forget the plan."""
@@ -110,7 +109,7 @@ class ExpertPolicy:
         actions = np.zeros((STEPS, 2 * HAND_DIM))
         hand = actions[:, HAND[scene.side.value]]
         hand[:, WRIST] = delta_wrist(camera_from_wrist)
-        hand[:, FINGERS] = mano_from_xhand(fingers)
+        hand[:, FINGERS] = self._calibration.hand.map.fingers_from_joints(fingers)
         done = self._plan_time_s >= self._plan.duration_s
         return ActionChunk(actions, scene.acts, step_s, self._metadata.policy_id, done=done)
 

@@ -1,4 +1,4 @@
-"""Pinch grasps of the XHand: how far to close for a width, and where the wrist has to be for that."""
+"""Pinch grasps of a hand: how far to close for a width, and where the wrist has to be for that."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration
+from vitra_description.hand_description import HandDescription, Pad
+from vitra_description.hands.xhand1 import XHAND1
 from vitra_description.kinematics import HandModel
 from vitra_description.names import Side, hand_base
 from vitra_policy.transforms import make_pose
@@ -16,19 +18,11 @@ from vitra_sim.scene.objects import Kind
 
 Array = NDArray[np.float64]
 
-# Closure runs from 0 to 1 between two postures in which thumb and index/middle oppose each other, found by least
-# squares on the hand's forward kinematics: closing axis in the plane of the fingers, pads facing each other.
-_OPEN_DEG = np.array([84.4, 8.2, 21.2, 0.0, 26.3, 33.1, 26.3, 33.1, 30.0, 30.0, 30.0, 30.0])
-_CLOSED_DEG = np.array([76.4, 47.8, 2.9, 0.0, 83.9, 5.2, 83.9, 5.2, 75.0, 30.0, 75.0, 30.0])
 MAX_CLOSURE = 1.1
-
-# Pads: centres of the end spheres of the distal links, and their radii.
-_THUMB_PAD_M, _THUMB_RADIUS_M = 0.0407, 0.0095
-_FINGER_PAD_M, _FINGER_RADIUS_M = 0.0337, 0.0085
 
 
 @dataclass(frozen=True, slots=True)
-class Pinch:
+class PinchAt:
     """Geometry of the hand at one closure, in the hand's base frame.
 
     Attributes:
@@ -42,10 +36,10 @@ class Pinch:
     axis: Array
 
 
-def posture(closure: float | Array) -> Array:
-    """Hand joints (..., 12) [rad] for closures (...) in 0..MAX_CLOSURE."""
+def posture(closure: float | Array, hand: HandDescription = XHAND1) -> Array:
+    """Hand joints (..., dof) [rad] for closures (...) in 0..MAX_CLOSURE: 0 open, 1 pads together, beyond: pressing."""
     a = np.clip(np.asarray(closure, dtype=np.float64), 0.0, MAX_CLOSURE)[..., None]
-    return np.deg2rad(_OPEN_DEG + (_CLOSED_DEG - _OPEN_DEG) * a)
+    return np.asarray(hand.pinch.open_rad + (hand.pinch.closed_rad - hand.pinch.open_rad) * a)
 
 
 class PinchTable:
@@ -53,42 +47,43 @@ class PinchTable:
 
     Args:
         side: which hand.
+        hand: what kind.
     """
 
-    def __init__(self, side: Side) -> None:
-        hand = HandModel(side)
+    def __init__(self, side: Side, hand: HandDescription) -> None:
+        model = HandModel(side, hand)
         self._closures = np.linspace(0.0, 1.0, 41)
-        self._pinches = [_pinch(hand, posture(a)) for a in self._closures]
+        self._pinches = [_pinch(model, posture(a, hand)) for a in self._closures]
         self._gaps_m = np.array([p.gap_m for p in self._pinches])
 
     def closure(self, gap_m: float) -> float:
         """Closure at which the pads are `gap_m` apart, within 0..1."""
         return float(np.interp(-gap_m, -self._gaps_m, self._closures))
 
-    def at(self, closure: float) -> Pinch:
+    def at(self, closure: float) -> PinchAt:
         """Geometry at the nearest tabulated closure."""
         return self._pinches[int(np.argmin(np.abs(self._closures - closure)))]
 
 
 @functools.cache
-def pinch_table(side: Side) -> PinchTable:
+def pinch_table(side: Side, hand: HandDescription = XHAND1) -> PinchTable:
     """The table of a hand, computed once."""
-    return PinchTable(side)
+    return PinchTable(side, hand)
 
 
-def _pinch(hand: HandModel, q_rad: Array) -> Pinch:
-    mirror = 1.0 if hand.side is Side.RIGHT else -1.0
-    prefix = hand_base(hand.side).removesuffix("link")
+def _pinch(model: HandModel, q_rad: Array) -> PinchAt:
+    mirror = np.array([1.0, 1.0 if model.side is Side.RIGHT else -1.0, 1.0])
+    prefix, pinch = hand_base(model.side).removesuffix("link"), model.hand.pinch
 
-    def pad(link: str, offset_m: tuple[float, float, float]) -> Array:
-        pose = hand.link_pose(q_rad, prefix + link)
-        return pose[:3, 3] + pose[:3, :3] @ np.asarray(offset_m)
+    def centre(pad: Pad) -> Array:
+        pose = model.link_pose(q_rad, prefix + pad.link)
+        return np.asarray(pose[:3, 3] + pose[:3, :3] @ (mirror * pad.centre_m))
 
-    thumb = pad("thumb_rota_link2", (0, mirror * _THUMB_PAD_M, 0))
-    fingers = (pad("index_rota_link2", (0, 0, _FINGER_PAD_M)) + pad("mid_link2", (0, 0, _FINGER_PAD_M))) / 2
+    thumb = centre(pinch.thumb)
+    fingers = np.mean([centre(pad) for pad in pinch.fingers], axis=0)
     axis = fingers - thumb
     distance = float(np.linalg.norm(axis))
-    return Pinch(distance - _THUMB_RADIUS_M - _FINGER_RADIUS_M, (thumb + fingers) / 2, axis / distance)
+    return PinchAt(distance - pinch.thumb.radius_m - pinch.fingers[0].radius_m, (thumb + fingers) / 2, axis / distance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +95,27 @@ class Grasp:
         point_m: Where the pads meet the object, relative to its centre (3,), base axes.
         yaw_rad: Direction from thumb to fingers in the table plane.
         width_m: Object's width along that direction.
+        hand: What kind of hand.
     """
 
     side: Side
     point_m: Array
     yaw_rad: float
     width_m: float
+    hand: HandDescription = XHAND1
 
     @property
     def closure(self) -> float:
         """Closure at which both pads just touch."""
-        return pinch_table(self.side).closure(self.width_m)
+        return self.closure_for(self.width_m)
+
+    def closure_for(self, gap_m: float) -> float:
+        """Closure at which the pads are so far apart."""
+        return pinch_table(self.side, self.hand).closure(gap_m)
+
+    def posture(self, closure: float) -> Array:
+        """Hand joints (dof,) [rad] at a closure."""
+        return posture(closure, self.hand)
 
 
 CLEARANCE_M = 0.045
@@ -131,7 +136,9 @@ def preferred_yaw_rad(side: Side, y_m: float) -> float:
     return float(-outwards if side is Side.RIGHT else outwards)
 
 
-def plan_grasp(side: Side, kind: Kind, base_from_object: Array, half_extents_m: Array) -> Grasp:
+def plan_grasp(
+    side: Side, kind: Kind, base_from_object: Array, half_extents_m: Array, hand: HandDescription = XHAND1
+) -> Grasp:
     """The grasp of an upright object that turns the hand least from its preferred direction."""
     yaw = float(np.arctan2(base_from_object[1, 0], base_from_object[0, 0]))
     preferred = preferred_yaw_rad(side, float(base_from_object[1, 3]))
@@ -148,7 +155,7 @@ def plan_grasp(side: Side, kind: Kind, base_from_object: Array, half_extents_m: 
     else:
         direction, width = preferred, 2 * float(half_extents_m[0])
     height = _HEIGHTS.get(kind, 0.0) * float(half_extents_m[2])
-    return Grasp(side, np.array([0.0, 0.0, height]), direction, width)
+    return Grasp(side, np.array([0.0, 0.0, height]), direction, width, hand)
 
 
 def _nearest(angle_rad: float, period_rad: float, wanted_rad: float) -> float:
@@ -175,7 +182,7 @@ def base_from_wrist(calibration: Calibration, grasp: Grasp, centre_m: Array, yaw
         centre_m: where the object's centre is (to be), in base_link.
         yaw_rad: thumb-to-finger direction in the table plane.
     """
-    pinch = pinch_table(grasp.side).at(grasp.closure)
+    pinch = pinch_table(grasp.side, grasp.hand).at(grasp.closure)
     pitch = float(np.arctan2(-pinch.axis[0], pinch.axis[2]))
     ahead, up = np.array([np.cos(yaw_rad), np.sin(yaw_rad), 0.0]), np.array([0.0, 0.0, 1.0])
     fingers = np.cos(pitch) * ahead - np.sin(pitch) * up

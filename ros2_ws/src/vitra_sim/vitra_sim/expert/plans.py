@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.names import Side
-from vitra_sim.expert.grasp import CLEARANCE_M, SQUEEZE, pinch_table, posture
+from vitra_sim.expert.grasp import CLEARANCE_M, SQUEEZE
 from vitra_sim.expert.motion import Phase, Plan, Waypoint
 from vitra_sim.expert.scene import Scene
 from vitra_sim.tasks.tasks import Goal
@@ -180,7 +180,7 @@ def _take(scene: Scene) -> list[Waypoint]:
 def _postures(scene: Scene) -> tuple[Array, Array]:
     """The hand open around the object, and closed on it."""
     grasp = scene.grasp
-    return posture(pinch_table(scene.side).closure(grasp.width_m + CLEARANCE_M)), posture(grasp.closure + SQUEEZE)
+    return grasp.posture(grasp.closure_for(grasp.width_m + CLEARANCE_M)), grasp.posture(grasp.closure + SQUEEZE)
 
 
 def _raised(pose: Array, by_m: float) -> Array:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from vitra_description.calibration import Calibration
 from vitra_description.names import SIDES, Side
 from vitra_policy.action_space import FINGERS, HAND, ROTATION, TRANSLATION
-from vitra_policy.hand.xhand_map import xhand_from_mano
 from vitra_policy.policies.policy import (
     BASE_FROM_CAMERA,
     SIM_OBJECT_NAMES,
@@ -45,7 +44,7 @@ class Scene:
         self.camera_from_base = invert_pose(base_from_camera)
         hand = observation.state[HAND[self.side.value]]
         self.wrist = base_from_camera @ make_pose(hand[TRANSLATION], matrix_from_euler_xyz(hand[ROTATION]))
-        self.fingers_rad = xhand_from_mano(hand[FINGERS])
+        self.fingers_rad = calibration.hand.map.joints_from_fingers(hand[FINGERS])
         names = [str(name) for name in np.asarray(extras[SIM_OBJECT_NAMES])]
         for name in (self.task.target, BOX_NAME):
             if name not in names:
@@ -58,7 +57,9 @@ class Scene:
         self.pieces_m = np.array(
             [pose[:3, 3] for name, pose in zip(names, poses, strict=True) if piece and name.startswith(f"{piece}_")]
         )
-        self.grasp: Grasp = plan_grasp(self.side, self.task.kind, self.object_pose, self.object_half_m)
+        self.grasp: Grasp = plan_grasp(
+            self.side, self.task.kind, self.object_pose, self.object_half_m, calibration.hand
+        )
         self._calibration = calibration
 
     def wrist_for(self, centre_m: Array, yaw_rad: float) -> Array:

@@ -52,7 +52,11 @@ class RobotChain:
 
     def hand_state(self, side: Side, arm_q_rad: Array, hand_q_rad: Array) -> Array:
         """State (51,) of a hand in the camera frame."""
-        return hand_vector(self._camera_from_arm_base[side] @ self._arms[side].wrist_pose(arm_q_rad), hand_q_rad)
+        return hand_vector(
+            self._camera_from_arm_base[side] @ self._arms[side].wrist_pose(arm_q_rad),
+            hand_q_rad,
+            self._calibration.hand.map,
+        )
 
     def reset(self, world: World) -> None:
         """Start from the joints of a world, at rest."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from vitra_description.calibration import Calibration, default_calibration
 from vitra_description.description import robot_description
-from vitra_description.names import ARM_DOF, CAMERA_FRAME, SIDES, arm_joints, hand_joints
+from vitra_description.hand_description import HandDescription
+from vitra_description.names import ARM_DOF, CAMERA_FRAME, SIDES, arm_joints
 
 HEAD_CAMERA = "head_camera"
 
@@ -29,14 +30,15 @@ LOOKS_GROUP, UNSEEN_GROUP = 1, 4
 _NEIGHBOURS = 2  # joints apart
 _FREE_LEVEL = 3  # links before this joint are part of the shoulder
 
-_urdf_texts: dict[str, str] = {}
+_urdf_texts: dict[tuple[str, str], str] = {}
 
 
 def _urdf(calibration: Calibration) -> str:
     """The robot's URDF, kept: expanding xacro takes longer than everything else here together."""
-    if calibration.sha256 not in _urdf_texts:
-        _urdf_texts[calibration.sha256] = robot_description("both", calibration)
-    return _urdf_texts[calibration.sha256]
+    key = (calibration.sha256, calibration.hardware.hand)
+    if key not in _urdf_texts:
+        _urdf_texts[key] = robot_description("both", calibration)
+    return _urdf_texts[key]
 
 
 def robot_spec(calibration: Calibration | None = None, *, looks: bool = False) -> mujoco.MjSpec:
@@ -64,9 +66,9 @@ def robot_spec(calibration: Calibration | None = None, *, looks: bool = False) -
     for side in SIDES:
         for name, stiffness in zip(arm_joints(side), ARM_STIFFNESS, strict=True):
             _add_drive(spec, name, stiffness, ARM_ARMATURE, ARM_DAMPING)
-        for name in hand_joints(side):
+        for name in calibration.hand.joint_names(side):
             _add_drive(spec, name, HAND_STIFFNESS, HAND_ARMATURE, HAND_DAMPING)
-        _add_thumb_contacts(spec, side)
+        _add_thumb_contacts(spec, side, calibration.hand)
     _exclude_neighbours(spec)
     _add_head_camera(spec, calibration)
     return spec
@@ -96,12 +98,10 @@ def _add_head_camera(spec: mujoco.MjSpec, calibration: Calibration) -> None:
     spec.body(CAMERA_FRAME).add_camera(name=HEAD_CAMERA, quat=[0, 1, 0, 0], fovy=fovy_deg)
 
 
-def _add_thumb_contacts(spec: mujoco.MjSpec, side: str) -> None:
-    """The only contacts within a hand: the thumb's two outer links against the outer links of the fingers."""
-    hand = f"{side}_hand"
-    for thumb in (f"{hand}_thumb_rota_link1_shape", f"{hand}_thumb_rota_link2_shape"):
-        for finger in ("index_rota_link2", "mid_link2", "ring_link2", "pinky_link2"):
-            spec.add_pair(geomname1=thumb, geomname2=f"{hand}_{finger}_shape", condim=1)
+def _add_thumb_contacts(spec: mujoco.MjSpec, side: str, hand: HandDescription) -> None:
+    """The only contacts within a hand: the thumb's outer links against the outer links of the fingers."""
+    for thumb, finger in itertools.product(hand.thumb_links, hand.finger_links):
+        spec.add_pair(geomname1=f"{side}_hand_{thumb}_shape", geomname2=f"{side}_hand_{finger}_shape", condim=1)
 
 
 def _exclude_neighbours(spec: mujoco.MjSpec) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import Calibration
-from vitra_description.names import ARM_DOF, HAND_DOF, SIDES, Side, arm_joints, hand_joints
+from vitra_description.hands import hand_description
+from vitra_description.names import ARM_DOF, SIDES, Side, arm_joints
 from vitra_description.postures import home, open_hand
 from vitra_policy.errors import VitraError
 from vitra_sim.scene.families import family_layout, is_family
@@ -81,6 +82,7 @@ class World:
 
     def __init__(self, task: str = DEFAULT_TASK, seed: int = 0, calibration: Calibration | None = None) -> None:
         self.calibration = calibration
+        self.hand_kind = hand_description() if calibration is None else calibration.hand
         self.reset(task, seed)
 
     def reset(self, task: str | None = None, seed: int = 0) -> None:
@@ -100,12 +102,12 @@ class World:
         self.model = build_scene(layout, self.calibration)
         self.data = mujoco.MjData(self.model)
         self._arms = {side: Joints(self.model, arm_joints(side)) for side in SIDES}
-        self._hands = {side: Joints(self.model, hand_joints(side)) for side in SIDES}
+        self._hands = {side: Joints(self.model, self.hand_kind.joint_names(side)) for side in SIDES}
         self._object_dofs = {o.spec.name: int(self.model.joint(o.spec.name).dofadr[0]) for o in layout.objects}
         self._body_ids = {name: self.model.body(name).id for name in self._object_dofs}
         for side in SIDES:
             self._arms[side].place(self.data, home(side))
-            self._hands[side].place(self.data, open_hand())
+            self._hands[side].place(self.data, open_hand(self.hand_kind))
         self._refuse_contact()
 
     def take_robot_from(self, other: World) -> None:
@@ -164,8 +166,8 @@ class World:
         self._arms[side].set_target(self.data, _checked(q_rad, ARM_DOF))
 
     def set_hand_target(self, side: Side, q_rad: ArrayLike) -> None:
-        """Ask a hand for 12 joint positions [rad, vendor order] from now on."""
-        self._hands[side].set_target(self.data, _checked(q_rad, HAND_DOF))
+        """Ask a hand for joint positions [rad, in its order] from now on."""
+        self._hands[side].set_target(self.data, _checked(q_rad, self.hand_kind.dof))
 
     def arm_q(self, side: Side) -> Array:
         """Arm joint positions (7,) [rad]."""
@@ -176,7 +178,7 @@ class World:
         return self._arms[side].qd_in(self.data.qvel)
 
     def hand_q(self, side: Side) -> Array:
-        """Hand joint positions (12,) [rad, vendor order]."""
+        """Hand joint positions (dof,) [rad, in its order]."""
         return self._hands[side].q_in(self.data.qpos)
 
     def object_poses(self) -> dict[str, Array]:

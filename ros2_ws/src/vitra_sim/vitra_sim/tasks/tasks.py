@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from vitra_description.names import Side
 from vitra_policy.errors import UnknownNameError
+from vitra_policy.extension_point import ExtensionPoint
 from vitra_sim.scene.objects import COLOURS, COMMON_KINDS, PLACEABLE_KINDS, Kind
 
 
@@ -111,6 +112,9 @@ right hand, the same with `_left` for the left."""
 
 DEFAULT_TASK = "place_cube_in_box"
 
+INSTALLED_TASKS = ExtensionPoint("task", "vitra_sim.tasks")
+"""Tasks of other packages: each entry point names a `Task` (docs/how_to/add_a_task.md)."""
+
 
 _PLACE = re.compile(r"place_(?P<colour>[a-z]+)_(?P<kind>[a-z]+)_in_box(?P<left>_left)?")
 
@@ -122,14 +126,23 @@ def place_task(kind: Kind, colour: str, side: Side, wording: int = 0, distractor
 
 
 def get_task(name: str) -> Task:
-    """The task of that name, of the registry or `place_{colour}_{kind}_in_box[_left]`.
+    """The task of that name: of the registry, of another package, or `place_{colour}_{kind}_in_box[_left]`.
 
     Raises:
         UnknownNameError: no such task; the message suggests one.
+        ExtensionError: it is not a `Task`, or cannot be imported.
     """
     if name in TASKS:
         return TASKS[name]
     found = _PLACE.fullmatch(name)
     if found and found["kind"] in PLACEABLE_KINDS and found["colour"] in COLOURS:
         return place_task(Kind(found["kind"]), found["colour"], Side.LEFT if found["left"] else Side.RIGHT)
-    raise UnknownNameError("task", name, TASKS)
+    if name in INSTALLED_TASKS.names():
+        task: Task = INSTALLED_TASKS.load(name, Task)
+        return task
+    raise UnknownNameError("task", name, task_names())
+
+
+def task_names() -> list[str]:
+    """Every task of the registry and of other packages, sorted."""
+    return sorted({*TASKS, *INSTALLED_TASKS.names()})

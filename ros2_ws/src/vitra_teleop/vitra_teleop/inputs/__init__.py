@@ -5,29 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from vitra_policy.errors import UnknownNameError
+from vitra_policy.extension_point import ExtensionPoint
 from vitra_teleop.hands import TeleopError, TeleopInput
 
 Clock = Callable[[], float]
+
+INSTALLED_INPUTS = ExtensionPoint("teleoperation input", "vitra_teleop.inputs")
+"""Inputs of other packages: each entry point names a function `(clock, **options) -> TeleopInput`
+(docs/how_to/add_a_teleop_input.md)."""
 
 
 def create_input(name: str, options: Mapping[str, str], clock: Clock) -> TeleopInput:
     """An input by name, not opened yet.
 
     Args:
-        name: one of `INPUTS`.
+        name: one of `input_names()`.
         options: keyword arguments of the input, as text.
         clock: ROS time, seconds.
 
     Raises:
         UnknownNameError: no such input.
+        ExtensionError: another package's input cannot be imported.
         TeleopError: an option it does not take, or a value that cannot be read.
     """
-    if name not in INPUTS:
-        raise UnknownNameError("teleoperation input", name, INPUTS)
+    if name not in input_names():
+        raise UnknownNameError("teleoperation input", name, input_names())
+    make: Callable[..., TeleopInput] = INPUTS[name] if name in INPUTS else INSTALLED_INPUTS.load(name)
     try:
-        return INPUTS[name](clock, **options)
+        return make(clock, **options)
     except (TypeError, ValueError) as error:
         raise TeleopError(f"Input '{name}' does not take {dict(options)}: {error}.") from error
+
+
+def input_names() -> list[str]:
+    """Every input of ours and of other packages, sorted."""
+    return sorted({*INPUTS, *INSTALLED_INPUTS.names()})
 
 
 def _udp(clock: Clock, host: str = "127.0.0.1", port: str = "8765") -> TeleopInput:

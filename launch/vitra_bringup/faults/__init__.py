@@ -1,0 +1,1 @@
+"""The fault campaign: both arms move, something breaks, and what the robot does is measured."""

@@ -1,0 +1,160 @@
+"""The campaign's policy: both wrists sway forth and back at 0.25 m/s, until a file tells it to go wrong.
+
+    policy:=sway policy_options:=control=runs/faults/control.json
+
+The file holds {"mode": "..."} with one of `Mode`; it is read at every inference.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, ROTATION, SIDES, STEPS, TRANSLATION, WRIST
+from vitra_policy.errors import UnknownNameError
+from vitra_policy.policies.policy import BASE_FROM_CAMERA, ActionChunk, Observation, PolicyError, PolicyMetadata
+from vitra_policy.transforms import delta_wrist, invert_pose, make_pose, matrix_from_euler_xyz
+
+Array = NDArray[np.float64]
+
+AMPLITUDE_M, PEAK_M_S = 0.06, 0.25
+_STEP_S = 1 / 30
+_HUGE_M, _OSCILLATION_M = 3.0, 0.15
+_SLOW_S = 3.0
+_MEMORY_BYTES = 1 << 36
+
+
+class Mode(StrEnum):
+    """How the policy behaves."""
+
+    SWAY = "sway"
+    NAN = "nan"
+    """Not a number in a chunk."""
+    HUGE = "huge"
+    """Targets metres away."""
+    OSCILLATE = "oscillate"
+    """Targets that jump to and fro at every step."""
+    RAISE = "raise"
+    """An exception that nobody foresaw."""
+    REFUSE = "refuse"
+    """A policy error, as it should be told."""
+    SLOW = "slow"
+    """No answer for seconds."""
+    MEMORY = "memory"
+    """More memory than there is."""
+    COLLISION = "collision"
+    """Both wrists to one point between them."""
+    TABLE = "table"
+    """Both wrists straight down through the table."""
+    JUMP = "jump"
+    """Targets 0.4 m ahead within one step."""
+    SPIN = "spin"
+    """Both wrists turn by half a turn within one step."""
+
+
+class SwayPolicy:
+    """Paths relative to where the wrists were when the run began.
+
+    Args:
+        control: File that holds the mode; absent: sway.
+    """
+
+    def __init__(self, control: Path) -> None:
+        self._control = control
+        self._metadata = PolicyMetadata(
+            "sway", STEPS, _STEP_S, needs_image=False, needs_state=True, needs_extras=(BASE_FROM_CAMERA,)
+        )
+        self.reset()
+
+    @property
+    def metadata(self) -> PolicyMetadata:
+        """What it is and needs."""
+        return self._metadata
+
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
+    def reset(self) -> None:
+        """Begin anew where the wrists are."""
+        self._begin_s: float | None = None
+        self._anchor_m: dict[str, Array] = {}
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        """The next steps of the sway, or whatever the mode is.
+
+        Raises:
+            PolicyError: mode `refuse`.
+        """
+        self._metadata.check(observation)
+        mode = self._mode()
+        base_from_camera = np.asarray(observation.extras[BASE_FROM_CAMERA], dtype=np.float64)
+        wrists = {side: base_from_camera @ _wrist(observation.state[HAND[side]]) for side in SIDES}
+        if self._begin_s is None:
+            self._begin_s = observation.stamp_s
+            self._anchor_m = {side: wrist[:3, 3].copy() for side, wrist in wrists.items()}
+        if mode is Mode.RAISE:
+            raise RuntimeError("planted by the fault campaign")
+        if mode is Mode.REFUSE:
+            raise PolicyError("planted by the fault campaign")
+        if mode is Mode.SLOW:
+            time.sleep(_SLOW_S)
+        if mode is Mode.MEMORY:
+            np.ones(_MEMORY_BYTES, dtype=np.uint8)
+        times_s = observation.stamp_s - self._begin_s + _STEP_S * np.arange(1, STEPS + 1)
+        middle = np.mean(list(self._anchor_m.values()), axis=0)
+        actions = np.zeros((STEPS, 2 * HAND_DIM))
+        for side in SIDES:
+            path = planned(mode, wrists[side], self._anchor_m[side], middle, times_s)
+            hand = actions[:, HAND[side]]
+            hand[:, WRIST] = delta_wrist(invert_pose(base_from_camera) @ np.concatenate([wrists[side][None], path]))
+            hand[:, FINGERS] = observation.state[HAND[side]][FINGERS]
+        if mode is Mode.NAN:
+            actions[3, 0] = np.nan
+        return ActionChunk(actions, observation.hands, _STEP_S, self._metadata.policy_id)
+
+    def _mode(self) -> Mode:
+        try:
+            said = json.loads(self._control.read_text())["mode"]
+        except FileNotFoundError:
+            return Mode.SWAY
+        if said not in tuple(Mode):
+            raise UnknownNameError("mode of the policy 'sway'", said, tuple(Mode))
+        return Mode(said)
+
+
+def planned(mode: Mode, wrist: Array, anchor_m: Array, middle_m: Array, times_s: Array) -> Array:
+    """Wrist poses (n, 4, 4) in base coordinates at times of the run."""
+    rate = PEAK_M_S / AMPLITUDE_M
+    path = np.repeat(wrist[None], len(times_s), axis=0)
+    path[:, :3, 3] = anchor_m
+    path[:, 0, 3] += AMPLITUDE_M * (1.0 - np.cos(rate * times_s))
+    if mode is Mode.HUGE:
+        path[:, 0, 3] += _HUGE_M
+    elif mode is Mode.OSCILLATE:
+        path[:, 2, 3] += _OSCILLATION_M * (-1.0) ** np.arange(len(times_s))
+    elif mode is Mode.COLLISION:
+        path[:, :3, 3] = middle_m
+    elif mode is Mode.TABLE:
+        path[:, 2, 3] = 0.5
+    elif mode is Mode.JUMP:
+        path[:, 0, 3] = wrist[0, 3] + 0.4
+    elif mode is Mode.SPIN:
+        path[:, :3, :3] = wrist[:3, :3] @ matrix_from_euler_xyz([np.pi * 0.9, 0.0, 0.0])
+    return path
+
+
+def _wrist(state: Array) -> Array:
+    return np.asarray(make_pose(state[TRANSLATION], matrix_from_euler_xyz(state[ROTATION])))
+
+
+def make_sway_policy(control: str = "runs/faults/control.json") -> SwayPolicy:
+    """Entry point `sway` of `vitra_policy.policies`."""
+    return SwayPolicy(Path(control))
