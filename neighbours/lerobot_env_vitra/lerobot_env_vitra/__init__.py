@@ -19,7 +19,7 @@ class VitraEnv(EnvConfig):
 
     task: str | None = "sim"
     fps: int = 30
-    scene: str = "pick_place"
+    scene: str = "place_cube_in_box"
     """Task of the simulator."""
     time_limit_s: float = 20.0
     features: dict[str, PolicyFeature] = field(

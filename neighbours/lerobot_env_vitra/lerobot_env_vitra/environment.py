@@ -28,7 +28,9 @@ class JointEnv(gym.Env[dict[str, Any], np.ndarray]):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012
 
-    def __init__(self, scene: str = "pick_place", time_limit_s: float = 20.0, render_mode: str = "rgb_array") -> None:
+    def __init__(
+        self, scene: str = "place_cube_in_box", time_limit_s: float = 20.0, render_mode: str = "rgb_array"
+    ) -> None:
         self._calibration = default_calibration()
         self._scene, self._time_limit_s, self.render_mode = scene, time_limit_s, render_mode
         self._world = World(scene, 0, self._calibration)

@@ -16,7 +16,7 @@ from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_policy.policies.robot import find_robot
 
 
-class VitraLeRobotPolicy(PreTrainedPolicy):
+class VitraPolicy(PreTrainedPolicy):
     """Any registered policy of the stack; one robot at a time."""
 
     config_class = VitraConfig

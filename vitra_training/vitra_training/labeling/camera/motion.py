@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_training.datasets.video import Image
+from vitra_training.labeling.camera.epipolar import fundamental
 
 Array = NDArray[np.float64]
 
@@ -121,9 +122,9 @@ class BackgroundTracker:
         back, ok_back, _ = cv2.calcOpticalFlowPyrLK(grey, self._grey, end, None, **options)
         good = (ok & ok_back).ravel().astype(bool) & (np.linalg.norm((back - start)[:, 0], axis=1) < 0.7)
         if good.sum() >= 12:  # what moves by itself does not fit the motion of the rest
-            _, fits = cv2.findFundamentalMat(start[good, 0], end[good, 0], cv2.USAC_FAST, 1.5, 0.99, 200)
-            if fits is not None and fits.sum() >= 0.3 * good.sum():
-                good[np.flatnonzero(good)[fits.ravel() == 0]] = False
+            found = fundamental(start[good, 0], end[good, 0], 0.99, 200)
+            if found is not None and found[1].sum() >= 0.3 * good.sum():
+                good[np.flatnonzero(good)[~found[1]]] = False
         moved = np.linalg.norm((end - start)[good, 0], axis=1)
         self._corners, self._ids = end[good, 0], self._ids[good]
         return float(np.median(moved)) if len(moved) else float("nan")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from vitra_policy.transforms import make_pose
+from vitra_training.labeling.camera.epipolar import fundamental
 from vitra_training.labeling.camera.motion import PointTracks
 
 Array = NDArray[np.float64]
@@ -137,18 +138,19 @@ def _map(
                 break
             matches = np.stack([ia, ib], axis=1).astype(np.uint32)
             pa, pb = tracks.pixels[rows[keys[a]]][ia], tracks.pixels[rows[keys[b]]][ib]
-            F, fits = cv2.findFundamentalMat(pa, pb, cv2.USAC_FAST, 1.5, 0.999, 500)
-            if F is None or fits is None or fits.sum() < _LEAST_MATCHES:
+            found = fundamental(pa, pb, 0.999, 500)
+            if found is None or found[1].sum() < _LEAST_MATCHES:
                 continue
+            F, fits = found
             geometry = pycolmap.TwoViewGeometry()
             known = focal is not None
             kind = pycolmap.TwoViewGeometryConfiguration
             geometry.config = int(kind.CALIBRATED if known else kind.UNCALIBRATED)
-            geometry.F = F[:3]
+            geometry.F = F
             if known:
                 K = np.array([[guess, 0, width / 2], [0, guess, height / 2], [0, 0, 1]])
-                geometry.E = K.T @ F[:3] @ K
-            geometry.inlier_matches = matches[fits.ravel() > 0]
+                geometry.E = K.T @ F @ K
+            geometry.inlier_matches = matches[fits]
             database.write_matches(a + 1, b + 1, matches)
             database.write_two_view_geometry(a + 1, b + 1, geometry)
             pairs += 1
