@@ -90,6 +90,16 @@ def test_a_keypoint_follows_what_it_looks_at_across_the_image() -> None:
     torch.testing.assert_close(tokens[0, 0, :2], torch.tensor([0.75, -0.25]), atol=1e-3, rtol=0)
 
 
+def test_new_keypoints_already_differ_from_image_to_image() -> None:
+    torch.manual_seed(4)
+    module = Grounding(preset("mini-lite0").grounding, 112, 256)
+    read: list[torch.Tensor] = []
+    module.token.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0][..., :2]))
+    with torch.inference_mode():
+        module(torch.randn(8, 112, 16, 28), torch.randn(8, 20, 256), None)
+    assert read[0].std(dim=0).median() > 0.05  # of a range of 2; flat heat maps give 0.006
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_survives_json(name: str) -> None:
     assert VitraConfig.from_dict(preset(name).to_dict()) == preset(name)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from vitra_policy.model.config import GroundingConfig
 
+_SHARPNESS = 8.0  # of the first heat maps, and weight of places beside contents
 _WORD = 5  # bytes that one step of the word reader sees
 
 
@@ -49,6 +50,9 @@ class Grounding(nn.Module):
         self.heat = nn.Conv2d(inner, config.keypoints, 1)
         self.token = nn.Linear(inner + 2, width)
         self.which = nn.Parameter(0.02 * torch.randn(config.keypoints, width))
+        with torch.no_grad():  # flat heat maps all have their centre in the middle: nothing to learn from
+            self.heat.weight.mul_(_SHARPNESS)
+            self.token.weight[:, :2].mul_(_SHARPNESS)
 
     def forward(self, features: Tensor, text: Tensor, valid: Tensor | None) -> Tensor:
         """Tokens of the keypoints."""

@@ -70,6 +70,11 @@ class Learner(nn.Module):
         assert isinstance(self.vitra.projector, Grounding)
         return self.vitra.image_features(tower, self.vitra.language.embedding(text), text != 0)
 
+    def places(self, tokens: Tensor) -> Tensor:
+        """Normalised places (B, 12) that keypoint tokens say."""
+        places: Tensor = self.seen(tokens.float() * self.vitra.config.language.width**0.5)  # as large as the trunk's
+        return places
+
     def reading_loss(self, text: Tensor, named: Tensor) -> Tensor:
         """Cross entropy of the colours and kinds (B, 2) that instructions name."""
         assert isinstance(self.vitra.projector, Grounding)
@@ -82,7 +87,7 @@ def seeing_loss(learner: Learner, batch: SeeingBatch) -> tuple[Tensor, dict[str,
     """Loss of the first stage."""
     with torch.autocast(batch.tower.device.type, torch.bfloat16):
         tokens = learner.tokens(batch.tower, batch.text)
-    places = places_loss(learner.seen(tokens.float()), batch.places)
+    places = places_loss(learner.places(tokens), batch.places)
     read = learner.reading_loss(batch.text, batch.named)
     return places + _READING * read, {"seen": float(places.detach()), "read": float(read.detach())}
 

@@ -167,7 +167,7 @@ class Run:
             indices = rng.choice(pool, min(looks, len(pool)), replace=False)
             if self.batches.tokens is None:
                 seen = self.batches.seeing(indices)
-                predicted, truth = self.learner.seen(self.learner.tokens(seen.tower, seen.text).float()), seen.places
+                predicted, truth = self.learner.places(self.learner.tokens(seen.tower, seen.text)), seen.places
             else:
                 batch = self.batches.acting(indices)
                 truth = batch.places
