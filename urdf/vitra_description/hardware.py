@@ -51,6 +51,10 @@ class Hardware:
         """Address of one arm's controller; empty where it is not known."""
         return self.left_arm_ip if side == Side.LEFT else self.right_arm_ip
 
+    def hand_serial(self, side: str) -> str:
+        """Serial number of one hand; empty where it is not known."""
+        return self.left_hand_serial if side == Side.LEFT else self.right_hand_serial
+
     def check_arm(self, side: str, ip: str, variant: str, where: str) -> None:
         """Compare an arm driver's parameters with the description.
 

@@ -23,14 +23,16 @@ from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from vitra_bringup.faults.sway_policy import Mode
+from vitra_bringup.faults.sway_policy import PEAK_M_S, Mode
 from vitra_bringup.graph_run import GraphRun
+from vitra_description.kinematics import ArmModel
 from vitra_description.names import SIDES
 from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandActionChunk, Heartbeat, Permit, RobotChunk
 from vitra_runtime import qos
 from vitra_runtime.timing import stamp_to_s
 
 _BEAT_S = 0.05
+_AT_SPEED = 0.7
 _SENT = {
     "permit": (Permit, qos.SETPOINT), "right_arm/command": (ArmCommand, qos.SETPOINT),
     "robot_chunk": (RobotChunk, qos.CHUNK), "hand_action_chunk": (HandActionChunk, qos.CHUNK),
@@ -70,7 +72,8 @@ class Bench:
         self._last: dict[str, Any] = {}
         self._states: dict[str, str] = {}
         self.said: list[Said] = []
-        self.speeds_rad_s = dict.fromkeys(map(str, SIDES), 0.0)
+        self.speeds_m_s = dict.fromkeys(map(str, SIDES), 0.0)
+        self._arm = ArmModel()
         self.limit = ""
         client = self.client
         for topic, (kind, profile) in _SENT.items():
@@ -89,8 +92,8 @@ class Bench:
 
     @property
     def both_move(self) -> bool:
-        """Whether both arms move fast."""
-        return min(self.speeds_rad_s.values()) > 0.25
+        """Whether both wrists are at speed."""
+        return min(self.speeds_m_s.values()) > _AT_SPEED * PEAK_M_S
 
     def undo(self) -> None:
         """Take back what was done, the last first."""
@@ -190,7 +193,8 @@ class Bench:
             self.said.append(Said(stamp_to_s(message.header.stamp), message.device, message.state, message.stop_cause))
 
     def _on_joints(self, side: str, message: JointState) -> None:
-        self.speeds_rad_s[side] = float(np.abs(message.velocity).max())
+        flange_m_s = self._arm.jacobian(message.position)[:3] @ np.asarray(message.velocity)
+        self.speeds_m_s[side] = float(np.linalg.norm(flange_m_s))
 
     def _on_executor(self, message: ExecutorState) -> None:
         if message.limit:

@@ -40,14 +40,19 @@ def table(results: Sequence[Result]) -> str:
         lines.append(
             f"| `{kind}` | {len(rows)} | {sum(not row.problems for row in rows)} "
             f"| {max(row.speed_m_s for row in rows):.2f} "
-            f"| {max(row.to_driver_s for row in rows) * 1e3:.0f} | {max(row.to_rest_s for row in rows) * 1e3:.0f} "
-            f"| {max(row.distance_m for row in rows) * 1e3:.1f} "
+            f"| {_worst(rows, 'to_driver_s', 0)} | {_worst(rows, 'to_rest_s', 0)} | {_worst(rows, 'distance_m', 1)} "
             f"| {np.degrees(max(row.velocity_rad_s for row in rows)):.0f} "
             f"| {np.degrees(max(row.acceleration_rad_s2 for row in rows)):.0f} | {first[:70].replace('|', '/')} "
             f"| {'re-arm' if rows[0].stopped else 'yes'}{'' if all(row.moved_again for row in rows) else ' NOT'} |"
         )
     failures = [f"- `{row.kind}` seed {row.seed}: {'; '.join(row.problems)}" for row in results if row.problems]
     return "\n".join([*lines, "", *(["Not passed:", "", *failures] if failures else ["All passed."]), ""])
+
+
+def _worst(rows: Sequence[Result], what: str, digits: int) -> str:
+    """Largest of the seeds that stopped, in thousandths; a dash where none did."""
+    values = [float(getattr(row, what)) for row in rows if row.stopped]
+    return f"{max(values) * 1e3:.{digits}f}" if values else "-"
 
 
 def _plot(path: Path, results: Sequence[Result]) -> None:

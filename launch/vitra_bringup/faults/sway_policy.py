@@ -23,6 +23,9 @@ from vitra_policy.transforms import delta_wrist, invert_pose, make_pose, matrix_
 Array = NDArray[np.float64]
 
 AMPLITUDE_M, PEAK_M_S = 0.06, 0.25
+_DIRECTION = np.array([1.0, 0.0, -1.0]) / np.sqrt(2.0)
+"""Ahead and down: from the ready posture no joint needs more than 38 deg/s for it."""
+_RAMP_S = 1.0
 _STEP_S = 1 / 30
 _HUGE_M, _OSCILLATION_M = 3.0, 0.15
 _SLOW_S = 3.0
@@ -135,7 +138,8 @@ def planned(mode: Mode, wrist: Array, anchor_m: Array, middle_m: Array, times_s:
     rate = PEAK_M_S / AMPLITUDE_M
     path = np.repeat(wrist[None], len(times_s), axis=0)
     path[:, :3, 3] = anchor_m
-    path[:, 0, 3] += AMPLITUDE_M * (1.0 - np.cos(rate * times_s))
+    swing_m = AMPLITUDE_M * np.minimum(times_s / _RAMP_S, 1.0) * np.sin(rate * times_s)
+    path[:, :3, 3] += swing_m[:, None] * _DIRECTION
     if mode is Mode.HUGE:
         path[:, 0, 3] += _HUGE_M
     elif mode is Mode.OSCILLATE:

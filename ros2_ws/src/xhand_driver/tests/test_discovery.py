@@ -1,11 +1,15 @@
 """Finding the right hand on whichever port."""
 
+import contextlib
+
 import pytest
 
+from vitra_description.calibration import calibration_path
 from vitra_runtime.exclusive import DeviceLock
 from vitra_sim.doubles import xhand_control
 from xhand_driver.discovery import PortSettings, find_hand
 from xhand_driver.errors import HandNotFoundError
+from xhand_driver.parameters import Parameters
 
 
 def find(side, pause=lambda s: None, **settings):
@@ -77,3 +81,19 @@ def test_where_there_is_no_serial_port_nobody_is_sent_to_the_dialout_group(monke
     with pytest.raises(HandNotFoundError, match="no serial port") as refused:
         find("right")
     assert "dialout" not in str(refused.value)
+
+
+def test_only_the_hand_that_was_calibrated_is_taken(server):
+    with contextlib.closing(find("right", serial_number="2R00SIMULATED001")) as hand:
+        assert hand.serial_number == "2R00SIMULATED001"
+    with pytest.raises(HandNotFoundError, match="right hand 2R00SIMULATED001, but the calibration was made with R7"):
+        find("right", serial_number="R7")
+
+
+def test_the_calibration_says_which_hand_that_is(tmp_path):
+    path = tmp_path / "lab.yaml"
+    text = calibration_path("sim").read_text()
+    path.write_text(text.replace("  arm_variant: 6f", "  arm_variant: 6f\n  left_hand_serial: L7"))
+    assert Parameters(side="left", calibration=str(path)).ports.serial_number == "L7"
+    assert Parameters(side="right", calibration=str(path)).ports.serial_number == ""
+    assert Parameters(side="left").ports.serial_number == ""

@@ -26,12 +26,14 @@ class PortSettings:
         protocol: `RS485` or `EtherCAT`.
         port_name: The only port to try; empty tries all.
         baud_rate: Of RS485.
+        serial_number: The only hand to take, as the calibration says; empty takes any of that side.
     """
 
     side: str
     protocol: str = "RS485"
     port_name: str = ""
     baud_rate: int = 3_000_000
+    serial_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,11 @@ def _look(control: Any, port: str, settings: PortSettings, lock: DeviceLock, see
             seen[port] = f"{side} hand" if error.error_code == 0 else describe(error.error_code, error.error_message)
             if side == settings.side:
                 _, serial_number = control.get_serial_number(hand_id)
+                if settings.serial_number and str(serial_number) != settings.serial_number:
+                    seen[port] = (
+                        f"{side} hand {serial_number}, but the calibration was made with {settings.serial_number}"
+                    )
+                    continue
                 keep = True
                 return FoundHand(control, hand_id, port, str(serial_number), lock)
         return None

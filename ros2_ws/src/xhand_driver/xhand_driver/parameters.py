@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from vitra_description.calibration import calibration_path, load_calibration
 from vitra_runtime.parameters import param
 from vitra_safety.guard import HAND_GUARD, GuardSettings
 from vitra_safety.motion_gate import FreshnessLimits
@@ -20,6 +21,7 @@ class Parameters:
     sdk_module: str = param(VENDOR_MODULE, "Python module of the SDK; vitra_sim.doubles.xhand_sdk in simulation")
     protocol: str = param("RS485", "How the hand is connected", choices=("RS485", "EtherCAT"))
     port_name: str = param("", "The only port to try, e.g. /dev/ttyUSB0; empty finds the hand on any port")
+    calibration: str = param("", "Calibration that says this hand's serial number; empty: not checked")
     baud_rate: int = param(3_000_000, "Of RS485", bounds=(9600, 10_000_000))
     update_rate: float = param(100.0, "Cycles per second", unit="Hz", bounds=(10.0, 200.0))
     kp: int = param(100, "Proportional gain of every joint, vendor's units", bounds=(0, 1000))
@@ -56,7 +58,12 @@ class Parameters:
     @property
     def ports(self) -> PortSettings:
         """Where to look for the hand."""
-        return PortSettings(self.side, self.protocol, self.port_name, self.baud_rate)
+        return PortSettings(self.side, self.protocol, self.port_name, self.baud_rate, self._serial_number())
+
+    def _serial_number(self) -> str:
+        if not self.calibration:
+            return ""
+        return load_calibration(calibration_path(self.calibration)).hardware.hand_serial(self.side)
 
     @property
     def gains(self) -> Gains:

@@ -60,7 +60,7 @@ def _controllers(seen: Answering) -> Iterator[Complaint]:
                 "its power, and: ping " + address,
             )
             continue
-        wanted = _VARIANT_WORDS[hardware.arm_variant]
+        wanted = _VARIANT_WORDS.get(hardware.arm_variant, str(hardware.arm_variant))
         if not identity.startswith(wanted):
             found = identity.split(",")[0]
             what = f"The {side} arm is a {found}, calibrated was a {wanted}: their wrists are centimetres apart."
@@ -80,7 +80,7 @@ def _hands(seen: Answering) -> Iterator[Complaint]:
     if seen.calibration is None:
         return
     hardware = seen.calibration.hardware
-    known = {"left": hardware.left_hand_serial, "right": hardware.right_hand_serial}
+    known = {side: hardware.hand_serial(side) for side in ("left", "right")}
     for side in sides_of(seen.arms):
         serial = seen.graph.devices.get(f"{side}_hand", {}).get("hardware_id", "").split(" on ")[0]
         other = known["left" if side == "right" else "right"]
