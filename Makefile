@@ -19,14 +19,14 @@ setup: ## Create .venv with everything pinned, install Debian libraries (when ro
 build: ## Build the ROS packages again (colcon)
 	@requirements/build.sh --force
 
-demo: setup ## The whole robot stack at work in simulation; results in runs/demo (POLICY=expert or learned)
-	@$(RUN) vitra-demo --out runs/demo --seed $(SEED) --policy $(POLICY)
+demo: setup ## The whole robot stack at work in simulation; results in runs/demo (POLICY=learned CHECKPOINT=folder for a trained one)
+	@$(RUN) vitra-demo --out runs/demo --seed $(SEED) --policy $(POLICY) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
 
 sim: setup ## The simulated robot with the web console; prints the link to open (ARGS="--arms both")
 	@$(RUN) vitra-sim $(ARGS)
 
 demo-many: setup ## The demo N times with random object poses (N=20)
-	@$(RUN) vitra-demo --out runs/demo-many --episodes $(N) --seed $(SEED) --policy $(POLICY)
+	@$(RUN) vitra-demo --out runs/demo-many --episodes $(N) --seed $(SEED) --policy $(POLICY) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
 
 teleop-demo: setup ## A simulated operator records five episodes in simulation; they are checked and converted
 	@$(RUN) vitra-teleop-demo --out runs/teleop-demo --episodes 5 --seed $(SEED)

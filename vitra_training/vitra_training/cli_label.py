@@ -51,6 +51,8 @@ class Run:
     """Jobs at the same time; each takes one core and up to 4 GiB."""
     engine: EngineKind = EngineKind.LOCAL
     """Where they run."""
+    gpus: float = 0.0
+    """Share of a GPU that each job holds on a Ray cluster, for estimators that need one."""
     retry_quarantined: bool = False
     """Try again what an earlier run gave up."""
     limit: int | None = None
@@ -71,7 +73,9 @@ class Run:
         if self.lens is not None:
             config = replace(config, ingest=replace(config.ingest, lens=read_lens(self.lens)))
         with _stages(len(videos)) as progress:
-            outcome = label(videos, self.out, config, self.workers, self.engine, self.retry_quarantined, progress)
+            outcome = label(
+                videos, self.out, config, self.workers, self.engine, self.retry_quarantined, progress, gpus=self.gpus
+            )
         table = Table(title=f"{outcome.facts.video_s:.1f} s of video in {outcome.facts.wall_s:.1f} s")
         for column in ("stage", "done", "from before", "put aside", "busy s"):
             table.add_column(column, justify="left" if column == "stage" else "right")

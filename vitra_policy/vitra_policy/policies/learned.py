@@ -9,21 +9,19 @@ from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.policies.vitra import VitraPolicy
 
-PACKAGED = Path(__file__).resolve().parent.parent / "weights" / "place"
-"""Where this package keeps a trained checkpoint."""
 _TRAIN = "python -m vitra_training.imitation.train"
 
 
 def make_learned_policy(
-    checkpoint: str = "", mode: str = "fast", steps: str = "10", seed: str = "", threads: str = "0"
+    checkpoint: str, mode: str = "fast", steps: str = "10", seed: str = "", threads: str = "0"
 ) -> VitraPolicy:
-    """Factory of `learned`; without `checkpoint` it takes the packaged one.
+    """Factory of `learned`.
 
     Raises:
-        CheckpointFileError: there is no checkpoint.
+        CheckpointFileError: there is no such checkpoint.
         PolicyOptionError: an option is no number, or the checkpoint does not say how long its steps are.
     """
-    folder = Path(checkpoint) if checkpoint else PACKAGED
+    folder = Path(checkpoint)
     if not folder.is_dir():
         raise CheckpointFileError(
             f"No learned policy in {folder}. Train one ({_TRAIN} --help) and give its folder: checkpoint=FOLDER."
@@ -34,7 +32,16 @@ def make_learned_policy(
             f"{folder} does not say how long its steps are, so it is not of {_TRAIN}. Use policy 'vitra' for it."
         )
     try:
-        numbers = {"steps": int(steps), "threads": int(threads), "seed": int(seed) if seed else None}
+        ddim_steps, cores, noise = int(steps), int(threads), int(seed) if seed else None
     except ValueError as error:
         raise PolicyOptionError(f"Policy 'learned': an option is no whole number: {error}.") from error
-    return VitraPolicy(folder, mode, guidance=1.0, step_s=step_s, policy_id=f"learned:{folder.name}", **numbers)
+    return VitraPolicy(
+        folder,
+        mode,
+        steps=ddim_steps,
+        guidance=1.0,
+        threads=cores,
+        seed=noise,
+        step_s=step_s,
+        policy_id=f"learned:{folder.name}",
+    )

@@ -13,6 +13,7 @@ from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.hand.xhand_map import mano_from_xhand
 from vitra_policy.model.config import preset
 from vitra_training.imitation import train
+from vitra_training.imitation.batches import Batches
 from vitra_training.imitation.episodes import DemonstrationError, find_demonstrations, read_demonstration
 from vitra_training.imitation.features import features_path
 from vitra_training.imitation.table import load_looks, statistics_of
@@ -29,10 +30,11 @@ def write_demonstration(path: Path, seed: int, looks: int = 6, success: bool = T
     poses = np.tile(np.eye(4, dtype=np.float32), (looks, 3, 1, 1))
     poses[:, :, :3, 3] = rng.uniform(-0.3, 0.3, (1, 3, 3))
     images = [cv2.imencode(".jpg", rng.integers(0, 255, (24, 40, 3), dtype=np.uint8))[1].ravel() for _ in range(looks)]
+    named = ("red_cube", "blue_can")[seed % 2]
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
         path, family="place@seen", task="place_red_cube_in_box", seed=seed, side="right", success=success,
-        instruction="Left hand: None. Right hand: Put the red cube into the box.", names=np.array(["a", "b", "box"]),
+        instruction="Left hand: None. Right hand: Put the red cube into the box.", names=np.array([named, "b", "box"]),
         sizes_m=np.full((3, 3), 0.03), fov_rad=np.array([1.2, 0.8]), intrinsics=np.eye(3),
         base_from_camera=np.eye(4), step_s=1 / 15, stamp_s=np.arange(looks) / 7.5, state=state, actions=actions,
         base_from_object=poses, jpeg=np.concatenate(images), jpeg_end=np.cumsum([len(image) for image in images]),
@@ -76,6 +78,24 @@ def test_the_last_looks_of_a_failure_teach_nothing(folder: Path) -> None:
     assert len(load_looks((folder,), config)) == before + 5
 
 
+def test_looks_know_which_colour_and_kind_their_words_name(folder: Path) -> None:
+    looks = load_looks((folder,), preset("mini-lite0"))
+    by_seed = {int(seed): tuple(looks.named[looks.episode[i]]) for i, seed in enumerate(looks.seed)}
+    assert by_seed[2] == by_seed[4] == (1, 1)  # red cube, after blue and can
+    assert by_seed[3] == by_seed[5] == (0, 0)
+
+
+def test_what_is_held_out_stays_so_when_episodes_are_added(folder: Path) -> None:
+    def held_out() -> set[int]:
+        looks = load_looks((folder,), preset("mini-lite0"))
+        batches = Batches(looks, statistics_of(looks, "made up"), held_out=4)
+        return {int(looks.seed[i]) for pool in batches.held_out for i in pool}
+
+    assert held_out() == {0, 4}
+    write_demonstration(folder / "moving" / "0000001a.npz", 9)
+    assert held_out() == {0, 4}
+
+
 def test_statistics_are_over_the_hands_own_joints_and_have_a_floor(folder: Path) -> None:
     statistics = statistics_of(load_looks((folder,), preset("mini-lite0")), "made up")
     assert statistics.present == ("right",)
@@ -94,7 +114,7 @@ def test_training_is_cut_and_goes_on_to_the_same_end(folder: Path, tmp_path: Pat
     assert open_checkpoint(checkpoint).statistics is not None
     rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 3, 4, 6]
-    assert {"seen", "still_target_mm"} <= rows[0].keys()
+    assert {"seen", "read", "still_target_mm"} <= rows[0].keys()
     assert {"action", "meant", "moving_target_mm", "moving_wrist_mm", "moving_wrist_standing_still_mm"} <= rows[
         -1
     ].keys()

@@ -18,10 +18,11 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeeingBatch:
-    """Feature maps (B, channels, h, w), token ids (B, T) and normalised places (B, 12)."""
+    """Feature maps (B, channels, h, w), token ids (B, T), the colour and kind they name (B, 2), places (B, 12)."""
 
     tower: Tensor
     text: Tensor
+    named: Tensor
     places: Tensor
 
 
@@ -60,6 +61,8 @@ class Batches:
         self._action_masks = np.stack([action_mask(h, steps=looks.actions.shape[1]) for h in hands])
         self.places_mean = looks.geometry.mean(axis=0)
         self.places_std = np.maximum(looks.geometry.std(axis=0), 2e-3)
+        self.words = tuple(int(n) for n in looks.named.max(axis=0) + 1)
+        """How many colours and kinds are named."""
         self.tokens: NDArray[np.float16] | None = None
         """Keypoint tokens of every look, once seeing is learned."""
 
@@ -74,7 +77,8 @@ class Batches:
     def seeing(self, indices: Indices) -> SeeingBatch:
         """What the first stage needs of these looks."""
         maps = np.stack([self._looks.map_of(i) for i in indices]).astype(np.float32)
-        return SeeingBatch(torch.from_numpy(maps), self._text(indices), self._places(indices))
+        named = torch.from_numpy(self._looks.named[self._looks.episode[indices]])
+        return SeeingBatch(torch.from_numpy(maps), self._text(indices), named, self._places(indices))
 
     def acting(self, indices: Indices) -> ActingBatch:
         """What the second stage needs of these looks."""

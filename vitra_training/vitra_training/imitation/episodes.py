@@ -30,6 +30,7 @@ class Demonstration:
         path: Its file.
         seed: Of its scene.
         instruction: What was asked.
+        named: Colour and kind of the object that the instruction names.
         side: Index of the hand that acts, 0 left, 1 right.
         success: Whether it succeeded.
         state: (T, 102) hands in the camera frame.
@@ -45,6 +46,7 @@ class Demonstration:
     path: Path
     seed: int
     instruction: str
+    named: tuple[str, str]
     side: int
     success: bool
     state: NDArray[np.float32]
@@ -101,6 +103,7 @@ def read_demonstration(path: Path) -> Demonstration:
             path=path,
             seed=int(data["seed"]),
             instruction=str(data["instruction"]),
+            named=_colour_and_kind(str(data["names"][0])),
             side=0 if str(data["side"]) == "left" else 1,
             success=bool(data["success"]),
             state=data["state"],
@@ -114,6 +117,11 @@ def read_demonstration(path: Path) -> Demonstration:
         )
     except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
         raise DemonstrationError(f"{path} is no demonstration of vitra_sim.collect: {error!r}. Delete it.") from error
+
+
+def _colour_and_kind(name: str) -> tuple[str, str]:
+    colour, _, kind = name.rpartition("_")
+    return colour, kind
 
 
 def read_all(paths: list[Path]) -> Iterator[Demonstration]:

@@ -1,8 +1,9 @@
 """The network with its second task, and the losses of the two stages: first seeing, then acting on what is seen.
 
 Seeing trains the words, the grounding and a head that reads places off the keypoint tokens; nothing else runs, so a
-step costs a third. Acting keeps them: the tokens of every look are computed once, and trunk and action expert train on
-those.
+step costs a third. The words must also say which colour and kind they name; without that it takes thousands of steps
+until they choose between two objects. Acting keeps all this: the tokens of every look are computed once, and trunk and
+action expert train on those.
 """
 
 from __future__ import annotations
@@ -19,13 +20,19 @@ from vitra_training.imitation.batches import ActingBatch, SeeingBatch
 from vitra_training.imitation.table import GEOMETRY
 
 _HEAD_WIDTH = 256
+_READING = 0.3
 _BETA = 0.1  # of the smooth L1 loss over normalised places: beyond it an error counts by its size
 
 
 class Learner(nn.Module):
-    """The network and the heads that say where things are: from the keypoints, and from the cognition feature."""
+    """The network and the heads that say where things are: from the keypoints, and from the cognition feature.
 
-    def __init__(self, vitra: Vitra) -> None:
+    Args:
+        vitra: The network.
+        words: How many colours and how many kinds are named in the data.
+    """
+
+    def __init__(self, vitra: Vitra, words: tuple[int, ...]) -> None:
         super().__init__()
         width, numbers = vitra.config.language.width, 3 * len(GEOMETRY)
         self.vitra = vitra
@@ -33,6 +40,7 @@ class Learner(nn.Module):
             nn.Flatten(), nn.Linear(vitra.config.grounding.keypoints * width, _HEAD_WIDTH), nn.ReLU(),
             nn.Linear(_HEAD_WIDTH, numbers),
         )  # fmt: skip
+        self.read = nn.ModuleList(nn.Linear(vitra.config.grounding.width, count) for count in words)
         self.meant = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, numbers))
 
     def seeing(self) -> list[str]:
@@ -41,6 +49,7 @@ class Learner(nn.Module):
             ("vitra.projector", self.vitra.projector),
             ("vitra.language.embedding", self.vitra.language.embedding),
             ("seen", self.seen),
+            ("read", self.read),
         )
         return [f"{prefix}.{name}" for prefix, module in chosen for name, _ in module.named_parameters()]
 
@@ -61,13 +70,21 @@ class Learner(nn.Module):
         assert isinstance(self.vitra.projector, Grounding)
         return self.vitra.image_features(tower, self.vitra.language.embedding(text), text != 0)
 
+    def reading_loss(self, text: Tensor, named: Tensor) -> Tensor:
+        """Cross entropy of the colours and kinds (B, 2) that instructions name."""
+        assert isinstance(self.vitra.projector, Grounding)
+        words = self.vitra.projector.words(self.vitra.language.embedding(text), text != 0)
+        losses = [nn.functional.cross_entropy(head(words), named[:, i]) for i, head in enumerate(self.read)]
+        return torch.stack(losses).mean()
+
 
 def seeing_loss(learner: Learner, batch: SeeingBatch) -> tuple[Tensor, dict[str, float]]:
     """Loss of the first stage."""
     with torch.autocast(batch.tower.device.type, torch.bfloat16):
         tokens = learner.tokens(batch.tower, batch.text)
-    loss = places_loss(learner.seen(tokens.float()), batch.places)
-    return loss, {"seen": float(loss.detach())}
+    places = places_loss(learner.seen(tokens.float()), batch.places)
+    read = learner.reading_loss(batch.text, batch.named)
+    return places + _READING * read, {"seen": float(places.detach()), "read": float(read.detach())}
 
 
 def acting_loss(learner: Learner, batch: ActingBatch, repeats: int, places: float) -> tuple[Tensor, dict[str, float]]:

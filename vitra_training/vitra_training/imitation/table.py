@@ -32,6 +32,7 @@ class Looks:
         frame: (N,) which of its looks.
         still: (N,) whether that episode is a single look.
         text: (E, T) token ids of each episode's instruction, 0 behind its end.
+        named: (E, 2) which colour and which kind each episode's instruction names, out of those in the data.
         state: (N, 102) hands in the camera frame.
         actions: (N, 16, 102) the expert's chunk.
         hand: (N,) the hand that acts, 0 left, 1 right.
@@ -46,6 +47,7 @@ class Looks:
     frame: NDArray[np.int64]
     still: NDArray[np.bool_]
     text: NDArray[np.int64]
+    named: NDArray[np.int64]
     state: NDArray[np.float32]
     actions: NDArray[np.float32]
     hand: NDArray[np.int64]
@@ -71,7 +73,7 @@ def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures:
     """
     tokenizer = make_tokenizer(config.tokenizer, None)
     rows: list[tuple[int, int, bool, int, int]] = []
-    texts, fovs, features, states, actions, geometry = [], [], [], [], [], []
+    texts, named, fovs, features, states, actions, geometry = [], [], [], [], [], [], []
     step_s = 0.0
     for path in find_demonstrations(folders):
         if path.name.endswith(".features.npy") or not features_path(path).exists():
@@ -83,6 +85,7 @@ def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures:
         episode = len(features)
         features.append(np.load(features_path(path), mmap_mode="r"))
         texts.append(text_ids(one.instruction, tokenizer, config.tokenizer))
+        named.append(one.named)
         fovs.append(one.fov_rad)
         states.append(one.state[:length])
         actions.append(one.actions[:length])
@@ -103,6 +106,7 @@ def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures:
         frame=table[:, 1],
         still=table[:, 2].astype(bool),
         text=np.array([ids + [0] * (longest - len(ids)) for ids in texts]),
+        named=np.stack([np.unique(words, return_inverse=True)[1] for words in zip(*named, strict=True)], axis=1),
         state=np.concatenate(states),
         actions=np.concatenate(actions),
         hand=table[:, 3],

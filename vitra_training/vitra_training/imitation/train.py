@@ -90,7 +90,7 @@ class Run:
         self.step_s = looks.step_s
         self.statistics: Statistics = statistics_of(looks, "vitra_sim")
         self.batches = Batches(looks, self.statistics, args.held_out)
-        self.learner = Learner(Vitra(config))
+        self.learner = Learner(Vitra(config), self.batches.words)
         self.learner.vitra.vision = pretrained_tower()
         self.learner.train()
         self.step = 0

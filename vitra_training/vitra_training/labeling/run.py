@@ -49,7 +49,7 @@ def label(
     engine: EngineKind = EngineKind.LOCAL,
     retry_quarantined: bool = False,
     progress: Callable[[Outcome | None, RunResult], None] | None = None,
-    assembling: Callable[[int, int], None] | None = None,
+    gpus: float = 0.0,
 ) -> RunOutcome:
     """Label videos; running it again continues where it was.
 
@@ -61,7 +61,7 @@ def label(
         engine: where they run.
         retry_quarantined: try what an earlier run gave up.
         progress: called after every item.
-        assembling: called with videos assembled and in all.
+        gpus: share of a GPU that each actor of a Ray cluster holds.
 
     Raises:
         MissingModelError: an estimator is not there; nothing was started.
@@ -75,14 +75,14 @@ def label(
         ledger.release_quarantine()
         ledger.close()
     schedule = Schedule(stages(config), workspace, CUT_BY, count_clips)
-    result = schedule.run([video.item for video in videos], _engine(engine, workers), progress)
+    result = schedule.run([video.item for video in videos], _engine(engine, workers, gpus), progress)
     ready = {
         name: {stage: folders[WHOLE] for stage, folders in outputs.items() if WHOLE in folders}
         for name, outputs in result.outputs.items()
         if WHOLE in outputs[FINAL]
     }
     dataset = str(videos[0].dataset) if videos else "plain"
-    episodes = assemble(out / "episodes", dataset, ready, assembling)
+    episodes = assemble(out / "episodes", dataset, ready)
     ingested = [load(IngestedVideo, o[CUT_BY][WHOLE]) for o in result.outputs.values() if WHOLE in o[CUT_BY]]
     video_s = sum(len(video) / video.fps for video in ingested)
     facts = RunFacts(len(videos), video_s, time.monotonic() - start, workers, engine)
@@ -90,9 +90,9 @@ def label(
     return RunOutcome(result, episodes, facts, report)
 
 
-def _engine(kind: EngineKind, workers: int) -> Engine:
+def _engine(kind: EngineKind, workers: int, gpus: float) -> Engine:
     if kind is EngineKind.LOCAL:
         return LocalEngine(workers)
     from vitra_training.labeling.engines.ray_engine import RayEngine  # needs ray
 
-    return RayEngine(workers)
+    return RayEngine(workers, gpus)
