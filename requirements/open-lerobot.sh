@@ -10,7 +10,7 @@ data="$(realpath "${1:?give the folder of a LeRobot data set, for example runs/t
 env="${LEROBOT_ENV:-$root/.venv-lerobot}"
 if ! "$env/bin/python" -c 'import lerobot, h5py' 2>/dev/null; then
   "${PYTHON312:-python3.12}" -m venv "$env"
-  "$env/bin/python" -m pip install -q --disable-pip-version-check ${PIP_TORCH_ARGS:-} lerobot==0.5.1 h5py==3.16.0
+  "$env/bin/python" -m pip install -q --disable-pip-version-check ${PIP_TORCH_ARGS:-} 'lerobot[dataset]==0.6.1' h5py==3.16.0
 fi
 HF_HUB_OFFLINE=1 PYTHONWARNINGS=ignore PYTHONPATH="$root/vitra_policy:$root/vitra_training" \
   "$env/bin/python" "$root/requirements/open_lerobot.py" "$data"

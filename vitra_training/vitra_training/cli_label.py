@@ -116,7 +116,7 @@ class CalibratedBy(StrEnum):
 
 
 @dataclass(frozen=True)
-class FindLens:
+class Lens:
     """Find the lens of a camera from one of its videos, with an estimator that others trained.
 
     `vitra-label run VIDEOS --lens OUT` takes the bend out of all videos of that camera. A calibration of your own is
@@ -272,7 +272,7 @@ class Demo:
 
 Command: TypeAlias = (
     Annotated[Run, tyro.conf.subcommand("run")]
-    | Annotated[FindLens, tyro.conf.subcommand("lens")]
+    | Annotated[Lens, tyro.conf.subcommand("lens")]
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Audit, tyro.conf.subcommand("audit")]
     | Annotated[Render, tyro.conf.subcommand("render")]

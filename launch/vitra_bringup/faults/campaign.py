@@ -31,6 +31,8 @@ from vitra_bringup.graph_client import GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_policy.errors import UnknownNameError, VitraError
 
+_STARTS = 3
+_ANSWER_S = 10.0
 screen = Console(stderr=True, highlight=False)
 
 
@@ -65,10 +67,20 @@ def running_bench(out: Path, domain_id: int | None, arguments: dict[str, str]) -
         "motion_trace": str(trace.resolve()), "bag": str(bag.resolve()), "record": "false", "console": "false",
     }  # fmt: skip
     (out / "control.json").unlink(missing_ok=True)
-    with GraphRun("deploy.launch.xml", given | arguments, out / "launch.log", domain_id) as graph:
-        bench = Bench(graph, out, operator=arguments.get("require_operator") == "true")
-        yield bench, trace
-        bench.undo()
+    for attempt in range(_STARTS):
+        with GraphRun("deploy.launch.xml", given | arguments, out / "launch.log", domain_id) as graph:
+            bench = Bench(graph, out, operator=arguments.get("require_operator") == "true")
+            try:
+                graph.wait_ready()
+                graph.client.trigger("policy/stop", _ANSWER_S)
+            except GraphError as error:  # a client whose shared memory port was lost at its start hears no answers
+                if attempt + 1 == _STARTS:
+                    raise
+                screen.print(f"{error} Another graph is started.", soft_wrap=True)
+                continue
+            yield bench, trace
+            bench.undo()
+            return
 
 
 def run_all(wanted: list[tuple[Kind, int]], args: Args) -> Iterator[Result]:

@@ -171,4 +171,4 @@ WORST = (
     "freeze_executor", "freeze_safety_supervisor", "freeze_right_arm_driver", "kill_right_arm_sdk",
     "udp_silent_left_arm", "permit_second", "command_leap", "policy_collision", "policy_nan", "rearm_older_than_stop",
 )  # fmt: skip
-"""What `make test` runs one seed of."""
+"""What `make test-slow` runs one seed of."""

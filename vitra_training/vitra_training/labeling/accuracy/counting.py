@@ -41,7 +41,7 @@ def counting_rows(video: Path, joints: Path, networks: HandNetworks, every: int 
     shape = found.shape_m[row, seen].astype(np.float64)
     errors = [1e3 * aligned_joint_error(a, b) for a, b in zip(shape, true[seen], strict=True)]
     same = straight_fingers(shape) == straight_fingers(true[seen])
-    of = f"frames, every {every}rd of a film of 621"
+    of = f"frames, one of {every} of a film of {len(told)}"
     return [
         share("Finger counting: right hand seen", len(seen), len(numbers), of),
         median("Finger counting: joints after alignment (PA-MPJPE)", errors, "mm", of),
