@@ -28,7 +28,7 @@ from vitra_policy.serving.openpi_double import OpenpiDouble
 from vitra_policy.serving.wire import HandshakeError
 from vitra_policy.transforms import make_pose, matrix_from_rotvec
 
-_LINKS = np.random.default_rng(1).normal(0, 0.02, (15, len(XHAND_MAP)))
+_LINKS = np.random.default_rng(1).normal(0, 0.02, (15, XHAND_MAP.dof))
 
 
 class ToyRobot:

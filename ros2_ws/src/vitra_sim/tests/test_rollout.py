@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 from vitra_sim import rollout
 from vitra_sim.rollout import Args, Episode, run, summarize
@@ -33,3 +34,17 @@ def test_mistakes_on_the_command_line_end_with_code_2(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "Did you mean 'place_cube_in_box'" in " ".join(said.split())
     assert "Did you mean 'expert'" in " ".join(said.split())
+
+
+def test_a_policy_that_looks_is_told_to_be_shown_something(monkeypatch, capsys):
+    class Looks:
+        metadata = SimpleNamespace(needs_image=True)
+        closed = False
+
+        def close(self):
+            Looks.closed = True
+
+    monkeypatch.setattr(rollout, "create_policy", lambda *_: Looks())
+    assert command(monkeypatch, "--policy", "looks") == 2
+    assert "add --render" in capsys.readouterr().err
+    assert Looks.closed

@@ -53,6 +53,10 @@ class Args:
     """Where the report goes."""
 
 
+class NoImageError(VitraError):
+    """A policy that looks would get nothing to see."""
+
+
 @dataclass(frozen=True, slots=True)
 class Episode:
     """Outcome of one episode; times in seconds; `held`: times the arms were held before they would meet something."""
@@ -144,6 +148,9 @@ def run(args: Args) -> Report:
     """
     tasks = sorted(TASKS) if args.task == "all" else [get_task(args.task).name]
     policy = create_policy(args.policy, parse_options(args.policy_option))
+    if policy.metadata.needs_image and not args.render:
+        policy.close()
+        raise NoImageError(f"Policy '{args.policy}' needs images, which are not drawn: add --render.")
     env = VitraSimEnv(
         tasks[0],
         args.executed_steps,
