@@ -32,7 +32,8 @@ MAY_ALSO_IMPORT = {
 }
 AUDIT = "vitra_training/vitra_training/labeling/audit/"
 AUDIT_MAY_IMPORT = {
-    "vitra_console.web.access": "who may open a page",
+    "vitra_console.web.access": "a token for the link",
+    "vitra_console.web.private_app": "who may open a page",
     "vitra_console.web.server": "the look that all pages share",
     "vitra_evaluation.stats.intervals": "Wilson's interval",
     "vitra_evaluation.stats.agreement": "kappa of two judges",

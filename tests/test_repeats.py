@@ -14,14 +14,6 @@ LEAST_CHARACTERS = 150
 """Fewer than that in seven lines is layout (brackets, single words), no concept."""
 ALONE = "labeling/adapters/bridges/"
 """Scripts that run in the environments of other projects and can share no module."""
-KNOWN = {
-    # A page on loopback with a token, in two rooms that may not import each other.
-    (
-        "vitra_training/vitra_training/labeling/audit/server.py",
-        "ros2_ws/src/vitra_evaluation/vitra_evaluation/study/server.py",
-    ),
-}
-"""Pairs of files that repeat each other and are to be put together; a pair may only leave this list."""
 LAYOUT = {")", "]", "}", "):", ") -> None:", "@property", "else:", "try:", "finally:"}
 
 
@@ -73,9 +65,7 @@ def test_no_seven_lines_stand_twice() -> None:
     names = [name for name in names if ALONE not in name]
     files = {name: path.read_text(encoding="utf-8") for name in names if (path := ROOT / name).is_file()}
     found = list(repeats(files))
-    known = {pair for pair in KNOWN for one in found if one.startswith(pair[0]) and f"repeats {pair[1]}:" in one}
-    assert known == KNOWN, "take what is put together from the list"
-    assert [one for one in found if not any(one.startswith(a) and f"repeats {b}:" in one for a, b in KNOWN)] == []
+    assert found == []
 
 
 def test_a_repeat_is_found_whatever_its_indentation() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from vitra_console.web.access import host_fits, origin_fits, token_fits
+from vitra_console.web.private_app import HEADERS, private_app
 from vitra_console.web.server import STATIC as SHARED
 from vitra_training.labeling.audit.clip import write_clip
 from vitra_training.labeling.audit.judgements import JudgementBook
@@ -24,12 +24,7 @@ _PAGES = {
     "/audit.css": (_STATIC / "audit.css", "text/css"),
     "/base.css": (SHARED / "base.css", "text/css"),
 }
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; media-src blob:; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_HEADERS = HEADERS | {"Content-Security-Policy": "default-src 'self'; media-src blob:; frame-ancestors 'none'"}
 _JUDGE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -44,19 +39,7 @@ def make_app(sample: AuditSample, book: JudgementBook, token: str, host: str, po
         port: its port.
     """
     pages = _Pages(sample, book)
-
-    @web.middleware
-    async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
-        name = request.headers.get("Host")
-        if not host_fits(name, host, port) or not origin_fits(request.headers.get("Origin"), name):
-            raise web.HTTPForbidden
-        if request.path not in _PAGES and not token_fits(request.headers.get("X-Token"), token):
-            raise web.HTTPUnauthorized(text="wrong token: open the link you were given")
-        return await handler(request)  # type: ignore[no-any-return]
-
-    app = web.Application(middlewares=[guard], client_max_size=4096)
-    for path in _PAGES:
-        app.router.add_get(path, _page)
+    app = private_app(_PAGES, _HEADERS, token, host, port)
     app.router.add_get("/next/{judge}", pages.next)
     app.router.add_get("/clip/{episode}", pages.clip)
     app.router.add_post("/judge/{judge}/{episode}", pages.judge)
@@ -111,8 +94,3 @@ def _judge(request: web.Request) -> str:
     if not _JUDGE.fullmatch(name):
         raise web.HTTPBadRequest(text="a judge's name has letters, digits, '-' and '_'")
     return name
-
-
-async def _page(request: web.Request) -> web.Response:
-    path, kind = _PAGES[request.path]
-    return web.Response(body=path.read_bytes(), content_type=kind, charset="utf-8", headers=_HEADERS)

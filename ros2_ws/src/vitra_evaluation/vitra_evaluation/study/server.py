@@ -8,17 +8,17 @@ from typing import Any
 
 from aiohttp import web
 
-from vitra_console.web.access import host_fits, origin_fits, token_fits
+from vitra_console.web.private_app import HEADERS, private_app
 from vitra_evaluation.study.material import Study, StudyError
 from vitra_evaluation.study.votes import RANKS, VoteBook
 
 _STATIC = Path(__file__).parent / "static"
-_PAGES = {"/": ("study.html", "text/html"), "/study.js": ("study.js", "text/javascript")}
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; media-src blob:",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
+_PAGES = {
+    "/": (_STATIC / "study.html", "text/html"),
+    "/study.js": (_STATIC / "study.js", "text/javascript"),
+}
+_HEADERS = HEADERS | {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; media-src blob:"
 }
 _PARTICIPANT = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
@@ -34,19 +34,7 @@ def make_app(study: Study, book: VoteBook, token: str, host: str, port: int) -> 
         port: its port.
     """
     pages = _Pages(study, book)
-
-    @web.middleware
-    async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
-        name = request.headers.get("Host")
-        if not host_fits(name, host, port) or not origin_fits(request.headers.get("Origin"), name):
-            raise web.HTTPForbidden
-        if request.path not in _PAGES and not token_fits(request.headers.get("X-Token"), token):
-            raise web.HTTPUnauthorized(text="wrong token: open the link you were given")
-        return await handler(request)  # type: ignore[no-any-return]
-
-    app = web.Application(middlewares=[guard], client_max_size=4096)
-    for path in _PAGES:
-        app.router.add_get(path, _page)
+    app = private_app(_PAGES, _HEADERS, token, host, port)
     app.router.add_get("/page/{participant}", pages.page)
     app.router.add_get("/video/{participant}/{item}/{position}", pages.video)
     app.router.add_post("/vote/{participant}/{item}", pages.vote)
@@ -107,8 +95,3 @@ def _participant(request: web.Request) -> str:
     if not _PARTICIPANT.fullmatch(name):
         raise web.HTTPBadRequest(text="a participant's name has letters, digits, '-' and '_'")
     return name
-
-
-async def _page(request: web.Request) -> web.Response:
-    name, kind = _PAGES[request.path]
-    return web.Response(body=(_STATIC / name).read_bytes(), content_type=kind, charset="utf-8", headers=_HEADERS)
