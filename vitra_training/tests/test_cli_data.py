@@ -47,9 +47,14 @@ def test_broken_episodes_fail_validation_and_are_left_out_of_conversion(
 def test_formats_are_named_as_the_manual_names_them(
     human_dir: Path, robot_dir: Path, tmp_path: Path, format: Format
 ) -> None:
-    data = human_dir if format is Format.VITRA1M else robot_dir
+    data = human_dir if format in (Format.VITRA1M, Format.EGOSMITH) else robot_dir
     assert main(["convert", str(data), str(tmp_path / "out"), "--format", format.value]) == 0
     assert any((tmp_path / "out").iterdir())
+
+
+def test_where_every_episode_is_left_out_the_reasons_are_written_all_the_same(robot_dir: Path, tmp_path: Path) -> None:
+    assert main(["convert", str(robot_dir), str(tmp_path / "out"), "--format", Format.EGOSMITH.value]) == 1
+    assert "it is a robot episode" in (tmp_path / "out/left_out.json").read_text()
 
 
 def test_robot_demonstrations_can_be_invented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

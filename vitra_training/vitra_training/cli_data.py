@@ -115,6 +115,7 @@ class Convert:
         for episode, reason in report.failed.items():
             _say("left out", f"{episode}: {reason}")
         if report.failed:
+            self.out.mkdir(parents=True, exist_ok=True)  # where every episode was left out nothing has made it
             (self.out / "left_out.json").write_text(json.dumps(report.failed, indent=1))
         _console.print(f"{report.converted} of {len(source)} episodes, {report.frames} frames -> {self.out}")
         return 0 if report.converted else 1
