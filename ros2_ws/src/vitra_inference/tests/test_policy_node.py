@@ -33,7 +33,7 @@ def test_a_chunk_carries_the_time_the_hands_and_the_prompt_of_its_observation(gr
     seen = fake_policy.seen[0]
     np.testing.assert_array_equal(seen.image, np.arange(72, dtype=np.uint8).reshape(4, 6, 3))
     np.testing.assert_allclose(seen.fov_rad, [2 * np.arctan(3 / 5), 2 * np.arctan(2 / 5)])
-    assert list(seen.extras) == ["base_from_camera"]
+    assert list(seen.extras) == ["base_from_camera", "robot/right_arm_rad"]
     assert (fake_policy.warmed, fake_policy.resets) == (1, 1)
     sequences = [c.sequence for c in g.until(lambda: len(g.chunks) > 2 and g.chunks)]
     assert sequences == sorted(set(sequences)), "a listener that is late hears only the newest"

@@ -75,6 +75,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("/tf", "tf2_msgs/msg/TFMessage", Delivery.RELIABLE, has_header=False),
     Topic("joint_states", "sensor_msgs/msg/JointState", Delivery.RELIABLE),
     Topic("robot_description", "std_msgs/msg/String", Delivery.LATCHED, has_header=False),
+    Topic("doctor/report", "std_msgs/msg/String", Delivery.LATCHED, has_header=False),
     Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", Delivery.RELIABLE),
 )
 

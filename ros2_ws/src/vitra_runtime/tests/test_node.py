@@ -137,6 +137,14 @@ def test_parameters_that_every_node_has_are_not_misspelled(toy) -> None:
     read_until(process, "START")
 
 
+def test_a_node_whose_launcher_is_gone_ends_also_when_the_middleware_never_lets_go(toy) -> None:
+    process = toy("-p", "middleware_hangs:=true", launcher=[sys.executable, "-S", "-c", LAUNCHER])
+    read_until(process, "START")
+    process.kill()
+    out = process.stdout.read()  # to its end: the node holds the other side
+    assert "LEAVING" in out
+
+
 LAUNCHER = """
 import os, subprocess, sys
 os.environ["VITRA_END_WITH_PARENT"] = "1"

@@ -94,6 +94,11 @@ class Departure:
             return False
         return self._parent is None or self._clock() - self._begin_s >= linger_s
 
+    @property
+    def has_launcher(self) -> bool:
+        """Whether this process belongs to a launch, whose launcher may be gone by now."""
+        return self._parent is not None
+
     def end_launch(self) -> None:
         """Interrupt the launcher, as a Ctrl-C would; nothing if this process was started by hand."""
         if self._parent is not None and self._parent.descriptor is not None:

@@ -23,7 +23,7 @@ from vitra_runtime import parameters, qos
 from vitra_runtime.departure import Departure, DepartureCause, DepartureReason
 from vitra_runtime.discovery_check import DiscoveryCheck, Listener
 from vitra_runtime.parent_watch import ParentWatch
-from vitra_runtime.scheduling import request_realtime
+from vitra_runtime.scheduling import leave_realtime, request_realtime
 from vitra_runtime.threads import WatchedThread, ended_threads
 from vitra_runtime.timing import Ticker
 
@@ -35,6 +35,7 @@ LISTEN_S = 10.0  # a process that hears all others for so long after its start g
 HEARD_WITHIN_S = 1.5
 DEAF_AFTER_S = 8.0
 WRONGLY_CONFIGURED = 2
+_LEAVE_S = 3.0  # a middleware that has not let go by then is not waited for
 HANGS_AFTER_S = 5.0  # closing a recording may take a second or two
 
 P = TypeVar("P")
@@ -289,8 +290,13 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
         node.get_logger().error(f"ends: {departure.reason}")
     node.end()
     node.stop_beating()
-    # Nothing of ours is left to save, and Fast DDS now and then never returns: the launcher's SIGTERM may end it.
+    # Nothing of ours is left to save, and Fast DDS now and then never returns (it waits, or spins): the launcher's
+    # SIGTERM may end it, and where the launcher is gone the clock does. It must not spin above what moves a robot.
+    leave_realtime()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if departure.has_launcher:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, _LEAVE_S)
     executor.remove_node(node)
     node.destroy_node()
     rclpy.try_shutdown()
