@@ -12,10 +12,11 @@ from vitra_policy.action_space import ACTION_DIM, HAND, STEPS
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.hand.xhand_map import mano_from_xhand
 from vitra_policy.model.config import preset
-from vitra_training.imitation import train
+from vitra_training.imitation import places, train
 from vitra_training.imitation.batches import Batches
 from vitra_training.imitation.episodes import DemonstrationError, find_demonstrations, read_demonstration
 from vitra_training.imitation.features import features_path
+from vitra_training.imitation.learner import Learner
 from vitra_training.imitation.table import load_looks, statistics_of
 
 
@@ -148,3 +149,19 @@ def test_acting_changes_nothing_of_what_seeing_has_learned(folder: Path, tmp_pat
     assert changed & names == set()
     assert any(name.startswith("vitra.expert") for name in changed)
     assert not any(name.startswith("vitra.vision") for name in changed)
+
+
+def test_a_trained_run_is_judged_on_other_demonstrations_by_its_own_scale(folder: Path, tmp_path: Path) -> None:
+    train.run(
+        train.Args((folder,), out=tmp_path / "run", steps=2, seeing_steps=3, seeing_batch=4, held_out=4, save_every=1)
+    )
+    other = write_demonstration(tmp_path / "other" / "0000100.npz", 100, looks=1).parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "places", lambda self, tokens: torch.zeros(len(tokens), 12))
+        figures = places.run(places.Args(tmp_path / "run", (other,), tmp_path / "out.json"))
+    trained, looks = load_looks((folder,), preset("mini-lite0")), load_looks((other,), preset("mini-lite0"))
+    off_m = np.linalg.norm((trained.geometry.mean(axis=0) - looks.geometry)[0, :3])
+    assert figures["looks"] == 1
+    assert figures["target_median_mm"] == pytest.approx(off_m * 1e3, abs=0.1)
+    assert figures["another_object"] == float(off_m > 0.06)
+    assert json.loads((tmp_path / "out.json").read_text()) == figures

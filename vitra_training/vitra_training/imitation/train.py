@@ -107,6 +107,11 @@ class Run:
         """Whether the second stage has begun."""
         return self.step >= self.args.seeing_steps
 
+    @property
+    def averages(self) -> dict[str, torch.Tensor]:
+        """Averaged weights of what the present stage trains."""
+        return self._average
+
     def take_step(self) -> dict[str, float]:
         """One step; returns the parts of its loss."""
         args = self.args

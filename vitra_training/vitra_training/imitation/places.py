@@ -1,0 +1,103 @@
+"""How far off a trained run sees the named object, on demonstrations of your choice.
+
+python -m vitra_training.imitation.places runs/imitation runs/unseen_stills --out runs/imitation/places.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from rich.console import Console
+
+from vitra_policy.checkpoint.store import open_checkpoint
+from vitra_policy.errors import VitraError
+from vitra_policy.model.config import preset
+from vitra_training.imitation.batches import Batches
+from vitra_training.imitation.table import GEOMETRY, Looks, load_looks
+from vitra_training.imitation.train import Args as TrainArgs
+from vitra_training.imitation.train import Run
+
+console = Console(stderr=True, highlight=False)
+_WRONG_OBJECT_M = 0.06
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Args:
+    """Median errors of the named object and the box, with quartiles and the share that is on another object."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the training run."""
+    demonstrations: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of demonstrations that have features; their scenes should not be those that it learned from."""
+    out: Path | None = None
+    """JSON file for the figures."""
+
+
+@torch.inference_mode()
+def errors_m(training: Run, looks: Looks) -> NDArray[np.float64]:
+    """Distances (N, 4) of the places in GEOMETRY from the truth [m], as the keypoint tokens say them."""
+    batches, known = Batches(looks, training.statistics, 1), training.batches
+    training.learner.eval()
+    parts = []
+    for start in range(0, len(looks), _BATCH):
+        indices = np.arange(start, min(start + _BATCH, len(looks)))
+        seen = batches.seeing(indices)
+        said = training.learner.places(training.learner.tokens(seen.tower, seen.text)).numpy()
+        error = said * known.places_std + known.places_mean - looks.geometry[indices]
+        parts.append(np.linalg.norm(error.reshape(len(indices), len(GEOMETRY), 3), axis=-1))
+    return np.concatenate(parts)
+
+
+def summary(error_m: NDArray[np.float64]) -> dict[str, Any]:
+    """Figures of (N, 4) errors, in millimetres."""
+    figures: dict[str, Any] = {"looks": len(error_m)}
+    for index, what in enumerate(GEOMETRY):
+        quartiles = np.quantile(error_m[:, index], (0.25, 0.5, 0.75)) * 1e3
+        figures[f"{what}_median_mm"] = round(float(quartiles[1]), 1)
+        figures[f"{what}_quartiles_mm"] = [round(float(q), 1) for q in quartiles[::2]]
+    figures["another_object"] = round(float((error_m[:, 0] > _WRONG_OBJECT_M).mean()), 3)
+    return figures
+
+
+def run(args: Args) -> dict[str, Any]:
+    """Figures over all looks.
+
+    Raises:
+        VitraError: no run, or no demonstrations.
+    """
+    said = open_checkpoint(args.run / "checkpoint").provenance.training
+    given = {f.name: said[f.name] for f in fields(TrainArgs) if f.name in said}
+    folders = tuple(Path(folder) for folder in given.pop("folders"))
+    training = Run(TrainArgs(**(given | {"folders": folders, "out": args.run})))
+    if not training.acting:  # a run that has gone on to acting keeps the averages
+        training.learner.load_state_dict(training.averages, strict=False)
+    figures = summary(errors_m(training, load_looks(args.demonstrations, preset(given["model"]))))
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(figures, indent=1) + "\n")
+    return figures
+
+
+def main() -> int:
+    """Entry point."""
+    args = tyro.cli(Args, description=__doc__)
+    try:
+        figures = run(args)
+    except VitraError as error:
+        console.print(f"[red]places:[/red] {error}")
+        return 2
+    console.print_json(json.dumps(figures))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
