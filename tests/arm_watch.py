@@ -11,37 +11,45 @@ from sensor_msgs.msg import JointState
 from vitra_bringup.graph_client import GraphClient
 from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState
 from vitra_runtime import qos
+from vitra_runtime.polling import PolledTopics
 
 MOVING_RAD_S = 0.1
 STILL_RAD = np.radians(0.3)
 
 
 class Watcher:
-    """What the test needs to know about the arm."""
+    """What the test needs to know about the arm.
+
+    Joints and commands, 200 a second each, are read when somebody asks: a test that is woken for every one of them
+    hears nothing in time beside a graph that has both cores.
+    """
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
-        self.speed_rad_s = 0.0
-        self.last_command_s = 0.0
         self.stop_causes: list[str] = []
-        client.watch(JointState, "right_arm/joint_states", qos.SENSOR, self._on_joints)
-        client.watch(ArmCommand, "right_arm/command", qos.SETPOINT, self._on_command)
+        self._speed_rad_s = self._last_command_s = 0.0
+        topics = PolledTopics(client.node, "watcher")
+        self._joints = topics.subscribe(JointState, "right_arm/joint_states", qos.SENSOR)
+        self._commands = topics.subscribe(ArmCommand, "right_arm/command", qos.SETPOINT)
         client.watch(DriverState, "right_arm/driver_state", qos.SETPOINT, self._on_driver)
 
     @property
     def moves_by_a_chunk(self) -> bool:
+        for message, _ in self._joints.take():
+            self._speed_rad_s = float(np.abs(message.velocity).max())
         state = self._client.executor_state
-        return self.speed_rad_s > MOVING_RAD_S and state is not None and state.state == ExecutorState.TRACKING
+        return self._speed_rad_s > MOVING_RAD_S and state is not None and state.state == ExecutorState.TRACKING
+
+    @property
+    def last_command_s(self) -> float:
+        """When the executor made its last command [s]."""
+        for message, _ in self._commands.take():
+            self._last_command_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        return self._last_command_s
 
     def _on_driver(self, message: DriverState) -> None:
         if message.stop_cause and message.state != "moving":
             self.stop_causes.append(message.stop_cause)
-
-    def _on_joints(self, message: JointState) -> None:
-        self.speed_rad_s = float(np.abs(message.velocity).max())
-
-    def _on_command(self, message: ArmCommand) -> None:
-        self.last_command_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
 
 
 def rest_after_s(trace: Path, side: str, last_command_s: float) -> float:

@@ -105,6 +105,25 @@ def rotvec_from_quaternion(quaternion_xyzw: ArrayLike) -> Array:
     return rotvec
 
 
+def matrix_from_rot6d(columns: ArrayLike) -> Array:
+    """Rotations (..., 3, 3) of their first two columns one after the other (..., 6), made orthonormal.
+
+    Zhou et al. 2019, "On the Continuity of Rotation Representations in Neural Networks".
+    """
+    values = np.asarray(columns, dtype=np.float64)
+    first, second = values[..., :3], values[..., 3:]
+    x = first / np.maximum(np.linalg.norm(first, axis=-1, keepdims=True), 1e-9)
+    y = second - (x * second).sum(axis=-1, keepdims=True) * x
+    y = y / np.maximum(np.linalg.norm(y, axis=-1, keepdims=True), 1e-9)
+    return np.stack([x, y, np.cross(x, y)], axis=-1)
+
+
+def rot6d_from_matrix(rotation: ArrayLike) -> Array:
+    """First two columns (..., 6) of rotations (..., 3, 3)."""
+    R = np.asarray(rotation, dtype=np.float64)
+    return np.concatenate([R[..., :, 0], R[..., :, 1]], axis=-1)
+
+
 def rotation_angle(rotation: ArrayLike) -> Array:
     """Angle in [0, pi] (...) of rotation matrices (..., 3, 3)."""
     angle: Array = np.linalg.norm(rotvec_from_matrix(rotation), axis=-1)

@@ -15,7 +15,8 @@ from vitra_policy.hand.xhand_map import xhand_from_mano
 from vitra_policy.mappings.document import MappingError
 from vitra_policy.mappings.fields import fitted, plain_words
 from vitra_policy.mappings.mapping import Mapping, load_mapping, mapping_names
-from vitra_policy.mappings.parts import CLOSED_RAD, OPEN_RAD, AnswerRefusedError, LackingInputError, Situation
+from vitra_policy.mappings.part import AnswerRefusedError, LackingInputError, Situation
+from vitra_policy.mappings.parts import CLOSED_RAD, OPEN_RAD
 from vitra_policy.mappings.translator import Translator
 from vitra_policy.policies.policy import ARM_RAD, ActionChunk, Observation, make_example_observation
 from vitra_policy.policies.rtc import AnchoredChunk

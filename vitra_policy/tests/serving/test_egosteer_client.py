@@ -14,7 +14,7 @@ from vitra_policy.conformance.verdict import judge
 from vitra_policy.hand.xhand_map import XHAND_MAP, mano_from_xhand, xhand_from_mano
 from vitra_policy.mappings import egosteer, egosteer_double
 from vitra_policy.mappings.egosteer import HandPose
-from vitra_policy.mappings.parts import AnswerRefusedError
+from vitra_policy.mappings.part import AnswerRefusedError
 from vitra_policy.policies.policy import (
     ActionChunk,
     CommittedPrefix,

@@ -10,7 +10,7 @@ import pytest
 
 from vitra_policy.action_space import ACTION_DIM, Hands
 from vitra_policy.mappings.mapping import load_mapping
-from vitra_policy.mappings.parts import AnswerRefusedError
+from vitra_policy.mappings.part import AnswerRefusedError
 from vitra_policy.policies.policy import PolicyError, make_example_observation
 from vitra_policy.serving.client import ConnectionLostError, make_remote_policy
 from vitra_policy.serving.mapped import MappedPolicy

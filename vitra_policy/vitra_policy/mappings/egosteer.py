@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
-from vitra_policy.mappings.parts import matrix_from_rot6d, rot6d_from_matrix
-from vitra_policy.transforms import invert_pose, make_pose
+from vitra_policy.transforms import invert_pose, make_pose, matrix_from_rot6d, rot6d_from_matrix
 
 Array = NDArray[np.float64]
 

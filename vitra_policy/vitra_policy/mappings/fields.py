@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.mappings.document import MappingError, Section
-from vitra_policy.mappings.parts import LackingInputError, Part, Situation, parse_part
+from vitra_policy.mappings.part import LackingInputError, Part, Situation
+from vitra_policy.mappings.parts import parse_part
 from vitra_policy.prompt import InstructionError, split_instruction
 
 Image = NDArray[np.uint8]

@@ -20,16 +20,8 @@ from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, SIDES, STEPS, W
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.mappings.document import MappingError, Section, read_document
 from vitra_policy.mappings.fields import Field, ImageField, StateField, Tree, parse_tree
-from vitra_policy.mappings.parts import (
-    AnswerRefusedError,
-    ArmJoints,
-    OwnHands,
-    Part,
-    Plan,
-    Situation,
-    Wrist,
-    parse_part,
-)
+from vitra_policy.mappings.part import AnswerRefusedError, Part, Plan, Situation
+from vitra_policy.mappings.parts import ArmJoints, OwnHands, Wrist, parse_part
 from vitra_policy.policies.policy import ActionChunk
 from vitra_policy.transforms import delta_wrist
 

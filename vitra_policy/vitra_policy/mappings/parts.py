@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import ACTION_DIM, FINGERS, FINGERS_DIM, HAND, SIDES, Side
-from vitra_policy.errors import VitraError
 from vitra_policy.hand.xhand_map import mano_from_xhand, xhand_from_mano
 from vitra_policy.mappings.document import MappingError, Section
-from vitra_policy.policies.policy import ARM_RAD, BASE_FROM_CAMERA, Observation
-from vitra_policy.policies.robot import RobotKinematics
-from vitra_policy.policies.rtc import wrist_pose
-from vitra_policy.transforms import (
-    euler_xyz_from_matrix,
-    invert_pose,
-    make_pose,
-    matrix_from_euler_xyz,
-    matrix_from_quaternion,
-    matrix_from_rotvec,
-    quaternion_from_matrix,
-    rotation_angle,
-    rotvec_from_matrix,
-)
+from vitra_policy.mappings.part import AnswerRefusedError, Part, Plan, Situation
+from vitra_policy.mappings.plausible import FINGER_RAD_S, JOINT_RAD_S, TURN_RAD, WRIST_M_S, joint_fault, pose_fault
+from vitra_policy.mappings.rotations import WIDTHS, matrices_of, numbers_of
+from vitra_policy.policies.policy import BASE_FROM_CAMERA
+from vitra_policy.transforms import invert_pose, make_pose, matrix_from_rotvec
 
 Array = NDArray[np.float64]
 Meaning = Literal["absolute", "from_observation", "per_step"]
@@ -36,99 +25,8 @@ OPEN_RAD = np.array([1.2, *[0.0] * 11])
 CLOSED_RAD = np.array([1.2, 0.5, 0.5, 0.0, 1.1, 0.9, 1.1, 0.9, 1.1, 0.9, 1.1, 0.9])
 """And of a closed one."""
 
-_JOINT_RAD_S = 6.0
-_WRIST_M_S, _WRIST_RAD_S = 2.5, 12.0
-_FINGER_RAD_S = 20.0
-_BEHIND_RAD, _BEHIND_M = 0.15, 0.05
-"""How far what is measured may be behind what was commanded: the first step may make up for it."""
-_TURN_RAD = 2 * np.pi
-_FAR_M = 3.0
 _UNITS = {"rad": 1.0, "deg": np.pi / 180, "m": 1.0, "mm": 1e-3}
 _MEANINGS = ("absolute", "from_observation", "per_step")
-_ROTATIONS = {"rotvec": 3, "euler_xyz": 3, "quaternion_xyzw": 4, "quaternion_wxyz": 4, "rot6d": 6}
-
-
-class AnswerRefusedError(VitraError):
-    """An answer that does not mean what the mapping says; nothing of it reaches the robot."""
-
-
-class LackingInputError(VitraError):
-    """The observation lacks something that the mapping sends."""
-
-
-@dataclass(slots=True)
-class Situation:
-    """What an answer refers to."""
-
-    observation: Observation
-    step_s: float
-    robot: RobotKinematics | None = None
-
-    def kinematics(self, where: str) -> RobotKinematics:
-        """The robot's, if there are any."""
-        if self.robot is None:
-            raise MappingError(f"{where}: this needs the robot's kinematics, and there are none here.")
-        return self.robot
-
-    def arm_rad(self, side: Side, where: str) -> Array:
-        """Measured arm joints (7,)."""
-        value = self.observation.extras.get(ARM_RAD[side])
-        if value is None:
-            raise LackingInputError(f"{where}: the observation has no joints of the {side} arm ({ARM_RAD[side]}).")
-        return np.asarray(value, dtype=np.float64)
-
-    def xhand_rad(self, side: Side) -> Array:
-        """Measured hand joints (12,)."""
-        return xhand_from_mano(self.observation.state[HAND[side]][FINGERS])
-
-    def wrist(self, side: Side) -> Array:
-        """Measured camera_from_wrist (4, 4)."""
-        return wrist_pose(self.observation.state, side)
-
-
-@dataclass(slots=True)
-class Plan:
-    """What an answer asks for, side by side."""
-
-    wrists: dict[Side, Array] = field(default_factory=dict)
-    """camera_from_wrist (n, 4, 4)."""
-    fingers: dict[Side, Array] = field(default_factory=dict)
-    """(n, 45)."""
-    own: Array | None = None
-    """(n, 102) actions in our own convention."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part(ABC):
-    """Some neighbouring numbers of a vector."""
-
-    section: Section
-    width: int
-
-    @property
-    def sides(self) -> tuple[Side, ...]:
-        """Hands that it is about."""
-        return ()
-
-    @abstractmethod
-    def measure(self, now: Situation) -> Array:
-        """The numbers (width,) of what is measured, for a request."""
-
-    @abstractmethod
-    def decode(self, values: Array, now: Situation, plan: Plan) -> None:
-        """Take numbers (n, width) of an answer.
-
-        Raises:
-            AnswerRefusedError: they cannot mean what the mapping says.
-        """
-
-    @abstractmethod
-    def encode(self, plan: Plan, now: Situation, steps: int) -> Array:
-        """The numbers (steps, width) of a plan: what a server of this mapping answers."""
-
-    @abstractmethod
-    def believe(self, values: Array, now: dict[str, Array]) -> None:
-        """The state that the numbers (width,) of a request speak of: what a server of this mapping reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +60,13 @@ class OwnHands(Part):
     def decode(self, values: Array, now: Situation, plan: Plan) -> None:  # noqa: D102
         for side in SIDES:
             steps = np.linalg.norm(values[:, HAND[side]][:, :3], axis=1)
-            if steps.max() > _WRIST_M_S * now.step_s:
+            if steps.max() > WRIST_M_S * now.step_s:
                 raise AnswerRefusedError(
                     f"{self.section.where('what')}: the {side} wrist is to move by {steps.max():.3g} m in a step of "
                     f"{now.step_s:.3g} s. Translations are steps in metres, not places or millimetres."
                 )
             fingers = np.abs(values[:, HAND[side]][:, FINGERS]).max()
-            if fingers > _TURN_RAD:
+            if fingers > TURN_RAD:
                 raise AnswerRefusedError(
                     f"{self.section.where('what')}: a finger of the {side} hand is to turn to {fingers:.3g} rad. "
                     "Are these degrees?"
@@ -217,7 +115,7 @@ class _OfSide(Part):
     def _believable(self, values: Array, observed: Array, now: Situation, most_s: float) -> Array:
         """Absolute radians of an answer's numbers, if joints can do that."""
         wanted = self._absolute(values * self.scale, observed)
-        fault = _too_fast(wanted, observed, most_s * now.step_s)
+        fault = joint_fault(wanted, observed, most_s * now.step_s)
         if not fault:
             return wanted
         unit, other = ("deg", "rad") if self.scale == _UNITS["deg"] else ("rad", "deg")
@@ -227,7 +125,7 @@ class _OfSide(Part):
         ]
         for where, hint, as_unit, meaning in hints:
             scale = self.scale * _UNITS[as_unit] / _UNITS[unit]
-            if not _too_fast(self._absolute(values * scale, observed, meaning), observed, most_s * now.step_s):
+            if not joint_fault(self._absolute(values * scale, observed, meaning), observed, most_s * now.step_s):
                 raise AnswerRefusedError(f"{where}: {self._name} {fault} as {unit}, {self.meaning}; {hint}.")
         raise AnswerRefusedError(f"{self.section.where('what')}: {self._name} {fault} as {unit}, {self.meaning}.")
 
@@ -245,12 +143,12 @@ class ArmJoints(_OfSide):
 
     def decode(self, values: Array, now: Situation, plan: Plan) -> None:  # noqa: D102
         robot, observed = now.kinematics(self.section.where()), now.arm_rad(self.side, self.section.where())
-        joints = self._believable(values, observed, now, _JOINT_RAD_S)
+        joints = self._believable(values, observed, now, JOINT_RAD_S)
         plan.wrists[self.side] = np.stack([robot.camera_from_wrist(self.side, row) for row in joints])
 
     def encode(self, plan: Plan, now: Situation, steps: int) -> Array:  # noqa: D102
         robot, seed = now.kinematics(self.section.where()), now.arm_rad(self.side, self.section.where())
-        rows, observed, most = [], seed, 0.8 * _JOINT_RAD_S * now.step_s
+        rows, observed, most = [], seed, 0.8 * JOINT_RAD_S * now.step_s
         for pose in plan.wrists[self.side][:steps]:  # near a singularity late, not at once
             seed = seed + np.clip(robot.arm_for_wrist(self.side, pose, seed) - seed, -most, most)
             rows.append(seed)
@@ -268,7 +166,7 @@ class XHandJoints(_OfSide):
         return now.xhand_rad(self.side) / self.scale
 
     def decode(self, values: Array, now: Situation, plan: Plan) -> None:  # noqa: D102
-        joints = self._believable(values, now.xhand_rad(self.side), now, _FINGER_RAD_S)
+        joints = self._believable(values, now.xhand_rad(self.side), now, FINGER_RAD_S)
         plan.fingers[self.side] = mano_from_xhand(joints)
 
     def encode(self, plan: Plan, now: Situation, steps: int) -> Array:  # noqa: D102
@@ -288,7 +186,7 @@ class ManoFingers(_OfSide):
 
     def decode(self, values: Array, now: Situation, plan: Plan) -> None:  # noqa: D102
         observed = now.observation.state[HAND[self.side]][FINGERS]
-        plan.fingers[self.side] = self._believable(values, observed, now, 2 * _FINGER_RAD_S)
+        plan.fingers[self.side] = self._believable(values, observed, now, 2 * FINGER_RAD_S)
 
     def encode(self, plan: Plan, now: Situation, steps: int) -> Array:  # noqa: D102
         observed = now.observation.state[HAND[self.side]][FINGERS]
@@ -348,13 +246,13 @@ class Wrist(_OfSide):
     def decode(self, values: Array, now: Situation, plan: Plan) -> None:  # noqa: D102
         observed = self._tool(now.wrist(self.side), now)
         poses = self._poses(values, observed, self.scale, self.meaning)
-        if fault := _pose_fault(poses, observed, now.step_s):
+        if fault := pose_fault(poses, observed, now.step_s):
             unit, other = ("mm", "m") if self.scale == _UNITS["mm"] else ("m", "mm")
             for where, hint, scale, meaning in (
                 (self.section.where("unit"), f"they would fit if they were {other}", _UNITS[other], self.meaning),
                 *((self.section.where("meaning"), f"they would fit as {m}", self.scale, m) for m in _MEANINGS),
             ):
-                if not _pose_fault(self._poses(values, observed, scale, meaning), observed, now.step_s):
+                if not pose_fault(self._poses(values, observed, scale, meaning), observed, now.step_s):
                     raise AnswerRefusedError(
                         f"{where}: the {self.side} wrist {fault} as {unit}, {self.meaning}; {hint}."
                     )
@@ -394,7 +292,7 @@ class Wrist(_OfSide):
         return np.asarray(frame_from_camera @ camera_from_wrist @ invert_pose(self.tool_from_wrist))
 
     def _poses(self, values: Array, observed: Array, scale: float, meaning: str) -> Array:
-        poses = make_pose(values[:, :3] * scale, _matrices(values[:, 3:], self.rotation))
+        poses = make_pose(values[:, :3] * scale, matrices_of(values[:, 3:], self.rotation))
         if meaning == "absolute":
             return poses
         if meaning == "from_observation":
@@ -406,7 +304,7 @@ class Wrist(_OfSide):
         return np.stack(rows)
 
     def _numbers(self, poses: Array) -> Array:
-        return np.concatenate([poses[..., :3, 3] / self.scale, _rotations(poses[..., :3, :3], self.rotation)], axis=-1)
+        return np.concatenate([poses[..., :3, 3] / self.scale, numbers_of(poses[..., :3, :3], self.rotation)], axis=-1)
 
 
 def parse_part(section: Section) -> Part:
@@ -434,10 +332,10 @@ def parse_part(section: Section) -> Part:
     elif what == "wrist":
         scale *= _UNITS[section.choice("unit", ("m", "mm"), "m")]
         frame = section.choice("frame", ("camera", "base", "arm_base"), "camera")
-        rotation = section.choice("rotation", tuple(_ROTATIONS), "rotvec")
+        rotation = section.choice("rotation", tuple(WIDTHS), "rotvec")
         tool = section.take("tool_from_wrist", _six, [0.0] * 6)
         pose = make_pose(tool[:3], matrix_from_rotvec(tool[3:]))
-        part = Wrist(section, 3 + _ROTATIONS[rotation], side, scale, meaning, frame, rotation, pose)
+        part = Wrist(section, 3 + WIDTHS[rotation], side, scale, meaning, frame, rotation, pose)
     else:
         kinds = {"arm_joints": (ArmJoints, 7), "xhand": (XHandJoints, 12), "mano": (ManoFingers, FINGERS_DIM)}
         kind, width = kinds[what]
@@ -452,70 +350,3 @@ def _six(value: Any) -> list[float]:
     if len(numbers) != 6:
         raise ValueError("it must be x y z in metres and a rotation vector in radians")
     return numbers
-
-
-def _too_fast(wanted: Array, observed: Array, most: float) -> str:
-    if np.abs(wanted).max() > _TURN_RAD:
-        return f"would go to {np.abs(wanted).max():.3g} rad"
-    steps = np.abs(np.diff(wanted, axis=0, prepend=observed[None])).max(axis=1)
-    steps[0] = max(steps[0] - _BEHIND_RAD, 0.0)
-    if steps.max() > most:
-        return f"would move by {steps.max():.3g} rad in step {int(steps.argmax())}"
-    return ""
-
-
-def _pose_fault(poses: Array, observed: Array, step_s: float) -> str:
-    before = np.concatenate([observed[None], poses[:-1]])
-    steps_m = np.linalg.norm(poses[:, :3, 3] - before[:, :3, 3], axis=1)
-    steps_m[0] = max(steps_m[0] - _BEHIND_M, 0.0)
-    if steps_m.max() > _WRIST_M_S * step_s:
-        return f"would move by {steps_m.max():.3g} m in step {int(steps_m.argmax())}"
-    turns = rotation_angle(np.swapaxes(before[:, :3, :3], 1, 2) @ poses[:, :3, :3])
-    turns[0] = max(turns[0] - _BEHIND_RAD, 0.0)
-    if turns.max() > _WRIST_RAD_S * step_s:
-        return f"would turn by {turns.max():.3g} rad in step {int(turns.argmax())}"
-    if np.abs(poses[:, :3, 3]).max() > _FAR_M:
-        return f"would be {np.abs(poses[:, :3, 3]).max():.3g} m away"
-    return ""
-
-
-def _matrices(values: Array, rotation: str) -> Array:
-    match rotation:
-        case "rotvec":
-            return matrix_from_rotvec(values)
-        case "euler_xyz":
-            return matrix_from_euler_xyz(values)
-        case "quaternion_xyzw":
-            return matrix_from_quaternion(values)
-        case "quaternion_wxyz":
-            return matrix_from_quaternion(values[..., [1, 2, 3, 0]])
-        case _:
-            return matrix_from_rot6d(values)
-
-
-def _rotations(matrices: Array, rotation: str) -> Array:
-    match rotation:
-        case "rotvec":
-            return rotvec_from_matrix(matrices)
-        case "euler_xyz":
-            return euler_xyz_from_matrix(matrices)
-        case "quaternion_xyzw":
-            return quaternion_from_matrix(matrices)
-        case "quaternion_wxyz":
-            return quaternion_from_matrix(matrices)[..., [3, 0, 1, 2]]
-        case _:
-            return rot6d_from_matrix(matrices)
-
-
-def matrix_from_rot6d(values: Array) -> Array:
-    """Rotations (..., 3, 3) of their first two columns one after the other (..., 6), made orthonormal."""
-    first, second = values[..., :3], values[..., 3:]
-    x = first / np.maximum(np.linalg.norm(first, axis=-1, keepdims=True), 1e-9)
-    y = second - (x * second).sum(axis=-1, keepdims=True) * x
-    y = y / np.maximum(np.linalg.norm(y, axis=-1, keepdims=True), 1e-9)
-    return np.stack([x, y, np.cross(x, y)], axis=-1)
-
-
-def rot6d_from_matrix(matrices: Array) -> Array:
-    """First two columns (..., 6) of rotations (..., 3, 3)."""
-    return np.concatenate([matrices[..., :, 0], matrices[..., :, 1]], axis=-1)

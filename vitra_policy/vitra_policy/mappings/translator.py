@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, ROTATION, SIDES, TRANSLATION, WRIST
 from vitra_policy.mappings.fields import TextField
 from vitra_policy.mappings.mapping import Mapping, leaves
-from vitra_policy.mappings.parts import LackingInputError, Plan, Situation
+from vitra_policy.mappings.part import LackingInputError, Plan, Situation
 from vitra_policy.policies.policy import ARM_RAD, BASE_FROM_CAMERA, ActionChunk, Extra, Observation
 from vitra_policy.policies.robot import RobotKinematics
 from vitra_policy.policies.rtc import AnchoredChunk

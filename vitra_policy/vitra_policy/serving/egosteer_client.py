@@ -14,7 +14,7 @@ from vitra_policy.hand.xhand_map import mano_from_xhand, xhand_from_mano
 from vitra_policy.mappings import egosteer
 from vitra_policy.mappings.egosteer import STATE_DIM, STEP_S, STEPS, HandPose
 from vitra_policy.mappings.fields import fitted, plain_words
-from vitra_policy.mappings.parts import AnswerRefusedError
+from vitra_policy.mappings.part import AnswerRefusedError
 from vitra_policy.policies.policy import ActionChunk, InvalidObservationError, Observation, PolicyMetadata
 from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.policies.robot import RobotKinematics, find_robot

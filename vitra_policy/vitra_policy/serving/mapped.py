@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from vitra_policy.mappings.mapping import Mapping, load_mapping
-from vitra_policy.mappings.parts import AnswerRefusedError, Situation
+from vitra_policy.mappings.part import AnswerRefusedError, Situation
 from vitra_policy.policies.policy import ActionChunk, Observation, PolicyError, PolicyMetadata
 from vitra_policy.policies.robot import RobotKinematics, find_robot
 from vitra_policy.serving import wire

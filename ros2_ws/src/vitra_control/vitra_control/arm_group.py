@@ -128,7 +128,7 @@ class ArmGroup:
                 return self._split(self._joints.brake())
             self._begin_lift()
         if self._way is _Way.LIFTING:
-            if not (self._lifted or self._held):
+            if not (self._lifted or self.is_held):
                 return self._along(_lift_node)
             self._way = _Way.READY
             self._follower.turn()
@@ -178,16 +178,12 @@ class ArmGroup:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the arms rest because they would meet something."""
-        return self._way is _Way.READY and self._held
+        """Whether the move to the ready posture cannot go on: the arms rest because they would meet something."""
+        return self._way is _Way.READY and self.is_held
 
     @property
     def is_held(self) -> bool:
-        """Whether the arms rest because a joint target would make them meet something."""
-        return self._held
-
-    @property
-    def _held(self) -> bool:
+        """Whether the arms rest because they would meet something."""
         return bool(self.limit) and self._joints.at_rest
 
     @property
@@ -196,7 +192,7 @@ class ArmGroup:
         return over and self._joints.at_rest
 
     def _begin_lift(self) -> None:
-        self._way = _Way.LIFTING
+        self._way, self.limit = _Way.LIFTING, ""  # what held the arms on the path before does not hold the rise
         self._follower.reset(self._joints.position_rad, self._follower.path_s)
         for name, side in self._sides.items():
             side.begin_lift(self.position_rad(name), self._follower.path_s)

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.skeleton import default_skeleton
-from vitra_policy.mappings.parts import matrix_from_rot6d
-from vitra_policy.transforms import invert_pose, make_pose, transform_points
+from vitra_policy.transforms import invert_pose, make_pose, matrix_from_rot6d, transform_points
 from vitra_training.baselines.fingertip_fit import fit_fingertips
 from vitra_training.baselines.human_arrays import HandTrack, human_episode
 from vitra_training.datasets.episode import HumanEpisode, Recording, VideoClip, usable_frames
