@@ -98,3 +98,9 @@ def test_deltas_turn_with_the_camera_frame(mirror: float) -> None:
     path, R = random_path(), RANDOM[9].as_matrix() @ np.diag([mirror, 1.0, 1.0])
     moved = tf.make_pose(path[:, :3, 3] @ R.T, R @ path[:, :3, :3] @ np.diag([mirror, 1.0, 1.0]))
     np.testing.assert_allclose(tf.rotate_delta_wrist(R, tf.delta_wrist(path)), tf.delta_wrist(moved), atol=1e-9)
+
+
+def test_two_columns_say_a_rotation_and_are_made_orthonormal() -> None:
+    R = RANDOM.as_matrix()
+    np.testing.assert_allclose(tf.matrix_from_rot6d(tf.rot6d_from_matrix(R)), R, atol=1e-12)
+    np.testing.assert_allclose(tf.matrix_from_rot6d([2.0, 0.0, 0.0, 1.0, 3.0, 0.0]), np.eye(3), atol=1e-12)

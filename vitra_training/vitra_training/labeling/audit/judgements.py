@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import threading
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from vitra_policy.row_file import RowFileError, append_row, mend_last_line, read_rows
 from vitra_training.labeling.errors import AuditError
 
 ANSWERS = ("yes", "no")
@@ -43,9 +42,7 @@ class JudgementBook:
     def __init__(self, path: Path, episodes: tuple[str, ...]) -> None:
         self._path, self._episodes, self._lock = path, frozenset(episodes), threading.Lock()
         self._all = read_judgements(path) if path.is_file() else []
-        if path.is_file() and not path.read_bytes().endswith(b"\n"):
-            with path.open("a") as file:  # a power cut in the middle of a line
-                file.write("\n")
+        mend_last_line(path)
 
     @property
     def all(self) -> list[AuditJudgement]:
@@ -70,14 +67,7 @@ class JudgementBook:
             if episode in self.judged(judge):
                 raise AuditError(f"Judge '{judge}' has judged '{episode}' already")
             one = AuditJudgement(datetime.now(UTC).isoformat(timespec="seconds"), judge, episode, segment, caption)
-            new = not self._path.exists()
-            with self._path.open("a", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                if new:
-                    writer.writerow([f.name for f in fields(AuditJudgement)])
-                writer.writerow(astuple(one))
-                file.flush()
-                os.fsync(file.fileno())
+            append_row(self._path, one)
             self._all.append(one)
         return one
 
@@ -88,9 +78,8 @@ def read_judgements(path: Path) -> list[AuditJudgement]:
     Raises:
         AuditError: not a file of judgements.
     """
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))
-    names = [f.name for f in fields(AuditJudgement)]
-    if not rows or rows[0] != names:
-        raise AuditError(f"{path} is not a file of judgements (first line {','.join(names)})")
-    return [AuditJudgement(*row) for row in rows[1:] if len(row) == len(names) and set(row[3:]) <= set(ANSWERS)]
+    try:
+        rows = read_rows(path, AuditJudgement)
+    except RowFileError as error:
+        raise AuditError(f"{path} is not a file of judgements ({error})") from error
+    return [AuditJudgement(*row) for row in rows if set(row[3:]) <= set(ANSWERS)]

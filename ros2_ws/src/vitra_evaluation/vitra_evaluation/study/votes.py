@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import threading
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from vitra_evaluation.study.material import Study, StudyError
+from vitra_policy.row_file import RowFileError, append_row, mend_last_line, read_rows
 
 RANKS = 3
 
@@ -42,9 +41,7 @@ class VoteBook:
     def __init__(self, path: Path, study: Study) -> None:
         self._path, self._study, self._lock = path, study, threading.Lock()
         self._votes = read_votes(path) if path.is_file() else []
-        if path.is_file() and not path.read_bytes().endswith(b"\n"):
-            with path.open("a") as file:  # a power cut in the middle of a line
-                file.write("\n")
+        mend_last_line(path)
 
     @property
     def votes(self) -> list[Vote]:
@@ -71,14 +68,7 @@ class VoteBook:
                 raise StudyError(f"Participant '{participant}' has ranked '{name}' already.")
             models = [order[p] for p in positions] + [""] * (RANKS - wanted)
             vote = Vote(datetime.now(UTC).isoformat(timespec="seconds"), participant, name, *models)
-            new = not self._path.exists()
-            with self._path.open("a", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                if new:
-                    writer.writerow([f.name for f in fields(Vote)])
-                writer.writerow(astuple(vote))
-                file.flush()
-                os.fsync(file.fileno())
+            append_row(self._path, vote)
             self._votes.append(vote)
         return vote
 
@@ -89,9 +79,8 @@ def read_votes(path: Path) -> list[Vote]:
     Raises:
         StudyError: not a file of votes.
     """
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))
-    names = [f.name for f in fields(Vote)]
-    if not rows or rows[0] != names:
-        raise StudyError(f"{path} is not a file of votes (first line {','.join(names)}).")
-    return [Vote(*row) for row in rows[1:] if len(row) == len(names)]
+    try:
+        rows = read_rows(path, Vote)
+    except RowFileError as error:
+        raise StudyError(f"{path} is not a file of votes ({error}).") from error
+    return [Vote(*row) for row in rows]
