@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +50,35 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
     monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     return domain
+
+
+@pytest.fixture
+def serve_app() -> Iterator[Callable[[Callable[[int], Any]], str]]:
+    """Serves the aiohttp application that a function makes for a port, on a free one of loopback; its address."""
+    from aiohttp import web
+
+    loop, ended = asyncio.new_event_loop(), threading.Event()
+
+    async def serve(make: Callable[[int], web.Application]) -> str:
+        for port in range(18766, 18966):  # the application knows its port before it listens
+            runner = web.AppRunner(make(port))
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, "127.0.0.1", port).start()
+            except OSError:
+                await runner.cleanup()
+                continue
+            return f"http://127.0.0.1:{port}"
+        raise RuntimeError("no free port")
+
+    def run() -> None:
+        loop.run_forever()
+        ended.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    yield lambda make: asyncio.run_coroutine_threadsafe(serve(make), loop).result(20.0)
+    loop.call_soon_threadsafe(loop.stop)
+    ended.wait(5.0)
 
 
 @pytest.fixture(scope="module")

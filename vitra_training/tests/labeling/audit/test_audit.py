@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from aiohttp import web
 
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import make_pose
@@ -167,33 +164,10 @@ class Served:
 
 
 @pytest.fixture
-def served(sample: AuditSample, tmp_path: Path) -> Iterator[Served]:
+def served(sample: AuditSample, tmp_path: Path, serve_app: Callable[..., str]) -> Served:
     book = JudgementBook(tmp_path / "judgements.csv", sample.ids)
-    loop, started, address = asyncio.new_event_loop(), threading.Event(), []
-
-    async def serve() -> None:
-        for port in range(18960, 19060):  # the application knows its port before it listens
-            runner = web.AppRunner(make_app(sample, book, TOKEN, "127.0.0.1", port))
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, "127.0.0.1", port).start()
-            except OSError:
-                await runner.cleanup()
-                continue
-            address.append(f"http://127.0.0.1:{port}")
-            return
-
-    def run_loop() -> None:
-        loop.run_until_complete(serve())
-        started.set()
-        loop.run_forever()
-
-    thread = threading.Thread(target=run_loop, daemon=True)
-    thread.start()
-    assert started.wait(20.0)
-    yield Served(address[0], book, sample)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(5.0)
+    address = serve_app(lambda port: make_app(sample, book, TOKEN, "127.0.0.1", port))
+    return Served(address, book, sample)
 
 
 def get(served: Served, path: str, headers: dict[str, str]) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +48,7 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(tmp_path: Path, serve_app) -> Served:
     videos = tmp_path / "videos"
     for model, grey in GREY.items():
         (videos / model).mkdir(parents=True)
@@ -59,7 +57,6 @@ def served(tmp_path: Path) -> Iterator[Served]:
     (videos / "items.yaml").write_text("pour: 'Right hand: Pour the tea.'\n")
     study, book = open_study(videos, tmp_path / "out")
     asked: list[str] = []
-    loop, started, address = asyncio.new_event_loop(), threading.Event(), []
 
     @web.middleware
     async def count(request: web.Request, handler) -> web.StreamResponse:
@@ -67,32 +64,12 @@ def served(tmp_path: Path) -> Iterator[Served]:
             asked.append(request.path)
         return await handler(request)
 
-    async def serve() -> None:
-        for port in range(18766, 18866):  # the application knows its port before it listens
-            app = make_app(study, book, TOKEN, "127.0.0.1", port)
-            app.middlewares.append(count)
-            runner = web.AppRunner(app)
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, "127.0.0.1", port).start()
-            except OSError:
-                await runner.cleanup()
-                continue
-            address.append(f"http://127.0.0.1:{port}")
-            return
+    def make(port: int) -> web.Application:
+        app = make_app(study, book, TOKEN, "127.0.0.1", port)
+        app.middlewares.append(count)
+        return app
 
-    def run() -> None:
-        loop.run_until_complete(serve())
-        started.set()
-        loop.run_forever()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert started.wait(10.0)
-    assert address, "no free port"
-    yield Served(videos, tmp_path / "out", study, book, address[0], asked)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(5.0)
+    return Served(videos, tmp_path / "out", study, book, serve_app(make), asked)
 
 
 @pytest.fixture
