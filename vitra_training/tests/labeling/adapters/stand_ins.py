@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -310,4 +311,10 @@ def broken_json(folder: Path) -> None:
     """What HaWoR's folder looks like after a crash while it wrote."""
     (folder / "cam_space/1").mkdir(parents=True)
     (folder / "cam_space/1/0_4.json").write_text(json.dumps({"init_trans": [[1.0]]})[:-3])
-    np.save(folder / "scores.npy", np.zeros((2, 5)))
+    write_tracks(folder, {})
+
+
+def write_tracks(folder: Path, content: Any) -> None:
+    """The pickled file of HaWoR's detector."""
+    (folder / "tracks_0_5").mkdir(parents=True)
+    np.save(folder / "tracks_0_5/model_tracks.npy", np.array(content, dtype=object), allow_pickle=True)

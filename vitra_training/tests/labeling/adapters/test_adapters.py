@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -134,6 +135,12 @@ def test_hawors_hands_keep_pose_fingers_and_what_was_only_interpolated(
 def test_what_hawor_left_half_written_is_an_error(fake: ModuleType, tmp_path: Path) -> None:
     fake.broken_json(tmp_path)
     with pytest.raises(EstimatorFailedError, match="HaWoR"):
+        read_hawor(tmp_path, 5)
+
+
+def test_a_pickle_of_hawors_that_names_a_function_is_refused_before_it_runs(fake: ModuleType, tmp_path: Path) -> None:
+    fake.write_tracks(tmp_path, {1.0: os.system})
+    with pytest.raises(EstimatorFailedError, match="system"):
         read_hawor(tmp_path, 5)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import FINGERS_DIM, SIDES
+from vitra_training.datasets.errors import DatasetError
+from vitra_training.datasets.formats.safe_pickle import load_npy_dict
 from vitra_training.labeling.adapters.bridge import run_bridge, write_frames
 from vitra_training.labeling.adapters.mano_hands import Found, tracks_of
 from vitra_training.labeling.adapters.tool import HAWOR, ToolConfig
@@ -58,7 +60,7 @@ def read_hawor(sequence: Path, frames: int) -> list[Found]:
         EstimatorFailedError: nothing, or in another form.
     """
     try:
-        scores = np.load(sequence / "scores.npy", allow_pickle=False)
+        scores = _scores(sequence, frames)
         found: list[Found] = []
         for row in range(len(SIDES)):
             for path in sorted((sequence / "cam_space" / str(row)).glob("*.json")):
@@ -79,6 +81,19 @@ def read_hawor(sequence: Path, frames: int) -> list[Found]:
                     score = float(scores[row, first + n])
                     found.append(Found(row, first + n, joints[n, :21], orient[n], fingers[n], score or _UNDETECTED,
                                        score > 0))  # fmt: skip
-    except (OSError, ValueError, KeyError, IndexError) as cause:
+    except (DatasetError, OSError, ValueError, KeyError, IndexError, TypeError) as cause:
         raise EstimatorFailedError("HaWoR", f"its output is not what it writes ({cause})") from None
     return found
+
+
+def _scores(sequence: Path, frames: int) -> Array:
+    """The detector's scores (2, frames), 0 where a hand was not detected, of HaWoR's pickled `model_tracks.npy`."""
+    (path,) = sequence.glob("tracks_*/model_tracks.npy")
+    scores = np.zeros((len(SIDES), frames))
+    for track in load_npy_dict(path).values():
+        side = int(np.mean([np.ravel(one["det_handedness"])[0] for one in track]) >= 0.5)
+        for one in track:
+            frame = int(one["frame"])
+            if one["det"] and frame < frames:
+                scores[side, frame] = max(scores[side, frame], float(np.ravel(one["det_box"])[4]))
+    return scores

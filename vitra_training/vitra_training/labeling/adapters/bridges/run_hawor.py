@@ -1,7 +1,7 @@
 """Runs HaWoR's detector and hand model on a clip; started by HaWoR's own Python in its checkout.
 
 Its results stay where HaWoR writes them (`cam_space/{hand}/{first}_{last}.json`); beside each goes `.joints.npy` with
-what only MANO can tell, the joints, and the detector's scores.
+what only MANO can tell, the joints.
 """
 
 import argparse
@@ -30,16 +30,8 @@ def main() -> None:
 
     told = argparse.Namespace(video_path=asked.video, img_focal=float(asked.focal), input_type="file",
                               checkpoint=asked.checkpoint)  # fmt: skip
-    start, end, folder, files = detect_track_video(told)
+    start, end, folder, _ = detect_track_video(told)
     chunks, _ = hawor_motion_estimation(told, start, end, folder)
-    tracks = np.load(f"{folder}/tracks_{start}_{end}/model_tracks.npy", allow_pickle=True).item()
-    scores = np.zeros((2, len(files)))
-    for track in tracks.values():
-        side = int(np.mean([np.ravel(one["det_handedness"])[0] for one in track]) >= 0.5)
-        for one in track:
-            if one["det"]:
-                scores[side, int(one["frame"])] = max(scores[side, int(one["frame"])], np.ravel(one["det_box"])[4])
-    np.save(f"{folder}/scores.npy", scores)
     cuda = torch.cuda.is_available()
     for hand in (0, 1):
         for frames in chunks.get(hand, []):
