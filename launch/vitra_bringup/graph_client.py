@@ -197,12 +197,14 @@ class GraphClient:
             10.0,
             "the executor to take over the joints",
         )
-        assert self.executor_state is not None
-        before = self.executor_state.homes
+        before = self._homes()
         self._ask_for_home(time.monotonic() + 5.0)
-        self.wait_for(lambda: self.executor_state.homes != before, timeout_s, "the arms to reach the ready posture")
-        if self.executor_state.home_result:
+        self.wait_for(lambda: self._homes() != before, timeout_s, "the arms to reach the ready posture")
+        if self.executor_state is not None and self.executor_state.home_result:
             raise GraphError(f"The arms did not reach the ready posture: {self.executor_state.home_result}")
+
+    def _homes(self) -> int | None:
+        return None if self.executor_state is None else int(self.executor_state.homes)
 
     def _ask_for_home(self, deadline_s: float) -> None:
         """The executor may take over the joints again in the moment after arming; it refuses meanwhile."""

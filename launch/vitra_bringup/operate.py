@@ -180,7 +180,7 @@ def _run(client: GraphClient, args: Run) -> dict[str, Any]:
     finally:
         result = client.finish_policy(handle)
     report = {"result": str(result.termination_reason), "detail": str(result.detail), "chunks": int(result.chunks)}
-    if judged():
+    if judged() and client.sim is not None:
         report["result"] = "success" if client.sim.success else "object_lost"
     if len(client.stops) > stops:
         last = client.stops[-1]

@@ -154,13 +154,13 @@ class Convert:
         with Progress(console=_progress, transient=True) as progress:
             task = progress.add_task("converting", total=len(bags))
             results = convert_all(
-                source, {format: self.out / format.value for format in self.formats},
+                source, {format: self.out / str(format) for format in self.formats},
                 progress=lambda done, _: progress.update(task, completed=done),
             )  # fmt: skip
         for format, result in results.items():
             for episode, reason in result.failed.items():
                 _console.print(f"[red]left out[/] {episode}: {reason}", highlight=False)
-            _console.print(f"{result.converted} episodes, {result.frames} frames -> {self.out / format.value}")
+            _console.print(f"{result.converted} episodes, {result.frames} frames -> {self.out / str(format)}")
         return 1 if any(result.failed for result in results.values()) else 0
 
     def _is_wanted(self, path: Path) -> bool:
@@ -181,7 +181,7 @@ Command: TypeAlias = Check | Repair | Trim | Convert
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; errors that a user can fix are one line, without a traceback."""
     plain = (tyro.conf.OmitArgPrefixes, tyro.conf.EnumChoicesFromValues)
-    command = tyro.cli(Command, args=arguments, description=__doc__, config=plain)  # type: ignore[arg-type]
+    command = tyro.cli(Command, args=arguments, description=__doc__, config=plain)
     try:
         return int(command.run())
     except VitraError as error:

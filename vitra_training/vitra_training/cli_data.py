@@ -204,7 +204,7 @@ Command: TypeAlias = Inspect | Validate | Convert | Stats | Preview | Synth
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; errors that a user can fix are one line, without a traceback."""
     plain = (tyro.conf.OmitArgPrefixes, tyro.conf.EnumChoicesFromValues)
-    command = tyro.cli(Command, args=arguments, description=__doc__, config=plain)  # type: ignore[arg-type]
+    command = tyro.cli(Command, args=arguments, description=__doc__, config=plain)
     try:
         return int(command.run())
     except VitraError as error:

@@ -282,7 +282,7 @@ Command: TypeAlias = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `vitra-label`."""
-    command: Command = tyro.cli(Command, args=arguments, prog="vitra-label", description=__doc__)  # type: ignore[call-overload]
+    command: Command = tyro.cli(Command, args=arguments, prog="vitra-label", description=__doc__)
     try:
         return command.run()
     except VitraError as error:

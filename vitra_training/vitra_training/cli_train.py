@@ -16,7 +16,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,7 +24,8 @@ import tyro
 from rich.console import Console
 
 from vitra_policy.errors import VitraError
-from vitra_training.training.config import DataConfig, TrainConfig
+from vitra_training.training.config import TrainConfig
+from vitra_training.training.evaluation_options import EvaluationOptions
 from vitra_training.training.presets import PRESETS, find_preset
 
 _DEFAULTS = {"pretrain": "paper-pretrain", "finetune": "paper-finetune"}
@@ -32,25 +33,8 @@ _console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class Evaluate(EvaluationOptions):
     """Open-loop errors of a checkpoint on a data set: wrist mm, wrist degrees, joint degrees per horizon step."""
-
-    checkpoint: Annotated[Path, tyro.conf.Positional]
-    """Checkpoint directory."""
-    out: Path = Path("runs/evaluation")
-    """Folder for evaluation.json and evaluation.png."""
-    samples: int = 256
-    """Chunks to predict."""
-    steps: int = 10
-    """DDIM steps."""
-    guidance: float = 5.0
-    """Classifier-free guidance scale."""
-    batch_size: int = 16
-    """Chunks at once."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
-    data: DataConfig = field(default_factory=lambda: DataConfig(holdout=0.0, workers=1))
-    """What is evaluated on; with a holdout, only the episodes kept from training."""
 
     def run(self) -> int:
         """Evaluate and print the means."""

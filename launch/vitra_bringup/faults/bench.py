@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,11 @@ class Bench:
         self.limit = ""
         client = self.client
         for topic, (kind, profile) in _SENT.items():
-            client.watch(kind, topic, profile, lambda message, topic=topic: self._last.__setitem__(topic, message))
+            client.watch(kind, topic, profile, partial(self._last.__setitem__, topic))
         client.watch(ExecutorState, "executor_state", qos.SENSOR, self._on_executor)
         for side in map(str, SIDES):
             topic = f"{side}_arm/joint_states"
-            client.watch(JointState, topic, qos.SENSOR, lambda message, side=side: self._on_joints(side, message))
+            client.watch(JointState, topic, qos.SENSOR, partial(self._on_joints, side))
             for device in (f"{side}_arm", f"{side}_hand"):
                 client.watch(DriverState, f"{device}/driver_state", qos.SETPOINT, self._on_driver)
         self._present = threading.Event()
@@ -108,7 +109,8 @@ class Bench:
         if not name.endswith("_sdk"):
             return self.graph.pid(name)
         driver = psutil.Process(self.graph.pid(name.replace("_sdk", "_driver")))
-        return next(child.pid for child in driver.children() if any("sdk_process" in word for word in child.cmdline()))
+        children = (child for child in driver.children() if any("sdk_process" in word for word in child.cmdline()))
+        return int(next(children).pid)
 
     def kill(self, name: str) -> None:
         """Kill -9."""
@@ -159,7 +161,12 @@ class Bench:
         code = f"import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end: pass"
         count = 4 * (os.cpu_count() or 1)
         busy = [subprocess.Popen([sys.executable, "-S", "-c", code]) for _ in range(count)]
-        self._undo.append(lambda: [process.wait() for process in busy] and None)
+
+        def wait() -> None:
+            for process in busy:
+                process.wait()
+
+        self._undo.append(wait)
 
     def fill_disk(self, name: str) -> None:
         """No file of a node that records grows any more."""

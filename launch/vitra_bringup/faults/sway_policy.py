@@ -111,7 +111,7 @@ class SwayPolicy:
             time.sleep(_SLOW_S)
         if mode is Mode.MEMORY:
             np.ones(_MEMORY_BYTES, dtype=np.uint8)
-        times_s = observation.stamp_s - self._begin_s + _STEP_S * np.arange(1, STEPS + 1)
+        times_s = observation.stamp_s - self._begin_s + _STEP_S * np.arange(1, STEPS + 1, dtype=np.float64)
         middle = np.mean(list(self._anchor_m.values()), axis=0)
         actions = np.zeros((STEPS, 2 * HAND_DIM))
         for side in SIDES:

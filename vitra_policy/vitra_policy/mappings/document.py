@@ -133,4 +133,4 @@ def _value(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str |
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, number), lines, file) for number, item in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+    return yaml.SafeLoader("").construct_object(node)

@@ -132,7 +132,7 @@ class Translator:
             elif f"{side}_wrist_in_base" in believed:
                 if BASE_FROM_CAMERA not in extras:
                     raise LackingInputError("Wrists in the base's frame need the camera's pose; give a calibration.")
-                pose = invert_pose(extras[BASE_FROM_CAMERA]) @ believed[f"{side}_wrist_in_base"]  # type: ignore[arg-type]
+                pose = invert_pose(extras[BASE_FROM_CAMERA]) @ believed[f"{side}_wrist_in_base"]
             elif self._robot is not None and f"{side}_wrist_in_arm_base" in believed:
                 pose = self._robot.camera_from_arm_base(side) @ believed[f"{side}_wrist_in_arm_base"]
             if f"{side}_arm" in believed:

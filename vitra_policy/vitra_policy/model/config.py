@@ -217,7 +217,7 @@ def _check_types(config: Any) -> None:
     for part in fields(config):
         where, value = f"{type(config).__name__}.{part.name}", getattr(config, part.name)
         if is_dataclass(hints[part.name]):
-            if not isinstance(value, hints[part.name]):  # type: ignore[arg-type]
+            if not isinstance(value, hints[part.name]):
                 raise ConfigError(f"{where} is {value!r}; expected a {hints[part.name]}.")
             _check_types(value)
         else:

@@ -43,6 +43,12 @@ class Vitra(nn.Module):
         self.language.gradient_checkpointing = enabled
         self.expert.gradient_checkpointing = enabled
 
+    def compile_layers(self) -> None:
+        """Compile tower, trunk and expert layer by layer: far quicker to compile than the whole."""
+        tower = self.vision.layers if isinstance(self.vision, Siglip) else [self.vision]
+        for layer in [*tower, *self.language.layers, *self.expert.blocks]:
+            layer.compile()
+
     def freeze_vision(self) -> None:
         """Exclude the image tower from training, as the paper does."""
         self.vision.requires_grad_(False)

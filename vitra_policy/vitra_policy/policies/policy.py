@@ -148,7 +148,7 @@ class ActionChunk:
         InvalidChunkError: an array of another shape, or a number that is not finite in a hand that counts.
     """
 
-    actions: Float32Array
+    actions: NDArray[np.floating[Any]]
     """(steps, 102) de-normalised: translation and rotation deltas (left-multiplied), fingers absolute."""
     valid: BoolArray
     """(2,) hands the chunk moves."""

@@ -93,6 +93,10 @@ class Recut:
         episode = cut_episode(recording.episode, start, stop, self.ids[number], label.text)
         return Recording(episode, VideoClip(recording.video.path, recording.video.frames[start:stop]))
 
+    def release(self, number: int) -> None:
+        """The episode is not needed any more."""
+        self._source.release(self._cuts[number][0])
+
     def frame_index(self) -> IntArray:
         """(N, 2) every usable (episode, frame)."""
         parents: dict[int, list[tuple[int, int, int]]] = {}

@@ -88,6 +88,9 @@ class GripperData:
         episode = self._episode(number, rows, video)
         return Recording(episode, VideoClip(video, first + np.arange(len(rows))))
 
+    def release(self, number: int) -> None:
+        """Nothing was made for an episode."""
+
     def frame_index(self) -> IntArray:
         """(N, 2) every (episode, frame) but the last of each."""
         pairs = [

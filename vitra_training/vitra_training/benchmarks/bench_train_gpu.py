@@ -73,8 +73,7 @@ class Step:
             vitra = Vitra(config)
         vitra.set_gradient_checkpointing(variant.checkpointing)
         if variant.compiled:
-            for layer in [*vitra.vision.layers, *vitra.language.layers, *vitra.expert.blocks]:
-                layer.compile()
+            vitra.compile_layers()
         self._loss = LossConfig(repeats=repeats)
         self._network = TrainingNetwork(vitra.train(), self._loss, bf16=device.type == "cuda")
         self._settings = OptimizerConfig(backbone_freeze_steps=0)

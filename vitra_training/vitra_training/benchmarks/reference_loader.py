@@ -44,10 +44,12 @@ def load_sample(annotation: Path, video: Path, frame: int, rng: np.random.Genera
 def _read_frame(video: Path, number: int) -> Array:
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
+        assert stream.average_rate is not None
+        assert stream.time_base is not None
         pts = int(round(number / float(stream.average_rate) / float(stream.time_base)))
         container.seek(pts, stream=stream)
         for decoded in container.decode(stream):
-            if decoded.pts >= pts:
+            if decoded.pts is not None and decoded.pts >= pts:
                 return decoded.to_ndarray(format="rgb24")
     raise ValueError(f"no frame {number}")
 
@@ -117,7 +119,7 @@ def _jitter(picture: Array, rng: np.random.Generator) -> Array:
     image = np.clip(greys + (image - greys) * rng.uniform(0.6, 1.4), 0, 255)
     hsv = cv2.cvtColor(image.astype(np.uint8), cv2.COLOR_RGB2HSV)
     hsv[..., 0] = (hsv[..., 0].astype(np.int32) + int(rng.uniform(-0.3, 0.3) * 180)) % 180
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 
 def _actions(episode: dict[str, Any], frame: int, steps: int, R: Array) -> tuple[Array, Array]:

@@ -42,7 +42,7 @@ class EpisodeSink(Protocol):
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
-    def add(self, recording: Recording) -> None:
+    def add(self, recording: Recording) -> object:
         """Append one episode; raises `DatasetError` and keeps what it had when it cannot."""
 
 

@@ -17,9 +17,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES
 from vitra_policy.statistics import Statistics
@@ -145,7 +145,7 @@ def _merged(parts: list[Path]) -> tuple[StatisticsCount, str]:
 
 def _write(path: Path, count: StatisticsCount, digest: str) -> None:
     said = {"episodes": count.episodes, "skipped": count.skipped, "doubts": dict(count.doubts), "digest": digest}
-    arrays: dict[str, NDArray[np.float64]] = {}
+    arrays: dict[str, Any] = {}
     for side in SIDES:
         for what, moments in (("state", count.state[side]), ("action", count.action[side])):
             arrays |= {f"{side}_{what}_mean": moments.mean, f"{side}_{what}_squares": moments.squares}

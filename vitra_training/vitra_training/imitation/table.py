@@ -62,7 +62,7 @@ class Looks:
 
     def map_of(self, index: int) -> NDArray[np.float16]:
         """Features (channels, h, w) of a look."""
-        return self.features[self.episode[index]][self.frame[index]]
+        return np.asarray(self.features[self.episode[index]][self.frame[index]])
 
 
 def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures: int = 25) -> Looks:
@@ -73,7 +73,8 @@ def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures:
     """
     tokenizer = make_tokenizer(config.tokenizer, None)
     rows: list[tuple[int, int, bool, int, int]] = []
-    texts, named, fovs, features, states, actions, geometry = [], [], [], [], [], [], []
+    features: list[NDArray[np.float16]] = []
+    texts, named, fovs, states, actions, geometry = [], [], [], [], [], []
     step_s = 0.0
     for path in find_demonstrations(folders):
         if path.name.endswith(".features.npy") or not features_path(path).exists():

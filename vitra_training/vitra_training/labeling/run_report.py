@@ -96,7 +96,7 @@ def _figure(preview: Path) -> str:
 
 
 def _plots(run: RunResult, most: int = 6) -> list[str]:
-    found = []
+    found: list[str] = []
     for video, stages in run.outputs.items():
         for folder in stages.get("segments", {}).values():
             plot = folder / "speed.png"

@@ -125,7 +125,8 @@ class _Painter:
                 if start is None:
                     continue
                 scale = 1.25 if finger == 0 else 1.0
-                self._capsule(start, end, *(scale * np.array(_FINGER_RADIUS_M)[[max(joint - 1, 0), joint]]), shade)
+                near_m, far_m = scale * _FINGER_RADIUS_M[max(joint - 1, 0)], scale * _FINGER_RADIUS_M[joint]
+                self._capsule(start, end, near_m, far_m, shade)
                 if joint == 3:
                     self._nail(points[4 * finger + 4], skin)
 
@@ -156,8 +157,8 @@ class _Painter:
         def draw() -> None:
             for grow, paint in ((0.8, rim), (0.0, tone)):
                 p, q = ra + grow, rb + grow
-                quad = ((ax + nx * p, ay + ny * p), (bx + nx * q, by + ny * q))
-                quad += ((bx - nx * q, by - ny * q), (ax - nx * p, ay - ny * p))
+                quad = [(ax + nx * p, ay + ny * p), (bx + nx * q, by + ny * q)]
+                quad += [(bx - nx * q, by - ny * q), (ax - nx * p, ay - ny * p)]
                 cv2.fillConvexPoly(self._picture, _fixed(np.array(quad)), paint, cv2.LINE_AA, _SHIFT)
                 for x, y, radius in ((ax, ay, p), (bx, by, q)):
                     centre = (round((x - 0.5) * _UNIT), round((y - 0.5) * _UNIT))
@@ -244,7 +245,7 @@ def _placed(pose: Array, points: Array) -> Array:
 
 def _fixed(pixels: Array) -> NDArray[np.int32]:
     """OpenCV's fixed-point coordinates; pixel centres are at whole numbers there, at halves here."""
-    return np.round((pixels - 0.5) * _UNIT).astype(np.int32)
+    return np.asarray(np.round((pixels - 0.5) * _UNIT), dtype=np.int32)
 
 
 def _tone(colour: Array) -> tuple[float, float, float]:

@@ -103,7 +103,9 @@ def _next(joints: np.ndarray) -> np.ndarray:
 
 def _run(root: Path, options: SyntheticOptions) -> Iterator[None]:
     if options.workers <= 1:
-        yield from (_write_demo(root, options, number) for number in range(options.episodes))
+        for number in range(options.episodes):
+            _write_demo(root, options, number)
+            yield
         return
     with ProcessPoolExecutor(options.workers) as pool:
         yield from pool.map(_write_demo, repeat(root), repeat(options), range(options.episodes))

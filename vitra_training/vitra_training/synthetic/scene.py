@@ -107,7 +107,7 @@ def _texture(rng: np.random.Generator) -> Image:
     elif kind == 2:
         blend = rng.random((size, size))
     else:
-        blend = cv2.resize(rng.random((12, 12)), (size, size), interpolation=cv2.INTER_CUBIC)
+        blend = np.asarray(cv2.resize(rng.random((12, 12)), (size, size), interpolation=cv2.INTER_CUBIC), np.float64)
     picture = base + (other - base) * blend[..., None]
     for _ in range(int(rng.integers(0, 6))):
         corner = rng.integers(0, size - 20, 2)

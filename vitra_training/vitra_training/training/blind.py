@@ -72,7 +72,7 @@ class BlindBound:
         """Include a batch: actions (B, steps, >= 102) normalised, mask of the same shape."""
         for side in SIDES:
             if len(chunks := _whole_chunks(actions, mask, side)):
-                self._spread[side].add(chunks)
+                self._spread[side].add(np.asarray(chunks, dtype=np.float64))
 
     def judge(self, actions: NDArray[np.floating], mask: NDArray[np.bool_], robot: bool) -> float | None:
         """Loss on held-out actions, weighted as training weighs them; None where nothing was learnt or is to judge."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -11,31 +11,19 @@ from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_training.datasets.samples.loader import Loader, LoaderOptions
 from vitra_training.datasets.samples.sample import SampleOptions
 from vitra_training.datasets.samples.stream import SampleStream, TrainingSet
-from vitra_training.training.config import DataConfig, LossConfig, RunConfig
+from vitra_training.training.config import LossConfig, RunConfig
 from vitra_training.training.data import demand_kind, held_out_episodes, kind_of, open_path
 from vitra_training.training.distributed import join_team
 from vitra_training.training.errors import TrainingConfigError
 from vitra_training.training.evaluation import evaluate, write_evaluation
+from vitra_training.training.evaluation_options import EvaluationOptions
 from vitra_training.training.examples import Examples
 from vitra_training.training.feed import feed
 from vitra_training.training.network import Sampling, TrainingNetwork
 from vitra_training.training.trainer import Collate
 
 
-class Options(Protocol):
-    """What `vitra-train evaluate` is told."""
-
-    checkpoint: Path
-    out: Path
-    samples: int
-    steps: int
-    guidance: float
-    batch_size: int
-    device: Any
-    data: DataConfig
-
-
-def evaluate_checkpoint(options: Options) -> tuple[dict[str, Any], Path]:
+def evaluate_checkpoint(options: EvaluationOptions) -> tuple[dict[str, Any], Path]:
     """Open-loop errors and the plot of them; the data are normalised with the checkpoint's own statistics.
 
     Raises:

@@ -46,8 +46,7 @@ def build(config: ModelConfig, loss: LossConfig, seed: int) -> tuple[Vitra, Path
         _load_paligemma(vitra, config.paligemma)
     vitra.set_gradient_checkpointing(config.gradient_checkpointing)
     if config.compile:
-        for layer in [*vitra.vision.layers, *vitra.language.layers, *vitra.expert.blocks]:
-            layer.compile()
+        vitra.compile_layers()
     return vitra.train(), tokenizer
 
 

@@ -270,7 +270,8 @@ def _finite_rows(parts: list[TrainBatch]) -> list[bool]:
 
 def _flat(result: dict[str, Any]) -> dict[str, float]:
     values: dict[str, float] = {name: value for name, value in result.items() if name.startswith("loss")}
-    return values | result["mean"]
+    mean: dict[str, float] = result["mean"]
+    return values | mean
 
 
 def _in_words(result: dict[str, Any]) -> str:

@@ -273,7 +273,8 @@ def main(arguments: list[str]) -> None:
     pipe = socket.socket(fileno=int(arguments[0]))
     pipe.setblocking(True)
     os.set_inheritable(pipe.fileno(), False)
-    orphaned, holder = threading.Event(), []
+    orphaned = threading.Event()
+    holder: list[VendorArm] = []
     config = frames.unpack_config(pipe.recv(frames.MAX_FRAME_BYTES))
     watcher = threading.Thread(target=_watch_driver, args=(pipe, orphaned, holder), daemon=True)
     watcher.start()
@@ -289,11 +290,11 @@ def main(arguments: list[str]) -> None:
         _send(pipe, frames.pack_event(frames.EventKind.FAILED, reason))
     else:
         _send(pipe, frames.pack_event(frames.EventKind.CONNECTED, identity))
-        reason = serve(arm, pipe, orphaned)
-        if reason is None:
+        lost = serve(arm, pipe, orphaned)
+        if lost is None:
             watcher.join()  # stops the arm and ends the process
             return
-        _send(pipe, frames.pack_event(frames.EventKind.LOST, reason))
+        _send(pipe, frames.pack_event(frames.EventKind.LOST, lost))
     os._exit(1)  # the SDK's threads do not end by themselves
 
 

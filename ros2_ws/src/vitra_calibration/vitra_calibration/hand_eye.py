@@ -42,7 +42,7 @@ def tsai_lenz(B: Sequence[Array], C: Sequence[Array]) -> Array:
         values.append(d - a)
     half = np.linalg.lstsq(np.concatenate(rows), np.concatenate(values), rcond=None)[0]
     P = 2.0 * half / np.sqrt(1.0 + half @ half)
-    R = (1 - P @ P / 2) * np.eye(3) + 0.5 * (np.outer(P, P) + np.sqrt(max(4 - P @ P, 0.0)) * _skew(P))
+    R = (1 - P @ P / 2) * np.eye(3) + 0.5 * (np.outer(P, P) + np.sqrt(max(4 - float(P @ P), 0.0)) * _skew(P))
     return _with_translation(_nearest_rotation(R), motions)
 
 

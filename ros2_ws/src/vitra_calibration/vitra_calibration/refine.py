@@ -66,7 +66,8 @@ def refine(
     found = least_squares(errors, begin, loss="soft_l1", f_scale=_OUTLIER_PX, method="trf", x_scale="jac")
     freedom = max(1, found.fun.size - begin.size)
     variance = float(found.fun @ found.fun) / freedom
-    covariance = np.linalg.pinv(found.jac.T @ found.jac) * variance
+    jacobian = np.asarray(found.jac)
+    covariance = np.linalg.pinv(jacobian.T @ jacobian) * variance
     mounting = Mounting(_pose(found.x[:6]), _pose(found.x[6:]))
     return mounting, np.sqrt(np.maximum(np.diag(covariance)[:6], 0.0))
 
@@ -97,7 +98,7 @@ def camera_from_board(detection: Detection, corners_m: Array, lens: Lens) -> Arr
 
 
 def _vector(pose: Array) -> Array:
-    return np.r_[rotvec_from_matrix(pose[:3, :3]), pose[:3, 3]]
+    return np.concatenate([rotvec_from_matrix(pose[:3, :3]), pose[:3, 3]])
 
 
 def _pose(vector: Array) -> Array:

@@ -62,7 +62,7 @@ def simulate(
     arm_base_from_camera = np.asarray(invert_pose(calibration.side(side).base_from_arm_base) @ base_from_camera)
     ee_from_board = np.asarray(nominal_ee_from_board(board) @ _small(random))
     arm = ArmModel(calibration.hardware.arm_variant)
-    samples = []
+    samples: list[Sample] = []
     for q in guided_poses(calibration, side, board, lens, size_px, poses + 12, seed):
         camera_from_board = np.asarray(invert_pose(arm_base_from_camera) @ arm.fk(q) @ ee_from_board)
         if len(samples) == poses or not shows(camera_from_board, board, lens, size_px):

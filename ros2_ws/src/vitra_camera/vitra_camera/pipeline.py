@@ -190,10 +190,10 @@ class CameraPipeline:
         units_m = depth.get_units()
         if self._align is not None:
             depth = self._align.process(frames).get_depth_frame()
-        raw = np.asanyarray(depth.get_data())
+        raw: NDArray[np.uint16] = np.asanyarray(depth.get_data())
         if abs(units_m - _METRES_PER_MM) < 1e-7:
             return raw
-        return np.minimum(np.rint(raw * (units_m / _METRES_PER_MM)), 65535).astype(np.uint16)
+        return np.asarray(np.minimum(np.rint(raw * (units_m / _METRES_PER_MM)), 65535), dtype=np.uint16)
 
     def _enable(self, config: Any, stream: Any, profile: VideoProfile, pixel_format: Any) -> None:
         config.enable_stream(stream, profile.width_px, profile.height_px, pixel_format, profile.rate_hz)

@@ -28,7 +28,7 @@ class StillPicture:
 
     def problem(self, picture: NDArray[np.uint8], now_s: float) -> str:
         """What is wrong with this picture (H, W, 3), in words, or an empty text."""
-        fingerprint = zlib.crc32(np.ascontiguousarray(picture[::_STRIDE, ::_STRIDE]))
+        fingerprint = zlib.crc32(np.ascontiguousarray(picture[::_STRIDE, ::_STRIDE]).data)
         if fingerprint != self._fingerprint:
             self._fingerprint, self._since_s = fingerprint, now_s
         still_s = now_s - self._since_s

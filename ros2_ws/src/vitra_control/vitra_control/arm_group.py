@@ -251,6 +251,8 @@ def _lift_node(side: SideExecutor, path_s: float, before_rad: Array) -> Array:
 
 def _stacked(limits: JointLimits, times: int) -> JointLimits:
     return JointLimits.build(
-        *(np.tile(x, times) for x in (limits.lower_rad, limits.upper_rad, limits.velocity_rad_s)),
+        np.tile(limits.lower_rad, times),
+        np.tile(limits.upper_rad, times),
+        np.tile(limits.velocity_rad_s, times),
         np.tile(limits.acceleration_rad_s2, times),
     )

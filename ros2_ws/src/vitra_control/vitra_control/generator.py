@@ -365,11 +365,11 @@ class SetpointGenerator:
             self.waiting_for = self.waiting_for or "the arms are not at rest"
             return False
         same_epoch = self._seeded_epoch == self._epoch
-        for name, side in self.sides.items():
+        for name, executor in self.sides.items():
             feedback = measured[name]
             # Within an epoch a hand keeps its setpoint: fingers on an object stand short of it, and hold by that.
             known = feedback.hand_held_rad is not None or not same_epoch
-            side.seed_hand(feedback.hand_start_rad if known else side.resting_hand_rad)
+            executor.seed_hand(feedback.hand_start_rad if known else executor.resting_hand_rad)
         self._rest(now_s, {side: feedback.arm_start_rad for side, feedback in measured.items()})
         self._seeded_epoch, self._last_sent_s = self._epoch, now_s
         self.mode, self.waiting_for = Mode.FOLLOWING, ""

@@ -225,7 +225,7 @@ class SideExecutor:
             return blend_s
         bend = self._bend_rad_s2
         bent_s = (2 * gap_rad_s + (4 * gap_rad_s**2 + 6 * gap_rad * bend) ** 0.5) / bend
-        return max(blend_s, min(bent_s * self._speed, _LONGEST_BEND_S))
+        return max(blend_s, min(float(bent_s) * self._speed, _LONGEST_BEND_S))
 
     def _note(self, limit: str) -> None:
         self.limit = f"{self.limit}; {limit}" if self.limit else f"{self.side}: {limit}"

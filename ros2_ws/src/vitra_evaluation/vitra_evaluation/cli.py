@@ -30,7 +30,7 @@ Command = (
 
 def main() -> int:
     """Entry point."""
-    command: Command = tyro.cli(Command, description=__doc__)  # type: ignore[call-overload]
+    command: Command = tyro.cli(Command, description=__doc__)
     try:
         return dispatch(command)
     except VitraError as error:

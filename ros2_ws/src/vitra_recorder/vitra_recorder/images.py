@@ -115,4 +115,4 @@ def _encode(extension: str, pixels: np.ndarray, options: list[int]) -> bytes:
 def _message(image: Image, description: str, data: bytes) -> bytes:
     message = CompressedImage(header=image.header, format=description)
     message.data = array.array("B", data)
-    return serialize_message(message)
+    return bytes(serialize_message(message))

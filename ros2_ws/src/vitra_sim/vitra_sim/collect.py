@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -88,6 +89,7 @@ def record(env: VitraSimEnv, expert: ExpertPolicy, args: Args, name: str, seed: 
         executed = driver.infer(observation) if driver else drift.carry_off(label, args.executed_steps * label.step_s)
         observation, _, terminated, truncated, info = env.step(executed, observation)
         ended = terminated or truncated
+    columns: dict[str, Any] = {key: np.stack([row[key] for row in rows]) for key in rows[0] if key != "jpeg"}
     file = io.BytesIO()
     np.savez(
         file,
@@ -103,7 +105,7 @@ def record(env: VitraSimEnv, expert: ExpertPolicy, args: Args, name: str, seed: 
         intrinsics=observation.intrinsics,
         base_from_camera=env.calibration.base_from_head_camera,
         step_s=expert.metadata.step_s,
-        **{key: np.stack([row[key] for row in rows]) for key in rows[0] if key != "jpeg"},
+        **columns,
         jpeg=np.concatenate([row["jpeg"] for row in rows]),
         jpeg_end=np.cumsum([len(row["jpeg"]) for row in rows]),
     )

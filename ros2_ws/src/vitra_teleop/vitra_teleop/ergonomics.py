@@ -19,4 +19,4 @@ def joints_from_ergonomics(angles_deg: ArrayLike) -> Array:
     thumb, index = finger[0], finger[1]
     bends = np.stack([finger[1:, 1], finger[1:, 2:].mean(axis=1)], axis=1)
     joints = np.concatenate([[thumb[0], thumb[1], thumb[2:].mean(), index[0]], bends.ravel()])
-    return np.clip(joints, HAND_LIMITS.lower_rad, HAND_LIMITS.upper_rad)
+    return np.asarray(np.clip(joints, HAND_LIMITS.lower_rad, HAND_LIMITS.upper_rad))

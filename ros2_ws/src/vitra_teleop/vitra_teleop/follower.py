@@ -47,7 +47,7 @@ class Follower:
 
     def ahead(self, target: HandPose, steps: int, step_s: float) -> tuple[Array, Array]:
         """Wrist poses (steps, 4, 4) and joints (steps, 12) of the coming steps, if the target stays."""
-        return self._towards(target, step_s * np.arange(1, steps + 1))
+        return self._towards(target, step_s * np.arange(1, steps + 1, dtype=np.float64))
 
     def _towards(self, target: HandPose, times_s: Array) -> tuple[Array, Array]:
         """Wrist (n, 4, 4) and joints (n, 12) after each time: straight to the target, at the limits, then at rest."""

@@ -83,7 +83,8 @@ class PathPlayer:
             self._measured_s = now_s
         self._measured_s = self._measured_s or now_s
         if refused or now_s - self._measured_s > self._settings.unmeasured_s:
-            return self._fail(refused or f"the {' and '.join(unknown)} hand is not measured any more")
+            self._fail(refused or f"the {' and '.join(unknown)} hand is not measured any more")
+            return None
         if unknown:
             return None
         known = {side: pose for side, pose in measured.items() if pose is not None}

@@ -67,7 +67,7 @@ class DexRetargeting:
         points = np.asarray(landmarks_m) @ self._base_from_mount[side].T
         reference = points[human[1]] - points[human[0]]
         solved = np.asarray(solver.retarget(reference.astype(np.float32)))[order]
-        return np.clip(solved, HAND_LIMITS.lower_rad, HAND_LIMITS.upper_rad)
+        return np.asarray(np.clip(solved, HAND_LIMITS.lower_rad, HAND_LIMITS.upper_rad))
 
     def _build(self, side: Side) -> tuple[Any, Any, list[int]]:
         names, tips, base = list(hand_joints(side)), list(fingertips(side)), hand_base(side)

@@ -77,7 +77,7 @@ def _safe_scalar(dtype: np.dtype[Any], data: bytes = b"") -> Any:
 def _safe_reconstruct(subtype: type, shape: tuple[int, ...], kind: bytes) -> Any:
     if subtype is not np.ndarray:
         raise ForeignTypeError("pickle", "numpy", f"array subclass {subtype!r}")
-    return np.ndarray.__new__(np.ndarray, shape, kind)
+    return np.ndarray(shape, np.dtype(kind.decode()))
 
 
 def _safe_frombuffer(buffer: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], order: str) -> Any:

@@ -86,4 +86,4 @@ def _largest_remainder(shares: np.ndarray, total: int) -> np.ndarray:
         counts[number] += 1
     while counts.sum() > total:
         counts[np.argmax(counts)] -= 1
-    return counts
+    return np.asarray(counts)

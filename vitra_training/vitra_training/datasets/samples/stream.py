@@ -102,7 +102,7 @@ class SampleStream:
             if not len(frames):
                 raise EmptyDatasetError(str(part.source.root))
             # Shared, since every worker process would copy what may be 26 million rows.
-            self._frames.append(torch.from_numpy(frames.astype(np.int32)).share_memory_())
+            self._frames.append(torch.from_numpy(frames.astype(np.int32)).share_memory_())  # type: ignore[no-untyped-call]  # of torch
         sizes = [len(frames) for frames in self._frames]
         self.schedule = Schedule(sizes, [part.weight for part in self.sets], seed)
         self._videos = VideoPool()

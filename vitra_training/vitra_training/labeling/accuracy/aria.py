@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_quaternion, rotation_angle
 from vitra_training.datasets.video import Image
 from vitra_training.labeling.accuracy.measure import Measured, median
+from vitra_training.labeling.camera.flow import followed
 from vitra_training.labeling.errors import MissingModelError
 from vitra_training.labeling.ingest.lens import Lens, LensKind, Undistorter
 
@@ -82,7 +83,7 @@ def aria_rows(folder: Path) -> list[Measured]:
     away = np.linalg.norm(data.lens.project(data.rays) - data.theirs, axis=1)
     rows = [median("Aria: undistortion, away from Aria's own", away, "px", "viewing directions, of 1408 px")]
     straight = Undistorter(data.lens, data.lens.width_px, data.lens.height_px)
-    flat = [cv2.cvtColor(straight(picture), cv2.COLOR_RGB2GRAY) for picture in data.pictures]
+    flat = [np.asarray(cv2.cvtColor(straight(picture), cv2.COLOR_RGB2GRAY), np.uint8) for picture in data.pictures]
     K = np.array([[straight.focal_px, 0, data.lens.width_px / 2], [0, straight.focal_px, data.lens.height_px / 2],
                   [0, 0, 1]])  # fmt: skip
     turns, shifts, ratios = [], [], []
@@ -125,10 +126,8 @@ def _poses(path: Path, stamps_ns: list[int]) -> Array:
 
 def _followed(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[Array, Array]:
     """Corners of one picture and where they are in another; pixel centres at halves."""
-    corners = cv2.goodFeaturesToTrack(a, 1500, 0.005, 10)
-    end, ok, _ = cv2.calcOpticalFlowPyrLK(a, b, corners, None, winSize=(21, 21), maxLevel=3)
-    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(b, a, end, None, winSize=(21, 21), maxLevel=3)
-    good = (ok & ok_back).ravel().astype(bool) & (np.linalg.norm((back - corners)[:, 0], axis=1) < 0.3)
+    corners = np.asarray(cv2.goodFeaturesToTrack(a, 1500, 0.005, 10), dtype=np.float32)
+    end, good = followed(a, b, corners, window_px=21, tolerance_px=0.3)
     return corners[good, 0].astype(np.float64) + 0.5, end[good, 0].astype(np.float64) + 0.5
 
 

@@ -64,4 +64,4 @@ def true_cuts(truth: Truth, side: str) -> list[int]:
 def found_cuts(segments: Segments, side: str, frames: int, fps: float) -> list[int]:
     """Frames between two found actions of a hand, away from the ends of the video."""
     edge = round(_EDGE_S * fps)
-    return [cut for cut in segments.cuts[SIDES.index(side)] if edge <= cut < frames - edge]  # type: ignore[arg-type]
+    return [cut for cut in segments.cuts[SIDES.index(side)] if edge <= cut < frames - edge]

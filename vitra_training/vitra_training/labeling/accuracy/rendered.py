@@ -27,7 +27,8 @@ from vitra_training.labeling.hands.networks import HandNetworks
 from vitra_training.labeling.hands.stage import HandsConfig, track_clip
 from vitra_training.labeling.hands.tracks import HandTracks
 from vitra_training.labeling.segmentation.cuts import segment
-from vitra_training.labeling.truth.generate import RenderOptions, Truth, read_truth, render_video
+from vitra_training.labeling.truth.generate import Truth, read_truth, render_video
+from vitra_training.labeling.truth.options import RenderOptions
 from vitra_training.labeling.truth.session import CameraMotion, make_session
 
 Array = NDArray[np.float64]

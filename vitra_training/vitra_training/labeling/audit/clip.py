@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vitra_policy.hand.skeleton import palm_centre
 from vitra_training.datasets.errors import DatasetError
@@ -46,11 +47,16 @@ def write_clip(sample: AuditSample, id: str) -> Path:
             pose = episode.extrinsics[min(max(n, 0), len(frames) - 1)]
             shown = np.ascontiguousarray(drawn(picture, way, pose, episode.intrinsics))
             shown = shown[: shown.shape[0] // 2 * 2, : shown.shape[1] // 2 * 2]
-            shown = cv2.copyMakeBorder(shown, *[_BORDER_PX] * 4, cv2.BORDER_CONSTANT,
-                                       value=_INSIDE if inside else _OUTSIDE)  # fmt: skip
+            frame = _framed(shown, _INSIDE if inside else _OUTSIDE)
             if not sized:
-                (stream.height, stream.width), sized = shown.shape[:2], True
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
+                (stream.height, stream.width), sized = frame.shape[:2], True
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     partial.replace(path)
     return path
+
+
+def _framed(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """The picture in a border."""
+    edges = (_BORDER_PX, _BORDER_PX, _BORDER_PX, _BORDER_PX)
+    return np.asarray(cv2.copyMakeBorder(picture, *edges, cv2.BORDER_CONSTANT, value=colour), dtype=np.uint8)

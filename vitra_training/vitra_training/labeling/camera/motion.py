@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vitra_training.datasets.video import Image
 from vitra_training.labeling.camera.epipolar import fundamental
+from vitra_training.labeling.camera.flow import followed
 
 Array = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ class BackgroundTracker:
         inside = self._corners.round().astype(int)
         height, width = small.shape
         if len(inside):
-            ok = ((inside >= 0) & (inside < [width, height])).all(axis=1)
+            ok = np.asarray(((inside >= 0) & (inside < [width, height])).all(axis=1))
             ok[ok] = mask[inside[ok, 1], inside[ok, 0]] > 0
             self._corners, self._ids = self._corners[ok], self._ids[ok]
         if len(self._corners) < _NEW_BELOW:
@@ -117,10 +118,7 @@ class BackgroundTracker:
             self._corners, self._ids = self._corners[:0], self._ids[:0]
             return float("nan")
         start = self._corners.reshape(-1, 1, 2)
-        options = {"winSize": (17, 17), "maxLevel": 3}
-        end, ok, _ = cv2.calcOpticalFlowPyrLK(self._grey, grey, start, None, **options)
-        back, ok_back, _ = cv2.calcOpticalFlowPyrLK(grey, self._grey, end, None, **options)
-        good = (ok & ok_back).ravel().astype(bool) & (np.linalg.norm((back - start)[:, 0], axis=1) < 0.7)
+        end, good = followed(self._grey, grey, start, window_px=17, tolerance_px=0.7)
         if good.sum() >= 12:  # what moves by itself does not fit the motion of the rest
             found = fundamental(start[good, 0], end[good, 0], 0.99, 200)
             if found is not None and found[1].sum() >= 0.3 * good.sum():

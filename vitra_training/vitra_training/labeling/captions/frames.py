@@ -16,7 +16,7 @@ _SHORT_SIDE_PX = 448
 
 def sampled(start: int, end: int, count: int = FRAMES) -> list[int]:
     """Frames spread evenly over [start, end), both ends included."""
-    return np.linspace(start, end - 1, min(count, end - start)).round().astype(int).tolist()
+    return [int(frame) for frame in np.linspace(start, end - 1, min(count, end - start)).round()]
 
 
 def drawn(picture: Image, palms_m: Array, camera_from_world: Array, intrinsics: Array) -> Image:

@@ -120,4 +120,7 @@ class Ledger:
     def _select(self, clause: str, values: tuple[object, ...]) -> list[Entry]:
         columns = "video, clip, stage, config, status, attempts, reason, detail, seconds, peak_mib"
         rows = self._database.execute(f"SELECT {columns} FROM items {clause}", values).fetchall()
-        return [Entry(*row[:4], Status(row[4]), *row[5:]) for row in rows]
+        return [
+            Entry(video, clip, stage, config, Status(status), *others)
+            for video, clip, stage, config, status, *others in rows
+        ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from vitra_training.labeling.engines.job import Job, Outcome
@@ -41,7 +43,7 @@ class RayEngine:
         if not ray.is_initialized():
             ray.init(num_cpus=workers, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
         remote = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Actor)
-        self._make = lambda: remote.remote(threads)
+        self._make: Callable[[], Any] = partial(remote.remote, threads)
         self._idle: list[Any] = [self._make() for _ in range(workers)]
         self._busy: dict[Any, tuple[Any, Job]] = {}
         self._queue: deque[Job] = deque()

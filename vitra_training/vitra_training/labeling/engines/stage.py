@@ -77,7 +77,8 @@ def config_hash(stage: Stage, hashes: Mapping[str, str]) -> str:
         stage: the stage.
         hashes: of the stages that it needs.
     """
-    config = dataclasses.asdict(stage.config) if dataclasses.is_dataclass(stage.config) else stage.config
+    is_instance = dataclasses.is_dataclass(stage.config) and not isinstance(stage.config, type)
+    config = dataclasses.asdict(stage.config) if is_instance else stage.config
     content = [stage.name, stage.version, config, [hashes[name] for name in stage.needs]]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_training.datasets.video import Image
+from vitra_training.labeling.camera.flow import followed
 from vitra_training.labeling.hands.networks import Landmarks, Palm, Region, region_of_points
 
 Array = NDArray[np.float64]
@@ -265,10 +266,7 @@ class Follower:
         if inside.sum() < 5:
             return track.velocity_px * 0.5
         start = start[inside]
-        options = {"winSize": (21, 21), "maxLevel": 3}
-        end, ok, _ = cv2.calcOpticalFlowPyrLK(self._previous, grey, start, None, **options)
-        back, ok_back, _ = cv2.calcOpticalFlowPyrLK(grey, self._previous, end, None, **options)
-        good = (ok & ok_back).ravel().astype(bool) & (np.linalg.norm((back - start)[:, 0], axis=1) < 1.5)
+        end, good = followed(self._previous, grey, start, window_px=21, tolerance_px=1.5)
         if good.sum() < 5:
             return track.velocity_px * 0.8
         shift: Array = np.median((end - start)[good, 0].astype(np.float64), axis=0) * scale

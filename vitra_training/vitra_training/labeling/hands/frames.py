@@ -43,7 +43,7 @@ class ClipPictures:
         stored = self._stored[frame]
         if stored is None or self._raw:
             return stored
-        bgr = cv2.imdecode(stored, cv2.IMREAD_COLOR)
+        bgr = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

@@ -79,8 +79,8 @@ def executability(
     clear = np.array([collisions.distance_m(q) > _CLEARANCE_M for q in postures])
     fingers = _fingers_follow(fingers_rad, fps)
     together = followed & clear & fingers
-    shares = (float(mask.mean()) for mask in (together, followed, fingers, clear))
-    return Executability(*shares, float(np.linalg.norm(shift)))
+    share, reach, hand, free = (float(mask.mean()) for mask in (together, followed, fingers, clear))
+    return Executability(share, reach, hand, free, float(np.linalg.norm(shift)))
 
 
 def _follow(arm: ArmModel, path: Array, side: Side, fps: float) -> tuple[NDArray[np.bool_], Array]:

@@ -101,7 +101,7 @@ def _truth(session: Session, camera: CameraIntrinsics, options: RenderOptions) -
     K = camera.matrix
     if options.fisheye:  # the picture that undistortion should give has the lens' own focal length
         K = np.array([[K[0, 0], 0, options.width_px / 2], [0, K[1, 1], options.height_px / 2], [0, 0, 1]])
-    hands = {}
+    hands: dict[str, TrueHand] = {}
     for side, hand in session.hands.items():
         points = default_skeleton().posed_keypoints(hand.world_from_wrist, hand.fingers_rad, side)
         seen = transform_points(camera_from_world, points)
@@ -123,19 +123,22 @@ def _camera(options: RenderOptions, rng: np.random.Generator) -> CameraIntrinsic
     return CameraIntrinsics(width, height, f, f, width / 2, height / 2)
 
 
+def _between(path: Array, frame: int, after: int, share: float) -> Array:
+    return np.asarray(interpolate_pose(path[frame], path[after], share))
+
+
 def _exposed(scene: HandScene, eye: HeadCamera, session: Session, frame: int, count: int) -> Image:
     """One picture, averaged over the exposure."""
     total = None
     after = min(frame + 1, len(session) - 1)
     for k in range(count):
         share = 0.5 * k / count
-        mix = lambda path: interpolate_pose(path[frame], path[after], share)  # noqa: E731, B023
         scene.pose(
-            mix(session.world_from_camera),
+            _between(session.world_from_camera, frame, after, share),
             session.thing_poses[:, frame],
             {
                 side: (
-                    mix(hand.world_from_wrist),
+                    _between(hand.world_from_wrist, frame, after, share),
                     hand.fingers_rad[frame] + share * (hand.fingers_rad[after] - hand.fingers_rad[frame]),
                 )
                 for side, hand in session.hands.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,10 @@ def surface_nets(field: Array, origin_m: Array, cell_m: float) -> tuple[Array, N
     inside = field < 0
     shape = np.array(field.shape) - 1
     corners = [np.array([x, y, z]) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
-    view = lambda values, c: values[c[0] : c[0] + shape[0], c[1] : c[1] + shape[1], c[2] : c[2] + shape[2]]  # noqa: E731
+
+    def view(values: NDArray[Any], c: NDArray[np.int64]) -> NDArray[Any]:
+        return values[c[0] : c[0] + shape[0], c[1] : c[1] + shape[1], c[2] : c[2] + shape[2]]
+
     count = sum(view(inside, c).astype(np.int8) for c in corners)
     cells = np.argwhere((count > 0) & (count < 8))
     number = np.full(shape, -1, dtype=np.int64)

@@ -83,7 +83,10 @@ def smooth_rows(values: Array, weight: Array, sigma_frames: float) -> Array:
     """(T, n) values averaged with a Gaussian in time, each counting by its weight (T,)."""
     reach = max(int(3 * sigma_frames), 1)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_frames) ** 2)
-    pad = lambda x: np.pad(x, [(reach, reach)] + [(0, 0)] * (x.ndim - 1))  # noqa: E731
+
+    def pad(x: Array) -> Array:
+        return np.pad(x, [(reach, reach)] + [(0, 0)] * (x.ndim - 1))
+
     w, v = pad(weight), pad(values * weight[:, None])
     frames = len(values)
     total = np.stack([kernel @ v[t : t + 2 * reach + 1] for t in range(frames)])

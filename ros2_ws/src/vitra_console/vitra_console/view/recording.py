@@ -186,7 +186,7 @@ class RobotRecording:
             if level is not None:
                 self._event(f"diagnostics/{status.name}", f"{status.name}: {status.message}", level)
 
-    def _event(self, what: str, text: str, level: str) -> None:
+    def _event(self, what: str, text: str, level: rr.TextLogLevel) -> None:
         """Log a line when it changes."""
         if self._states.get(what) != text:
             self._states[what] = text

@@ -109,7 +109,9 @@ def _merged(parts: list[LinkMesh]) -> LinkMesh:
 
 
 def _box(half: NDArray[np.float64]) -> tuple[Vertices, Vertices, NDArray[np.uint32]]:
-    vertices, normals, triangles = [], [], []
+    vertices: list[NDArray[np.float64]] = []
+    normals: list[NDArray[np.float64]] = []
+    triangles: list[list[int]] = []
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3
         for sign in (-1.0, 1.0):

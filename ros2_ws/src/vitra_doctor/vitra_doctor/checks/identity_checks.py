@@ -11,7 +11,7 @@ from vitra_description.names import ArmVariant
 from vitra_doctor.finding import Check, Complaint, Level
 from vitra_doctor.graph import Graph, sides_of
 
-_VARIANT_WORDS = {ArmVariant.RM75_6F: "RM_75-6F", ArmVariant.RM75_B: "RM_75-B"}
+_VARIANT_WORDS: dict[str, str] = {ArmVariant.RM75_6F: "RM_75-6F", ArmVariant.RM75_B: "RM_75-B"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,9 +139,9 @@ def load_plan(path: Path) -> Plan:
     path = plan_path(path)
     plan = read_plan(path, policy_names())
     problems: list[tuple[int, str]] = []
-    for check in (lambda: check_scene(plan, path), lambda: check_policies(plan, path)):
+    for check in (check_scene, check_policies):
         try:
-            check()
+            check(plan, path)
         except PlanError as error:
             problems += error.problems
     if problems:

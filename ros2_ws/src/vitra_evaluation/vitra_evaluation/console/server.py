@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class TrialDesk:
         session: what is evaluated.
     """
 
-    pages = {
+    pages: Mapping[str, Page] = {
         "/": Page(_STATIC / "index.html", "text/html"),
         "/console.js": Page(_STATIC / "console.js", "text/javascript"),
         "/console.css": Page(_STATIC / "console.css", "text/css"),

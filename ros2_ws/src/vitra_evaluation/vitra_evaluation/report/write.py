@@ -100,7 +100,8 @@ def html(figures: Figures, session: Session) -> str:
         Bar(
             f"{c['task']} / {c['condition']} / {c['policy']}",
             c["rate"],
-            *c["wilson"],
+            c["wilson"][0],
+            c["wilson"][1],
             colour[c["policy"]],
             f"{c['k']}/{c['n']}",
         )  # fmt: skip

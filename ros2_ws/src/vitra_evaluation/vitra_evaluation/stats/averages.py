@@ -42,9 +42,9 @@ def macro_and_pooled(cells: Sequence[tuple[int, int]], confidence: float = 0.95)
     """
     for k, n in cells:
         check_counts(k, n)
-    k, n = (np.array(column, dtype=np.float64) for column in zip(*cells, strict=True))
+    successes, trials = (np.array(column, dtype=np.float64) for column in zip(*cells, strict=True))
     rng = np.random.default_rng(_SEED)
-    rates = rng.beta(k + 0.5, n - k + 0.5, size=(BOOTSTRAP_DRAWS, len(k)))
+    rates = rng.beta(successes + 0.5, trials - successes + 0.5, size=(BOOTSTRAP_DRAWS, len(trials)))
     tail = (1 - confidence) / 2
 
     def average(value: float, draws: np.ndarray) -> Average:
@@ -52,6 +52,6 @@ def macro_and_pooled(cells: Sequence[tuple[int, int]], confidence: float = 0.95)
         return Average(float(value), Interval(min(float(low), float(value)), max(float(high), float(value))))
 
     return Averages(
-        macro=average(np.mean(k / n), rates.mean(axis=1)),
-        pooled=average(k.sum() / n.sum(), rates @ n / n.sum()),
+        macro=average(float(np.mean(successes / trials)), rates.mean(axis=1)),
+        pooled=average(successes.sum() / trials.sum(), rates @ trials / trials.sum()),
     )

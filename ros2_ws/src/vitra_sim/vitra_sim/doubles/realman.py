@@ -126,7 +126,12 @@ class RealmanDouble:
 
     def drop_tcp(self) -> None:
         """Close every connection (clients may connect again unless `faults.refuse_connections`)."""
-        self.call(lambda: [self._drop(client) for client in list(self._inboxes)])
+
+        def drop_all() -> None:
+            for client in list(self._inboxes):
+                self._drop(client)
+
+        self.call(drop_all)
 
     def raise_error(self, code: int) -> None:
         """Latch a system error, e.g. 0x100D (collision)."""

@@ -230,6 +230,7 @@ class Motion:
                 self.on_arrival()
 
     def _track(self, dt_s: float) -> None:
+        assert self._follow_target is not None
         error = self._follow_target - self._q
         top = np.minimum(self.speed_limit_rad_s, np.sqrt(2.0 * ACCELERATION_RAD_S2 * np.abs(error)))
         wanted = np.sign(error) * np.minimum(top, np.abs(error) / dt_s)

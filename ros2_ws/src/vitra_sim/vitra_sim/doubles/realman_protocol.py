@@ -136,7 +136,7 @@ class Controller:
 
     def _on_get_current_arm_state(self, _: Reply) -> Reply:
         position_rad = self.port.joint_state().position_rad
-        position_m, euler_rad, _quaternion = flange_pose(position_rad, self.model.link_lengths_m)
+        position_m, euler_rad, _quaternion = flange_pose(position_rad.tolist(), self.model.link_lengths_m)
         pose = [round(p * 1e6) for p in position_m] + [round(e * 1e3) for e in euler_rad]
         state = {"joint": to_mdeg(position_rad), "pose": pose, "err": self.error_codes()}
         return {"state": "current_arm_state", "arm_state": state}

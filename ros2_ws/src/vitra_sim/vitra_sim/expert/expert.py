@@ -99,9 +99,9 @@ class ExpertPolicy:
             self._plan, self._plan_time_s = make_plan(scene), 0.0
             self._planned_for_m = scene.object_pose[:3, 3].copy()
         step_s = self._metadata.step_s
-        poses, fingers = self._plan.at(self._plan_time_s + step_s * np.arange(1, STEPS + 1))
+        ages_s = step_s * np.arange(1, STEPS + 1, dtype=np.float64)
+        poses, fingers = self._plan.at(self._plan_time_s + ages_s)
         if self._return_s > 0:
-            ages_s = step_s * np.arange(1, STEPS + 1)
             poses = returning(
                 poses, scene.wrist, self._plan.at(np.array([self._plan_time_s]))[0][0], ages_s, self._return_s
             )

@@ -82,7 +82,9 @@ class RobotChain:
         """
         if not chunk.valid.any():
             return {}
-        hands = HandChunk(CAMERA_FRAME, chunk.steps, chunk.step_s, chunk.actions, observed, *map(bool, chunk.valid))
+        hands = HandChunk(
+            CAMERA_FRAME, chunk.steps, chunk.step_s, chunk.actions, observed, bool(chunk.valid[0]), bool(chunk.valid[1])
+        )
         self._sequence += 1
         steps = {
             side: TimedSteps(self._sequence, stamp_s, chunk.step_s, np.concatenate([one.wrist, one.hand], axis=1))

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import methodcaller
 
 import mujoco
 import numpy as np
@@ -116,8 +117,8 @@ class RealTimePhysics:
         self._world, self._writer, self._on_tick = world, writer, on_tick
         self._clock, self._sleep = clock, sleep
         self.snapshot = self._take_snapshot()
-        self.arms = {side: Port(self, side, lambda w, s=side: w.arm(s)) for side in SIDES}
-        self.hands = {side: Port(self, side, lambda w, s=side: w.hand(s)) for side in SIDES}
+        self.arms = {side: Port(self, side, methodcaller("arm", side)) for side in SIDES}
+        self.hands = {side: Port(self, side, methodcaller("hand", side)) for side in SIDES}
         self._pace: deque[tuple[float, float]] = deque(maxlen=200)
         self._next_world: World | None = None
         self._reset_error: Exception | None = None

@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -13,7 +14,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_description.names import SIDES
+from vitra_description.names import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_sim.realtime.runner import Port, Snapshot
 
@@ -114,11 +115,11 @@ class MotionTrace:
         arms: the arms' ports by side.
     """
 
-    def __init__(self, path: Path, arms: dict[str, Port]) -> None:
+    def __init__(self, path: Path, arms: Mapping[Side, Port]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: IO[str] = path.open("w")
         self._arms = arms
-        self._waiting: deque[tuple[Snapshot, dict[str, tuple[Array, float]]]] = deque()
+        self._waiting: deque[tuple[Snapshot, dict[Side, tuple[Array, float]]]] = deque()
 
     def add(self, snapshot: Snapshot) -> None:
         """Note the state; called by the physics thread."""

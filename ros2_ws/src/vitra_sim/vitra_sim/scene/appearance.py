@@ -91,7 +91,7 @@ def texture(look: Appearance, size_px: int = 128) -> np.ndarray:
         case Pattern.STRIPES:
             mix = (np.floor(x * int(rng.integers(8, 20))) % 2).astype(float)
     first, second = (np.asarray(colour) for colour in look.table_rgb)
-    return (255 * np.clip(first + (second - first) * mix[..., None], 0, 1)).astype(np.uint8)
+    return np.asarray(255 * np.clip(first + (second - first) * mix[..., None], 0, 1)).astype(np.uint8)
 
 
 def _rgb(hue: float, saturation: float, value: float) -> Rgb:

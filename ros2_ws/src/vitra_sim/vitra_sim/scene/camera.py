@@ -117,6 +117,7 @@ class HeadCamera:
 
     def read_depth(self) -> NDArray[np.uint16]:
         """Depth of what was drawn, (height, width) in millimetres; a view that the next reading overwrites."""
+        assert self._context is not None
         mujoco.mjr_readPixels(None, self._depth, self._rectangle, self._context)
         near, far = self._near_far
         reversed_z = self._context.readDepthMap == mujoco.mjtDepthMap.mjDEPTH_ZEROFAR

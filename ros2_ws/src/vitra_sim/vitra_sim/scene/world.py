@@ -49,19 +49,19 @@ class Joints:
 
     def q_in(self, qpos: Array) -> Array:
         """Positions [rad] out of the model's generalised positions."""
-        return qpos[self._qpos]
+        return np.asarray(qpos[self._qpos])
 
     def qd_in(self, qvel: Array) -> Array:
         """Velocities [rad/s] out of the model's generalised velocities."""
-        return qvel[self._dof]
+        return np.asarray(qvel[self._dof])
 
     def effort_in(self, actuator_force: Array) -> Array:
         """Torques of the drives [N m] out of the model's actuator forces."""
-        return actuator_force[self._drive]
+        return np.asarray(actuator_force[self._drive])
 
     def target(self, data: mujoco.MjData) -> Array:
         """What the drives are asked for [rad]."""
-        return data.ctrl[self._drive]
+        return np.asarray(data.ctrl[self._drive])
 
     def set_target(self, data: mujoco.MjData, q_rad: Array) -> None:
         """Ask the drives for positions [rad]."""
@@ -217,7 +217,7 @@ class World:
 
     def _geom_owner(self, geom: int) -> str:
         body = self.model.body(int(self.model.geom_bodyid[geom])).name
-        return self.model.geom(int(geom)).name if body == "world" else body
+        return str(self.model.geom(int(geom)).name if body == "world" else body)
 
 
 def _checked(q_rad: ArrayLike, dof: int) -> Array:

@@ -38,7 +38,7 @@ def main() -> None:
     focal, xi = [], []
     names = sorted(os.listdir(asked.frames))
     for name in names[:: int(asked.every)]:
-        rgb = cv2.imread(os.path.join(asked.frames, name))[:, :, ::-1]
+        rgb = np.asarray(cv2.imread(os.path.join(asked.frames, name)))[:, :, ::-1]
         side = min(rgb.shape[:2])
         top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
         square = np.ascontiguousarray(rgb[top : top + side, left : left + side])

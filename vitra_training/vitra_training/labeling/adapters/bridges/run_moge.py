@@ -24,7 +24,7 @@ def main() -> None:
     names = sorted(os.listdir(asked.frames))
     numbers, depths, cameras = [], [], []
     for number in range(0, len(names), int(asked.every)):
-        bgr = cv2.imread(os.path.join(asked.frames, names[number]))
+        bgr = np.asarray(cv2.imread(os.path.join(asked.frames, names[number])))
         rgb = torch.tensor(bgr[:, :, ::-1] / 255.0, dtype=torch.float32, device=device).permute(2, 0, 1)
         with torch.no_grad():
             found = model.infer(rgb)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -28,7 +29,8 @@ def main() -> None:
     model, config = load_wilor(checkpoint_path=asked.checkpoint, cfg_path=asked.config)
     model = model.to(device).eval()
     detector = YOLO(asked.detector).to(device)
-    rows = {name: [] for name in ("frame", "right", "score", "focal_px", "place_m", "joints_m", "orient", "fingers")}
+    names = ("frame", "right", "score", "focal_px", "place_m", "joints_m", "orient", "fingers")
+    rows: dict[str, list[Any]] = {name: [] for name in names}
     for frame, name in enumerate(sorted(os.listdir(asked.frames))):
         picture = cv2.imread(os.path.join(asked.frames, name))
         boxes, right, scores = [], [], []
@@ -63,7 +65,8 @@ def main() -> None:
                 rows["orient"].append(out["pred_mano_params"]["global_orient"][n].cpu().numpy().reshape(3, 3))
                 rows["fingers"].append(out["pred_mano_params"]["hand_pose"][n].cpu().numpy().reshape(15, 3, 3))
                 done += 1
-    np.savez(asked.out, **{name: np.array(values) for name, values in rows.items()})
+    arrays: dict[str, Any] = {name: np.array(values) for name, values in rows.items()}
+    np.savez(asked.out, **arrays)
 
 
 if __name__ == "__main__":
