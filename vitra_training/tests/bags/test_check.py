@@ -152,3 +152,12 @@ def test_the_command_reports_draws_and_converts_only_good_episodes(
 def test_a_path_without_a_bag_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path)]) == 2
     assert "no bag" in capsys.readouterr().out
+
+
+def test_a_report_that_cannot_be_written_is_one_line(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = episodes.write(tmp_path / "bag", episodes.messages(0.5))
+    (tmp_path / "file").touch()
+    assert main(["check", str(bag), "--report", str(tmp_path / "file/report.json")]) == 2
+    assert "Give another path" in " ".join(capsys.readouterr().out.split())
