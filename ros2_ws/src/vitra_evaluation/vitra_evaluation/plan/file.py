@@ -25,6 +25,7 @@ from vitra_evaluation.plan.plan import (
     TaskSpec,
 )
 from vitra_evaluation.plan.yaml_lines import Node, Reader
+from vitra_policy.policies.bounds import INSTRUCTION_MAX
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
@@ -65,18 +66,25 @@ def parse_plan(text: str, policy_names: Collection[str] | None, path: Path | str
 
 _LONGEST_S = 3600.0
 _SLOWEST_S = 10.0
+_MOST_TRIALS = 10_000
+_LARGEST_SEED = 2**63 - 1
 
 
 def _positive(value: float) -> str:
-    return "" if value > 0 else f"must be more than 0, got {value:g}"
+    return "" if value > 0 else f"must be more than 0, got {value}"
 
 
 def _at_most(limit: float) -> Callable[[float], str]:
-    return lambda value: _positive(value) or ("" if value <= limit else f"must be at most {limit:g}, got {value:g}")
+    return lambda value: _positive(value) or ("" if value <= limit else f"must be at most {limit:g}, got {value}")
 
 
-def _not_negative(value: float) -> str:
-    return "" if value >= 0 else f"must not be negative, got {value:g}"
+def _up_to(limit: float) -> Callable[[float], str]:
+    def check(value: float) -> str:
+        if value < 0:
+            return f"must not be negative, got {value}"
+        return "" if value <= limit else f"must be at most {limit:g}"
+
+    return check
 
 
 def _level(value: float) -> str:
@@ -109,12 +117,12 @@ class _PlanReader(Reader):
         if "cells" in top and not cells:
             self.problem(top["cells"], "there is no cell: nothing would be tried")
         sequential = self._sequential(top.get("sequential"), len(policies))
-        return Plan(
+        plan = Plan(
             name=self.value(top.get("name"), "name", str, "", _not_empty),
             robot=self._robot,
-            seed=self.value(top.get("seed"), "seed", int, 0, _not_negative),
+            seed=self.value(top.get("seed"), "seed", int, 0, _up_to(_LARGEST_SEED)),
             time_limit_s=self.value(top.get("time_limit_s"), "time_limit_s", float, 30.0, _at_most(_LONGEST_S)),
-            reset_s=self.value(top.get("reset_s"), "reset_s", float, 5.0, _not_negative),
+            reset_s=self.value(top.get("reset_s"), "reset_s", float, 5.0, _up_to(_LONGEST_S)),
             calibration=self.value(top.get("calibration"), "calibration", str, "sim", _not_empty),
             blind=self.value(top.get("blind"), "blind", bool, True),
             latency=self._choice(top.get("latency"), "latency", Latency, Latency.EQUAL),
@@ -129,6 +137,17 @@ class _PlanReader(Reader):
             answer_s=self._answer_s(top.get("answer_s")),
             text=text,
         )
+        if not self.problems:
+            self._speakable(plan)
+        return plan
+
+    def _speakable(self, plan: Plan) -> None:
+        """What no policy would take is found before anything starts."""
+        for cell in plan.cells:
+            for thing in cell.objects:
+                if (length := len(plan.instruction(cell.task, thing))) > INSTRUCTION_MAX:
+                    what = f"the instruction of task '{cell.task}' with object '{thing}'"
+                    self.problem(cell.line, f"{what} has {length} characters; policies take {INSTRUCTION_MAX}")
 
     def _named(self, node: Node | None, what: str, read: Callable[[str, Node], T]) -> Named[T]:
         found = {}
@@ -170,7 +189,7 @@ class _PlanReader(Reader):
                 )
         return LayoutSpec(
             name,
-            self.value(fields.get("seed"), "seed", int, 0, _not_negative),
+            self.value(fields.get("seed"), "seed", int, 0, _up_to(_LARGEST_SEED)),
             point,
             self.value(fields.get("picture"), "picture", str, ""),
             self.value(fields.get("note"), "note", str, ""),
@@ -215,7 +234,7 @@ class _PlanReader(Reader):
             self._choice(fields.get("condition"), "condition", Condition, Condition.SEEN),
             names("objects", objects),
             names("layouts", layouts),
-            self.value(fields.get("trials"), "trials", int, 1, _positive),
+            self.value(fields.get("trials"), "trials", int, 1, _at_most(_MOST_TRIALS)),
             node.start_mark.line + 1,
         )
 
