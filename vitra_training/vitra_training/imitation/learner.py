@@ -89,7 +89,7 @@ def seeing_loss(learner: Learner, batch: SeeingBatch, think: bool) -> tuple[Tens
 
 
 def cognition(learner: Learner, batch: ActingBatch, told: Tensor) -> Tensor:
-    """Cognition features (B, 1, width): of rows that are told (B,) the true places alone, of the others what is seen."""
+    """Cognition features (B, 1, width): true places alone where a row is told (B,), else what is seen."""
     places = torch.where(told[:, None], batch.places, batch.said)
     return learner.where.joined(batch.thought[:, None] * ~told[:, None, None], places)
 

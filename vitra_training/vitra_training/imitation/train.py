@@ -21,11 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION, Hands
-from vitra_policy.checkpoint.store import Provenance, save_model
+from vitra_policy.checkpoint.store import Provenance, open_checkpoint, save_model
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import preset
 from vitra_policy.model.vla import Vitra
-from vitra_policy.places import GEOMETRY, TURN
+from vitra_policy.places import GEOMETRY, NUMBERS, TURN
 from vitra_policy.statistics import Statistics
 from vitra_training.imitation.batches import ActingBatch, Batches
 from vitra_training.imitation.features import pretrained_tower
@@ -62,11 +62,13 @@ class Args:
     think_every: int = 4
     """Every so many-th step of the first stage trains the trunk too."""
     told: float = 0.4
-    """Share of looks in the second stage that are told the true places."""
+    """Share of looks in the second stage that are told the true places; 1 needs no seeing."""
     said_off_m: float = 0.003
     """Deviation of the noise on places that are not told: how far off they are in scenes that were not learned."""
     learning_rate: float = 1e-3
     """At its highest; in each stage it warms up and falls to nothing."""
+    acting_from: Path | None = None
+    """Checkpoint whose action expert the second stage starts with, and whose scales hold."""
     held_out: int = 25
     """Every so many-th episode is held out."""
     save_every: int = 500
@@ -94,7 +96,12 @@ class Run:
         looks = load_looks(args.folders, config)
         self.step_s = looks.step_s
         self.statistics: Statistics = statistics_of(looks, "vitra_sim")
-        self.batches = Batches(looks, self.statistics, args.held_out)
+        scale = None
+        if args.acting_from is not None:
+            stored = open_checkpoint(args.acting_from)
+            self.statistics, said = stored.statistics or self.statistics, stored.provenance.training
+            scale = (np.array(said["places_mean"], np.float32), np.array(said["places_std"], np.float32))
+        self.batches = Batches(looks, self.statistics, args.held_out, scale)
         self._said_off = torch.from_numpy((args.said_off_m / self.batches.places_std).astype(np.float32))
         self._said_off[TURN] = 0.0
         self.learner = Learner(Vitra(config), self.batches.words)
@@ -234,9 +241,13 @@ class Run:
 
     @torch.inference_mode()
     def _look_at_everything(self) -> None:
-        """Keep what the network makes of every look."""
+        """Keep what the network makes of every look; where all are told the truth, it makes nothing of them."""
         thought, said = [], []
         vitra = self.learner.vitra
+        if self.args.told >= 1:
+            self.batches.thought = np.zeros((len(self.batches), vitra.config.language.width), dtype=np.float32)
+            self.batches.said = np.zeros((len(self.batches), NUMBERS), dtype=np.float32)
+            return
         for start in range(0, len(self.batches), 64):
             seen = self.batches.seeing(np.arange(start, min(start + 64, len(self.batches))))
             with torch.autocast("cpu", torch.bfloat16):
@@ -250,6 +261,10 @@ class Run:
         """Keep what seeing has learned, look at everything once, and train the rest."""
         if set(self._trained) == set(self.learner.seeing()):
             self.learner.load_state_dict(self._average, strict=False)
+            if self.args.acting_from is not None:
+                known, acting = open_checkpoint(self.args.acting_from).load_model().state_dict(), self.learner.acting()
+                taken = {f"vitra.{name}": weight for name, weight in known.items() if f"vitra.{name}" in acting}
+                self.learner.load_state_dict(taken, strict=False)
             self._stage(self.learner.acting())
         self._look_at_everything()
 
