@@ -65,9 +65,17 @@ train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a 
 
 # A graph that does not come up in time on a busy machine (GraphError) gets a second try; a failed check never does.
 PYTEST := pytest --reruns 1 --only-rerun GraphError
+# These rooms start no nodes, so two at a time do not disturb each other; what starts nodes runs one by one.
+PURE_ROOMS := vitra_policy/tests urdf/tests vitra_training/tests
+NODE_ROOMS := ros2_ws/src launch/tests tests
 
 test: setup-tests setup-browser ## Every test but those of `make test-slow` and `make test-gpu`
+ifdef ARGS
 	@$(RUN) $(PYTEST) -m "not slow and not gpu" $(ARGS)
+else
+	@$(RUN) status=0; OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile -q -m "not slow and not gpu" $(PURE_ROOMS) || status=$$?; \
+	  $(PYTEST) -m "not slow and not gpu" $(NODE_ROOMS) || status=$$?; exit $$status
+endif
 
 test-graph: setup-tests setup-browser ## Of these, only the ones that launch nodes: demo, kill -9 of every node
 	@$(RUN) $(PYTEST) -m "graph and not slow and not gpu" $(ARGS)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vitra_description.arms import ARMS, DEFAULT_ARM
 from vitra_description.hands import DEFAULT_HAND, HANDS
-from vitra_description.names import Side
+from vitra_description.names import ARM_DOF, SIDES, Side
 from vitra_policy.errors import UnknownNameError, VitraError
+
+_PARKED = ("left_arm_parked_deg", "right_arm_parked_deg")
 
 
 class HardwareError(VitraError):
@@ -37,6 +44,8 @@ class Hardware:
         left_hand_serial: Serial number of the left hand.
         right_hand_serial: The same for the right hand.
         hand: Kind of both hands (`vitra_description.hands`).
+        left_arm_parked_deg: Joints (7) at which the left arm stands while it is not driven; empty: there is none then.
+        right_arm_parked_deg: The same for the right arm.
     """
 
     robot: RobotKind = RobotKind.UNKNOWN
@@ -46,6 +55,13 @@ class Hardware:
     left_hand_serial: str = ""
     right_hand_serial: str = ""
     hand: str = DEFAULT_HAND
+    left_arm_parked_deg: tuple[float, ...] = ()
+    right_arm_parked_deg: tuple[float, ...] = ()
+
+    def parked_rad(self, driven: Iterable[str]) -> dict[Side, NDArray[np.float64]]:
+        """Joints (7,) of the arms that stand there and are not driven."""
+        parked = {Side.LEFT: self.left_arm_parked_deg, Side.RIGHT: self.right_arm_parked_deg}
+        return {side: np.deg2rad(parked[side]) for side in SIDES if side not in driven and parked[side]}
 
     def arm_ip(self, side: str) -> str:
         """Address of one arm's controller; empty where it is not known."""
@@ -109,7 +125,10 @@ def parse_hardware(value: object, where: str) -> Hardware:
     for key in value:
         if key not in fields:
             raise UnknownNameError(f"key of {where}", str(key), fields)
-    texts = {key: str(entry) for key, entry in value.items() if key not in ("robot", "arm_variant")}
+    parked: dict[str, Any] = {key: _joints_deg(value[key], f"{where}.{key}") for key in _PARKED if key in value}
+    texts: dict[str, Any] = {
+        key: str(entry) for key, entry in value.items() if key not in ("robot", "arm_variant", *_PARKED)
+    }
     for key in ("left_arm_ip", "right_arm_ip"):
         if texts.get(key):
             try:
@@ -127,4 +146,12 @@ def parse_hardware(value: object, where: str) -> Hardware:
         raise UnknownNameError(f"{where}.arm_variant", variant, ARMS.names())
     if texts.get("hand", DEFAULT_HAND) not in HANDS.names():
         raise UnknownNameError(f"{where}.hand", texts["hand"], HANDS.names())
-    return Hardware(RobotKind(robot), variant, **texts)
+    return Hardware(RobotKind(robot), variant, **texts, **parked)
+
+
+def _joints_deg(value: object, where: str) -> tuple[float, ...]:
+    numbers = value if isinstance(value, list) else []
+    known = [float(n) for n in numbers if isinstance(n, (int, float)) and not isinstance(n, bool)]
+    if len(numbers) != ARM_DOF or len(known) != ARM_DOF or not all(math.isfinite(n) and abs(n) <= 360.0 for n in known):
+        raise HardwareError(f"{where} must be {ARM_DOF} joint positions in degrees (-360..360), not {value!r:.80}.")
+    return tuple(known)

@@ -7,8 +7,9 @@ fingers must be able to touch. Distances are exact for these shapes (coal).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import coal
 import numpy as np
@@ -57,6 +58,7 @@ class CollisionModel:
         sides: Arms to include.
         table_height_m: Height of the table top over the base; None leaves the table out.
         variant: Arm variant.
+        parked: Joints (7,) of arms that stand there and are not driven.
     """
 
     def __init__(
@@ -65,15 +67,20 @@ class CollisionModel:
         sides: Sequence[str] = SIDES,
         table_height_m: float | None = None,
         variant: str = ArmVariant.RM75_6F,
+        parked: Mapping[Side, ArrayLike] = MappingProxyType({}),
     ) -> None:
         self.sides = tuple(Side(side) for side in SIDES if side in sides)
-        which = "both" if len(self.sides) == len(SIDES) else self.sides[0]
+        which = "both" if len({*self.sides, *parked}) == len(SIDES) else self.sides[0]
         text = robot_description(which, calibration, variant)
         full = pin.buildModelFromXML(text)
         moving = {name for side in self.sides for name in arm_joints(side)}
         fixed = [i for i, name in enumerate(full.names) if i > 0 and name not in moving]
         shapes = pin.buildGeomFromUrdfString(full, text, pin.GeometryType.COLLISION)
-        self._model, shapes = pin.buildReducedModel(full, shapes, fixed, pin.neutral(full))
+        posture = pin.neutral(full)
+        for side, q_rad in parked.items():
+            where = [full.joints[full.getJointId(name)].idx_q for name in arm_joints(side)]
+            posture[where] = np.asarray(q_rad, dtype=np.float64)
+        self._model, shapes = pin.buildReducedModel(full, shapes, fixed, posture)
         self._data = self._model.createData()
         self._index = np.array([self._model.joints[self._model.getJointId(n)].idx_q for n in self._joint_names()])
         self._fingers_m = calibration.hand.fingers_capsule_m

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +28,17 @@ Array = NDArray[np.float64]
 
 _PLAUSIBLE_TURNS = 1.1
 """Measured positions beyond so many times the largest limit are no positions."""
+
+
+class Beginning(IntEnum):
+    """Where a setpoint's motion comes from."""
+
+    NONE = 0
+    """It continues the setpoint before."""
+    MEASURED = 1
+    """It begins where the device is measured."""
+    HELD = 2
+    """It begins at what the controller has held since before this process began."""
 
 
 class SetpointStream:
@@ -68,8 +80,9 @@ class SetpointStream:
         self._stop: StopProfile | None = None
         self._stop_s = 0.0
         self._forgets = False
-        self.begins = False
-        """Whether the setpoint of the last tick began where the device was measured."""
+        self._recalled = False
+        self.begins = Beginning.NONE
+        """Whether the setpoint of the last tick began a motion, and where."""
 
     @property
     def state(self) -> MotionState:
@@ -104,6 +117,20 @@ class SetpointStream:
         """Whether an accepted command waits for the next tick."""
         return self._pending is not None
 
+    def recall(self, held_rad: ArrayLike, within_rad: float) -> bool:
+        """The controller has held this since before this process began, shape (dof,); whether that can be.
+
+        Something has moved a device that is measured farther from it than `within_rad`.
+        """
+        held = np.array(held_rad, dtype=np.float64)
+        if self._measured is None or self._held is not None or self._pending is not None:
+            return False
+        if not np.abs(held - self._measured).max() <= within_rad:
+            return False
+        self._held, self._recalled = held, True
+        self.guard.resync(held)
+        return True
+
     def forget_held(self) -> None:
         """Something else has moved the device (its controller stopped it, a person led it): begin where it is.
 
@@ -113,6 +140,7 @@ class SetpointStream:
         if self.gate.state in (MotionState.HOLDING, MotionState.LATCHED) and self._pending is None:
             self._forgets = False
             self._held = self._setpoint = None
+            self._recalled = False
             if self._measured is not None:
                 self.guard.resync(self._measured)
 
@@ -202,7 +230,8 @@ class SetpointStream:
             self._pending = self._stop = None
         else:
             setpoint = self._decelerate()
-        self.begins = self._held is None
+        self.begins = Beginning.MEASURED if self._held is None else Beginning(2 * self._recalled)
+        self._recalled = False
         self._setpoint = self._held = setpoint
         self.guard.sent(setpoint)
         return setpoint.copy()

@@ -10,7 +10,7 @@ from typing import Any
 from vitra_policy.cli_checkpoints import Convert, ExportOnnx, Inspect, NewMini
 from vitra_policy.cli_conform import Conform
 from vitra_policy.cli_run import Predict, Serve
-from vitra_policy.errors import VitraError
+from vitra_policy.errors import VitraError, disk_words
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "inspect": Inspect,
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command.run()
     except VitraError as error:
         sys.stderr.write(f"vitra-policy: {error}\n")
+        raise SystemExit(2) from None
+    except OSError as error:
+        sys.stderr.write(f"vitra-policy: {disk_words(error)}\n")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

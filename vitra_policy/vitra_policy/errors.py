@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_PATH = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EROFS,
+)
 
 
 class VitraError(Exception):
@@ -19,3 +32,12 @@ class UnknownNameError(VitraError):
         guess = f" Did you mean '{close[0]}'?" if close else ""
         tail = f" {hint}" if hint else ""
         super().__init__(f"Unknown {kind} '{name}'.{guess} Allowed: {', '.join(self.allowed) or 'none'}.{tail}")
+
+
+def disk_words(error: OSError) -> str:
+    """What a disk refused, and what to do; an error of any other kind is raised again."""
+    if error.errno in _FULL:
+        return f"No space left ({error.filename or error}). Free some and run the same command again."
+    if error.errno in _PATH and error.filename:
+        return f"{error.filename}: {error.strerror}. Give another path, or access to this one."
+    raise error

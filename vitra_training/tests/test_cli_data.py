@@ -67,3 +67,11 @@ def test_robot_demonstrations_can_be_invented(tmp_path: Path, capsys: pytest.Cap
 def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(tmp_path / "nothing")]) == 2
     assert "no data set found" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_place_that_cannot_be_written_is_one_line_and_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["synth", str(tmp_path / "file/set"), "--episodes", "1"]) == 2
+    assert "Not a directory. Give another path" in capsys.readouterr().out

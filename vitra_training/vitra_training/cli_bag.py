@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
 
-from vitra_policy.errors import VitraError
+from vitra_policy.errors import VitraError, disk_words
 from vitra_training.bags.check import BagReport, Limits, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.episodes import BagEpisodes, find_bags
@@ -186,6 +186,9 @@ def main(arguments: list[str] | None = None) -> int:
         return int(command.run())
     except VitraError as error:
         _console.print(f"[red]{error}[/]")
+        return 2
+    except OSError as error:
+        _console.print(f"[red]{disk_words(error)}[/]")
         return 2
 
 

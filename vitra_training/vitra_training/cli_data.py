@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from vitra_policy.errors import VitraError
+from vitra_policy.errors import VitraError, disk_words
 from vitra_training.datasets.convert import Format, convert, parse_format
 from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
 from vitra_training.datasets.formats.store import StoreOptions
@@ -215,10 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
         _say("error", str(error))
         return 2
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        full = f"No space left ({error.filename or error}). Free some and run the same command again."
-        _say("error", full)
+        _say("error", disk_words(error))
         return 2
 
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from vitra_policy.errors import VitraError
+from vitra_policy.errors import VitraError, disk_words
 from vitra_training.labeling.adapters.calibrate import find_lens
 from vitra_training.labeling.adapters.tool import ToolConfig
 from vitra_training.labeling.engines.ledger import Ledger, Status
@@ -287,6 +287,9 @@ def main(arguments: list[str] | None = None) -> int:
         return command.run()
     except VitraError as error:
         _console.print(f"[red]{escape(str(error))}[/]")
+        return 2
+    except OSError as error:
+        _console.print(f"[red]{escape(disk_words(error))}[/]")
         return 2
     except KeyboardInterrupt:
         _console.print("Interrupted; the same command continues.")

@@ -11,7 +11,6 @@ on where it stopped when the same command is given again.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -23,8 +22,8 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from vitra_policy.errors import VitraError
-from vitra_training.training.config import TrainConfig
+from vitra_policy.errors import VitraError, disk_words
+from vitra_training.training.config import DataConfig, TrainConfig
 from vitra_training.training.evaluation_options import EvaluationOptions
 from vitra_training.training.presets import PRESETS, find_preset
 
@@ -88,10 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _console.print(f"[red]{error}[/]", soft_wrap=True)
         return 2
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        full = f"No space left ({error.filename or error}). Free some and run the same command again."
-        _console.print(f"[red]{full}[/]", soft_wrap=True)
+        _console.print(f"[red]{disk_words(error)}[/]", soft_wrap=True)
         return 2
 
 

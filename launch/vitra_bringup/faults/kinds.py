@@ -92,6 +92,9 @@ def _devices() -> Iterator[Kind]:
     yield Kind(
         "controller_hangs", _device("right_arm.frozen"), Outcome.STOPS, "driver_latched|feedback_lost|driver_fault"
     )
+    yield Kind("tcp_stalled", _device("right_arm.tcp_stalled"), Outcome.STOPS, "driver_fault|driver_latched")
+    yield Kind("tcp_cut", _device("right_arm.tcp_cut"), Outcome.STOPS, "driver_fault|driver_latched|no connection")
+    yield Kind("controller_slow", _device("right_arm.slow"), Outcome.ANY)
     yield Kind(
         "hand_unplugged", _device("right_hand.unplugged"), Outcome.STOPS, "driver_fault|feedback_lost|driver_latched"
     )

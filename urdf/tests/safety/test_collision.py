@@ -10,7 +10,7 @@ from vitra_description.calibration import default_calibration
 from vitra_description.description import robot_description
 from vitra_description.kinematics import ArmModel, JointVectorError
 from vitra_description.limits import ARM_LIMITS
-from vitra_description.names import SIDES, arm_joints
+from vitra_description.names import SIDES, Side, arm_joints
 from vitra_description.postures import ARM_MIRROR, home
 from vitra_description.reachability import check_reachability, default_task_zone
 from vitra_safety.collision import CollisionModel
@@ -82,6 +82,21 @@ def test_a_hand_reaching_through_the_other_arm_collides() -> None:
     closest = CollisionModel(CALIBRATION).closest(np.concatenate([left.position_rad, right.position_rad]))
     assert closest.distance_m < 0
     assert {closest.first.split("_")[0], closest.second.split("_")[0]} == {"left", "right"}
+
+
+def test_a_parked_arm_counts_as_it_stands() -> None:
+    rng = np.random.default_rng(7)
+    parked = home("left") + rng.uniform(-0.3, 0.3, 7)
+    alone = CollisionModel(CALIBRATION, ("right",))
+    beside = CollisionModel(CALIBRATION, ("right",), parked={Side.LEFT: parked})
+    both, left = CollisionModel(CALIBRATION), CollisionModel(CALIBRATION, ("left",))
+    nearer = 0
+    for q in rng.uniform(ARM_LIMITS.lower_rad, ARM_LIMITS.upper_rad, (100, 7)):
+        expected_m = both.distance_m(np.concatenate([parked, q]))
+        found_m = beside.distance_m(q)
+        assert min(found_m, left.distance_m(parked)) == pytest.approx(expected_m, abs=1e-6)
+        nearer += found_m < alone.distance_m(q) - 1e-3
+    assert nearer >= 5
 
 
 def _wrist(side: str) -> np.ndarray:

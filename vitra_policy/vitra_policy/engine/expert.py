@@ -212,10 +212,10 @@ class FastExpert(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Context tokens (B, C, width) and modulation (K, B, 1, parts, width) for embedded times (K, 1, 1, width)."""
         cognition_token = self.stem.embed_cognition(cognition)
-        tokens = self.stem.context(cognition_token, state, state_mask)
         if guided:
-            null = self.null_token.expand_as(cognition_token)
-            tokens = [torch.cat([cognition_token, null]), *(token.repeat(2, 1, 1) for token in tokens[1:])]
+            cognition_token = torch.cat([cognition_token, self.null_token.expand_as(cognition_token)])
+            state, state_mask = state.repeat(2, 1), state_mask.repeat(2, 1)
+        tokens = self.stem.context(cognition_token, state, state_mask)
         modulation = self.modulation(F.silu(tokens[0] + times).to(self.dtype)).float()
         modulation = modulation.view(*modulation.shape[:-1], -1, self.config.width)
         return torch.cat(tokens, dim=1) + self.stem.position_embedding[: self.config.context_tokens], modulation

@@ -31,6 +31,9 @@ class GroundedPrefix(nn.Module):
         device = linears.device
         self.vision = deepcopy(model.vision).requires_grad_(False).to(device)
         self.grounding = deepcopy(model.projector).requires_grad_(False).to(device)
+        self.places = deepcopy(model.places)
+        if self.places is not None:
+            self.places.requires_grad_(False).to(device)
         self.trunk = FastTrunk(model.language, linears, wrap)
         self.precision = linears.precision
         self._keypoints, self._width = model.config.grounding.keypoints, model.config.language.width
@@ -55,4 +58,4 @@ class GroundedPrefix(nn.Module):
         words = tail[: -self._behind] / self._width**0.5
         tokens = self.grounding(self.vision(pixel_values), words[None], None)[0]
         feature: Tensor = self.trunk(torch.cat([tokens, tail]), row, bias, (cos, sin))
-        return feature
+        return feature if self.places is None else self.places.joined(feature, self.places(tokens[None]))

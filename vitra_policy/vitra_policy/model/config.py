@@ -53,6 +53,8 @@ class GroundingConfig:
 
     keypoints: int = 32
     width: int = 128
+    places: int | None = None
+    """Numbers that the keypoints are asked for, where things are; they join the cognition feature. None: not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class ExpertConfig:
     """Causal attention over the action tokens (paper) or bidirectional (ablation)."""
     use_state: bool = True
     """Whether the hand state enters as a token."""
+    state_sees_cognition: bool = False
+    """Whether the state's token is made of the cognition feature too: where things are, as seen from the hand."""
 
     @property
     def context_tokens(self) -> int:
@@ -282,8 +286,9 @@ PRESETS: dict[str, VitraConfig] = {
             mlp_width=512,
             query_scalar=64.0,
         ),
-        expert=ExpertConfig(width=192, layers=3, heads=3),
+        expert=ExpertConfig(width=128, layers=3, heads=2, state_sees_cognition=True),
         tokenizer=_BYTES,
+        grounding=GroundingConfig(places=15),
     ),
     # The 3b network with an eighth of its width: same tokens, layers and launches, for benchmarks on a CPU.
     "reduced": VitraConfig(

@@ -87,7 +87,8 @@ class Dit(nn.Module):
         self.action_in = nn.ModuleList([nn.Linear(2 * config.action_dim, width), nn.Linear(width, width)])
         self.state_in: nn.ModuleList | None = None
         if config.use_state:
-            widths = (2 * config.state_dim, _MLP_RATIO * width, width, width)
+            seen = width if config.state_sees_cognition else 0
+            widths = (2 * config.state_dim + seen, _MLP_RATIO * width, width, width)
             self.state_in = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.blocks = nn.ModuleList(DitBlock(config) for _ in range(config.layers))
         self.out_modulation = nn.Linear(width, 2 * width)
@@ -150,7 +151,10 @@ class Dit(nn.Module):
         if self.state_in is None:
             return [cognition_token]
         mask = state_mask.to(state.dtype)
-        s = F.gelu(self.state_in[0](torch.cat([state * mask, mask], dim=-1)))
+        parts = [state * mask, mask]
+        if self.config.state_sees_cognition:
+            parts.append(cognition_token[:, 0].to(state.dtype))
+        s = F.gelu(self.state_in[0](torch.cat(parts, dim=-1)))
         return [cognition_token, self.state_in[2](F.gelu(self.state_in[1](s)))[:, None]]
 
     def token_timesteps(self, timesteps: Tensor, prefix_lengths: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from vitra_policy.model.config import GroundingConfig
 
 _SHARPNESS = 8.0  # of the first heat maps, and weight of places beside contents
+_NARROW, _MIXED = 32, 192  # numbers of a keypoint that count for the places, and of all keypoints together
 _WORD = 5  # bytes that one step of the word reader sees
 
 
@@ -70,6 +71,34 @@ class Grounding(nn.Module):
             read = torch.cat([places, contents.float()], dim=-1).to(self.token.weight.dtype)
             tokens: Tensor = self.token(read) + self.which
         return tokens
+
+
+class Places(nn.Module):
+    """What keypoint tokens say about where things are, and that as a part of the cognition feature.
+
+    The trunk mixes tokens by attention, which is no good at millimetres. This reads all keypoints at once.
+
+    Args:
+        keypoints: How many tokens.
+        width: Of a token and of the cognition feature.
+        numbers: How many numbers are said, normalised.
+    """
+
+    def __init__(self, keypoints: int, width: int, numbers: int) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(width, _NARROW)
+        self.mix = nn.Linear(keypoints * _NARROW, _MIXED)
+        self.out = nn.Linear(_MIXED, numbers)
+        self.into = nn.Linear(numbers, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Normalised places (B, numbers) of keypoint tokens (B, keypoints, width), scaled as the grounding has them."""
+        said: Tensor = self.out(F.relu(self.mix(F.relu(self.narrow(tokens)).flatten(1))))
+        return said
+
+    def joined(self, cognition: Tensor, places: Tensor) -> Tensor:
+        """A cognition feature (B, 1, width) that also says the places (B, numbers)."""
+        return cognition + self.into(places)[:, None].to(cognition.dtype)
 
 
 def _grid(features: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from vitra_policy.model.inputs import chunk_inputs, prefix_inputs
 from vitra_policy.model.request import ChunkRequest
 from vitra_policy.model.sampling import Prefix
 from vitra_policy.model.stored import computes_in_fp32
-from vitra_policy.model.vla import Vitra
+from vitra_policy.model.vla import Vitra, told_cognition
 from vitra_policy.statistics import Statistics
 from vitra_policy.tokenizer import Tokenizer
 
@@ -92,7 +92,10 @@ class ReferencePolicy:
                 dims = torch.from_numpy(np.array(request.prefix_dims, dtype=bool)).to(self.device)
             committed = Prefix(head.expand(rows, -1, -1), request.clean_prefix, dims)
         started_s = time.perf_counter()
-        feature = self._cognition(request.image, request.instruction, request.fov)
+        if request.places is None:
+            feature = self._cognition(request.image, request.instruction, request.fov)
+        else:
+            feature = told_cognition(self.model, torch.from_numpy(np.array(request.places, dtype=np.float32)))
         seen_s = time.perf_counter()
         actions = self.model.denoise(
             feature.expand(rows, -1, -1),

@@ -26,6 +26,7 @@ class ChunkRequest:
         guidance: Classifier-free guidance scale; 1 switches it off.
         prefix: (d, 192) normalised actions that are already committed and open the chunk, or None.
         prefix_dims: (192,) bool, dimensions the prefix holds for, or None for all.
+        places: Normalised places that are told instead of seen, for a network that says places; the trunk is left out.
         clean_prefix: The network was trained with clean prefixes (see :class:`vitra_policy.model.sampling.Prefix`).
     """
 
@@ -42,4 +43,5 @@ class ChunkRequest:
     guidance: float = 5.0
     prefix: ArrayLike | None = None
     prefix_dims: ArrayLike | None = None
+    places: ArrayLike | None = None
     clean_prefix: bool = False

@@ -5,18 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from vitra_policy.errors import VitraError
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.diffusion import Diffusion
 from vitra_policy.model.dit import Dit
 from vitra_policy.model.efficientnet import CHANNELS, EfficientNetLite0
 from vitra_policy.model.fov import FovEncoder
 from vitra_policy.model.gemma2 import Gemma2, take_rows
-from vitra_policy.model.grounding import Grounding
+from vitra_policy.model.grounding import Grounding, Places
 from vitra_policy.model.loss import HUMAN_WEIGHTS, Loss, LossWeights, component_loss
 from vitra_policy.model.sampling import Prefix, sample_actions
 from vitra_policy.model.siglip import Siglip
 
 _COGNITION_INIT_ID = 10
+
+
+class PlacesError(VitraError):
+    """Places were given to a network that has no use for them."""
 
 
 class Vitra(nn.Module):
@@ -32,6 +37,8 @@ class Vitra(nn.Module):
             self.vision, self.projector = Siglip(config.vision), nn.Linear(config.vision.width, width)
         else:
             self.vision, self.projector = EfficientNetLite0(), Grounding(config.grounding, CHANNELS, width)
+        asked = config.grounding.places if config.vision.kind != "siglip" else None
+        self.places = Places(config.grounding.keypoints, width, asked) if asked else None
         self.language = Gemma2(config.language)
         self.fov_encoder = FovEncoder(width) if config.use_fov else None
         self.cognition_token = nn.Parameter(self.language.embedding.weight[_COGNITION_INIT_ID].detach().clone())
@@ -146,6 +153,19 @@ class Vitra(nn.Module):
         all_rows: bool = False,
     ) -> Tensor:
         """As `cognition`, from image tokens (B, tokens, width)."""
+        feature = self.trunk_of_tokens(image, text_ids, fov_rad, text_valid, all_rows=all_rows)
+        return feature if self.places is None else self.places.joined(feature, self.places_of_tokens(image))
+
+    def trunk_of_tokens(
+        self,
+        image: Tensor,
+        text_ids: Tensor,
+        fov_rad: Tensor,
+        text_valid: Tensor | None = None,
+        *,
+        all_rows: bool = False,
+    ) -> Tensor:
+        """What the trunk alone adds to the cognition feature, from image tokens (B, tokens, width)."""
         embeddings, valid = self.embed_tokens(image, text_ids, fov_rad, text_valid)
         batch, length = embeddings.shape[:2]
         if valid is None:
@@ -156,6 +176,12 @@ class Vitra(nn.Module):
             return take_rows(self.language(embeddings, valid), rows)
         feature: Tensor = self.language(embeddings, valid, rows)
         return feature
+
+    def places_of_tokens(self, image: Tensor) -> Tensor:
+        """Normalised places (B, numbers) that image tokens (B, tokens, width) say."""
+        assert self.places is not None
+        places: Tensor = self.places(image.float() * self.config.language.width**0.5)
+        return places
 
     def denoise(
         self,
@@ -243,3 +269,15 @@ class Vitra(nn.Module):
             timesteps = self.expert.token_timesteps(timesteps, prefix_lengths)
         predicted = self.expert(noisy, timesteps, cognition, state, state_mask, action_mask)
         return component_loss(predicted, noise, loss_mask, weights.repeat(repeats))
+
+
+def told_cognition(model: Vitra, places: Tensor) -> Tensor:
+    """Cognition feature (1, 1, width) of a network that is told normalised places (numbers,) and sees nothing.
+
+    Raises:
+        PlacesError: the network does not know of places.
+    """
+    if model.places is None:
+        raise PlacesError(f"Model '{model.config.name}' is not asked for places, so it cannot be told any.")
+    nothing = torch.zeros(1, 1, model.config.language.width, device=model.places.into.weight.device)
+    return model.places.joined(nothing, places[None].to(nothing.device))

@@ -7,15 +7,16 @@ from pathlib import Path
 from vitra_policy.checkpoint.errors import CheckpointFileError
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.policies.registry import PolicyOptionError
+from vitra_policy.policies.true_places import TruePlaces
 from vitra_policy.policies.vitra import VitraPolicy
 
 _TRAIN = "python -m vitra_training.imitation.train"
 
 
 def make_learned_policy(
-    checkpoint: str, mode: str = "fast", steps: str = "10", seed: str = "", threads: str = "0"
+    checkpoint: str, mode: str = "fast", steps: str = "10", seed: str = "", threads: str = "0", places: str = "seen"
 ) -> VitraPolicy:
-    """Factory of `learned`.
+    """Factory of `learned`; `places=true` tells it where things are, which judges its acting apart from its seeing.
 
     Raises:
         CheckpointFileError: there is no such checkpoint.
@@ -26,7 +27,8 @@ def make_learned_policy(
         raise CheckpointFileError(
             f"No learned policy in {folder}. Train one ({_TRAIN} --help) and give its folder: checkpoint=FOLDER."
         )
-    step_s = open_checkpoint(folder).provenance.training.get("step_s")
+    training = open_checkpoint(folder).provenance.training
+    step_s = training.get("step_s")
     if not isinstance(step_s, float):
         raise PolicyOptionError(
             f"{folder} does not say how long its steps are, so it is not of {_TRAIN}. Use policy 'vitra' for it."
@@ -35,13 +37,17 @@ def make_learned_policy(
         ddim_steps, cores, noise = int(steps), int(threads), int(seed) if seed else None
     except ValueError as error:
         raise PolicyOptionError(f"Policy 'learned': an option is no whole number: {error}.") from error
+    if places not in ("seen", "true"):
+        raise PolicyOptionError(f"Policy 'learned': places is '{places}'; expected seen or true.")
+    told = places == "true"
     return VitraPolicy(
         folder,
-        mode,
+        "parity" if told else mode,
         steps=ddim_steps,
         guidance=1.0,
         threads=cores,
         seed=noise,
         step_s=step_s,
         policy_id=f"learned:{folder.name}",
+        told=TruePlaces.of_training(folder, training) if told else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from vitra_policy.action_space import (
     HAND,
     MODEL_ACTION_DIM,
     SIDES,
+    FloatArray,
     Hands,
     action_mask,
     pad_action,
@@ -35,6 +37,7 @@ from vitra_policy.policies.policy import (
     make_example_observation,
 )
 from vitra_policy.policies.registry import PolicyOptionError
+from vitra_policy.policies.true_places import TRUE_PLACES
 from vitra_policy.statistics import AbsentHandError, Statistics
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ class VitraPolicy:
         step_s: Duration of one step of the chunks.
         policy_id: Name in chunks and reports.
         tokenizer: tokenizer.json, where the checkpoint does not bring one.
+        told: Normalised places of an observation, for a network that is to be told where things are.
         options: Passed to the engine.
     """
 
@@ -74,6 +78,7 @@ class VitraPolicy:
         step_s: float = 1 / 30,
         policy_id: str = "",
         tokenizer: str | None = None,
+        told: Callable[[Observation], FloatArray] | None = None,
         options: dict[str, Any] | None = None,
     ) -> None:
         check_settings(steps, guidance, threads, seed, step_s)
@@ -85,10 +90,12 @@ class VitraPolicy:
         self._load = partial(load_policy, checkpoint, mode, device=device, tokenizer=tokenizer, **(options or {}))
         self._steps, self._guidance, self._threads, self._seed = steps, guidance, threads, seed
         self._engine: VitraEngine | None = None
+        self._told = told
         self._metadata = PolicyMetadata(
             policy_id=policy_id or f"vitra:{Path(checkpoint).name}",
             steps=found.config.expert.steps,
             step_s=step_s,
+            needs_extras=TRUE_PLACES if told else (),
             uses_committed=True,
         )
 
@@ -160,6 +167,7 @@ class VitraPolicy:
             seed=self._seed,
             steps=self._steps,
             guidance=self._guidance,
+            places=self._told(observation) if self._told else None,
             clean_prefix=self._config.clean_prefix,
             **self._prefix(committed),
         )

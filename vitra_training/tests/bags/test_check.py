@@ -121,6 +121,24 @@ def test_idle_ends_are_a_warning_that_trimming_cures(episodes: Any, tmp_path: Pa
         trim_bag(path, tmp_path / "none", 50.0, 60.0)
 
 
+def test_trimming_keeps_latched_frames_once_though_their_padding_differs(episodes: Any, tmp_path: Path) -> None:
+    messages = episodes.messages(2.0)
+    begin_ns, frames, kind = messages[0][1], messages[0][2], "tf2_msgs/msg/TFMessage"
+    raw = bytearray(episodes.types.serialize_cdr(frames, kind))
+    name = frames.transforms[0].child_frame_id.encode() + b"\0"
+    gap = raw.index(name) + len(name)
+    assert raw[gap : gap + 1] == b"\0", "aligned to the numbers that follow"
+    with episodes.begin(tmp_path / "bag") as writer:
+        latched = writer.add_connection("/tf_static", kind, typestore=episodes.types)
+        for number in range(3):
+            raw[gap] = number
+            writer.write(latched, begin_ns + number, bytes(raw))
+        episodes.add(writer, messages[1:])
+    trim_bag(tmp_path / "bag", tmp_path / "cut", 1.0, 2.0)
+    assert len(read_streams(tmp_path / "bag").streams["tf_static"].arrivals_ns) == 3
+    assert len(read_streams(tmp_path / "cut").streams["tf_static"].arrivals_ns) == 1
+
+
 def test_discarded_cut_off_and_replaced_bags_are_no_episodes(episodes: Any, tmp_path: Path) -> None:
     messages = episodes.messages(1.0)
     for place in ("episode_1", "discarded/episode_2", "originals/episode_3", "episode_4.partial/episode_4"):
@@ -152,3 +170,12 @@ def test_the_command_reports_draws_and_converts_only_good_episodes(
 def test_a_path_without_a_bag_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path)]) == 2
     assert "no bag" in capsys.readouterr().out
+
+
+def test_a_report_that_cannot_be_written_is_one_line(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = episodes.write(tmp_path / "bag", episodes.messages(0.5))
+    (tmp_path / "file").touch()
+    assert main(["check", str(bag), "--report", str(tmp_path / "file/report.json")]) == 2
+    assert "Give another path" in " ".join(capsys.readouterr().out.split())

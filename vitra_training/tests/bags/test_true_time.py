@@ -104,6 +104,17 @@ def jpegs(episodes: Any, damage: dict[int, Any]) -> list[Any]:
     return messages
 
 
+def test_a_frozen_picture_is_found_though_every_jpeg_has_another_header(episodes: Any, tmp_path: Path) -> None:
+    messages = jpegs(episodes, {})
+    pictures = [message for topic, _, message in messages if topic == f"{CAMERA}/compressed"]
+    shown = [bytes(picture.data) for picture in pictures]
+    for number, picture in enumerate(pictures):
+        comment = b"\xff\xfe" + (2 + 8).to_bytes(2, "big") + f"{number:8d}".encode()  # as a camera writes its time
+        jpeg = shown[30 if 30 <= number < 60 else number]
+        picture.data = np.frombuffer(jpeg[:2] + comment + jpeg[2:], np.uint8)
+    assert "error: the same picture for 1.0 s" in findings(episodes.write(tmp_path / "bag", messages))["frozen picture"]
+
+
 def test_a_damaged_jpeg_costs_its_frame_and_nothing_else(episodes: Any, tmp_path: Path) -> None:
     damage = {
         40: lambda data: data[: len(data) // 2],

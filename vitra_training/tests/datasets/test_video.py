@@ -13,8 +13,8 @@ from vitra_training.datasets.video import VideoPool, VideoReader, VideoWriter, e
 FRAMES = 40
 
 
-def numbered(frame: int) -> np.ndarray:
-    return np.full((48, 64, 3), 20 + 5 * frame, dtype=np.uint8)
+def numbered(frame: int, height: int = 48, width: int = 64) -> np.ndarray:
+    return np.full((height, width, 3), 20 + 5 * frame, dtype=np.uint8)
 
 
 def number_of(picture: np.ndarray) -> int:
@@ -42,6 +42,28 @@ def test_every_frame_is_reached_by_number_in_any_order(tmp_path: Path, gop: int,
         assert video.fps == pytest.approx(30)
         rng = np.random.default_rng(0)
         for n in [*range(FRAMES), *map(int, rng.integers(0, FRAMES, 60))]:
+            assert number_of(video.rgb(n)) == n
+
+
+CONTAINERS = {
+    "mov": "libx264", "mkv": "libx264", "webm": "libvpx-vp9", "avi": "mpeg4", "ts": "libx264", "mpg": "mpeg2video",
+    "flv": "libx264", "3gp": "mpeg4",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_every_container_has_as_many_frames_as_pictures_and_each_is_reached(tmp_path: Path, suffix: str) -> None:
+    with av.open(str(tmp_path / f"v.{suffix}"), "w") as container:
+        options = {"g": "12"} | ({"b": "2M"} if CONTAINERS[suffix] == "mpeg4" else {})
+        stream = container.add_stream(CONTAINERS[suffix], rate=Fraction(30), options=options)
+        stream.width, stream.height, stream.pix_fmt = 176, 144, "yuv420p"
+        for n in range(FRAMES):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(n, 144, 176), format="rgb24")))
+        container.mux(stream.encode())
+    with VideoReader(tmp_path / f"v.{suffix}") as video:
+        assert len(video) == FRAMES
+        assert video.fps == pytest.approx(30)
+        for n in (0, FRAMES - 1, 7, 8, 31, 30, *range(FRAMES)):
             assert number_of(video.rgb(n)) == n
 
 

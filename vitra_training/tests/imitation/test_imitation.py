@@ -108,7 +108,7 @@ def test_training_is_cut_and_goes_on_to_the_same_end(folder: Path, tmp_path: Pat
     def arguments(out: str, steps: int) -> train.Args:
         return train.Args(
             (folder,), out=tmp_path / out, steps=steps, seeing_steps=3, seeing_batch=4, batch=4, repeats=1,
-            held_out=4, save_every=2,
+            held_out=4, save_every=2, think_every=2,
         )  # fmt: skip
 
     checkpoint = train.run(arguments("whole", 6))
@@ -116,9 +116,13 @@ def test_training_is_cut_and_goes_on_to_the_same_end(folder: Path, tmp_path: Pat
     rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 3, 4, 6]
     assert {"seen", "read", "still_target_mm"} <= rows[0].keys()
-    assert {"action", "meant", "moving_target_mm", "moving_wrist_mm", "moving_wrist_standing_still_mm"} <= rows[
-        -1
-    ].keys()
+    assert {
+        "action",
+        "moving_target_mm",
+        "moving_wrist_mm",
+        "moving_told_wrist_mm",
+        "moving_wrist_standing_still_mm",
+    } <= rows[-1].keys()
 
     take_step = train.Run.take_step
     for cut_after in (2, 5):  # while it learns to see, and while it learns to act
@@ -157,7 +161,7 @@ def test_a_trained_run_is_judged_on_other_demonstrations_by_its_own_scale(folder
     )
     other = write_demonstration(tmp_path / "other" / "0000100.npz", 100, looks=1).parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Learner, "places", lambda self, tokens: torch.zeros(len(tokens), 12))
+        patch.setattr(Learner, "places", lambda self, tokens: torch.zeros(len(tokens), 15))
         figures = places.run(places.Args(tmp_path / "run", (other,), tmp_path / "out.json"))
     trained, looks = load_looks((folder,), preset("mini-lite0")), load_looks((other,), preset("mini-lite0"))
     off_m = np.linalg.norm((trained.geometry.mean(axis=0) - looks.geometry)[0, :3])

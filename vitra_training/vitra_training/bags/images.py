@@ -47,9 +47,10 @@ class PictureWatch:
             pixels = raw_picture(message.height, message.width, message.step, message.encoding, message.data)
             return crc32(np.ascontiguousarray(pixels).data)
         check_whole(message.data)
-        if cv2.imdecode(np.asarray(message.data), cv2.IMREAD_REDUCED_GRAYSCALE_8) is None:
+        grey = cv2.imdecode(np.asarray(message.data), cv2.IMREAD_REDUCED_GRAYSCALE_2)
+        if grey is None:
             raise ImageMessageError("The picture is damaged.")
-        return crc32(message.data)
+        return crc32(np.ascontiguousarray(grey).data)  # not of the message: cameras write times into their headers
 
     def _blocks(self, data: Any) -> Array:
         """Means of blocks: coding changes every message of a video that shows the same picture."""

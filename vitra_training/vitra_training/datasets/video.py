@@ -21,6 +21,8 @@ Image = NDArray[np.uint8]
 _RATE_TOLERANCE = 0.25  # of a frame; containers round time stamps to their own clock
 _BREAKS_MAX = 0.05
 """Share of irregular gaps up to which frames were dropped; beyond it the rate itself varies."""
+_SEEKS_LATE, _SEEK_BACK_S = ("mpegts", "mpeg"), 2.0
+"""Containers without an index: a search by time stamps may end after the picture that was asked for."""
 _VP8_SHOWN, _VP8 = 0x10, "vp8"
 
 PART_FRAMES = 2000
@@ -152,9 +154,11 @@ class _VideoFile:
     def _decode(self, number: int) -> Any:
         if not 0 <= number < len(self):
             raise ValueError("the frame is beyond the end")
-        ahead = self._frames is not None and self._position < number
-        if not ahead or self._key_before[number] > self._position:
-            self._container.seek(int(self._pts[self._key_before[number]]), stream=self._stream, backward=True)
+        key, here = int(self._key_before[number]), self._position if self._frames is not None else -1
+        if here >= number or here < key:
+            back = _SEEK_BACK_S if self._container.format.name in _SEEKS_LATE else 0.0
+            to = int(self._pts[key]) - round(back / float(self._stream.time_base or 1))
+            self._container.seek(to, stream=self._stream, backward=True)
             self._frames = self._container.decode(self._stream)
         while True:
             frame = next(self._frames)

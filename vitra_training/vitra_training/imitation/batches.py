@@ -14,25 +14,26 @@ from vitra_policy.statistics import Statistics
 from vitra_training.imitation.table import Looks
 
 Indices = NDArray[np.int64]
+Numbers = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeeingBatch:
-    """Feature maps (B, channels, h, w), token ids (B, T), the colour and kind they name (B, 2), places (B, 12)."""
+    """Feature maps (B, channels, h, w), token ids (B, T), the colour and kind they name (B, 2), places (B, NUMBERS)."""
 
     tower: Tensor
     text: Tensor
+    fov_rad: Tensor
     named: Tensor
     places: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ActingBatch:
-    """Keypoint tokens (B, keypoints, width), words, hands and normalised chunks."""
+    """What the trunk makes of looks (B, width), places that the keypoints say, true ones, hands, normalised chunks."""
 
-    tokens: Tensor
-    text: Tensor
-    fov_rad: Tensor
+    thought: Tensor
+    said: Tensor
     state: Tensor
     state_mask: Tensor
     actions: Tensor
@@ -47,9 +48,12 @@ class Batches:
         looks: All of them.
         statistics: What normalises hands and chunks.
         held_out: Every so many-th scene is kept for judging.
+        scale: Mean and deviation of places (NUMBERS,) that normalise them; None takes those of the looks.
     """
 
-    def __init__(self, looks: Looks, statistics: Statistics, held_out: int) -> None:
+    def __init__(
+        self, looks: Looks, statistics: Statistics, held_out: int, scale: tuple[Numbers, Numbers] | None = None
+    ) -> None:
         self._looks, self.hand = looks, looks.hand
         held = looks.seed % held_out == 0
         self.train = [np.flatnonzero(~held & looks.still), np.flatnonzero(~held & ~looks.still)]
@@ -59,12 +63,14 @@ class Batches:
         hands = [Hands(left=True), Hands(right=True)]
         self._state_masks = np.stack([state_mask(h) for h in hands])
         self._action_masks = np.stack([action_mask(h, steps=looks.actions.shape[1]) for h in hands])
-        self.places_mean = looks.geometry.mean(axis=0)
-        self.places_std = np.maximum(looks.geometry.std(axis=0), 2e-3)
+        found = looks.geometry.mean(axis=0), np.maximum(looks.geometry.std(axis=0), 2e-3)
+        self.places_mean, self.places_std = scale or found
         self.words = tuple(int(n) for n in looks.named.max(axis=0) + 1)
         """How many colours and kinds are named."""
-        self.tokens: NDArray[np.float16] | None = None
-        """Keypoint tokens of every look, once seeing is learned."""
+        self.thought: NDArray[np.float32] | None = None
+        """What the trunk makes of every look, once seeing is learned."""
+        self.said: NDArray[np.float32] | None = None
+        """Normalised places that the keypoints of every look say, once seeing is learned."""
 
     def draw(self, rng: np.random.Generator, count: int, stills: float) -> Indices:
         """Looks to learn from, a share of them stills."""
@@ -78,18 +84,19 @@ class Batches:
         """What the first stage needs of these looks."""
         maps = np.stack([self._looks.map_of(i) for i in indices]).astype(np.float32)
         named = torch.from_numpy(self._looks.named[self._looks.episode[indices]])
-        return SeeingBatch(torch.from_numpy(maps), self._text(indices), named, self._places(indices))
+        fov = torch.from_numpy(self._looks.fov_rad[self._looks.episode[indices]])
+        return SeeingBatch(torch.from_numpy(maps), self._text(indices), fov, named, self._places(indices))
 
     def acting(self, indices: Indices) -> ActingBatch:
         """What the second stage needs of these looks."""
-        assert self.tokens is not None
+        assert self.thought is not None
+        assert self.said is not None
         looks = self._looks
         hands = looks.hand[indices]
         mask = torch.from_numpy(self._state_masks[hands])
         return ActingBatch(
-            tokens=torch.from_numpy(self.tokens[indices].astype(np.float32)),
-            text=self._text(indices),
-            fov_rad=torch.from_numpy(looks.fov_rad[looks.episode[indices]]),
+            thought=torch.from_numpy(self.thought[indices]),
+            said=torch.from_numpy(self.said[indices]),
             state=torch.from_numpy(self._state[indices]) * mask,
             state_mask=mask,
             actions=torch.from_numpy(pad_action(self._actions[indices]).astype(np.float32)),

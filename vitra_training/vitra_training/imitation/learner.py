@@ -1,9 +1,10 @@
 """The network with its second task, and the losses of the two stages: first seeing, then acting on what is seen.
 
-Seeing trains the words, the grounding and a head that reads places off the keypoint tokens; nothing else runs, so a
-step costs a third. The words must also say which colour and kind they name; without that it takes thousands of steps
-until they choose between two objects. Acting keeps all this: the tokens of every look are computed once, and trunk and
-action expert train on those.
+Seeing trains everything up to the cognition feature to say where things are, from the keypoint tokens and, now and
+then since it costs as much again, from the trunk. The words must also say which colour and kind they name; without
+that it takes thousands of steps until they choose between two objects. Acting keeps all this: what the network makes
+of every look is computed once, and a step trains only the action expert on it. Some rows are told the true places
+instead, so that acting is learned sharply and can be judged apart from seeing.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vitra_policy.model.grounding import Grounding
 from vitra_policy.model.loss import ROBOT_WEIGHTS
 from vitra_policy.model.vla import Vitra
+from vitra_policy.places import NUMBERS
 from vitra_training.imitation.batches import ActingBatch, SeeingBatch
-from vitra_training.imitation.table import GEOMETRY
 
-_HEAD_WIDTH = 256
-_READING = 0.3
+_READING, _MEANING = 0.3, 0.3
 _BETA = 0.1  # of the smooth L1 loss over normalised places: beyond it an error counts by its size
 
 
 class Learner(nn.Module):
-    """The network and the heads that say where things are: from the keypoints, and from the cognition feature.
+    """The network, and heads that say where things are by the trunk, and which colour and kind are named.
 
     Args:
         vitra: The network.
@@ -34,29 +35,21 @@ class Learner(nn.Module):
 
     def __init__(self, vitra: Vitra, words: tuple[int, ...]) -> None:
         super().__init__()
-        width, numbers = vitra.config.language.width, 3 * len(GEOMETRY)
-        self.vitra = vitra
-        self.seen = nn.Sequential(
-            nn.Flatten(), nn.Linear(vitra.config.grounding.keypoints * width, _HEAD_WIDTH), nn.ReLU(),
-            nn.Linear(_HEAD_WIDTH, numbers),
-        )  # fmt: skip
+        width = vitra.config.language.width
+        assert vitra.places is not None
+        self.vitra, self.where = vitra, vitra.places
         self.read = nn.ModuleList(nn.Linear(vitra.config.grounding.width, count) for count in words)
-        self.meant = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, numbers))
+        self.meant = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, NUMBERS))
 
     def seeing(self) -> list[str]:
-        """Names of the parameters that the first stage trains."""
-        chosen: tuple[tuple[str, nn.Module], ...] = (
-            ("vitra.projector", self.vitra.projector),
-            ("vitra.language.embedding", self.vitra.language.embedding),
-            ("seen", self.seen),
-            ("read", self.read),
-        )
-        return [f"{prefix}.{name}" for prefix, module in chosen for name, _ in module.named_parameters()]
+        """Names of the parameters that the first stage trains: all but those of the second, and the frozen tower."""
+        acting = set(self.acting())
+        return [n for n, _ in self.named_parameters() if n not in acting and not n.startswith("vitra.vision.")]
 
     def acting(self) -> list[str]:
         """Names of the parameters that the second stage trains."""
-        first = set(self.seeing())
-        return [n for n, _ in self.named_parameters() if n not in first and not n.startswith("vitra.vision.")]
+        chosen = ("vitra.expert.", "vitra.places.into.")
+        return [name for name, _ in self.named_parameters() if name.startswith(chosen)]
 
     def only_train(self, names: Iterable[str]) -> list[nn.Parameter]:
         """Freeze everything but these parameters, and return them."""
@@ -71,9 +64,8 @@ class Learner(nn.Module):
         return self.vitra.image_features(tower, self.vitra.language.embedding(text), text != 0)
 
     def places(self, tokens: Tensor) -> Tensor:
-        """Normalised places (B, 12) that keypoint tokens say."""
-        places: Tensor = self.seen(tokens.float() * self.vitra.config.language.width**0.5)  # as large as the trunk's
-        return places
+        """Normalised places (B, NUMBERS) that keypoint tokens say."""
+        return self.vitra.places_of_tokens(tokens)
 
     def reading_loss(self, text: Tensor, named: Tensor) -> Tensor:
         """Cross entropy of the colours and kinds (B, 2) that instructions name."""
@@ -83,26 +75,34 @@ class Learner(nn.Module):
         return torch.stack(losses).mean()
 
 
-def seeing_loss(learner: Learner, batch: SeeingBatch) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the first stage."""
+def seeing_loss(learner: Learner, batch: SeeingBatch, think: bool) -> tuple[Tensor, dict[str, float]]:
+    """Loss of the first stage, and its parts; `think`: with what the trunk makes of it."""
     with torch.autocast(batch.tower.device.type, torch.bfloat16):
         tokens = learner.tokens(batch.tower, batch.text)
-    places = places_loss(learner.places(tokens), batch.places)
-    read = learner.reading_loss(batch.text, batch.named)
-    return places + _READING * read, {"seen": float(places.detach()), "read": float(read.detach())}
+        thought = learner.vitra.trunk_of_tokens(tokens, batch.text, batch.fov_rad, batch.text != 0) if think else None
+    seen, read = places_loss(learner.places(tokens), batch.places), learner.reading_loss(batch.text, batch.named)
+    loss, parts = seen + _READING * read, {"seen": float(seen.detach()), "read": float(read.detach())}
+    if thought is not None:
+        meant = places_loss(learner.meant(thought[:, 0].float()), batch.places)
+        loss, parts = loss + _MEANING * meant, parts | {"meant": float(meant.detach())}
+    return loss, parts
 
 
-def acting_loss(learner: Learner, batch: ActingBatch, repeats: int, places: float) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the second stage, and its parts; `places` weighs the second task."""
-    with torch.autocast(batch.tokens.device.type, torch.bfloat16):
-        cognition = learner.vitra.cognition_of_tokens(batch.tokens, batch.text, batch.fov_rad, batch.text != 0)
-        meant = places_loss(learner.meant(cognition[:, 0]).float(), batch.places)
+def cognition(learner: Learner, batch: ActingBatch, told: Tensor) -> Tensor:
+    """Cognition features (B, 1, width): true places alone where a row is told (B,), else what is seen."""
+    places = torch.where(told[:, None], batch.places, batch.said)
+    return learner.where.joined(batch.thought[:, None] * ~told[:, None, None], places)
+
+
+def acting_loss(learner: Learner, batch: ActingBatch, repeats: int, told: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Loss of the second stage, and its parts; `told` (B,) says which rows are told the true places."""
+    device = batch.said.device.type
+    with torch.autocast(device, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):  # for 18 tokens three times as fast
         acted = learner.vitra.loss(
-            cognition.float(), batch.actions, batch.state, batch.state_mask, batch.action_mask,
-            weights=ROBOT_WEIGHTS, repeats=repeats, cognition_dropout=0.05,
+            cognition(learner, batch, told), batch.actions, batch.state, batch.state_mask, batch.action_mask,
+            weights=ROBOT_WEIGHTS, repeats=repeats, cognition_dropout=0.0,
         )  # fmt: skip
-    parts = {"action": float(acted.total.detach()), "meant": float(meant.detach())}
-    return acted.total + places * meant, parts
+    return acted.total, {"action": float(acted.total.detach())}
 
 
 def places_loss(predicted: Tensor, places: Tensor) -> Tensor:

@@ -20,8 +20,9 @@ from rich.console import Console
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import preset
+from vitra_policy.places import GEOMETRY, TURN
 from vitra_training.imitation.batches import Batches
-from vitra_training.imitation.table import GEOMETRY, Looks, load_looks
+from vitra_training.imitation.table import Looks, load_looks
 from vitra_training.imitation.train import Args as TrainArgs
 from vitra_training.imitation.train import Run
 
@@ -53,7 +54,7 @@ def errors_m(training: Run, looks: Looks) -> NDArray[np.float64]:
         seen = batches.seeing(indices)
         said = training.learner.places(training.learner.tokens(seen.tower, seen.text)).numpy()
         error = said * known.places_std + known.places_mean - looks.geometry[indices]
-        parts.append(np.linalg.norm(error.reshape(len(indices), len(GEOMETRY), 3), axis=-1))
+        parts.append(np.linalg.norm(error[:, : TURN.start].reshape(len(indices), len(GEOMETRY), 3), axis=-1))
     return np.concatenate(parts)
 
 

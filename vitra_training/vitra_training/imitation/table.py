@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import ACTION_DIM, HAND, SIDES, TRANSLATION
 from vitra_policy.hand.xhand_map import xhand_vector_from_hand
 from vitra_policy.model.config import VitraConfig
+from vitra_policy.places import places_of
 from vitra_policy.statistics import HandStatistics, Moments, Statistics
 from vitra_policy.tokenizer import make_tokenizer, text_ids
 from vitra_training.imitation.episodes import DemonstrationError, find_demonstrations, read_demonstration
@@ -18,8 +19,6 @@ from vitra_training.imitation.features import features_path
 
 _STD_FLOOR = np.r_[np.full(3, 5e-4), np.full(3, 2e-3), np.full(12, 5e-3)]
 """Least deviations of an XHand's 18 numbers [m, rad]: what hardly varies is not blown up."""
-GEOMETRY = ("target", "box", "hand_to_target", "half")
-"""What the auxiliary head predicts, three numbers each, metres in the camera frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +35,7 @@ class Looks:
         state: (N, 102) hands in the camera frame.
         actions: (N, 16, 102) the expert's chunk.
         hand: (N,) the hand that acts, 0 left, 1 right.
-        geometry: (N, 12) see GEOMETRY.
+        geometry: (N, 15) see vitra_policy.places.
         fov_rad: (E, 2).
         features: E mapped arrays (looks, channels, h, w).
         step_s: Duration of a step.
@@ -92,9 +91,8 @@ def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures:
         actions.append(one.actions[:length])
         target = one.target_in_camera[:length, :3, 3]
         wrist = one.state[:length, HAND[SIDES[one.side]]][:, TRANSLATION]
-        fixed = np.broadcast_to(np.r_[one.box_in_camera], target.shape)
-        half = np.broadcast_to(one.target_half_m, target.shape)
-        geometry.append(np.concatenate([target, fixed, target - wrist, half], axis=1))
+        yaw = one.target_yaw_rad[:length]
+        geometry.append(places_of(one.named[1], target, yaw, one.box_in_camera, wrist, one.target_half_m))
         rows += [(episode, frame, len(one) == 1, one.side, one.seed) for frame in range(length)]
         step_s = one.step_s
     if not rows:

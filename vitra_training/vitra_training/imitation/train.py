@@ -21,15 +21,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION, Hands
-from vitra_policy.checkpoint.store import Provenance, save_model
+from vitra_policy.checkpoint.store import Provenance, open_checkpoint, save_model
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import preset
 from vitra_policy.model.vla import Vitra
+from vitra_policy.places import GEOMETRY, NUMBERS, TURN
 from vitra_policy.statistics import Statistics
-from vitra_training.imitation.batches import Batches
+from vitra_training.imitation.batches import ActingBatch, Batches
 from vitra_training.imitation.features import pretrained_tower
-from vitra_training.imitation.learner import Learner, acting_loss, seeing_loss
-from vitra_training.imitation.table import GEOMETRY, load_looks, statistics_of
+from vitra_training.imitation.learner import Learner, acting_loss, cognition, seeing_loss
+from vitra_training.imitation.table import load_looks, statistics_of
 
 console = Console(stderr=True, highlight=False)
 
@@ -50,18 +51,24 @@ class Args:
     """Steps of both stages; the second learns what to do."""
     seeing_batch: int = 32
     """Looks per step of the first stage."""
-    batch: int = 64
+    batch: int = 128
     """Looks per step of the second stage."""
     seeing_stills: float = 0.7
     """Share of single looks at distinct scenes in a batch of the first stage."""
     stills: float = 0.2
     """The same in the second stage."""
-    repeats: int = 4
+    repeats: int = 1
     """Noise levels per look."""
+    think_every: int = 4
+    """Every so many-th step of the first stage trains the trunk too."""
+    told: float = 0.4
+    """Share of looks in the second stage that are told the true places; 1 needs no seeing."""
+    said_off_m: float = 0.003
+    """Deviation of the noise on places that are not told: how far off they are in scenes that were not learned."""
     learning_rate: float = 1e-3
     """At its highest; in each stage it warms up and falls to nothing."""
-    places_weight: float = 0.3
-    """Weight of the second task in the second stage."""
+    acting_from: Path | None = None
+    """Checkpoint whose action expert the second stage starts with, and whose scales hold."""
     held_out: int = 25
     """Every so many-th episode is held out."""
     save_every: int = 500
@@ -89,7 +96,14 @@ class Run:
         looks = load_looks(args.folders, config)
         self.step_s = looks.step_s
         self.statistics: Statistics = statistics_of(looks, "vitra_sim")
-        self.batches = Batches(looks, self.statistics, args.held_out)
+        scale = None
+        if args.acting_from is not None:
+            stored = open_checkpoint(args.acting_from)
+            self.statistics, said = stored.statistics or self.statistics, stored.provenance.training
+            scale = (np.array(said["places_mean"], np.float32), np.array(said["places_std"], np.float32))
+        self.batches = Batches(looks, self.statistics, args.held_out, scale)
+        self._said_off = torch.from_numpy((args.said_off_m / self.batches.places_std).astype(np.float32))
+        self._said_off[TURN] = 0.0
         self.learner = Learner(Vitra(config), self.batches.words)
         self.learner.vitra.vision = pretrained_tower()
         self.learner.train()
@@ -115,7 +129,7 @@ class Run:
     def take_step(self) -> dict[str, float]:
         """One step; returns the parts of its loss."""
         args = self.args
-        if self.acting and self.batches.tokens is None:
+        if self.acting and self.batches.said is None:
             self._begin_acting()
         rng = np.random.default_rng([args.seed, self.step])
         torch.manual_seed(args.seed * 1_000_003 + self.step)  # a run that was cut goes on as if it had not been
@@ -124,10 +138,11 @@ class Run:
             group["lr"] = args.learning_rate * _schedule(self.step - first, last - first)
         if self.acting:
             batch = self.batches.acting(self.batches.draw(rng, args.batch, args.stills))
-            loss, parts = acting_loss(self.learner, batch, args.repeats, args.places_weight)
+            batch.said.add_(torch.randn_like(batch.said) * self._said_off)
+            loss, parts = acting_loss(self.learner, batch, args.repeats, torch.rand(args.batch) < args.told)
         else:
             seen = self.batches.seeing(self.batches.draw(rng, args.seeing_batch, args.seeing_stills))
-            loss, parts = seeing_loss(self.learner, seen)
+            loss, parts = seeing_loss(self.learner, seen, self.step % args.think_every == 0)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._trained.values(), 1.0)
@@ -143,7 +158,9 @@ class Run:
         live = {name: p.detach().clone() for name, p in self._trained.items()}
         self.learner.load_state_dict(self._average, strict=False)
         row = row | self.judge(np.random.default_rng(0))
-        made = Provenance("vitra_training.imitation.train", training=_plain(self.args) | {"step_s": self.step_s} | row)
+        scale = {"places_mean": self.batches.places_mean.tolist(), "places_std": self.batches.places_std.tolist()}
+        said = _plain(self.args) | {"step_s": self.step_s} | scale | row
+        made = Provenance("vitra_training.imitation.train", training=said)
         save_model(
             self.args.out / "checkpoint",
             self.learner.vitra,
@@ -170,28 +187,34 @@ class Run:
             if not len(pool):
                 continue
             indices = rng.choice(pool, min(looks, len(pool)), replace=False)
-            if self.batches.tokens is None:
+            if self.batches.said is None:
                 seen = self.batches.seeing(indices)
                 predicted, truth = self.learner.places(self.learner.tokens(seen.tower, seen.text)), seen.places
             else:
                 batch = self.batches.acting(indices)
-                truth = batch.places
-                cognition = self.learner.vitra.cognition_of_tokens(
-                    batch.tokens, batch.text, batch.fov_rad, batch.text != 0
-                )
-                predicted = self.learner.meant(cognition[:, 0])
-                noise = torch.randn(batch.actions.shape, generator=torch.Generator().manual_seed(0))
-                chunk = self.learner.vitra.denoise(
-                    cognition, noise, batch.state, batch.state_mask, batch.action_mask, guidance=1.0
-                )
-                ends = [self._end_m(a.numpy(), indices) for a in (chunk, batch.actions)]
-                found[f"{name}_wrist_mm"] = _median_mm(ends[0] - ends[1])
-                found[f"{name}_wrist_standing_still_mm"] = _median_mm(ends[1])
+                predicted, truth = batch.said, batch.places
+                for told in (False, True):
+                    off, gone = self._wrist_m(batch, indices, told)
+                    found[f"{name}_{'told_' if told else ''}wrist_mm"] = _median_mm(off)
+                found[f"{name}_wrist_standing_still_mm"] = _median_mm(gone)
             error = (predicted - truth).numpy() * self.batches.places_std
             for index, what in enumerate(GEOMETRY):
                 found[f"{name}_{what}_mm"] = _median_mm(error[:, 3 * index : 3 * index + 3])
+            found[f"{name}_turn"] = float(np.median(np.linalg.norm(error[:, TURN], axis=-1)))
         self.learner.train()
         return found
+
+    def _wrist_m(
+        self, batch: ActingBatch, indices: NDArray[np.int64], told: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How far off acting wrists are when their chunks end, and how far they should have gone (n, 3)."""
+        feature = cognition(self.learner, batch, torch.full((len(indices),), told))
+        noise = torch.randn(batch.actions.shape, generator=torch.Generator().manual_seed(0))
+        chunk = self.learner.vitra.denoise(
+            feature, noise, batch.state, batch.state_mask, batch.action_mask, guidance=1.0
+        )
+        ends = [self._end_m(a.numpy(), indices) for a in (chunk, batch.actions)]
+        return ends[0] - ends[1], ends[1]
 
     def _end_m(self, normalised: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """How far each acting wrist has gone when its chunk ends (n, 3)."""
@@ -217,21 +240,33 @@ class Run:
         self._average = {name: p.detach().clone() for name, p in self._trained.items()}
 
     @torch.inference_mode()
-    def _tokens(self) -> NDArray[np.float16]:
-        """Keypoint tokens of every look."""
-        parts = []
-        with torch.autocast("cpu", torch.bfloat16):
-            for start in range(0, len(self.batches), 64):
-                seen = self.batches.seeing(np.arange(start, min(start + 64, len(self.batches))))
-                parts.append(self.learner.tokens(seen.tower, seen.text).numpy().astype(np.float16))
-        return np.concatenate(parts)
+    def _look_at_everything(self) -> None:
+        """Keep what the network makes of every look; where all are told the truth, it makes nothing of them."""
+        thought, said = [], []
+        vitra = self.learner.vitra
+        if self.args.told >= 1:
+            self.batches.thought = np.zeros((len(self.batches), vitra.config.language.width), dtype=np.float32)
+            self.batches.said = np.zeros((len(self.batches), NUMBERS), dtype=np.float32)
+            return
+        for start in range(0, len(self.batches), 64):
+            seen = self.batches.seeing(np.arange(start, min(start + 64, len(self.batches))))
+            with torch.autocast("cpu", torch.bfloat16):
+                tokens = self.learner.tokens(seen.tower, seen.text)
+                trunk = vitra.trunk_of_tokens(tokens, seen.text, seen.fov_rad, seen.text != 0)
+            thought.append(trunk[:, 0].float().numpy())
+            said.append(self.learner.places(tokens).numpy())
+        self.batches.thought, self.batches.said = np.concatenate(thought), np.concatenate(said)
 
     def _begin_acting(self) -> None:
         """Keep what seeing has learned, look at everything once, and train the rest."""
         if set(self._trained) == set(self.learner.seeing()):
             self.learner.load_state_dict(self._average, strict=False)
+            if self.args.acting_from is not None:
+                known, acting = open_checkpoint(self.args.acting_from).load_model().state_dict(), self.learner.acting()
+                taken = {f"vitra.{name}": weight for name, weight in known.items() if f"vitra.{name}" in acting}
+                self.learner.load_state_dict(taken, strict=False)
             self._stage(self.learner.acting())
-        self.batches.tokens = self._tokens()
+        self._look_at_everything()
 
     def _load(self) -> None:
         saved = torch.load(self._state, weights_only=True)

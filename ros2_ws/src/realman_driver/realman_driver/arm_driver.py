@@ -20,7 +20,7 @@ from realman_driver.velocity import VelocityEstimator
 from vitra_runtime.timing import Cadence
 from vitra_safety.guard import Refusal
 from vitra_safety.motion_gate import MotionState, StopCause
-from vitra_safety.setpoint_stream import SetpointStream
+from vitra_safety.setpoint_stream import Beginning, SetpointStream
 from vitra_safety.stream_reports import DriverStatus, StreamReports
 
 _ALL_ENABLED = 0b1111111
@@ -29,6 +29,8 @@ _REST_SPEED_RAD_S = 0.01
 _LATE_PERIODS = 1.9
 """A command later than this is replaced by a setpoint of the driver's own, which decelerates."""
 _NEXT_PERIOD = 0.9
+_SAG_RAD = float(np.deg2rad(1.5))
+"""Load keeps the joints at most so far from what is held; farther away, something has moved the arm."""
 _OUR_STATUS = (0, 5, 9, 10, 11)
 """The controller's states in which nothing but our setpoints and stops moves the arm: idle, joint pass-through, stop,
 slow stop, pause."""
@@ -44,11 +46,24 @@ class ArmLink(Protocol):
     def stalled(self) -> str:
         """Why setpoints do not get through though the connection lives, in words."""
 
-    def stream(self, position_rad: Sequence[float], *, judged_s: float, begins: bool = False) -> bool:
+    def stream(self, position_rad: Sequence[float], *, judged_s: float, begins: Beginning = Beginning.NONE) -> bool:
         """Hand over a setpoint."""
 
     def request(self, operation: frames.Operation) -> bool:
         """Ask for an operation."""
+
+
+class Memory(Protocol):
+    """What the controller holds, beyond the life of this process."""
+
+    def recall(self, now_s: float) -> list[float] | None:
+        """What was held shortly before."""
+
+    def keep(self, held_rad: Sequence[float], now_s: float) -> None:
+        """This is held."""
+
+    def forget(self) -> None:
+        """Nobody knows what is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +120,20 @@ class ArmDriver(StreamReports):
         stream: guard, gate and stop profile; resting farther than its `rest_error_rad` from the setpoint is a fault.
         tracking_limit_rad: while it moves, a larger distance of measured from commanded positions is a fault.
         feedback_period_s: nominal period of the state push.
+        memory: what the controller held when the driver before this one ended, and does now.
     """
 
     def __init__(
-        self, link: ArmLink, stream: SetpointStream, *, tracking_limit_rad: float, feedback_period_s: float = 0.005
+        self,
+        link: ArmLink,
+        stream: SetpointStream,
+        *,
+        tracking_limit_rad: float,
+        feedback_period_s: float = 0.005,
+        memory: Memory | None = None,
     ) -> None:
         super().__init__(stream)
-        self._link = link
+        self._link, self._memory, self._asked_memory = link, memory, False
         period_s = stream.guard.settings.period_s
         self._lock = threading.Lock()
         self._velocity = VelocityEstimator(feedback_period_s)
@@ -122,7 +144,7 @@ class ArmDriver(StreamReports):
         self._gate_state = MotionState.HOLDING
         self._period_s, self._accepted_s = period_s, 0.0
         self._speed_rad_s = 0.0
-        self._closing = False
+        self._closing, self._is_ours = False, True
 
     # Inputs ---------------------------------------------------------------------------------------------------------
 
@@ -155,10 +177,10 @@ class ArmDriver(StreamReports):
             for sent_s in feedback.sent_s:
                 self._statistics.setpoints.tick(sent_s)
             self._speed_rad_s = max(map(abs, velocity_rad_s))
-            self._arm_fault = _arm_fault(feedback)
-            if self._arm_fault or feedback.status not in _OUR_STATUS:
+            self._arm_fault, self._is_ours = _arm_fault(feedback), feedback.status in _OUR_STATUS
+            if self._arm_fault or not self._is_ours:
                 self._stream.forget_held()  # the controller has stopped it, or somebody else moves it
-            if feedback.status not in _OUR_STATUS and self._stream.state is MotionState.MOVING:
+            if not self._is_ours and self._stream.state is MotionState.MOVING:
                 self._stream.on_fault(f"somebody else moves the arm (controller status {feedback.status})")
             stuck = self._progress.measured(np.array(position_rad), feedback.time_s)
             if stuck and self._stream.state is MotionState.MOVING:
@@ -183,6 +205,23 @@ class ArmDriver(StreamReports):
                 self._stream.on_fault(fault)
             if self._stream.has_pending or not self._command_is_due(now_s):
                 self._advance(now_s)
+            if self._memory is not None:
+                self._remember(self._memory, now_s, up)
+
+    def _remember(self, memory: Memory, now_s: float, up: bool) -> None:
+        """Once, after the first measurement, take over what is held; from then on keep it."""
+        if not self._asked_memory and (not up or self._stream.start_rad is None):
+            return
+        if not self._asked_memory:
+            self._asked_memory = True
+            held_rad = memory.recall(now_s)
+            if held_rad is not None and not self._arm_fault and self._is_ours:
+                self._stream.recall(held_rad, _SAG_RAD)
+        held = self._stream.held_rad
+        if held is None:
+            memory.forget()
+        else:
+            memory.keep(held.tolist(), now_s)
 
     def close(self, reason: str) -> None:
         """Come to rest and stay there until `reopen`."""

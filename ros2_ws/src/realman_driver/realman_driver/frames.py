@@ -9,11 +9,13 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
 
+from vitra_safety.setpoint_stream import Beginning
+
 MAX_FRAME_BYTES = 8192
 _MAX_ERRORS = 8
 _MAX_SENT = 4
 
-_SETPOINT = struct.Struct("<cQd?7d")
+_SETPOINT = struct.Struct("<cQdB7d")
 _REQUEST = struct.Struct("<cIB")
 _ACK = struct.Struct("<cIi")
 _FEEDBACK = struct.Struct(f"<cqdQib7f7f7HB{_MAX_ERRORS}iB{_MAX_SENT}d")
@@ -124,13 +126,13 @@ class Setpoint:
     Attributes:
         number: Counts up by one.
         judged_s: When the guard passed it [s, monotonic, the same clock in both processes].
-        begins: A motion begins here, where the arm is measured; otherwise it continues the setpoint before.
+        begins: Whether a motion begins here, and where; otherwise it continues the setpoint before.
         position_rad: 7 joint positions.
     """
 
     number: int
     judged_s: float
-    begins: bool
+    begins: Beginning
     position_rad: tuple[float, ...]
 
 
@@ -142,7 +144,7 @@ class Request:
     operation: Operation
 
 
-def pack_setpoint(number: int, judged_s: float, begins: bool, position_rad: Sequence[float]) -> bytes:
+def pack_setpoint(number: int, judged_s: float, begins: Beginning, position_rad: Sequence[float]) -> bytes:
     """A setpoint for the child; arguments as in `Setpoint`."""
     return _SETPOINT.pack(b"S", number, judged_s, begins, *position_rad)
 
@@ -166,7 +168,7 @@ def unpack_order(frame: bytes) -> Setpoint | Request:
     """A frame that the child received."""
     if frame[:1] == b"S":
         _, number, judged_s, begins, *position_rad = _SETPOINT.unpack(frame)
-        return Setpoint(number, judged_s, begins, tuple(position_rad))
+        return Setpoint(number, judged_s, Beginning(begins), tuple(position_rad))
     _, request, operation = _REQUEST.unpack(frame)
     return Request(request, Operation(operation))
 

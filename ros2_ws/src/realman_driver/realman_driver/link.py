@@ -13,6 +13,7 @@ from pathlib import Path
 
 from realman_driver import codes, frames
 from realman_driver.units import setpoint_deg
+from vitra_safety.setpoint_stream import Beginning
 
 
 class LinkState(StrEnum):
@@ -84,13 +85,13 @@ class SdkLink:
             return ""
         return f"the SDK's process has not taken setpoints for {waiting_s * 1e3:.0f} ms"
 
-    def stream(self, position_rad: Sequence[float], *, judged_s: float, begins: bool = False) -> bool:
+    def stream(self, position_rad: Sequence[float], *, judged_s: float, begins: Beginning = Beginning.NONE) -> bool:
         """Hand over a setpoint; whether there was a connection to take it.
 
         Args:
             position_rad: 7 joint positions.
             judged_s: When the guard passed it; too old, it goes no further.
-            begins: A motion begins here, where the arm is measured.
+            begins: Whether a motion begins here, and where.
 
         Raises:
             SetpointError: the setpoint is not 7 sane numbers.

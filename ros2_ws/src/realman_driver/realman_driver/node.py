@@ -14,13 +14,14 @@ from realman_driver.link import SdkLink
 from realman_driver.parameters import Parameters
 from vitra_description.calibration import calibration_path, load_calibration
 from vitra_description.hardware import Hardware
-from vitra_description.names import arm_joints
+from vitra_description.names import ARM_DOF, arm_joints
 from vitra_msgs.msg import ArmCommand, DriverState, Permit
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 from vitra_runtime.commands import judged_by
 from vitra_runtime.diagnostics import ERROR, OK, DiagnosticsPublisher
 from vitra_runtime.exclusive import DeviceLock
+from vitra_runtime.held_memory import HeldMemory, HeldMemoryError
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import stamp_to_s
@@ -69,8 +70,9 @@ class RealmanDriverNode(StackNode[Parameters]):
         self._link = SdkLink(link, retry_s=params.retry_period)
         stream = SetpointStream(params.guard, checks, params.freshness, params.rest_error)
         self._driver = ArmDriver(
-            self._link, stream, tracking_limit_rad=params.tracking_error, feedback_period_s=params.udp_cycle / 1000.0
-        )
+            self._link, stream, tracking_limit_rad=params.tracking_error, feedback_period_s=params.udp_cycle / 1000.0,
+            memory=self._open_memory(f"realman-{link.arm_ip}-{link.tcp_port}"),
+        )  # fmt: skip
         self._serving = True
         self._thread = WatchedThread(
             self._serve, name="arm", should_run=lambda: self._serving, args=(self._link, self._driver)
@@ -102,6 +104,14 @@ class RealmanDriverNode(StackNode[Parameters]):
         self._thread = self._driver = self._link = None
         while self._locks:
             self._locks.pop().release()
+
+    def _open_memory(self, device: str) -> HeldMemory | None:
+        """The memory, for the holder of the device's lock; without it motions begin where the arm is measured."""
+        try:
+            return HeldMemory(device, ARM_DOF)
+        except HeldMemoryError as error:
+            self.get_logger().warning(f"a restart of this driver will not know what the arm holds: {error}")
+            return None
 
     def _posture_checks(self) -> tuple[PostureCheck, ...]:
         params = self.params

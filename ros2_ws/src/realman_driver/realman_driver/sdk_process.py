@@ -223,8 +223,9 @@ def serve(arm: VendorArm, pipe: socket.socket, orphaned: threading.Event) -> str
                 return None
             order = frames.unpack_order(frame)
             if isinstance(order, frames.Setpoint):
-                begun = setpoint is not None and setpoint.begins  # the beginning of a motion outlives its setpoint
-                setpoint = replace(order, begins=order.begins or begun)
+                if setpoint is not None and not order.begins:  # the beginning of a motion outlives its setpoint
+                    order = replace(order, begins=setpoint.begins)
+                setpoint = order
             else:
                 setpoint = None  # what was queued before a stop is void
                 _send(pipe, frames.pack_ack(order.request, arm.carry_out(order.operation)))

@@ -9,6 +9,7 @@ from realman_driver.frames import Setpoint
 from vitra_description.limits import ARM_LIMITS, JointLimits
 from vitra_safety.guard import ARM_GUARD
 from vitra_safety.setpoint_limiter import SetpointLimiter
+from vitra_safety.setpoint_stream import Beginning
 
 Array = NDArray[np.float64]
 
@@ -62,8 +63,19 @@ class WireCheck:
                 raise LeapError("a motion begins before the arm has reported where it is")
             self._limiter.rest_at(measured_rad)
             self._last = None
+            if setpoint.begins is Beginning.HELD:
+                self._refuse_leap(target)
+                self._limiter.rest_at(target)
         elif self._last is None:
             raise LeapError("a setpoint without a beginning")
+        self._refuse_leap(target)
+        velocity = np.zeros_like(target)
+        if self._last is not None and setpoint.number > self._last[0]:
+            velocity = (target - self._last[1]) / ((setpoint.number - self._last[0]) * self._period_s)
+        self._last = (setpoint.number, target)
+        return self._limiter.follow(target, velocity)
+
+    def _refuse_leap(self, target: Array) -> None:
         behind_rad = float(np.abs(target - self._limiter.position_rad).max())
         if not behind_rad <= self._max_behind_rad:
             leap, allowed = np.rad2deg(behind_rad), np.rad2deg(self._max_behind_rad)
@@ -71,8 +83,3 @@ class WireCheck:
                 f"a setpoint would leap {leap:.1f} deg, allowed {allowed:.1f}: the SDK's process or the driver stood "
                 "still (is the machine overloaded?)"
             )
-        velocity = np.zeros_like(target)
-        if self._last is not None and setpoint.number > self._last[0]:
-            velocity = (target - self._last[1]) / ((setpoint.number - self._last[0]) * self._period_s)
-        self._last = (setpoint.number, target)
-        return self._limiter.follow(target, velocity)

@@ -294,6 +294,21 @@ def test_a_collision_is_named_and_cleared_by_the_service(
     assert wait_for(lambda: streaming.state == "moving")
 
 
+def test_a_driver_that_comes_back_after_a_kill_knows_what_the_arm_holds(
+    streaming: Graph, driver: subprocess.Popen[str], shared_driver: Driver, wait_for: Wait
+) -> None:
+    streaming.permitting = streaming.commanding = False
+    assert wait_for(lambda: streaming.state in ("holding", "latched"))
+    held_rad = list(streaming.states[-1].held_rad)
+    assert len(held_rad) == 7
+    driver.kill()
+    driver.communicate()
+    streaming.states.clear()
+    shared_driver.ensure()
+    assert wait_for(lambda: streaming.state == "holding" and len(streaming.states[-1].held_rad) == 7, 20.0)
+    np.testing.assert_allclose(streaming.states[-1].held_rad, held_rad, atol=1e-12)
+
+
 def test_a_second_driver_of_the_same_arm_is_refused(
     graph: Graph, driver: subprocess.Popen[str], shared_driver: Driver, start_another: Start, wait_for: Wait
 ) -> None:

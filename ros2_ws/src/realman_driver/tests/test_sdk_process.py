@@ -25,6 +25,7 @@ from realman_driver.frames import LinkConfig, Operation
 from realman_driver.link import LinkState, SdkLink
 from realman_driver.send_queue import SendQueue
 from vitra_description.postures import home
+from vitra_safety.setpoint_stream import Beginning
 from vitra_sim.doubles.realman import RealmanDouble
 from vitra_sim.doubles.realman_kinematic import KinematicArm
 
@@ -82,7 +83,7 @@ def test_setpoints_arrive_exact_to_the_millidegree(feeding: Reader, double: Real
     start_rad = double.controller.port.target()
     goal_mdeg = np.round(np.rad2deg(start_rad) * 1000) + np.array([1, -1, 3, 7, -7, 12, -13])
     goal_rad = np.deg2rad(goal_mdeg / 1000).tolist()
-    assert feeding.link.stream(goal_rad, judged_s=time.monotonic(), begins=True)
+    assert feeding.link.stream(goal_rad, judged_s=time.monotonic(), begins=Beginning.MEASURED)
     assert wait_for(feeding.until(lambda: feeding.feedback[-1].handled == 1))
     assert wait_for(lambda: double.controller.port.targets == 1)
     assert np.rad2deg(double.controller.port.target()) * 1000 == pytest.approx(goal_mdeg, abs=1e-6)
@@ -122,7 +123,7 @@ def test_a_dropped_tcp_link_is_noticed_while_streaming_and_comes_back(
     double.drop_tcp()
 
     def streaming_ended() -> bool:
-        feeding.link.stream(position_rad, judged_s=time.monotonic(), begins=True)
+        feeding.link.stream(position_rad, judged_s=time.monotonic(), begins=Beginning.MEASURED)
         return feeding.link.state is LinkState.DOWN
 
     assert wait_for(feeding.until(streaming_ended))
@@ -221,6 +222,7 @@ def test_the_child_stops_the_arm_and_ends_when_the_driver_is_killed(
         import math, time
         from realman_driver import frames
         from realman_driver.link import SdkLink
+        from vitra_safety.setpoint_stream import Beginning
         config = frames.LinkConfig({link_config.arm_ip!r}, {link_config.tcp_port}, udp_port={link_config.udp_port})
         link = SdkLink(config)
         start = {double.controller.port.target().tolist()}
@@ -229,7 +231,7 @@ def test_the_child_stops_the_arm_and_ends_when_the_driver_is_killed(
             if isinstance(link.poll(0.005), frames.Feedback):
                 number += 1
                 moved = [start[0] + 0.001 * number, *start[1:]]
-                sent = link.stream(moved, judged_s=time.monotonic(), begins=not told)
+                sent = link.stream(moved, judged_s=time.monotonic(), begins=Beginning(not told))
                 if sent and not told:
                     told = True
                     print(link.pid, flush=True)
@@ -273,7 +275,7 @@ class Motion:
                 self._next_s += 0.005
                 self._speed = min(self._speed + 8.0 * 0.005, self._speed_rad_s)
                 self._rad[0] += self._speed * 0.005
-                self._link.stream(self._rad.tolist(), judged_s=time.monotonic(), begins=self._begins)
+                self._link.stream(self._rad.tolist(), judged_s=time.monotonic(), begins=Beginning(self._begins))
                 self._begins = False
 
     @property

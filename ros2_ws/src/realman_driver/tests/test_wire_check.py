@@ -11,12 +11,15 @@ from realman_driver.frames import Setpoint
 from realman_driver.wire_check import LeapError, WireCheck
 from vitra_description.limits import ARM_LIMITS
 from vitra_description.postures import home
+from vitra_safety.setpoint_stream import Beginning
 
 HOME = home("right")
 PERIOD_S = 0.005
 
 
-def setpoint(number: int, position_rad: np.ndarray, judged_s: float = 10.0, begins: bool = False) -> Setpoint:
+def setpoint(
+    number: int, position_rad: np.ndarray, judged_s: float = 10.0, begins: Beginning = Beginning.NONE
+) -> Setpoint:
     return Setpoint(number, judged_s, begins, tuple(position_rad.tolist()))
 
 
@@ -26,7 +29,7 @@ def moving(check: WireCheck, speed_rad_s: float = 0.8, count: int = 60) -> list[
     for number in range(1, count + 1):
         speed = min(speed + 8.0 * PERIOD_S, speed_rad_s)
         q[0] += speed * PERIOD_S
-        out = check.pass_on(setpoint(number, q, begins=number == 1), HOME, 10.0)
+        out = check.pass_on(setpoint(number, q, begins=Beginning(number == 1)), HOME, 10.0)
         assert out is not None
         sent.append(out)
     return sent
@@ -68,11 +71,22 @@ def test_a_motion_begins_where_the_arm_is_measured_and_nowhere_else() -> None:
     with pytest.raises(LeapError, match="without a beginning"):
         WireCheck().pass_on(setpoint(1, HOME), HOME, 10.0)
     with pytest.raises(LeapError, match="has reported"):
-        WireCheck().pass_on(setpoint(1, HOME, begins=True), None, 10.0)
+        WireCheck().pass_on(setpoint(1, HOME, begins=Beginning.MEASURED), None, 10.0)
     with pytest.raises(LeapError, match=r"5\.7 deg"):
-        WireCheck().pass_on(setpoint(1, HOME + 0.1, begins=True), HOME, 10.0)
+        WireCheck().pass_on(setpoint(1, HOME + 0.1, begins=Beginning.MEASURED), HOME, 10.0)
 
 
 def test_no_number_gets_through() -> None:
     with pytest.raises(LeapError):
-        WireCheck().pass_on(setpoint(1, HOME * np.nan, begins=True), HOME, 10.0)
+        WireCheck().pass_on(setpoint(1, HOME * np.nan, begins=Beginning.MEASURED), HOME, 10.0)
+
+
+def test_a_motion_that_goes_on_from_what_the_controller_holds_does_not_leap_to_where_the_arm_sags() -> None:
+    held, sagging = HOME, HOME - np.deg2rad(1.0)
+    out = WireCheck().pass_on(setpoint(1, held, begins=Beginning.HELD), sagging, 10.0)
+    assert out is not None
+    np.testing.assert_allclose(out, held, atol=1e-12)
+    with pytest.raises(LeapError, match="would leap 5.0 deg"):
+        WireCheck().pass_on(setpoint(1, HOME + np.deg2rad(5.0), begins=Beginning.HELD), HOME, 10.0)
+    with pytest.raises(LeapError, match="before the arm has reported"):
+        WireCheck().pass_on(setpoint(1, HOME, begins=Beginning.HELD), None, 10.0)

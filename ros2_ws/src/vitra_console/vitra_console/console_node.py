@@ -106,7 +106,7 @@ class ConsoleNode(StackNode[Parameters]):
             for device in (f"{side}_arm", f"{side}_hand"):
                 listen(DriverState, f"{device}/driver_state", partial(hear, device))
         self._images = polled.subscribe(Image, "head_camera/color/image_raw", qos.SETPOINT)
-        self._operator_beat = OperatorBeat(self, self._presence)
+        self._operator_beat = OperatorBeat(self, self._presence, lambda: self._latch.is_wanted)
         self._server = self._serve()
         # A token that somebody gave us is theirs to keep; logs are read by others.
         given = TOKEN_VARIABLE in os.environ

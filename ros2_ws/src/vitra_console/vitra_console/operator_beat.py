@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from vitra_console.web.presence import Presence
@@ -21,10 +22,11 @@ class OperatorBeat:
     Args:
         node: the node to publish from.
         presence: who is there.
+        stop_wanted: whether a STOP is on its way; silence then is its second way, should the first be blocked.
     """
 
-    def __init__(self, node: Any, presence: Presence) -> None:
-        self._node, self._presence = node, presence
+    def __init__(self, node: Any, presence: Presence, stop_wanted: Callable[[], bool] = lambda: False) -> None:
+        self._node, self._presence, self._stop_wanted = node, presence, stop_wanted
         self._publisher = node.create_publisher(Heartbeat, "heartbeat", qos.HEARTBEAT)
         self._running = threading.Event()
         self._running.set()
@@ -39,7 +41,7 @@ class OperatorBeat:
     def _run(self) -> None:
         message = Heartbeat(node=NODE, state=Heartbeat.ACTIVE)
         while self._running.is_set():
-            if self._presence.is_there:
+            if self._presence.is_there and not self._stop_wanted():
                 message.header.stamp = self._node.get_clock().now().to_msg()
                 self._publisher.publish(message)
             time.sleep(PERIOD_S)

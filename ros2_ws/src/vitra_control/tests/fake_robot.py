@@ -10,7 +10,7 @@ from vitra_control.generator import SetpointGenerator
 from vitra_control.setpoints import Feedback, PermitSample, Setpoints
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_control.side import SideExecutor
-from vitra_description.calibration import default_calibration
+from vitra_description.calibration import Calibration, default_calibration
 from vitra_description.kinematics import ArmModel
 from vitra_description.names import Side
 from vitra_description.postures import home, open_hand
@@ -58,7 +58,12 @@ class FakeDevice:
 class FakeRobot:
     """Generator, guarded devices and the clock."""
 
-    def __init__(self, sides: Sequence[Side] = (Side.RIGHT,), settings: GeneratorSettings | None = None) -> None:
+    def __init__(
+        self,
+        sides: Sequence[Side] = (Side.RIGHT,),
+        settings: GeneratorSettings | None = None,
+        calibration: Calibration = CALIBRATION,
+    ) -> None:
         self.settings = settings or GeneratorSettings()
         self.now_s = 100.0
         self.arms = {side: FakeDevice(ARM_GUARD, home(side)) for side in sides}
@@ -68,7 +73,7 @@ class FakeRobot:
         self.permit: PermitSample | None = None
         self.permit_stays_fresh = True
         self.generator = SetpointGenerator(
-            {side: SideExecutor(side, CALIBRATION, self.settings) for side in sides}, self.settings, self.feedback
+            {side: SideExecutor(side, calibration, self.settings) for side in sides}, self.settings, self.feedback
         )
         self.setpoints: list[Setpoints | None] = []
 

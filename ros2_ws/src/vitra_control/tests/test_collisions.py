@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,12 @@ from vitra_safety.collision import CollisionModel
 from vitra_safety.posture_checks import MIN_DISTANCE_M
 
 
-def to_one_place(made: FakeRobot, place_m: tuple[float, float, float]) -> dict[Side, TimedSteps]:
-    """Both wrists to one point in base coordinates, within 1.5 s."""
+def to_one_place(
+    made: FakeRobot, place_m: tuple[float, float, float], sides: Sequence[Side] = SIDES
+) -> dict[Side, TimedSteps]:
+    """The wrists to one point in base coordinates, within 1.5 s."""
     chunk = {}
-    for side in SIDES:
+    for side in sides:
         pose, share = made.wrist(side), np.arange(1, 31)[:, None] / 30
         goal = (invert_pose(CALIBRATION.side(side).base_from_arm_base) @ np.array([*place_m, 1.0]))[:3]
         position = pose[:3, 3] + share * (goal - pose[:3, 3])
@@ -84,6 +88,23 @@ def test_the_table_is_kept_clear_of_the_palm() -> None:
     model = CollisionModel(CALIBRATION, ("right",), 1.0)
     assert MIN_DISTANCE_M < model.distance_m(made.arms[Side.RIGHT].position) < 0.06
     assert "table" in made.generator.limits()
+
+
+def test_an_arm_that_is_not_driven_is_kept_clear_of_where_it_stands() -> None:
+    """Its driver does not run; the calibration says where it is."""
+    there = FakeRobot(SIDES)
+    there.arm_and_settle()
+    there.generator.offer({Side.LEFT: to_one_place(there, (0.4, 0.0, 1.05))[Side.LEFT]}, there.now_s)
+    there.run(6.0)
+    parked_rad = there.generator.arm_rad(Side.LEFT)
+    hardware = replace(CALIBRATION.hardware, left_arm_parked_deg=tuple(np.rad2deg(parked_rad)))
+    made = FakeRobot((Side.RIGHT,), calibration=replace(CALIBRATION, hardware=hardware))
+    made.arm_and_settle()
+    made.generator.offer({Side.RIGHT: to_one_place(made, (0.4, 0.0, 1.05), (Side.RIGHT,))[Side.RIGHT]}, made.now_s)
+    made.run(8.0)
+    both = np.concatenate([parked_rad, made.generator.arm_rad(Side.RIGHT)])
+    assert MIN_DISTANCE_M < CollisionModel(CALIBRATION, table_height_m=0.75).distance_m(both) < 0.06
+    assert "left" in made.generator.limits()
 
 
 def test_random_targets_of_both_arms_never_bring_shapes_together() -> None:

@@ -10,6 +10,7 @@ from fake_robot import STEP_S, FakeRobot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vitra_control.executor_node import must_hear
 from vitra_control.setpoints import Mode
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_description.limits import ARM_LIMITS, HAND_LIMITS
@@ -17,6 +18,7 @@ from vitra_description.names import SIDES, Side
 from vitra_description.postures import home
 from vitra_policy.chunks.curve import StepsError, TimedSteps
 from vitra_policy.chunks.timeline import Phase, Verdict
+from vitra_runtime.discovery_check import DeafError
 
 
 def robot(**kwargs: object) -> FakeRobot:
@@ -65,6 +67,31 @@ def test_it_does_not_start_from_old_feedback() -> None:
     made.arm_and_settle()
     assert set(made.setpoints) == {None}
     assert "no fresh joint feedback" in made.generator.limits()
+
+
+def test_who_is_permitted_and_hears_no_joints_for_long_starts_again() -> None:
+    made = FakeRobot()
+    made.feedback_age_s = 0.5
+    made.allow()
+    made.run(2.0)
+    must_hear(made.generator.unheard_s(made.now_s), made.generator.waiting_for)
+    made.run(1.5)
+    with pytest.raises(DeafError, match="right: no fresh joint feedback for 3 s"):
+        must_hear(made.generator.unheard_s(made.now_s), made.generator.waiting_for)
+    made.feedback_age_s = 0.0
+    made.run(0.5)
+    assert made.generator.unheard_s(made.now_s) == 0.0
+    assert made.setpoints[-1] is not None
+
+
+def test_without_a_permit_nobody_needs_to_be_heard() -> None:
+    made = FakeRobot()
+    made.feedback_age_s = 0.5
+    made.allow()
+    made.run(2.0)
+    made.allow(allowed=False)
+    made.run(4.0)
+    assert made.generator.unheard_s(made.now_s) == 0.0
 
 
 def test_a_chunk_from_rest_is_followed_on_its_path_and_late_only_by_its_beginning() -> None:

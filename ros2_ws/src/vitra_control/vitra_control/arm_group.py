@@ -55,7 +55,8 @@ class ArmGroup:
         self._watch: SeparationWatch | None = None
         if settings.check_collisions:
             first = next(iter(sides.values()))
-            model = CollisionModel(first.calibration, tuple(sides), settings.table_height_m, first.variant)
+            parked = first.calibration.hardware.parked_rad(sides)
+            model = CollisionModel(first.calibration, tuple(sides), settings.table_height_m, first.variant, parked)
             self._watch = SeparationWatch(model, limits)
         self._way = _Way.READY
         self._is_prepared = False

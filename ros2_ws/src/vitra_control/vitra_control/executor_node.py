@@ -32,6 +32,7 @@ from vitra_policy.chunks.curve import StepsError, TimedSteps
 from vitra_policy.chunks.timeline import Phase, Verdict
 from vitra_runtime import qos
 from vitra_runtime.diagnostics import OK, WARN, DiagnosticsPublisher
+from vitra_runtime.discovery_check import DeafError
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.threads import WatchedThread
@@ -40,6 +41,7 @@ from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
 _STATE_PERIOD_S = 1 / 30
 _DIAGNOSTICS_PERIOD_S = 1.0
 _WARN_PERIOD_S = 1.0
+_DEAF_AFTER_S = 3.0
 _TO_PREPARE_S = 0.002
 """Time that taking a chunk in may take: with less before the next tick it waits until after that."""
 _SWITCH_INTERVAL_S = 5e-4  # how long another Python thread may keep the setpoint thread waiting
@@ -175,6 +177,7 @@ class ExecutorNode(StackNode[Parameters]):
     def _on_state_timer(self) -> None:
         if self._generator is not None and self.is_active:
             self._state_publisher.publish(self._state_message(self._generator))
+            must_hear(self._generator.unheard_s(time.monotonic()), self._generator.waiting_for)
 
     def _state_message(self, generator: SetpointGenerator) -> ExecutorState:
         sample, limit = generator.newest_sample(), generator.limits()
@@ -309,6 +312,19 @@ class ExecutorNode(StackNode[Parameters]):
 
     def _warn(self, text: str) -> None:
         self.get_logger().warning(text, throttle_duration_sec=_WARN_PERIOD_S)
+
+
+def must_hear(unheard_s: float, waiting_for: str) -> None:
+    """A permit needs drivers that are well: who has it and hears no joints for long has been lost by the middleware.
+
+    Raises:
+        DeafError: it will not hear them before it is started again.
+    """
+    if unheard_s > _DEAF_AFTER_S:
+        raise DeafError(
+            f"Permitted to move, but {waiting_for} for {unheard_s:.0f} s: the middleware lost it to a driver. "
+            "It starts again; then re-arm."
+        )
 
 
 def timed_steps(message: RobotChunk, stamp_s: float) -> dict[Side, TimedSteps]:

@@ -72,6 +72,7 @@ class SetpointGenerator:
         self._runs: dict[Side, TrajectoryRun] = {}
         self._run_results: dict[Side, HomeResult] = {}
         self._last_chunk_s = -np.inf
+        self._unheard_since_s: float | None = None
 
     def offer(self, chunk: Mapping[Side, TimedSteps], now_s: float) -> dict[Side, Verdict]:
         """Take a chunk in; sides that are not driven are left out of the answer. Outside FOLLOWING it is dropped.
@@ -194,6 +195,11 @@ class SetpointGenerator:
             self._arms.prepare()
         except Exception as error:  # as in `tick`
             self._fail(error)
+
+    def unheard_s(self, now_s: float) -> float:
+        """For how long there has been a permit without fresh joints of all sides; may be asked from another thread."""
+        since_s = self._unheard_since_s
+        return 0.0 if since_s is None else now_s - since_s
 
     def newest_sample(self) -> Sample | None:
         """The target of the side whose chunk was observed last."""
@@ -322,6 +328,7 @@ class SetpointGenerator:
             self._run_results[side] = HomeResult(False, f"broken off: {why}")
         self._runs.clear()
         if mode is not self.mode:
+            self._unheard_since_s = None
             for still in self._still.values():
                 still.reset()
         self.mode, self.waiting_for = mode, ""
@@ -346,10 +353,12 @@ class SetpointGenerator:
             feedback = self._feedback(side)
             if feedback is None or feedback.age_s > self._settings.feedback_timeout_s:
                 self.waiting_for = f"{side}: no fresh joint feedback"
+                self._unheard_since_s = now_s if self._unheard_since_s is None else self._unheard_since_s
                 self._still[side].reset()
                 return False
             self._still[side].update(feedback.arm_rad, now_s)
             measured[side] = feedback
+        self._unheard_since_s = None
         if now_s - self._last_sent_s < self._settings.settle_s:
             return False
         if not all(still.reached(now_s) for still in self._still.values()):

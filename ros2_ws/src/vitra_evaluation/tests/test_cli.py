@@ -168,6 +168,12 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch, capsys) -> None:
     assert not (tmp_path / "s").exists()
 
 
+def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "file").touch()
+    assert run(monkeypatch, "init", tmp_path / "file/plan.yaml") == 2
+    assert "Give another path" in " ".join(capsys.readouterr().err.split())
+
+
 def test_the_readme_lists_every_key() -> None:
     from vitra_evaluation.session.trial import KEYS
 

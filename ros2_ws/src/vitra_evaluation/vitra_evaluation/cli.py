@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from rich.markup import escape
 
 from vitra_evaluation.commands import planning, sessions
 from vitra_evaluation.commands.screen import console
-from vitra_policy.errors import VitraError
+from vitra_policy.errors import VitraError, disk_words
 
 Command = (
     Annotated[planning.Init, tyro.conf.subcommand("init")]
@@ -37,9 +36,8 @@ def main() -> int:
         console.print(f"[red]vitra-eval:[/red] {escape(str(error))}", markup=True, soft_wrap=True)
         return 2
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        console.print(f"[red]vitra-eval:[/red] {escape(str(error))}. Make room or give access, then vitra-eval resume.")
+        words = f"[red]vitra-eval:[/red] {escape(disk_words(error))} A session goes on with vitra-eval resume."
+        console.print(words, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         console.print("interrupted; go on with vitra-eval resume")

@@ -29,6 +29,7 @@ from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_sim.expert.expert import ExpertPolicy
 from vitra_sim.lockstep.drift import Drift
 from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.lockstep.midway import start_midway
 from vitra_sim.tasks.ground_truth import scene_truth
 
 console = Console(stderr=True, highlight=False)
@@ -48,6 +49,8 @@ class Args:
     """Seed of the first; episode i uses seed + i."""
     still: bool = False
     """Only the first look of each scene, no motion: distinct scenes teach seeing, and cost little."""
+    midway: bool = False
+    """With `--still`: the look comes from somewhere along the expert's path instead of its start."""
     policy: str = ""
     """Let this policy drive and the expert label (DAgger); empty: the expert drives, and drifts now and then."""
     policy_option: tuple[str, ...] = ()
@@ -78,6 +81,8 @@ def record(env: VitraSimEnv, expert: ExpertPolicy, args: Args, name: str, seed: 
     if driver:
         driver.reset()
     observation, _ = env.reset(seed=seed, options={"task": name})
+    if args.midway:
+        observation = start_midway(env, expert, rng)
     truth = scene_truth(env.world)
     rows: list[dict[str, np.ndarray]] = []
     ended, info = False, {"success": False}

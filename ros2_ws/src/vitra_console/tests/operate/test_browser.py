@@ -115,6 +115,20 @@ def test_a_press_on_stop_is_enough_and_so_is_a_key(page: Any, robot: FakeRobot) 
     assert robot.told.count("STOP") == 2
 
 
+def test_a_stop_pressed_without_a_link_leaves_first_when_it_is_back(browser: Any, robot: FakeRobot) -> None:
+    with ConsoleServer(robot.desk, Presence(), "tok", tcp_port=0) as server:
+        page = opened(browser, server.url)
+    page.wait_for_selector("#lost:visible")
+    page.keyboard.press("Escape")
+    assert "STOP has not been sent" in page.inner_text("#lost-why")
+    assert robot.told == []
+    with ConsoleServer(robot.desk, Presence(), "tok", tcp_port=server.port):
+        page.wait_for_selector("body[data-safety=stopped]")
+        page.wait_for_selector("#lost", state="hidden")
+    assert robot.told == ["STOP"]
+    page.context.close()
+
+
 def test_a_space_while_typing_is_a_space(page: Any, robot: FakeRobot) -> None:
     page.click("#instruction")
     page.keyboard.type("put it down")

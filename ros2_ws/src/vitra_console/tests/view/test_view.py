@@ -92,13 +92,26 @@ def test_a_safety_event_is_written_once_with_its_mend(recording: RobotRecording,
 
 
 def test_depth_is_thinned_out_and_colour_is_not_taken_for_depth(recording: RobotRecording, log: Log) -> None:
-    depth = SimpleNamespace(height=4, width=6, data=np.full(24, 900, np.uint16).tobytes())
-    colour = SimpleNamespace(height=4, width=6, data=bytes(72))
+    depth = SimpleNamespace(height=4, width=6, step=16, data=np.full(32, 900, np.uint16).tobytes())
+    colour = SimpleNamespace(height=4, width=6, step=18, encoding="rgb8", data=bytes(72))
     for i in range(30):
         recording.take("head_camera/aligned_depth_to_color/image_raw", depth, 1 + i / 30)
         recording.take("head_camera/color/image_raw", colour, 1 + i / 30)
     assert len(log.of("world/head_camera/lens/depth")) == 5
     assert len(log.of("world/head_camera/lens/colour")) == 30
+
+
+def test_raw_pictures_keep_their_colours_and_others_are_named_once(recording: RobotRecording, log: Log) -> None:
+    rows = np.zeros((8, 3 * 16 + 5), np.uint8)
+    rows[:, 2:48:3] = 200  # red, in BGR, in rows with padding
+    fields = {"height": 8, "width": 16, "step": 53, "data": rows.tobytes()}
+    recording.take("head_camera/color/image_raw", SimpleNamespace(encoding="bgr8", **fields), 1.0)
+    jpeg = np.asarray(log.of("world/head_camera/lens/colour")[0].blob.as_arrow_array()[0].values)
+    np.testing.assert_allclose(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[4, 8], [0, 0, 200], atol=4)
+    for at_s in (2.0, 3.0):
+        recording.take("head_camera/color/image_raw", SimpleNamespace(encoding="yuv422", **fields), at_s)
+    assert len(log.of("events")) == 1
+    assert "yuv422" in str(log.of("events")[0].text.as_arrow_array())
 
 
 def test_meshes_enclose_what_the_urdf_says() -> None:

@@ -57,18 +57,26 @@ class WebConsole:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket, self.answers, self.pictures = socket, [], []
+        self.says_seen = True
+
+    async def seen(self, what: str) -> None:
+        if self.says_seen:
+            await self.give("seen", what=what)
 
     async def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         while True:
             message = await self.socket.receive(timeout=30)
             if message.type is aiohttp.WSMsgType.BINARY:
                 self.pictures.append(message.data)
+                await self.seen("picture")
                 continue
             said = json.loads(message.data)
             if said["type"] == "answer":
                 self.answers.append(said["message"])
-            elif condition(said):
-                return dict(said)
+            else:
+                await self.seen("state")
+                if condition(said):
+                    return dict(said)
 
     async def give(self, do: str, **more: Any) -> None:
         await self.socket.send_json({"do": do, **more})
@@ -166,6 +174,35 @@ def test_a_picture_is_sent_once_for_every_key(server: ConsoleServer, desk: FakeD
         assert page.pictures == [b"\x01first", b"\x01second"]
 
     talk(server, whole)
+
+
+def test_a_page_that_is_slow_to_draw_is_never_behind(
+    server: ConsoleServer, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has not drawn yet does not queue up: the next thing it hears is how things are by then."""
+    monkeypatch.setattr("vitra_console.web.server._UNSEEN_S", float("inf"))
+
+    async def story(slow: WebConsole, other: WebConsole) -> None:
+        slow.says_seen = False
+        for number in range(1, 6):
+            desk.shown = {1: Picture(str(number), str(number).encode())}
+            await slow.give("odd")
+            await other.until(lambda s, n=number: s["told"] == n and len(other.pictures) >= n)
+        heard = []
+        while len([said for said in heard if said == "answer"]) < 5:
+            message = await slow.socket.receive(timeout=30)
+            binary = message.type is aiohttp.WSMsgType.BINARY
+            heard.append("picture" if binary else json.loads(message.data)["type"])
+        assert heard.count("state") <= 1
+        assert heard.count("picture") <= 1
+        slow.says_seen = True
+        await slow.seen("state")
+        await slow.seen("picture")
+        assert (await slow.until(lambda _: True))["told"] == 5
+        await slow.until(lambda _: bool(slow.pictures))
+        assert slow.pictures == [b"\x015"]
+
+    talk(server, story, consoles=2)
 
 
 def test_a_taken_port_is_told_in_words(server: ConsoleServer, desk: FakeDesk) -> None:

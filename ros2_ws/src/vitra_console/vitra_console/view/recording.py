@@ -18,6 +18,8 @@ from vitra_description.calibration import Calibration
 from vitra_description.description import robot_description
 from vitra_description.names import SIDES, arm_joints, hand_mount
 from vitra_description.postures import home
+from vitra_policy.camera_messages.decode import picture_of
+from vitra_policy.errors import VitraError
 
 TIMELINE = "time"
 APPLICATION = "vitra"
@@ -129,8 +131,12 @@ class RobotRecording:
     def _colour(self, message: Any) -> None:
         data = np.frombuffer(message.data, np.uint8)
         if not hasattr(message, "format"):
-            image = data.reshape(message.height, message.width, 3)
-            self._rr.log(f"{_LENS}/colour", rr.Image(image).compress(jpeg_quality=80))
+            try:
+                image = picture_of(message)
+            except VitraError as error:
+                self._event("picture", str(error), rr.TextLogLevel.WARN)
+            else:
+                self._rr.log(f"{_LENS}/colour", rr.Image(image).compress(jpeg_quality=80))
         elif "h264" in message.format:
             self._rr.log(f"{_LENS}/colour", rr.VideoStream(codec=rr.VideoCodec.H264, sample=data.tobytes()))
         else:
@@ -151,7 +157,8 @@ class RobotRecording:
             start = data.tobytes().find(b"\x89PNG")
             png = data.tobytes()[start:]
         else:
-            png = cv2.imencode(".png", data.view(np.uint16).reshape(message.height, message.width))[1].tobytes()
+            rows = data.reshape(message.height, message.step)[:, : 2 * message.width]
+            png = cv2.imencode(".png", np.ascontiguousarray(rows).view(np.uint16))[1].tobytes()
         self._rr.log(f"{_LENS}/depth", rr.EncodedDepthImage(blob=png, media_type="image/png", meter=1000.0))
 
     def _chunk(self, message: Any) -> None:

@@ -4,6 +4,9 @@ A console first sends its token; then it gets the state (JSON) and pictures (bin
 One console at a time has control; every console may stop the robot. A STOP beats everything older than itself: every
 order carries the number of stops that its page knew of, and is refused if there has been one since. The operator's
 presence hangs on the beats of the console in control.
+
+A page says what it has shown (`{"do": "seen", "what": "state"}` or `"picture"`), and gets the next one only then: one
+that is slow to draw gets fewer, and is never seconds behind the robot, as with the sockets' buffers full.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ _TOKEN_WITHIN_S = 3.0
 _STATE_PERIOD_S = 0.1
 _STATE_AT_LEAST_S = 1.0
 _PICTURE_PERIOD_S = 0.1
+_UNSEEN_S = 1.0  # for a program that never says what it has seen
 _MAX_MESSAGE_BYTES = 1 << 20
 _MAX_ORDER = 4096
 _MAX_TEXT = 500
@@ -118,8 +122,26 @@ class _Client:
     sent_s: float = 0.0
     pictures: dict[int, str] = field(default_factory=dict)
     name: str = "operator"
-    telling: asyncio.Task[None] | None = None
-    showing: asyncio.Task[None] | None = None
+    sending: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    unseen_s: dict[str, float] = field(default_factory=dict)
+    """When what it has not seen yet was sent, by kind."""
+
+    def takes(self, what: str, now_s: float) -> bool:
+        """Whether the last of this kind has arrived and been shown."""
+        sent_s = self.unseen_s.get(what)
+        return what not in self.sending and (sent_s is None or now_s - sent_s > _UNSEEN_S)
+
+    def give(self, what: str, sending: Coroutine[Any, Any, None], now_s: float) -> None:
+        """Send without waiting: a slow phone must not hold up the others."""
+        task = self.sending[what] = asyncio.ensure_future(sending)
+        self.unseen_s[what] = now_s
+
+        def done(sent: asyncio.Future[None]) -> None:
+            del self.sending[what]
+            if not sent.cancelled():
+                sent.exception()
+
+        task.add_done_callback(done)
 
 
 class ConsoleServer:
@@ -270,6 +292,8 @@ class ConsoleServer:
         if what == "beat":
             if in_control:
                 self._presence.touch()
+        elif what == "seen":
+            client.unseen_s.pop(str(said.get("what")), None)
         elif what == "stop":  # whoever sees a danger may stop
             self._pressed += 1
             self._desk.stop(client.name)
@@ -305,9 +329,9 @@ class ConsoleServer:
             for client in list(self._clients):
                 text = json.dumps(common | {"control": client is self._controlling})
                 news = text != client.sent or now_s - client.sent_s > _STATE_AT_LEAST_S
-                if news and client.telling is None:
+                if news and client.takes("state", now_s):
                     client.sent, client.sent_s = text, now_s
-                    client.telling = _detached(client.socket.send_str(text), client, "telling")
+                    client.give("state", client.socket.send_str(text), now_s)
 
     async def _send_pictures(self) -> None:
         while True:
@@ -319,22 +343,9 @@ class ConsoleServer:
             except Exception:
                 _log.exception("no picture")
                 continue
+            now_s = self._loop.time()
             for client in list(self._clients):
                 for kind, picture in pictures.items():
-                    if client.pictures.get(kind) != picture.key and client.showing is None:
+                    if client.pictures.get(kind) != picture.key and client.takes("picture", now_s):
                         client.pictures[kind] = picture.key
-                        data = bytes([kind]) + picture.jpeg
-                        client.showing = _detached(client.socket.send_bytes(data), client, "showing")
-
-
-def _detached(sending: Coroutine[Any, Any, None], client: _Client, name: str) -> asyncio.Task[None]:
-    """Send without waiting: a slow phone gets less, and must not hold up the others."""
-    task = asyncio.ensure_future(sending)
-
-    def done(sent: asyncio.Future[None]) -> None:
-        setattr(client, name, None)
-        if not sent.cancelled():
-            sent.exception()
-
-    task.add_done_callback(done)
-    return task
+                        client.give("picture", client.socket.send_bytes(bytes([kind]) + picture.jpeg), now_s)

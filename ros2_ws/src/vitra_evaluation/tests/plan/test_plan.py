@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from vitra_evaluation.errors import PlanError
 from vitra_evaluation.plan.file import parse_plan, read_plan
@@ -44,6 +47,14 @@ def test_a_good_plan_is_read(small_plan: Plan) -> None:
         ("time_limit_s: 20", "time_limit_s: .inf", 4, "must be a finite number, got inf"),
         ("time_limit_s: 20", "time_limit_s: .nan", 4, "must be a finite number, got nan"),
         ("time_limit_s: 20", "time_limit_s: 3601", 4, "must be at most 3600"),
+        ("trials: 3", "trials: 10000000000", 17, "trials must be at most 10000"),
+        ("trials: 3", "trials: 1" + "0" * 400, 17, "trials must be at most 10000"),
+        ("seed: 3", "seed: 1" + "0" * 400, 3, "seed must be at most"),
+        ("reset_s: 5", "reset_s: 1.0e+300", 5, "reset_s must be at most 3600"),
+        ("time_limit_s: 20", "time_limit_s: 1" + "0" * 400, 4, "must be a finite number"),
+        ("time_limit_s: 20", "time_limit_s: 2020-99-99", 4, "time_limit_s must be float"),
+        ("time_limit_s: 20", "time_limit_s: !!timestamp x", 4, "time_limit_s must be float"),
+        ("{object}", "{object}" + " gently" * 100, 17, "characters; policies take 500"),
         ("robot: sim", "robot: moon", 2, "unknown robot 'moon'"),
         ("  b: {seed: 2}", "  a: {seed: 2}", 13, "'a' is given twice in layouts"),
         ("{object}", "{thing}", 15, "may only hold {object}"),
@@ -55,6 +66,32 @@ def test_a_mistake_is_reported_with_its_line(old: str, new: str, line: int, reas
     assert old in SMALL_PLAN
     found = problems(SMALL_PLAN.replace(old, new))
     assert any(at == line and reason in text for at, text in found), found
+
+
+VALUES = (
+    "null", "true", "-1", "1.5", ".nan", "-.inf", "1" + "0" * 400, "1e400", "''", "x", "[]", "{}", "[[1]]", "{a: 1}",
+    "2020-99-99", "2020-01-01", "!!python/object:os.system x", "&a 5", "*b", "!!binary x", "!!set {a}", "!!int x",
+    "!!float x", "!!timestamp x", "1:99:99", "9" * 5000,
+)  # fmt: skip
+
+
+def places(value: object, above: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in inside:
+        yield (*above, key)
+        yield from places(below, (*above, key))
+
+
+def test_any_value_in_any_place_is_taken_or_refused_with_its_line() -> None:
+    for path in places(yaml.safe_load(SMALL_PLAN)):
+        document = at = yaml.safe_load(SMALL_PLAN)
+        for key in path[:-1]:
+            at = at[key]
+        at[path[-1]] = "PUT HERE"
+        text = yaml.safe_dump(document, sort_keys=False)
+        for value in VALUES:
+            with contextlib.suppress(PlanError):  # refused; any other error is a traceback
+                assert parse_plan(text.replace("PUT HERE", value), POLICIES).longest_s < 1e9, (path, value)
 
 
 def test_duplicate_cells_are_refused() -> None:

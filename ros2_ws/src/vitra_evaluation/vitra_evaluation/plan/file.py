@@ -9,6 +9,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from vitra_evaluation.errors import PlanError
+from vitra_evaluation.plan.bounds import (
+    LARGEST_SEED,
+    LONGEST_S,
+    MOST_TRIALS,
+    SLOWEST_S,
+    at_most,
+    level,
+    not_empty,
+    up_to,
+)
 from vitra_evaluation.plan.plan import (
     DEFAULT_FAILURE_CODES,
     DEFAULT_MILESTONES,
@@ -25,6 +35,7 @@ from vitra_evaluation.plan.plan import (
     TaskSpec,
 )
 from vitra_evaluation.plan.yaml_lines import Node, Reader
+from vitra_policy.policies.bounds import INSTRUCTION_MAX
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
@@ -63,30 +74,6 @@ def parse_plan(text: str, policy_names: Collection[str] | None, path: Path | str
     return plan
 
 
-_LONGEST_S = 3600.0
-_SLOWEST_S = 10.0
-
-
-def _positive(value: float) -> str:
-    return "" if value > 0 else f"must be more than 0, got {value:g}"
-
-
-def _at_most(limit: float) -> Callable[[float], str]:
-    return lambda value: _positive(value) or ("" if value <= limit else f"must be at most {limit:g}, got {value:g}")
-
-
-def _not_negative(value: float) -> str:
-    return "" if value >= 0 else f"must not be negative, got {value:g}"
-
-
-def _level(value: float) -> str:
-    return "" if 0 < value < 0.5 else f"must be between 0 and 0.5, got {value:g}"
-
-
-def _not_empty(value: str) -> str:
-    return "" if value.strip() else "must not be empty"
-
-
 class _PlanReader(Reader):
     def __init__(self, policy_names: Collection[str] | None) -> None:
         super().__init__()
@@ -109,13 +96,13 @@ class _PlanReader(Reader):
         if "cells" in top and not cells:
             self.problem(top["cells"], "there is no cell: nothing would be tried")
         sequential = self._sequential(top.get("sequential"), len(policies))
-        return Plan(
-            name=self.value(top.get("name"), "name", str, "", _not_empty),
+        plan = Plan(
+            name=self.value(top.get("name"), "name", str, "", not_empty),
             robot=self._robot,
-            seed=self.value(top.get("seed"), "seed", int, 0, _not_negative),
-            time_limit_s=self.value(top.get("time_limit_s"), "time_limit_s", float, 30.0, _at_most(_LONGEST_S)),
-            reset_s=self.value(top.get("reset_s"), "reset_s", float, 5.0, _not_negative),
-            calibration=self.value(top.get("calibration"), "calibration", str, "sim", _not_empty),
+            seed=self.value(top.get("seed"), "seed", int, 0, up_to(LARGEST_SEED)),
+            time_limit_s=self.value(top.get("time_limit_s"), "time_limit_s", float, 30.0, at_most(LONGEST_S)),
+            reset_s=self.value(top.get("reset_s"), "reset_s", float, 5.0, up_to(LONGEST_S)),
+            calibration=self.value(top.get("calibration"), "calibration", str, "sim", not_empty),
             blind=self.value(top.get("blind"), "blind", bool, True),
             latency=self._choice(top.get("latency"), "latency", Latency, Latency.EQUAL),
             policies=tuple(p for p, _ in policies.values()),
@@ -129,6 +116,17 @@ class _PlanReader(Reader):
             answer_s=self._answer_s(top.get("answer_s")),
             text=text,
         )
+        if not self.problems:
+            self._speakable(plan)
+        return plan
+
+    def _speakable(self, plan: Plan) -> None:
+        """What no policy would take is found before anything starts."""
+        for cell in plan.cells:
+            for thing in cell.objects:
+                if (length := len(plan.instruction(cell.task, thing))) > INSTRUCTION_MAX:
+                    what = f"the instruction of task '{cell.task}' with object '{thing}'"
+                    self.problem(cell.line, f"{what} has {length} characters; policies take {INSTRUCTION_MAX}")
 
     def _named(self, node: Node | None, what: str, read: Callable[[str, Node], T]) -> Named[T]:
         found = {}
@@ -170,7 +168,7 @@ class _PlanReader(Reader):
                 )
         return LayoutSpec(
             name,
-            self.value(fields.get("seed"), "seed", int, 0, _not_negative),
+            self.value(fields.get("seed"), "seed", int, 0, up_to(LARGEST_SEED)),
             point,
             self.value(fields.get("picture"), "picture", str, ""),
             self.value(fields.get("note"), "note", str, ""),
@@ -182,7 +180,7 @@ class _PlanReader(Reader):
         side = self.value(fields.get("side"), "side", str, "right")
         if side not in ("left", "right"):
             self.unknown(fields["side"], "side", side, ("left", "right"))
-        instruction = self.value(fields.get("instruction"), "instruction", str, "", _not_empty)
+        instruction = self.value(fields.get("instruction"), "instruction", str, "", not_empty)
         leftover = re.findall(r"\{(?!object\})[^}]*\}", instruction)
         if leftover:
             self.problem(fields["instruction"], f"instruction may only hold {{object}}, not {', '.join(leftover)}")
@@ -215,7 +213,7 @@ class _PlanReader(Reader):
             self._choice(fields.get("condition"), "condition", Condition, Condition.SEEN),
             names("objects", objects),
             names("layouts", layouts),
-            self.value(fields.get("trials"), "trials", int, 1, _positive),
+            self.value(fields.get("trials"), "trials", int, 1, at_most(MOST_TRIALS)),
             node.start_mark.line + 1,
         )
 
@@ -245,7 +243,7 @@ class _PlanReader(Reader):
                 self.problem(line, f"object '{thing.name}' has the sim_task of '{other}': it is the same object")
 
     def _answer_s(self, node: Node | None) -> float | None:
-        return None if node is None else self.value(node, "answer_s", float, 1.0, _at_most(_SLOWEST_S))
+        return None if node is None else self.value(node, "answer_s", float, 1.0, at_most(SLOWEST_S))
 
     def _comparisons(self, node: Node | None, policies: Named[PolicySpec]) -> ComparisonsSpec:
         fields = self.fields(node, "comparisons", ("pairs", "alpha"), ())
@@ -261,7 +259,7 @@ class _PlanReader(Reader):
                 self.problem(item, f"the pair [{', '.join(names)}] is there already")
             else:
                 pairs.append((names[0], names[1]))
-        alpha = self.value(fields.get("alpha"), "alpha", float, 0.05, _level)
+        alpha = self.value(fields.get("alpha"), "alpha", float, 0.05, level)
         return ComparisonsSpec(tuple(pairs), alpha)
 
     def _sequential(self, node: Node | None, policies: int) -> SequentialSpec | None:
@@ -270,12 +268,12 @@ class _PlanReader(Reader):
         fields = self.fields(node, "sequential", ("alpha",), ())
         if policies != 2:
             self.problem(node, f"sequential stopping compares two policies, the plan has {policies}")
-        return SequentialSpec(self.value(fields.get("alpha"), "alpha", float, 0.05, _level))
+        return SequentialSpec(self.value(fields.get("alpha"), "alpha", float, 0.05, level))
 
     def _words(self, node: Node | None, what: str, default: tuple[str, ...]) -> tuple[str, ...]:
         if node is None:
             return default
-        return tuple(self.value(item, what, str, "", _not_empty) for item in self.items(node, what))
+        return tuple(self.value(item, what, str, "", not_empty) for item in self.items(node, what))
 
     def _choice(self, node: Node | None, what: str, kind: type[E], default: E) -> E:
         text = self.value(node, what, str, str(default))

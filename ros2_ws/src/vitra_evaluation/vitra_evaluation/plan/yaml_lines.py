@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -89,7 +90,7 @@ class Reader:
             return default
         value: Any = self.plain(node)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            value = float(value) if abs(value) < sys.float_info.max else math.inf
         if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
             value = str(node.value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -109,7 +110,7 @@ class Reader:
         loader = yaml.SafeLoader("")
         try:
             return loader.construct_object(node, deep=True)
-        except yaml.YAMLError:
+        except Exception:  # an error of its own for every value that is not what it is tagged or looks like
             return None
         finally:
             loader.dispose()

@@ -19,7 +19,7 @@ from vitra_evaluation.study.material import Study, check_playable, read_study
 from vitra_evaluation.study.scores import scores
 from vitra_evaluation.study.server import make_app
 from vitra_evaluation.study.votes import VoteBook
-from vitra_policy.errors import VitraError
+from vitra_policy.errors import VitraError, disk_words
 
 console = Console(stderr=True, highlight=False)
 
@@ -60,6 +60,9 @@ def main() -> int:
         return serve(command) if isinstance(command, Serve) else export(command)
     except VitraError as error:
         console.print(f"[red]vitra-study:[/red] {escape(str(error))}", soft_wrap=True)
+        return 2
+    except OSError as error:
+        console.print(f"[red]vitra-study:[/red] {escape(disk_words(error))}", soft_wrap=True)
         return 2
 
 

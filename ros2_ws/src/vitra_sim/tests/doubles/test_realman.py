@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vitra_sim.doubles.realman import RealmanDouble
+from vitra_sim.doubles.realman import SLOW_S, RealmanDouble
 from vitra_sim.doubles.realman_kinematic import KinematicArm
 from vitra_sim.doubles.realman_model import ArmModel, flange_pose
 
@@ -222,6 +222,40 @@ def test_a_frozen_controller_neither_answers_nor_pushes(raw: RawClient, double: 
     with pytest.raises(TimeoutError):
         raw.socket.recv(1)
     assert double.pushes == pushes
+
+
+def test_a_stalled_connection_is_not_read_while_the_push_goes_on(raw: RawClient, double: RealmanDouble) -> None:
+    double.faults.tcp_stalled = True
+    double.call(lambda: None)
+    pushes = double.pushes
+    raw.send(command="get_arm_power_state")
+    raw.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        raw.socket.recv(1, socket.MSG_PEEK)
+    assert double.pushes > pushes
+    double.faults.tcp_stalled = False
+    raw.socket.settimeout(DEADLINE_S)
+    assert json.loads(raw.lines.readline())["power_state"] == 1
+
+
+def test_a_cut_connection_is_closed_and_so_is_the_next_one(raw: RawClient, double: RealmanDouble) -> None:
+    double.faults.tcp_cut = True
+    assert raw.lines.readline() == b""
+    with pytest.raises((ConnectionError, ValueError)):
+        RawClient(double).ask(command="get_arm_power_state")
+    double.faults.tcp_cut = False
+    double.call(lambda: None)
+    assert RawClient(double).ask(command="get_arm_power_state")["power_state"] == 1
+
+
+def test_a_slow_controller_obeys_in_turn_and_late(raw: RawClient, double: RealmanDouble) -> None:
+    double.faults.slow = True
+    began_s = time.monotonic()
+    raw.send(command="set_collision_stage", collision_stage=3)
+    raw.send(command="get_collision_stage")
+    answers = [json.loads(raw.lines.readline()) for _ in range(2)]
+    assert time.monotonic() - began_s >= SLOW_S
+    assert answers[1]["collision_stage"] == 3
 
 
 def test_an_unanswered_command_is_still_carried_out(raw: RawClient, double: RealmanDouble) -> None:

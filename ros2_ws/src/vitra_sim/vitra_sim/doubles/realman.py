@@ -20,6 +20,9 @@ from vitra_sim.doubles.realman_push import state_datagram
 TICK_S = 0.005
 
 
+SLOW_S = 0.06
+
+
 class Faults:
     """What can be made to go wrong from outside; every field may be changed at any time from any thread.
 
@@ -27,6 +30,9 @@ class Faults:
         udp_silent: push nothing.
         frozen: the controller hangs: sockets stay open, nothing is read, answered, pushed or moved.
         refuse_connections: close new connections at once.
+        tcp_stalled: connections stay open and are not read, while the push goes on.
+        tcp_cut: connections are closed, and new ones too, while the push goes on.
+        slow: whatever a client says is obeyed `SLOW_S` late.
         reply_delay_s: every reply is this late [s].
         unanswered: names of commands that are carried out but never answered.
     """
@@ -34,7 +40,7 @@ class Faults:
     def __init__(self) -> None:
         self.udp_silent = False
         self.frozen = False
-        self.refuse_connections = False
+        self.refuse_connections = self.tcp_stalled = self.tcp_cut = self.slow = False
         self.reply_delay_s = 0.0
         self.unanswered: frozenset[str] = frozenset()
 
@@ -75,6 +81,7 @@ class RealmanDouble:
         self._calls: deque[Callable[[], None]] = deque()
         self._inboxes: dict[socket.socket, bytes] = {}
         self._late: deque[tuple[float, socket.socket, bytes]] = deque()
+        self._unobeyed: deque[tuple[float, socket.socket, bytes]] = deque()
         self._selector = selectors.SelectSelector()  # microsecond timeouts; epoll's are rounded to milliseconds
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self._wake_out, selectors.EVENT_READ, self._woken)
@@ -141,19 +148,30 @@ class RealmanDouble:
         last_s = next_s = time.monotonic()
         while self._running:
             for key, _ in self._selector.select(max(next_s - time.monotonic(), 0.0)):
-                if not self.faults.frozen or key.data == self._woken:
+                if self._serves(key.data):
                     key.data(key.fileobj)
             now_s = time.monotonic()
             if now_s < next_s:
-                if self.faults.frozen:
-                    time.sleep(TICK_S)  # readable sockets must not make a frozen controller spin
+                if self.faults.frozen or self.faults.tcp_stalled:
+                    time.sleep(max(0.0, min(next_s - now_s, TICK_S)))  # readable sockets must not make it spin
                 continue
             if not self.faults.frozen:
                 self._tick(min(now_s - last_s, 0.05), now_s)
             last_s = now_s
             next_s = max(next_s + TICK_S, now_s - TICK_S)
 
+    def _serves(self, action: Callable[..., Any]) -> bool:
+        if action == self._receive and self.faults.tcp_stalled:
+            return False
+        return action == self._woken or not self.faults.frozen
+
     def _tick(self, dt_s: float, now_s: float) -> None:
+        if self.faults.tcp_cut:
+            for client in list(self._inboxes):
+                self._drop(client)
+        while self._unobeyed and self._unobeyed[0][0] <= now_s:
+            _, client, line = self._unobeyed.popleft()
+            self._obey(client, line, now_s)
         self.controller.step(dt_s, now_s)
         while self.controller.events:
             line = _line(self.controller.events.pop(0))
@@ -173,7 +191,7 @@ class RealmanDouble:
 
     def _accept(self, listener: socket.socket) -> None:
         client, _ = listener.accept()
-        if self.faults.refuse_connections:
+        if self.faults.refuse_connections or self.faults.tcp_cut:
             client.close()
             return
         client.setblocking(False)
@@ -194,14 +212,20 @@ class RealmanDouble:
         *lines, self._inboxes[client] = (self._inboxes[client] + data).split(b"\n")
         now_s = time.monotonic()
         for line in lines:
-            name, replies = self.controller.handle(line, now_s)
-            for reply in replies:
-                if name in self.faults.unanswered:
-                    continue
-                if self.faults.reply_delay_s > 0:
-                    self._late.append((now_s + self.faults.reply_delay_s, client, _line(reply)))
-                else:
-                    self._send(client, _line(reply))
+            if self.faults.slow or self._unobeyed:  # what came first is obeyed first
+                self._unobeyed.append((now_s + SLOW_S * self.faults.slow, client, line))
+            else:
+                self._obey(client, line, now_s)
+
+    def _obey(self, client: socket.socket, line: bytes, now_s: float) -> None:
+        name, replies = self.controller.handle(line, now_s)
+        for reply in replies:
+            if name in self.faults.unanswered:
+                continue
+            if self.faults.reply_delay_s > 0:
+                self._late.append((now_s + self.faults.reply_delay_s, client, _line(reply)))
+            else:
+                self._send(client, _line(reply))
 
     def _send(self, client: socket.socket, line: bytes) -> None:
         if client in self._inboxes:

@@ -113,6 +113,12 @@ class ExpertPolicy:
         done = self._plan_time_s >= self._plan.duration_s
         return ActionChunk(actions, scene.acts, step_s, self._metadata.policy_id, done=done)
 
+    def go_on(self, plan: Plan, time_s: float, scene: Scene, stamp_s: float) -> None:
+        """Take over a plan at some time of it, for a scene that was seen at a stamp."""
+        self._plan, self._plan_time_s, self._last_stamp_s = plan, time_s, stamp_s
+        self._task_name, self._last_object_m = scene.task.name, scene.object_pose[:3, 3].copy()
+        self._planned_for_m = self._last_object_m
+
     def _advance(self, observation: Observation, scene: Scene) -> None:
         """Run the plan's clock, or drop the plan."""
         elapsed_s = observation.stamp_s - self._last_stamp_s

@@ -124,6 +124,16 @@ class World:
             mine.copy(self.data, theirs, other.data)
         self._refuse_contact()
 
+    def put(self, side: Side, arm_rad: Array, hand_rad: Array, objects: Mapping[str, Array]) -> None:
+        """Put an arm and its hand, and objects by name (4, 4), somewhere at rest, whatever they touch there."""
+        self._arms[side].place(self.data, arm_rad)
+        self._hands[side].place(self.data, hand_rad)
+        for name, pose in objects.items():
+            free = self.data.joint(name)
+            free.qpos[:3], free.qvel[:] = pose[:3, 3], 0.0
+            mujoco.mju_mat2Quat(free.qpos[3:7], pose[:3, :3].ravel())
+        mujoco.mj_forward(self.model, self.data)
+
     def with_own_data(self) -> World:
         """The same world with a state of its own, for another thread to look at."""
         twin = copy.copy(self)

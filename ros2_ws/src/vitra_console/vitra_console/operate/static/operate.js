@@ -110,7 +110,7 @@ $("details").ontoggle = () => { if (state) details(state); };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const typing = ["INPUT", "SELECT"].includes(event.target.tagName);
-  if (event.key === "Escape" || (event.key === " " && !typing)) { event.preventDefault(); send("stop"); }
+  if (event.key === "Escape" || (event.key === " " && !typing)) { event.preventDefault(); pressStop(); }
 });
 serve({
   show,

@@ -5,7 +5,7 @@ const BEAT_MS = 150;
 const SILENT_MS = 2500;
 const SURE_MS = 4000;
 
-let socket = null, state = null, heardMs = 0, refused = false, desk = null;
+let socket = null, state = null, heardMs = 0, refused = false, desk = null, stopOwed = false;
 
 function token() {
   const found = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -24,6 +24,12 @@ function send(order, text, more) {
   return true;
 }
 
+// A STOP that cannot leave now leaves first when the link is back.
+function pressStop() {
+  stopOwed = !send("stop");
+  if (stopOwed) lost("STOP has not been sent: use the emergency stop. It will be sent as soon as the link is back.");
+}
+
 function lost(why) {
   $("lost").hidden = false;
   $("lost-why").textContent = why;
@@ -33,10 +39,19 @@ function connect() {
   const mine = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
   socket = mine;
   mine.binaryType = "arraybuffer";
-  mine.onopen = () => { heardMs = Date.now(); mine.send(JSON.stringify({ token: token() })); };
-  mine.onmessage = (event) => {
+  mine.onopen = () => {
     heardMs = Date.now();
-    if (typeof event.data !== "string") { const bytes = new Uint8Array(event.data); desk.picture(bytes[0], bytes.subarray(1)); return; }
+    mine.send(JSON.stringify({ token: token() }));
+    if (stopOwed) pressStop();
+  };
+  const seen = (what) => { if (mine.readyState === WebSocket.OPEN) mine.send(JSON.stringify({ do: "seen", what })); };
+  mine.onmessage = async (event) => {
+    heardMs = Date.now();
+    if (typeof event.data !== "string") {
+      const bytes = new Uint8Array(event.data);
+      try { await desk.picture(bytes[0], bytes.subarray(1)); } finally { seen("picture"); }
+      return;
+    }
     const said = JSON.parse(event.data);
     if (said.type === "answer") desk.answer(said.message);
     if (said.type !== "state") return;
@@ -44,11 +59,11 @@ function connect() {
     state = said;
     $("lost").hidden = true;
     $("take").hidden = said.control;
-    desk.show(said, before);
+    try { desk.show(said, before); } finally { seen("state"); }
   };
   mine.onclose = (event) => {
     refused = event.code === 4401;
-    lost(refused ? desk.wrongToken : "Trying again …");
+    lost(refused ? desk.wrongToken : stopOwed ? "STOP has not been sent: use the emergency stop. Trying again …" : "Trying again …");
     if (!refused) setTimeout(connect, 1000);
   };
 }
@@ -78,8 +93,8 @@ function twice(button, order) {
 // show(state, before), about() (what orders are about, optional), answer(text), picture(kind, bytes), wrongToken (text)
 function serve(page) {
   desk = page;
-  $("stop").addEventListener("pointerdown", () => send("stop"));
-  $("stop").addEventListener("click", (event) => { if (event.detail === 0) send("stop"); });
+  $("stop").addEventListener("pointerdown", pressStop);
+  $("stop").addEventListener("click", (event) => { if (event.detail === 0) pressStop(); });
   $("take").onclick = () => send("take");
   twice($("rearm"), "rearm");
   setInterval(() => {

@@ -179,7 +179,7 @@ $("edges").onchange = draw;
 function typed(event) {
   if (event.key === " " && $("text").value === "" && event.target.tagName !== "BUTTON") {
     event.preventDefault();
-    send("stop");
+    pressStop();
   } else if (event.key === "Escape") close();
   else if (event.key === "Enter" && event.target.tagName !== "BUTTON") answer();
   else if (!["INPUT", "SELECT", "BUTTON"].includes(event.target.tagName)) $("text").focus();
