@@ -187,7 +187,7 @@ class CommandGuard:
         self._epoch = None
 
     def resync(self, position_rad: ArrayLike) -> None:
-        """After a stop within an epoch: the controller holds this position (dof,); the next command must begin there."""
+        """After a stop within an epoch: the controller holds this position (dof,); the next command begins there."""
         self._reference = np.array(position_rad, dtype=np.float64)
         self._sent = self._reference
         self._velocity = np.zeros_like(self._reference)
