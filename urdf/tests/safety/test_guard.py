@@ -9,7 +9,7 @@ from vitra_description.calibration import default_calibration
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS
 from vitra_description.postures import home
-from vitra_safety.guard import ARM_GUARD, HAND_GUARD, CommandGuard, GuardReason, Refusal
+from vitra_safety.guard import ARM_GUARD, HAND_GUARD, CommandGuard, GuardReason, PostureCheck, Refusal
 from vitra_safety.posture_checks import WorkspaceBox, WorkspaceCheck, arm_posture_checks
 
 START = home("right")
@@ -330,6 +330,25 @@ def test_an_arm_may_not_run_into_itself_but_may_leave() -> None:
     assert refusals[first].reason is GuardReason.COLLISION
     assert "allowed 20 mm" in refusals[first].detail
     assert collision(path[first], path[first + 1]) is None
+
+
+def test_the_first_posture_check_that_refuses_decides_and_leaves_no_trace() -> None:
+    asked: list[str] = []
+
+    def check(name: str, refuses: bool) -> PostureCheck:
+        def judge(q: np.ndarray, before: np.ndarray) -> Refusal | None:
+            asked.append(name)
+            np.testing.assert_array_equal(before, START)
+            return Refusal(GuardReason.COLLISION, name) if refuses else None
+
+        return judge
+
+    feed = Feed(CommandGuard(ARM_GUARD, [check("fine", False), check("wall", True), check("never", True)]))
+    refusal = feed.send(START + 1e-4 * DIRECTION)
+    assert refusal == Refusal(GuardReason.COLLISION, "wall")
+    assert asked == ["fine", "wall"]
+    np.testing.assert_array_equal(feed.guard.position_rad, START)
+    assert feed.guard.accepted == 0
 
 
 @settings(max_examples=60, deadline=None)

@@ -291,3 +291,41 @@ def test_measured_positions_no_joint_can_have_count_as_none(joint_rad: float) ->
     measured[6] = joint_rad
     stream.on_feedback(measured, 1.0)
     assert stream.gate.feedback_age_s(1.0) == np.inf
+
+
+def test_what_the_controller_has_held_since_before_is_where_the_next_motion_begins() -> None:
+    stream = SetpointStream(ARM_GUARD)
+    held = START + 0.01
+    assert not stream.recall(held, within_rad=0.02), "nothing was measured yet"
+    stream.on_feedback(START, 50.0)
+    assert not stream.recall(held, within_rad=0.009), "something has moved it"
+    assert stream.held_rad is None
+    assert stream.rest_error_now_rad == 0.0
+    assert stream.recall(held, within_rad=0.0101)
+    np.testing.assert_array_equal(stream.held_rad, held)
+    np.testing.assert_array_equal(stream.start_rad, held)
+    assert stream.rest_error_now_rad == pytest.approx(0.01)
+    assert not stream.recall(START, within_rad=1.0), "it is known already"
+
+
+def test_the_first_command_continues_what_was_recalled() -> None:
+    stream = SetpointStream(ARM_GUARD)
+    held = START + 0.01
+    stream.on_feedback(START, 50.0)
+    stream.recall(held, within_rad=0.02)
+    stream.on_permit(1, True, 50.0)
+    assert not stream.has_pending
+    assert stream.on_command(held, sequence=1, epoch=1, age_s=0.001, now_s=50.0) is None
+    assert stream.has_pending
+    setpoint = stream.tick(50.0)
+    assert setpoint is not None
+    np.testing.assert_allclose(setpoint, held)
+    assert not stream.has_pending
+
+
+def test_a_stop_from_rest_has_no_speed_and_goes_nowhere() -> None:
+    profile = StopProfile(START, np.zeros(7), ARM_LIMITS)
+    assert profile.duration_s == 0
+    assert profile.done(0.0)
+    np.testing.assert_array_equal(profile.velocity_rad_s(0.0), np.zeros(7))
+    np.testing.assert_array_equal(profile.position_rad(1.0), START)

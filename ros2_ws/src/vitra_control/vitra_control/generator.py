@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 _log = logging.getLogger(__name__)
 
 _TICKS_PER_TRACKING_CHECK = 10
-_STRIKES = 3
+_CONSECUTIVE_ERRORS = 3
 _HELD_BACK = 0.9
 _FARTHEST_M, _WIDEST_RAD = 3.0, 7.0
 POLICY_HOLDS_S = 1.0
@@ -63,7 +63,7 @@ class SetpointGenerator:
         self._arms = ArmGroup(self.sides, settings)
         self._clock = PathClock()
         self._still = {side: Stillness(settings.still_rad, settings.still_s) for side in self.sides}
-        self._strikes = dict.fromkeys(self.sides, 0)
+        self._consecutive_errors = dict.fromkeys(self.sides, 0)
         self._epoch: int | None = None
         self._ticks = 0
         self._last_sent_s = -np.inf
@@ -332,7 +332,7 @@ class SetpointGenerator:
             for still in self._still.values():
                 still.reset()
         self.mode, self.waiting_for = mode, ""
-        self._strikes = dict.fromkeys(self.sides, 0)
+        self._consecutive_errors = dict.fromkeys(self.sides, 0)
 
     def _again(self, why: str) -> None:
         self.reseeds += 1
@@ -381,8 +381,9 @@ class SetpointGenerator:
             if feedback is None or feedback.age_s > self._settings.feedback_timeout_s:
                 continue  # the driver's own business; it stops by itself
             error = float(np.abs(feedback.arm_rad - self.arm_rad(name)).max())
-            self._strikes[name] = self._strikes[name] + 1 if error > self._settings.max_tracking_error_rad else 0
-            if self._strikes[name] >= _STRIKES:
+            too_far = error > self._settings.max_tracking_error_rad
+            self._consecutive_errors[name] = self._consecutive_errors[name] + 1 if too_far else 0
+            if self._consecutive_errors[name] >= _CONSECUTIVE_ERRORS:
                 return f"{name}: the arm does not follow ({error:.2f} rad away)"
         return ""
 
