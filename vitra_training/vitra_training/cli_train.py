@@ -23,7 +23,7 @@ import tyro
 from rich.console import Console
 
 from vitra_policy.errors import VitraError, disk_words
-from vitra_training.training.config import DataConfig, TrainConfig
+from vitra_training.training.config import TrainConfig
 from vitra_training.training.evaluation_options import EvaluationOptions
 from vitra_training.training.presets import PRESETS, find_preset
 

@@ -98,7 +98,8 @@ class Places(nn.Module):
 
     def joined(self, cognition: Tensor, places: Tensor) -> Tensor:
         """A cognition feature (B, 1, width) that also says the places (B, numbers)."""
-        return cognition + self.into(places)[:, None].to(cognition.dtype)
+        added: Tensor = self.into(places)[:, None].to(cognition.dtype)
+        return cognition + added
 
 
 def _grid(features: Tensor) -> Tensor:

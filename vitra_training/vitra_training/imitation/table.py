@@ -90,7 +90,7 @@ def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures:
         states.append(one.state[:length])
         actions.append(one.actions[:length])
         target = one.target_in_camera[:length, :3, 3]
-        wrist = one.state[:length, HAND[SIDES[one.side]]][:, TRANSLATION]
+        wrist = one.state[:length, HAND[SIDES[one.side]]][:, TRANSLATION].astype(np.float64)
         yaw = one.target_yaw_rad[:length]
         geometry.append(places_of(one.named[1], target, yaw, one.box_in_camera, wrist, one.target_half_m))
         rows += [(episode, frame, len(one) == 1, one.side, one.seed) for frame in range(length)]
