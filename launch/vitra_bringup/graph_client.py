@@ -129,7 +129,11 @@ class GraphClient:
         return self.wait_future(client.call_async(request), left_s, f"an answer of '{name}'")
 
     def wait_future(self, future: Any, timeout_s: float, what: str) -> Any:
-        """Result of an rclpy future, waited for outside the executor."""
+        """Result of an rclpy future, waited for outside the executor.
+
+        Raises:
+            GraphError: it does not come in time.
+        """
         done = threading.Event()
         future.add_done_callback(lambda _: done.set())
         if not done.wait(timeout_s):
@@ -219,7 +223,11 @@ class GraphClient:
                 self.changed.wait(0.2)
 
     def reset_sim(self, task: str, seed: int) -> str:
-        """New start state of the simulated world; returns the instruction of the task."""
+        """New start state of the simulated world; returns the instruction of the task.
+
+        Raises:
+            GraphError: refused, or the new world does not come.
+        """
         answer = self.call(SimReset, "sim/reset", SimReset.Request(task=task, seed=seed), 20.0)
         if not answer.success:
             raise GraphError(f"'sim/reset' refused: {answer.message}")
@@ -232,14 +240,22 @@ class GraphClient:
         return str(answer.instruction)
 
     def set_instruction(self, instruction: str) -> None:
-        """Set what the policy is to do."""
+        """Set what the policy is to do.
+
+        Raises:
+            GraphError: refused; the message says why.
+        """
         request = SetInstruction.Request(instruction=instruction)
         answer = self.call(SetInstruction, "policy/set_instruction", request, repeats=True)
         if not answer.success:
             raise GraphError(f"'policy/set_instruction' refused: {answer.message}")
 
     def set_speed(self, share: float) -> None:
-        """Use this part of the executor's speed limit from now on, 0.1..1."""
+        """Use this part of the executor's speed limit from now on, 0.1..1.
+
+        Raises:
+            GraphError: refused, as while no executor runs.
+        """
         value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=share)
         request = SetParameters.Request(parameters=[Parameter(name="speed_share", value=value)])
         answer = self.call(SetParameters, "executor/set_parameters", request, repeats=True)

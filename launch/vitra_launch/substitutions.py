@@ -53,7 +53,11 @@ class Context:
 
 
 def as_bool(text: str, where: str) -> bool:
-    """Truth value of a condition, as the native tool reads it."""
+    """Truth value of a condition, as the native tool reads it.
+
+    Raises:
+        LaunchError: any other word.
+    """
     value = text.strip().lower()
     if value in TRUE:
         return True

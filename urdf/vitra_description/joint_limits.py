@@ -71,7 +71,7 @@ class JointLimits:
         )
 
     def with_velocity(self, velocity_rad_s: ArrayLike) -> JointLimits:
-        """The same limits with another velocity limit, never above the present one."""
+        """The same limits with another velocity limit (dof,), never above the present one."""
         velocity = np.minimum(self.velocity_rad_s, _frozen(velocity_rad_s, self.dof))
         return JointLimits.build(self.lower_rad, self.upper_rad, velocity, self.acceleration_rad_s2)
 
@@ -80,6 +80,6 @@ class JointLimits:
         return np.clip(np.asarray(position_rad, dtype=np.float64), self.lower_rad, self.upper_rad)
 
     def contains(self, position_rad: ArrayLike, tolerance_rad: float = 1e-9) -> bool:
-        """Whether every position is within the range."""
+        """Whether every position (dof,) is within the range."""
         q = np.asarray(position_rad, dtype=np.float64)
         return bool(np.all(q >= self.lower_rad - tolerance_rad) and np.all(q <= self.upper_rad + tolerance_rad))

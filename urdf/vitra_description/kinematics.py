@@ -67,7 +67,7 @@ class ArmModel:
         return self._jacobian(q_rad, self._wrist_id)
 
     def wrist_pose_and_jacobian(self, q_rad: ArrayLike) -> tuple[Array, Array]:
-        """Both at the cost of one."""
+        """Pose (4, 4) and Jacobian (6, dof), both at the cost of one."""
         jacobian = self._jacobian(q_rad, self._wrist_id)
         return np.asarray(self._data.oMf[self._wrist_id].homogeneous), jacobian
 

@@ -137,7 +137,7 @@ class CollisionModel:
         return Closest(self._geometry_data.distanceResults[pair].min_distance, *names)
 
     def distance_m(self, q_rad: ArrayLike) -> float:
-        """Smallest distance; arguments as in `closest`."""
+        """Smallest distance of a posture (dof,); arguments as in `closest`."""
         return self.closest(q_rad).distance_m
 
     def _add_shapes(self, shapes: pin.GeometryModel) -> list[_Shape]:

@@ -178,7 +178,7 @@ class CommandGuard:
         return sum(count for reason, count in self.refused.items() if reason in LIMIT_REASONS)
 
     def rearm(self, epoch: int, held_rad: ArrayLike) -> None:
-        """Begin a new epoch: only its commands count, in a new sequence from one source, from what is held."""
+        """Begin a new epoch: only its commands count, in a new sequence from one source, from what is held (dof,)."""
         self._epoch, self._source, self._sequence = epoch, None, -1
         self.resync(held_rad)
 
@@ -187,7 +187,7 @@ class CommandGuard:
         self._epoch = None
 
     def resync(self, position_rad: ArrayLike) -> None:
-        """After a stop within an epoch: the controller holds `position_rad`, and the next command must begin there."""
+        """After a stop within an epoch: the controller holds this position (dof,); the next command begins there."""
         self._reference = np.array(position_rad, dtype=np.float64)
         self._sent = self._reference
         self._velocity = np.zeros_like(self._reference)
@@ -196,7 +196,7 @@ class CommandGuard:
         self._first = True
 
     def sent(self, position_rad: ArrayLike) -> None:
-        """What went to the wire last: commands may be `max_step_rad` away from it."""
+        """What went to the wire last (dof,): commands may be `max_step_rad` away from it."""
         self._sent = np.array(position_rad, dtype=np.float64)
 
     def check(

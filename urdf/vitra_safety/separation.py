@@ -76,9 +76,9 @@ class SeparationWatch:
         """Whether the robot may go to a posture at this velocity.
 
         Args:
-            position_rad: Posture at the end of the cycle.
-            velocity_rad_s: Velocity there.
-            before_rad: Posture at its beginning; a robot that is too near already may move apart.
+            position_rad: Posture at the end of the cycle (dof,).
+            velocity_rad_s: Velocity there (dof,).
+            before_rad: Posture at its beginning (dof,); a robot that is too near already may move apart.
         """
         closest = self._model.closest(position_rad)
         self.last = closest

@@ -38,12 +38,12 @@ class SetpointLimiter:
         self.velocity_rad_s: Array = np.zeros(limits.dof)
 
     def rest_at(self, position_rad: ArrayLike) -> None:
-        """The joints stand still here."""
+        """The joints stand still here (dof,)."""
         self.position_rad = np.array(position_rad, dtype=np.float64)
         self.velocity_rad_s = np.zeros_like(self.position_rad)
 
     def sent(self, position_rad: Array) -> None:
-        """A setpoint of the caller's own went out."""
+        """A setpoint (dof,) of the caller's own went out."""
         self.velocity_rad_s = (position_rad - self.position_rad) / self._period_s
         self.position_rad = position_rad
 

@@ -173,7 +173,16 @@ class SetpointStream:
     def on_command(
         self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float, source: int = 0
     ) -> Refusal | None:
-        """A command arrived: None if it will be sent at the next tick, else the refusal."""
+        """A command arrived: None if it will be sent at the next tick, else the refusal.
+
+        Args:
+            position_rad: Commanded joints (dof,).
+            sequence: The sender's count.
+            epoch: Of the permit that it goes by.
+            age_s: How old it is by the sender's stamp.
+            now_s: The receiver's clock.
+            source: Who sent it.
+        """
         if not self.gate.accepts_commands(now_s):
             return self.guard.refuse(GuardReason.NOT_PERMITTED, self.gate.explain(now_s))
         if self.gate.state is MotionState.HOLDING and self._pending is None:

@@ -83,7 +83,11 @@ def join_hands(left: ArrayLike | None, right: ArrayLike | None) -> FloatArray:
 
 
 def split_hands(vector: ArrayLike) -> dict[Side, FloatArray]:
-    """Per-hand vectors (..., 51) of a vector (..., 102), (..., 192) or (..., 212)."""
+    """Per-hand vectors (..., 51) of a vector (..., 102), (..., 192) or (..., 212).
+
+    Raises:
+        ShapeMismatchError: another width.
+    """
     values = np.asarray(vector, dtype=np.float64)
     if values.shape[-1:] not in {(ACTION_DIM,), (MODEL_ACTION_DIM,), (STATE_DIM,)}:
         raise ShapeMismatchError("hand vector", values.shape, "(..., 102), (..., 192) or (..., 212)")

@@ -24,7 +24,11 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; a mistake of the user ends with exit code 2 and one message."""
+    """Run one command; a mistake of the user ends with exit code 2 and one message.
+
+    Raises:
+        SystemExit: the command failed (2), or was interrupted (130).
+    """
     import tyro
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

@@ -46,7 +46,12 @@ class Conform:
     """File for the verdicts."""
 
     def run(self) -> None:
-        """Examine, print, and exit with 1 if something failed."""
+        """Examine, print, and exit with 1 if something failed.
+
+        Raises:
+            SubjectError: both a policy and a client are named.
+            SystemExit: something failed.
+        """
         if self.policy and self.client:
             raise SubjectError("Give either --policy or --client.")
         name = self.policy or self.client or OWN_CLIENT

@@ -126,6 +126,9 @@ class Statistics:
         """Network states (..., 102) of states (..., 102) in metres and radians, or of human states (..., 122).
 
         A hand without statistics becomes 0; mask it.
+
+        Raises:
+            ShapeMismatchError: another width.
         """
         values = np.asarray(state, dtype=np.float64)
         width = values.shape[-1] // 2 if values.ndim else 0
@@ -138,7 +141,11 @@ class Statistics:
         return out
 
     def normalise_action(self, action: ArrayLike) -> FloatArray:
-        """Network actions (..., 102) of actions (..., 102) in metres and radians; a hand without statistics is 0."""
+        """Network actions (..., 102) of actions (..., 102) in metres and radians; a hand without statistics is 0.
+
+        Raises:
+            ShapeMismatchError: another width.
+        """
         values = np.asarray(action, dtype=np.float64)
         if values.shape[-1:] != (ACTION_DIM,):
             raise ShapeMismatchError("action", values.shape, f"(..., {ACTION_DIM})")

@@ -169,7 +169,11 @@ class Preview:
     """Where the videos of VITRA-1M annotations are, when they are elsewhere."""
 
     def run(self) -> int:
-        """Draw."""
+        """Draw.
+
+        Raises:
+            VitraError: there is no such episode.
+        """
         source = open_source(self.data, self.video_root)
         if not 0 <= self.episode < len(source):
             raise VitraError(f"There is no episode {self.episode}; the data set has 0 to {len(source) - 1}.")

@@ -199,7 +199,11 @@ def _rooflines(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Command line.
+
+    Raises:
+        SystemExit: no GPU, or too little memory on it; the message says which.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/bench/policy_gpu.json"), help="JSON to write")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:0, or cpu")

@@ -77,7 +77,11 @@ def expert_cost(config: VitraConfig, steps: int, guided: bool) -> tuple[Cost, Co
 
 
 def least_seconds(config: VitraConfig, peak: Peak, tokens: int, steps: int = 10, *, fp8: bool = False) -> float:
-    """Roofline of a guided chunk: bf16, or vision and trunk in fp8."""
+    """Roofline of a guided chunk: bf16, or vision and trunk in fp8.
+
+    Raises:
+        ValueError: fp8 on a GPU that has none.
+    """
     flops = peak.fp8_flops if fp8 else peak.bf16_flops
     if flops is None:
         raise ValueError("this GPU has no fp8")

@@ -77,7 +77,11 @@ class OnnxEngine:
         return feature
 
     def predict(self, request: ChunkRequest) -> Float32Array:
-        """See :meth:`vitra_policy.model.reference_policy.ReferencePolicy.predict`."""
+        """See :meth:`vitra_policy.model.reference_policy.ReferencePolicy.predict`.
+
+        Raises:
+            OnnxRuntimeError: a clean prefix, for which these graphs were not made.
+        """
         inputs = chunk_inputs(self.config, request)
         if request.clean_prefix and not self.config.clean_prefix:
             raise OnnxRuntimeError("These graphs were exported for a network that was not trained with clean prefixes.")

@@ -101,7 +101,11 @@ class HandMap:
 
 
 def expect_width(what: str, values: ArrayLike, width: int) -> FloatArray:
-    """Values as an array (..., width), or `ShapeMismatchError`."""
+    """Values as an array (..., width), or `ShapeMismatchError`.
+
+    Raises:
+        ShapeMismatchError: another width.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.shape[-1:] != (width,):
         raise ShapeMismatchError(what, array.shape, f"(..., {width})")

@@ -31,7 +31,11 @@ class ImageField:
     number: str
 
     def write(self, now: Situation) -> NDArray[Any]:
-        """The picture as the server wants it."""
+        """The picture as the server wants it, (H, W, 3) or (3, H, W).
+
+        Raises:
+            LackingInputError: the observation has none.
+        """
         image = now.observation.image
         if image is None:
             raise LackingInputError(f"{self.section.where('image')}: the observation has no picture.")
@@ -43,7 +47,11 @@ class ImageField:
         return np.ascontiguousarray(value.transpose(2, 0, 1) if self.layout == "chw" else value)
 
     def read(self, value: Any, seen: dict[str, Any], where: str) -> None:
-        """The picture of a request."""
+        """The picture of a request.
+
+        Raises:
+            LackingInputError: it is none.
+        """
         if self.source == "black":
             return
         image = np.asarray(value)
@@ -73,7 +81,11 @@ class StateField:
         return np.concatenate([part.measure(now) for part in self.parts]).astype(np.float32)
 
     def read(self, value: Any, seen: dict[str, Any], where: str) -> None:
-        """The state of a request."""
+        """The state of a request.
+
+        Raises:
+            LackingInputError: another width.
+        """
         numbers = np.asarray(value, dtype=np.float64).reshape(-1)
         if numbers.shape != (self.width,):
             raise LackingInputError(

@@ -36,13 +36,21 @@ class Situation:
     robot: RobotKinematics | None = None
 
     def kinematics(self, where: str) -> RobotKinematics:
-        """The robot's, if there are any."""
+        """The robot's, if there are any.
+
+        Raises:
+            MappingError: there are none.
+        """
         if self.robot is None:
             raise MappingError(f"{where}: this needs the robot's kinematics, and there are none here.")
         return self.robot
 
     def arm_rad(self, side: Side, where: str) -> Array:
-        """Measured arm joints (7,)."""
+        """Measured arm joints (7,).
+
+        Raises:
+            LackingInputError: the observation has none.
+        """
         value = self.observation.extras.get(ARM_RAD[side])
         if value is None:
             raise LackingInputError(f"{where}: the observation has no joints of the {side} arm ({ARM_RAD[side]}).")

@@ -98,8 +98,8 @@ class Places(nn.Module):
 
     def joined(self, cognition: Tensor, places: Tensor) -> Tensor:
         """A cognition feature (B, 1, width) that also says the places (B, numbers)."""
-        added: Tensor = self.into(places)[:, None].to(cognition.dtype)
-        return cognition + added
+        said: Tensor = self.into(places)[:, None].to(cognition.dtype)
+        return cognition + said
 
 
 def _grid(features: Tensor) -> Tensor:

@@ -43,7 +43,11 @@ def check_image(image: object) -> None:
 
 
 def check_size(what: str, width_px: int, height_px: int, error: type[VitraError]) -> None:
-    """Refuse a picture whose sides or whose aspect are out of bounds."""
+    """Refuse a picture whose sides or whose aspect are out of bounds.
+
+    Raises:
+        VitraError: out of bounds; of the kind `error`.
+    """
     short, long = sorted((width_px, height_px))
     if not (SIDE_PX[0] <= short and long <= SIDE_PX[1] and long <= ASPECT_MAX * short):
         raise error(
@@ -53,7 +57,11 @@ def check_size(what: str, width_px: int, height_px: int, error: type[VitraError]
 
 
 def check_words(instruction: object) -> None:
-    """Refuse an instruction that is no text or too long."""
+    """Refuse an instruction that is no text or too long.
+
+    Raises:
+        InvalidObservationError: no text, or too long.
+    """
     if not isinstance(instruction, str):
         raise InvalidObservationError(f"Observation.instruction must be text, got {type(instruction).__name__}.")
     if len(instruction) > INSTRUCTION_MAX:
@@ -63,7 +71,11 @@ def check_words(instruction: object) -> None:
 
 
 def check_numbers(stamp_s: object, fov_rad: NDArray[np.float64], intrinsics: NDArray[np.float64]) -> None:
-    """Refuse a time that is none and a camera that cannot be."""
+    """Refuse a time that is none and a camera that cannot be.
+
+    Raises:
+        InvalidObservationError: a number that is not finite, or out of bounds.
+    """
     if isinstance(stamp_s, bool) or not isinstance(stamp_s, int | float | np.number) or not math.isfinite(stamp_s):
         raise InvalidObservationError(f"Observation.stamp_s must be a finite number of seconds, got {stamp_s!r}.")
     if not bool(((fov_rad >= FOV_RAD[0]) & (fov_rad <= FOV_RAD[1])).all()):
@@ -75,7 +87,11 @@ def check_numbers(stamp_s: object, fov_rad: NDArray[np.float64], intrinsics: NDA
 
 
 def check_hands(what: str, vectors: NDArray[Any], valid: NDArray[np.bool_]) -> None:
-    """Refuse coordinates (..., 102) of a hand that counts which no hand has; wrong units are the usual cause."""
+    """Refuse coordinates (..., 102) of a hand that counts which no hand has; wrong units are the usual cause.
+
+    Raises:
+        InvalidObservationError: not two truth values.
+    """
     for side, counts in zip(SIDES, valid, strict=True):
         hand = np.abs(vectors[..., HAND[side]])
         if counts and hand.size and not (hand[..., TRANSLATION].max() <= LARGEST_M and hand.max() <= LARGEST_RAD):
@@ -86,7 +102,11 @@ def check_hands(what: str, vectors: NDArray[Any], valid: NDArray[np.bool_]) -> N
 
 
 def check_extras(extras: Mapping[str, Any]) -> None:
-    """Refuse further inputs that are too many or too large."""
+    """Refuse further inputs that are too many or too large.
+
+    Raises:
+        InvalidObservationError: too many, or too large.
+    """
     if len(extras) > EXTRAS_MAX:
         raise InvalidObservationError(f"Observation has {len(extras)} extras; at most {EXTRAS_MAX} are accepted.")
     for name, value in extras.items():

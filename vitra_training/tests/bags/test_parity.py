@@ -15,7 +15,7 @@ from rosbags.highlevel import AnyReader
 from vitra_description.calibration import default_calibration
 from vitra_description.observed_wrist import ObservedWrist
 from vitra_inference import messages
-from vitra_inference.observations import ObservationBuffer
+from vitra_inference.observations import Decoders, ObservationBuffer
 from vitra_policy.policies.policy import Observation
 from vitra_training.bags.observations import observations
 
@@ -28,7 +28,7 @@ def replay(path: Path) -> list[Observation]:
     calibration = default_calibration()
     buffer = ObservationBuffer(
         ["right"], ObservedWrist(calibration, ["right"]), calibration.base_from_head_camera,
-        decode_joints=messages.JointDecoder(), decode_image=messages.decode_image, decode_extras=lambda raw: {},
+        Decoders(messages.JointDecoder(), messages.decode_image, lambda raw: {}),
     )  # fmt: skip
     waiting: list[Any] = []
     seen: list[Observation] = []

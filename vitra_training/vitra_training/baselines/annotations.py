@@ -85,7 +85,11 @@ class Recut:
         return len(self._cuts)
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number."""
+        """Episode and pictures by number.
+
+        Raises:
+            EmptyDatasetError: it is of a robot.
+        """
         parent, start, stop, label = self._cuts[number]
         recording = self._source.load(parent)
         if not isinstance(recording.episode, HumanEpisode):

@@ -64,8 +64,8 @@ class Batches:
         self._state_masks = np.stack([state_mask(h) for h in hands])
         self._action_masks = np.stack([action_mask(h, steps=looks.actions.shape[1]) for h in hands])
         found = looks.geometry.mean(axis=0), np.maximum(looks.geometry.std(axis=0), 2e-3)
-        self.places_mean: Numbers = (scale or found)[0]
-        self.places_std: Numbers = (scale or found)[1]
+        mean_and_std: tuple[Numbers, Numbers] = scale or found
+        self.places_mean, self.places_std = mean_and_std
         self.words = tuple(int(n) for n in looks.named.max(axis=0) + 1)
         """How many colours and kinds are named."""
         self.thought: NDArray[np.float32] | None = None

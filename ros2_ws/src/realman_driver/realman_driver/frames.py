@@ -183,25 +183,14 @@ def pack_event(kind: EventKind, detail: str) -> bytes:
     return b"E" + json.dumps([int(kind), detail[: MAX_FRAME_BYTES // 4]]).encode()
 
 
-def pack_feedback(
-    stamp_ns: int,
-    time_s: float,
-    handled: int,
-    return_code: int,
-    status: int,
-    position_deg: Sequence[float],
-    current_ma: Sequence[float],
-    joint_errors: Sequence[int],
-    enabled: int,
-    system_errors: Sequence[int],
-    sent_s: Sequence[float],
-) -> bytes:
-    """A state push for the driver; arguments as in `Feedback`."""
-    errors = (list(system_errors) + [0] * _MAX_ERRORS)[:_MAX_ERRORS]
-    sent = list(sent_s)[-_MAX_SENT:]
-    head = (b"F", stamp_ns, time_s, handled, return_code, status)
-    tail = (*joint_errors, enabled, *errors, len(sent), *sent, *(0.0 for _ in range(_MAX_SENT - len(sent))))
-    return _FEEDBACK.pack(*head, *position_deg, *current_ma, *tail)
+def pack_feedback(feedback: Feedback) -> bytes:
+    """A state push for the driver; of errors and sent times only as many as fit."""
+    f = feedback
+    errors = (list(f.system_errors) + [0] * _MAX_ERRORS)[:_MAX_ERRORS]
+    sent = list(f.sent_s)[-_MAX_SENT:]
+    head = (b"F", f.stamp_ns, f.time_s, f.handled, f.return_code, f.status)
+    tail = (*f.joint_errors, f.enabled, *errors, len(sent), *sent, *(0.0 for _ in range(_MAX_SENT - len(sent))))
+    return _FEEDBACK.pack(*head, *f.position_deg, *f.current_ma, *tail)
 
 
 def unpack_report(frame: bytes) -> Feedback | Ack | Event:

@@ -170,24 +170,23 @@ class VendorArm:
         if not self._positions.accepts(tuple(joints.joint_position), time_s):
             return  # no feedback is better than wrong feedback: it goes stale and stops the arm
         enabled = sum(1 << n for n, flag in enumerate(joints.joint_en_flag) if flag)
-        errors = [code for code in state.err.err[: state.err.err_len] if code]
         sent_s = []
         while self._sent_s:
             sent_s.append(self._sent_s.popleft())
-        frame = frames.pack_feedback(
-            stamp_ns,
-            time_s,
-            self._handled,
-            self._return_code,
-            state.arm_current_status,
-            joints.joint_position,
-            joints.joint_current,
-            joints.joint_err_code,
-            enabled,
-            errors,
-            sent_s,
+        feedback = frames.Feedback(
+            stamp_ns=stamp_ns,
+            time_s=time_s,
+            handled=self._handled,
+            return_code=self._return_code,
+            status=state.arm_current_status,
+            position_deg=tuple(joints.joint_position),
+            current_ma=tuple(joints.joint_current),
+            joint_errors=tuple(joints.joint_err_code),
+            enabled=enabled,
+            system_errors=tuple(code for code in state.err.err[: state.err.err_len] if code),
+            sent_s=tuple(sent_s),
         )
-        _send(self._pipe, frame)
+        _send(self._pipe, frames.pack_feedback(feedback))
 
 
 def serve(arm: VendorArm, pipe: socket.socket, orphaned: threading.Event) -> str | None:

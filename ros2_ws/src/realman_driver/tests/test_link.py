@@ -41,8 +41,8 @@ class ScriptedChild:
         self.pipe.send(frame)
 
     def push(self, time_s: float, handled: int = 0) -> None:
-        zeros = [0] * 7
-        self.say(frames.pack_feedback(0, time_s, handled, 0, 0, zeros, zeros, zeros, 127, (), ()))
+        zeros = (0,) * 7
+        self.say(frames.pack_feedback(frames.Feedback(0, time_s, handled, 0, 0, zeros, zeros, zeros, 127, (), ())))
 
     def kill(self) -> None:
         self.killed = True

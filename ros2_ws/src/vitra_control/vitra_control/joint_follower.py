@@ -100,11 +100,11 @@ class JointFollower:
         return setpoint.copy()
 
     def follow(self, gap_rad: Array, rate_rad_s: Array) -> Array:
-        """One cycle after a target that is this far ahead and moves at this rate."""
+        """One cycle after a target (dof,) this far ahead that moves at this rate; returns the setpoint (dof,)."""
         return self.move(rate_rad_s + self.closing(gap_rad))
 
     def approach(self, position_rad: ArrayLike) -> Array:
-        """One cycle of a move to rest at a position, along a straight line once at rest; returns the setpoint."""
+        """One cycle of a move to rest at a position (dof,), straight once at rest; returns the setpoint (dof,)."""
         return self.move(self.approaching(position_rad))
 
     def approaching(self, position_rad: ArrayLike) -> Array:
@@ -122,7 +122,7 @@ class JointFollower:
         return np.minimum(np.maximum(velocity_rad_s, lower), upper)
 
     def brake(self) -> Array:
-        """One cycle towards rest, all joints in proportion so that they stop together; returns the setpoint."""
+        """One cycle towards rest, all joints in proportion so that they stop together; returns the setpoint (dof,)."""
         return self.move(self.planned_rad_s * self.braked_share())
 
     def braked_share(self) -> float:
@@ -147,6 +147,12 @@ def common_share(base: Array, rate: Array, lower: Array, upper: Array) -> tuple[
     """Least and largest factor ``s`` for which ``lower <= base + s rate <= upper`` holds for every joint.
 
     The least is above the largest where no factor serves all joints.
+
+    Args:
+        base: What holds at ``s = 0`` (dof,).
+        rate: What one ``s`` adds (dof,).
+        lower: Bounds (dof,).
+        upper: Likewise.
     """
     still = np.abs(rate) < _TINY
     divisor = np.where(still, 1.0, rate)

@@ -54,14 +54,26 @@ class JointPath:
         self.restart(0.0, np.zeros(limits.dof), np.zeros(limits.dof))
 
     def restart(self, path_s: float, position_rad: Array, slope_rad_s: Array) -> None:
-        """Begin here, in this direction; nothing ahead is known."""
+        """Begin here, in this direction; nothing ahead is known.
+
+        Args:
+            path_s: Place on the path.
+            position_rad: Joints there (dof,).
+            slope_rad_s: Their change over the path (dof,).
+        """
         self._segments.clear()
         self._first_s, self._blocked = path_s, False
         self._nodes = [position_rad.copy()]
         self._slope = slope_rad_s.copy()
 
     def append(self, position_rad: Array, *, is_open: bool = True, max_speed: float = 1.0) -> None:
-        """Add the node at `next_s`; the path is not travelled up to a node that is not open, nor beyond."""
+        """Add the node at `next_s`; the path is not travelled up to a node that is not open, nor beyond.
+
+        Args:
+            position_rad: Joints there (dof,).
+            is_open: Whether it may be travelled to.
+            max_speed: Share of the path's own pace allowed up to it.
+        """
         self._blocked = self._blocked or not is_open
         self._nodes.append(position_rad)
         if len(self._nodes) < 3:
@@ -90,7 +102,7 @@ class JointPath:
 
     @property
     def last_rad(self) -> Array:
-        """The last node."""
+        """The last node (dof,)."""
         return self._nodes[-1]
 
     def forget(self, path_s: float) -> None:

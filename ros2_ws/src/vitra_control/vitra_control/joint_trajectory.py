@@ -140,7 +140,13 @@ class TrajectoryRun:
         return position, velocity * share
 
     def cancel(self, position_rad: Array, velocity_rad_s: Array, limits: JointLimits) -> None:
-        """Come to rest as soon as the limits allow."""
+        """Come to rest as soon as the limits allow.
+
+        Args:
+            position_rad: Where the joints are (dof,).
+            velocity_rad_s: Their speed (dof,).
+            limits: Of the arm.
+        """
         self.canceled = True
         way = velocity_rad_s * np.abs(velocity_rad_s) / limits.acceleration_rad_s2
         self._rest = limits.clip(position_rad + way)

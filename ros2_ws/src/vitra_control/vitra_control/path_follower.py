@@ -44,7 +44,7 @@ class PathFollower:
         self._recent: deque[float] = deque(maxlen=members)
 
     def reset(self, position_rad: ArrayLike, path_s: float) -> None:
-        """Be at rest here; setpoints are at `path_s` from now on, the planned state ahead of them."""
+        """Be at rest here (dof,); setpoints are at `path_s` from now on, the planned state ahead of them."""
         self.joints.reset(position_rad)
         period_s, members = self.joints.period_s, self._recent.maxlen or 1
         self.path_s = path_s + self.joints.delay_s
@@ -95,7 +95,7 @@ class PathFollower:
         return self.joints.move(advance.velocity_rad_s)
 
     def brake(self) -> Array:
-        """One cycle towards rest, off the path if need be; returns the setpoint."""
+        """One cycle towards rest, off the path if need be; returns the setpoint (dof,)."""
         self.step_s = 0.0
         self._recent.append(self.path_s)
         return self.joints.brake()

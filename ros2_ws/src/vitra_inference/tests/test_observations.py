@@ -3,7 +3,7 @@ import threading
 import numpy as np
 import pytest
 
-from vitra_inference.observations import Camera, Frame, ObservationBuffer
+from vitra_inference.observations import BufferSettings, Camera, Decoders, Frame, ObservationBuffer
 from vitra_policy.policies.observation import CameraInfoError
 
 RIGHT = np.array([False, True])
@@ -14,15 +14,18 @@ def frame(stamp_s, raw=b"pixels"):
     return Frame(stamp_s, round(stamp_s * 1e9), "camera", raw)
 
 
-def make_buffer(**options):
+def make_buffer(fetch=None, **options):
     made = ObservationBuffer(
         ["right"],
         lambda side, joints: np.eye(4),
         np.eye(4),
-        decode_joints=lambda stream, raw: np.full(7 if stream.endswith("arm") else 12, float(raw)),
-        decode_image=lambda raw: np.zeros((4, 6, 3), np.uint8),
-        decode_extras=lambda raw: {"sim/task": raw.decode()},
-        **options,
+        Decoders(
+            joints=lambda stream, raw: np.full(7 if stream.endswith("arm") else 12, float(raw)),
+            image=lambda raw: np.zeros((4, 6, 3), np.uint8),
+            extras=lambda raw: {"sim/task": raw.decode()},
+        ),
+        BufferSettings(**options),
+        fetch,
     )
     made.set_camera(Camera(np.diag([5.0, 5.0, 1.0]), 6, 4))
     return made

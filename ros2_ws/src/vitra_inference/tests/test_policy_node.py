@@ -188,7 +188,7 @@ def test_a_goal_that_overtakes_the_news_of_arming_starts(graph):
     g.safety.publish(SafetyState(state=SafetyState.DISARMED))
     g.until(lambda: g.node.is_active and g.node._safety)
     handle, result = begin(g)
-    g.until(lambda: g.node._waiting_for_arming)
+    g.until(lambda: g.node._goals.waiting)
     g.safety.publish(SafetyState(state=SafetyState.ARMED))
     g.until(lambda: g.chunks)
 

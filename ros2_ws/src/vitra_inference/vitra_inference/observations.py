@@ -59,6 +59,30 @@ class Sighting:
     """Monotonic time at which it was complete."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decoders:
+    """What reads serialised messages."""
+
+    joints: Callable[[str, bytes], FloatArray]
+    """Positions of a joint state, given the stream (``right_arm``)."""
+    image: Callable[[bytes], NDArray[np.uint8]]
+    """RGB image of an image."""
+    extras: Callable[[bytes], Mapping[str, Extra]]
+    """Extras of a simulator state."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferSettings:
+    """What counts as an observation."""
+
+    max_joint_age_s: float = 0.05
+    """Oldest joint sample that counts."""
+    needs_extras: bool = False
+    """There is no observation without extras."""
+    hand_map: HandMap = XHAND_MAP
+    """Of the robot's hands."""
+
+
 class ObservationBuffer:
     """Newest frame and joint histories, filled by subscriptions and emptied by the worker.
 
@@ -69,12 +93,8 @@ class ObservationBuffer:
         sides: arms and hands the robot has.
         camera_from_wrist: see `HandStateEstimator`.
         base_from_camera: (4, 4), becomes an extra.
-        decode_joints: positions of a serialised joint state, given the stream (``right_arm``).
-        decode_image: RGB image of a serialised image.
-        decode_extras: extras of a serialised simulator state.
-        max_joint_age_s: oldest joint sample that counts.
-        needs_extras: whether there is no observation without them.
-        hand_map: of the robot's hands.
+        decoders: of the serialised messages.
+        settings: what counts as an observation.
         fetch: brings in joints and extras that wait elsewhere; called before each look at them.
     """
 
@@ -83,29 +103,26 @@ class ObservationBuffer:
         sides: Collection[Side],
         camera_from_wrist: Callable[[Side, FloatArray], FloatArray],
         base_from_camera: FloatArray,
-        *,
-        decode_joints: Callable[[str, bytes], FloatArray],
-        decode_image: Callable[[bytes], NDArray[np.uint8]],
-        decode_extras: Callable[[bytes], Mapping[str, Extra]],
-        max_joint_age_s: float = 0.05,
-        needs_extras: bool = False,
-        hand_map: HandMap = XHAND_MAP,
+        decoders: Decoders,
+        settings: BufferSettings | None = None,
         fetch: Callable[[ObservationBuffer], None] | None = None,
     ) -> None:
+        settings = settings or BufferSettings()
+
         def history(stream: str) -> SampleHistory[bytes]:
-            return SampleHistory(lambda raw: decode_joints(stream, raw))
+            return SampleHistory(lambda raw: decoders.joints(stream, raw))
 
         self._histories = {f"{side}_{part}": history(f"{side}_{part}") for side in sides for part in ("arm", "hand")}
         self._estimator = HandStateEstimator(
             camera_from_wrist,
             {side: self._histories[f"{side}_arm"] for side in sides},
             {side: self._histories[f"{side}_hand"] for side in sides},
-            max_joint_age_s,
-            hand_map,
+            settings.max_joint_age_s,
+            settings.hand_map,
         )
         self._base_from_camera = base_from_camera
-        self._decode_image, self._decode_extras = decode_image, decode_extras
-        self._needs_extras, self._fetch = needs_extras, fetch
+        self._decode_image, self._decode_extras = decoders.image, decoders.extras
+        self._needs_extras, self._fetch = settings.needs_extras, fetch
         self.all_hands: NDArray[np.bool_] = np.array([side in sides for side in SIDES])
         """(2,) those the robot has."""
         self._changed = threading.Condition()

@@ -7,7 +7,7 @@ then: call ~/set_instruction, arm the robot, call ~/start (or send a ~/run_polic
 from __future__ import annotations
 
 import sys
-import time
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ from vitra_description.calibration import calibration_path, load_calibration
 from vitra_description.names import CAMERA_FRAME
 from vitra_description.observed_wrist import ObservedWrist
 from vitra_inference import messages
+from vitra_inference.goals import Ending, Outcome, Progress, RunGoals
 from vitra_inference.instructions import complete_instruction
 from vitra_inference.loader import PolicyLoader
-from vitra_inference.observations import ObservationBuffer
+from vitra_inference.observations import BufferSettings, Decoders, ObservationBuffer
 from vitra_inference.session import Run, RunRefusedError, RunSession, TerminationReason
 from vitra_inference.settings import Parameters
-from vitra_inference.worker import Answer, PolicyWorker, WorkerSettings
+from vitra_inference.worker import Answer, Listener, PolicyWorker, WorkerSettings
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import ExecutorState, HandActionChunk, SafetyState, SimState
 from vitra_msgs.srv import SetInstruction
@@ -44,7 +45,34 @@ from vitra_runtime.timing import stamp_to_s
 
 _LOAD_PATIENCE_S = 2.0
 _WATCH_PERIOD_S = 0.1
-_ARMED_PATIENCE_S = 0.3  # a goal sent right after re-arming may overtake the news of it
+
+
+class _ActionGoal:
+    """A goal of the action server."""
+
+    def __init__(self, handle: ServerGoalHandle) -> None:
+        self._handle = handle
+        self.instruction, self.time_limit_s = str(handle.request.instruction), float(handle.request.time_limit_s)
+
+    @property
+    def is_cancel_requested(self) -> bool:
+        return bool(self._handle.is_cancel_requested)
+
+    def report(self, progress: Progress) -> None:
+        self._handle.publish_feedback(RunPolicy.Feedback(**asdict(progress)))
+
+    def finish(self, outcome: Outcome) -> None:
+        self._handle.execute(partial(_end, outcome))
+
+
+def _end(outcome: Outcome, handle: ServerGoalHandle) -> RunPolicy.Result:
+    {Ending.SUCCEEDED: handle.succeed, Ending.CANCELED: handle.canceled, Ending.ABORTED: handle.abort}[outcome.ending]()
+    return RunPolicy.Result(
+        termination_reason=outcome.reason,
+        detail=outcome.detail,
+        chunks=outcome.chunks,
+        duration_s=outcome.duration_s,
+    )
 
 
 class PolicyNode(StackNode[Parameters]):
@@ -68,8 +96,7 @@ class PolicyNode(StackNode[Parameters]):
         self._chunks: Any = None
         self._safety: SafetyState | None = None
         self._instruction, self._hands = "", np.zeros(2, dtype=bool)
-        self._goals: list[tuple[ServerGoalHandle, Run]] = []
-        self._waiting_for_arming: list[tuple[float, ServerGoalHandle]] = []
+        self._goals = RunGoals(self._session, self._begin, lambda: self._may_move)
         self._silence = ""
         self._instructions = self.stream_publisher(String, "instruction", qos.LATCHED)
         self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction)
@@ -91,20 +118,15 @@ class PolicyNode(StackNode[Parameters]):
             sides,
             ObservedWrist(calibration, sides, self.params.arm_variant),
             calibration.base_from_head_camera,
-            decode_joints=messages.JointDecoder(calibration.hand),
-            hand_map=calibration.hand.map,
-            decode_image=messages.decode_image,
-            decode_extras=messages.decode_sim_state,
-            max_joint_age_s=self.params.max_joint_age_s,
-            needs_extras=policy.metadata.is_privileged,
-            fetch=self._fetch,
+            Decoders(messages.JointDecoder(calibration.hand), messages.decode_image, messages.decode_sim_state),
+            BufferSettings(self.params.max_joint_age_s, policy.metadata.is_privileged, calibration.hand.map),
+            self._fetch,
         )
         self._chunks = self.create_publisher(HandActionChunk, "hand_action_chunk", qos.CHUNK)
         self._subscribe(buffer, policy)
         self._worker = PolicyWorker(
-            policy, buffer, self._session, self._delay, self._publish, self.set_fault,
+            policy, buffer, self._session, self._delay, Listener(self._publish, self.set_fault, self.waits_for),
             WorkerSettings(self.params.real_time_chunking, self.params.max_rate_hz, self.params.stall_s),
-            self.waits_for,
         )  # fmt: skip
         self.waits_for("no observation yet")
         self._worker.start()
@@ -229,58 +251,17 @@ class PolicyNode(StackNode[Parameters]):
         response.success, response.message = True, "stopped" if ended else "no run was under way"
         return response
 
-    def _on_goal(self, goal: ServerGoalHandle) -> None:
-        if self._may_move:
-            self._begin_goal(goal)
-        else:
-            self._waiting_for_arming.append((time.monotonic() + _ARMED_PATIENCE_S, goal))
+    def _on_goal(self, handle: ServerGoalHandle) -> None:
+        self._goals.take(_ActionGoal(handle))
 
-    def _begin_goal(self, goal: ServerGoalHandle) -> None:
-        try:
-            self._set_instruction(goal.request.instruction or self._instruction)
-            self._goals.append((goal, self._start_run(float(goal.request.time_limit_s))))
-        except VitraError as error:
-            refusal = RunPolicy.Result(termination_reason="refused", detail=str(error))
-            goal.execute(lambda handle: handle.abort() or refusal)
-
-    def _end_goal(self, goal: ServerGoalHandle, current: Run) -> RunPolicy.Result:
-        if current.reason == TerminationReason.CANCELED:
-            goal.canceled()
-        elif current.reason in (TerminationReason.POLICY_DONE, TerminationReason.TIME_LIMIT):
-            goal.succeed()
-        else:
-            goal.abort()
-        return RunPolicy.Result(
-            termination_reason=str(current.reason),
-            detail=current.detail,
-            chunks=current.chunks,
-            duration_s=self._session.elapsed_s(current),
-        )
+    def _begin(self, instruction: str, time_limit_s: float) -> Run:
+        self._set_instruction(instruction or self._instruction)
+        return self._start_run(time_limit_s)
 
     def _watch(self) -> None:
         """Time limit, cancel requests, feedback, and a policy that does not answer."""
         self._session.check_time()
-        for waiting in list(self._waiting_for_arming):
-            if self._may_move or time.monotonic() >= waiting[0]:
-                self._waiting_for_arming.remove(waiting)
-                self._begin_goal(waiting[1])
-        for entry in list(self._goals):
-            goal, current = entry
-            if goal.is_cancel_requested:
-                self._session.end(TerminationReason.CANCELED, "the client canceled the goal", current)
-            if current.reason is not None:
-                self._goals.remove(entry)
-                goal.execute(partial(self._end_goal, current=current))
-                continue
-            elapsed_s = self._session.elapsed_s(current)
-            goal.publish_feedback(
-                RunPolicy.Feedback(
-                    chunks=current.chunks,
-                    elapsed_s=elapsed_s,
-                    inference_s=current.inference_s,
-                    chunk_hz=current.chunks / max(elapsed_s, 1e-3),
-                )
-            )
+        self._goals.watch()
         silent_s = 0.0 if self._worker is None else self._worker.silent_s
         if silent_s > self.params.answer_s and not self._silence:
             self._silence = f"the policy has not answered for {self.params.answer_s:g} s"

@@ -40,6 +40,18 @@ class WorkerSettings:
     stall_s: float = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears of the worker, in the worker's thread."""
+
+    publish: Callable[[Answer], None]
+    """Takes every answer."""
+    report_fault: Callable[[str], None]
+    """Takes what is wrong; empty when it is over."""
+    report_lack: Callable[[str], None] = lambda _: None
+    """Takes what a first observation still lacks; empty once there is one."""
+
+
 class PolicyWorker:
     """Owns the only thread that calls the policy.
 
@@ -50,10 +62,8 @@ class PolicyWorker:
         buffer: where observations come from.
         session: says when to run.
         delay: measured by the executor, read here.
-        publish: takes every answer, in the worker's thread.
-        report_fault: takes what is wrong; empty when it is over.
+        listener: hears of answers and faults.
         settings: pace.
-        report_lack: takes what a first observation still lacks; empty once there is one.
     """
 
     def __init__(
@@ -62,14 +72,12 @@ class PolicyWorker:
         buffer: ObservationBuffer,
         session: RunSession,
         delay: DelayMeter,
-        publish: Callable[[Answer], None],
-        report_fault: Callable[[str], None],
+        listener: Listener,
         settings: WorkerSettings,
-        report_lack: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._report_lack, self._complete = report_lack, False
+        self._report_lack, self._complete = listener.report_lack, False
         self._policy, self._buffer, self._session, self._delay = policy, buffer, session, delay
-        self._publish, self._report_fault, self._settings = publish, report_fault, settings
+        self._publish, self._report_fault, self._settings = listener.publish, listener.report_fault, settings
         self._metadata = policy.metadata
         self._commits = settings.real_time_chunking and self._metadata.uses_committed
         self._sequence = 0

@@ -17,3 +17,22 @@ def text(typestore):
     """Serialised std_msgs/String."""
     string = typestore.types["std_msgs/msg/String"]
     return lambda value: bytes(typestore.serialize_cdr(string(value), "std_msgs/msg/String"))
+
+
+@pytest.fixture
+def make(tmp_path, typestore, text):
+    clock = {"ns": 10**18}
+
+    def build(**parameters):
+        parameters = {"episodes": True, "output_dir": str(tmp_path / "set"), "min_free_gb": 0.0, **parameters}
+        from vitra_recorder.session import RecordingSession
+        from vitra_recorder.settings import Parameters
+
+        session = RecordingSession(
+            Parameters(**parameters), typestore, lambda name: "/" + name.lstrip("/"), {"software/git": "abc"}, text,
+            lambda reason: pytest.fail(reason), lambda: clock["ns"],
+        )  # fmt: skip
+        session.clock = clock
+        return session
+
+    return build

@@ -16,28 +16,11 @@ from vitra_recorder.episodes import (
     next_episode,
     slug,
 )
-from vitra_recorder.session import EpisodeRequest, RecordingSession, header_stamp_ns
-from vitra_recorder.settings import Parameters
+from vitra_recorder.session import EpisodeRequest, header_stamp_ns
 from vitra_recorder.topics import TOPICS
 
 BY_NAME = {topic.name: topic for topic in TOPICS}
 STRING = "std_msgs/msg/String"
-
-
-@pytest.fixture
-def make(tmp_path, typestore, text):
-    clock = {"ns": 10**18}
-
-    def build(**parameters):
-        parameters = {"episodes": True, "output_dir": str(tmp_path / "set"), "min_free_gb": 0.0, **parameters}
-        session = RecordingSession(
-            Parameters(**parameters), typestore, lambda name: "/" + name.lstrip("/"), {"software/git": "abc"}, text,
-            lambda reason: pytest.fail(reason), lambda: clock["ns"],
-        )  # fmt: skip
-        session.clock = clock
-        return session
-
-    return build
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The `recorder` node: subscriptions, services and the episode action; what is recorded when is in `session`.
+"""The `recorder` node: subscriptions, services and the episode action; orders go to the `desk`.
 
 recorder --ros-args -p output:=runs/demo/bag -p record_at_start:=true
 recorder --ros-args -p episodes:=true -p output_dir:=runs/episodes -p pre_roll:=1.0
@@ -6,10 +6,8 @@ recorder --ros-args -p episodes:=true -p output_dir:=runs/episodes -p pre_roll:=
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import sys
-from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -27,17 +25,11 @@ from vitra_msgs.msg import EpisodeState
 from vitra_msgs.srv import DiscardEpisode
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.registry import parse_options
-from vitra_recorder.bag import BagError, leftovers
+from vitra_recorder.bag import leftovers
+from vitra_recorder.condition import condition
+from vitra_recorder.desk import Answer, Ears, RecordingDesk
 from vitra_recorder.episodes import lock_folder
-from vitra_recorder.session import (
-    DISCARDED,
-    SAVED,
-    UNJUDGED,
-    EpisodeRequest,
-    Recording,
-    RecordingSession,
-    without_figures,
-)
+from vitra_recorder.session import DISCARDED, SAVED, UNJUDGED, EpisodeRequest, Recording, RecordingSession
 from vitra_recorder.settings import Parameters
 from vitra_recorder.software import calibration_texts, software_versions
 from vitra_recorder.topics import TOPICS, Delivery, Topic
@@ -55,18 +47,49 @@ _LEAST_QUEUED = 100
 _TAKE_PERIOD_S = 0.02
 _REPORT_PERIOD_S = 1.0
 _WATCH_PERIOD_S = 0.05
-_NOTHING = "No recording is under way."
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """Somebody who ended a recording and waits for its bag."""
+class _EpisodeGoal:
+    """A goal of the action server."""
 
-    recording: Recording
-    outcome: str
-    answer: LateAnswer
-    again: EpisodeRequest | None
-    """What to record next."""
+    def __init__(self, handle: ServerGoalHandle) -> None:
+        asked = handle.request
+        self._handle, self.time_limit_s = handle, float(asked.time_limit_s)
+        self.request = EpisodeRequest(asked.instruction, asked.operator_name, asked.source)
+
+    @property
+    def is_cancel_requested(self) -> bool:
+        return bool(self._handle.is_cancel_requested)
+
+    def report(self, recording: Recording, warnings: list[str]) -> None:
+        self._handle.publish_feedback(
+            RecordEpisode.Feedback(
+                elapsed_s=recording.duration_s,
+                messages=recording.written,
+                dropped=recording.dropped,
+                warnings=warnings,
+            )
+        )
+
+    def refuse(self, detail: str) -> None:
+        refusal = RecordEpisode.Result(outcome="refused", detail=detail)
+        self._handle.execute(lambda handle: handle.abort() or refusal)
+
+    def finish(self, recording: Recording) -> None:
+        self._handle.execute(partial(_end, recording))
+
+
+def _end(recording: Recording, handle: ServerGoalHandle) -> RecordEpisode.Result:
+    if handle.is_cancel_requested:
+        handle.canceled()
+    elif recording.outcome == "failed":
+        handle.abort()
+    else:
+        handle.succeed()
+    return RecordEpisode.Result(
+        outcome=recording.outcome, path=str(recording.path), detail=recording.detail,
+        duration_s=recording.duration_s, messages=recording.written, dropped=recording.dropped,
+    )  # fmt: skip
 
 
 class RecorderNode(StackNode[Parameters]):
@@ -74,14 +97,12 @@ class RecorderNode(StackNode[Parameters]):
 
     def __init__(self) -> None:
         super().__init__("recorder", Parameters)
-        self._session: RecordingSession | None = None
         self._lock: DeviceLock | None = None
-        self._goal: tuple[ServerGoalHandle, Recording] | None = None
-        self._warned: set[str] = set()
-        self._ending: list[Recording] = []
-        self._waiting: list[_Waiting] = []
         self._polled: PolledTopics | None = None
         self._sources: list[tuple[Topic, str, PolledTopic]] = []
+        logger = self.get_logger()
+        ears = Ears(logger.info, logger.warning, logger.error, self.set_fault, lambda: self._publish_state([]))
+        self._desk = RecordingDesk(ears, self._take, lambda: self._detail)
         self._diagnostics = DiagnosticsPublisher(self)
         self._episode_states = self.stream_publisher(EpisodeState, "episode_state", qos.LATCHED)
         self.create_service(Trigger, "~/start", self._on_start)
@@ -97,16 +118,16 @@ class RecorderNode(StackNode[Parameters]):
             lambda request, answer: self._on_end(DISCARDED, request.reason or "no reason given", request, answer),
         )  # fmt: skip
         self._server = long_action_server(
-            self, RecordEpisode, "~/record_episode", self._on_goal, lambda: self._session is not None
+            self, RecordEpisode, "~/record_episode", self._on_goal, lambda: self._desk.session is not None
         )
         self.create_timer(_TAKE_PERIOD_S, self._take_if_recording)
         self.create_timer(_REPORT_PERIOD_S, self._report)
-        self.create_timer(_WATCH_PERIOD_S, self._watch)
+        self.create_timer(_WATCH_PERIOD_S, self._desk.watch)
 
     @property
     def recording(self) -> Recording | None:
         """The recording under way."""
-        return self._session.current if self._session else None
+        return self._desk.recording
 
     def setup(self) -> None:
         """Read the message definitions, hold the folder, and subscribe to everything."""
@@ -120,7 +141,7 @@ class RecorderNode(StackNode[Parameters]):
         self._lock = lock_folder(session.folder)
         for path in leftovers(session.folder):
             self.get_logger().warning(f"{path} was cut off earlier; it is left as it is (vitra-bag repair {path})")
-        self._session, self._polled = session, PolledTopics(self, "topics")
+        self._desk.session, self._polled = session, PolledTopics(self, "topics")
         for topic in TOPICS:
             package, _, name = topic.type.split("/")
             message_type = getattr(importlib.import_module(f"{package}.msg"), name)
@@ -130,20 +151,16 @@ class RecorderNode(StackNode[Parameters]):
     def start(self) -> None:
         """Begin to record, if told to do so at start."""
         if self.params.record_at_start and self.recording is None:
-            self._begin(EpisodeRequest())
+            self._desk.begin(EpisodeRequest())
 
     def halt(self) -> None:
         """Complete the recording under way, which no operator has judged, and those that are being completed."""
-        self._end(UNJUDGED, "the recorder was stopped")
-        self._answer_waiting()
-        for one in tuple(self._ending):
-            with contextlib.suppress(VitraError):  # it has been said
-                self._settle(one)
+        self._desk.halt()
 
     def teardown(self) -> None:
         """Drop the subscriptions and the folder."""
         self._sources.clear()
-        self._session = None
+        self._desk.session = None
         if self._polled is not None:
             self._polled.close()
             self._polled = None
@@ -158,7 +175,7 @@ class RecorderNode(StackNode[Parameters]):
 
     def _take(self) -> None:
         """Everything that has come since the last time, in the order of arrival."""
-        session = self._session
+        session = self._desk.session
         if session is None:
             return
         came = [(ns, number, raw) for number, (_, _, source) in enumerate(self._sources) for raw, ns in source.take()]
@@ -168,160 +185,36 @@ class RecorderNode(StackNode[Parameters]):
                 session.heard_instruction = deserialize_message(raw, String).data
             session.take(topic, full_name, raw, received_ns)
 
-    def _begin(self, request: EpisodeRequest) -> Recording:
-        self._take()
-        if self._session is None:
-            raise BagError(f"The recorder is not ready: {self._detail}.")
-        recording = self._session.start(request)
-        self.set_fault("")
-        self._warned.clear()
-        self.get_logger().info(f"recording into {recording.path}")
-        self._publish_state([])
-        return recording
-
-    def _end(self, outcome: str, reason: str) -> Recording | None:
-        """Begin to complete the recording under way; the disk may take many seconds for it."""
-        self._take()
-        session = self._session
-        recording = session.end(outcome, reason) if session is not None else None
-        if recording is not None:
-            self.set_fault("")
-            self._ending.append(recording)
-            self._publish_state([])
-        return recording
-
-    def _settle(self, recording: Recording) -> None:
-        """Say what became of a recording; raises VitraError when nothing did."""
-        if recording not in self._ending:
-            return
-        self._ending.remove(recording)
-        assert self._session is not None
-        try:
-            self._session.settle(recording)
-        except VitraError as error:
-            recording.detail = str(error)
-            self.get_logger().error(str(error))
-            raise
-        finally:
-            self._publish_state([])
-        if dropped := recording.pipeline.statistics.dropped:
-            self.get_logger().warning("dropped: " + ", ".join(f"{count} of {name}" for name, count in dropped.items()))
-        words = recording.outcome + (f" ({recording.detail})" if recording.detail else "")
-        self.get_logger().info(
-            f"{words}: {recording.written} messages in {recording.duration_s:.1f} s: {recording.path}"
-        )
-
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            response.success, response.message = True, str(self._begin(EpisodeRequest()).path)
+            response.success, response.message = True, str(self._desk.begin(EpisodeRequest()).path)
         except VitraError as error:
             response.success, response.message = False, str(error)
         return response
 
     def _on_end(self, outcome: str, reason: str, _: Any, answer: LateAnswer) -> None:
-        self._answer_when_done(outcome, reason, answer)
+        self._desk.end_for(_giving(answer), outcome, reason)
 
     def _on_rerecord(self, _: Trigger.Request, answer: LateAnswer) -> None:
-        """Discard the episode under way and begin it again with the same words."""
-        current = self.recording
-        self._answer_when_done(DISCARDED, "recorded again", answer, current.request if current else None)
+        self._desk.record_again(_giving(answer))
 
-    def _answer_when_done(
-        self, outcome: str, reason: str, answer: LateAnswer, again: EpisodeRequest | None = None
-    ) -> None:
-        """End the recording; the answer follows when its bag is complete, which the node does not wait for."""
-        recording = self._end(outcome, reason)
-        if recording is None:
-            answer.response.success, answer.response.message = False, _NOTHING
-            answer.give()
-            return
-        self._waiting.append(_Waiting(recording, outcome, answer, again))
-
-    def _answer_waiting(self) -> None:
-        """Answer those whose recording is complete."""
-        for one in [one for one in self._waiting if one.recording.pipeline.is_done]:
-            self._waiting.remove(one)
-            recording, response = one.recording, one.answer.response
-            try:
-                self._settle(recording)
-                response.success, response.message = recording.outcome == one.outcome, str(recording.path)
-                if not response.success:
-                    response.message = f"{recording.detail} It is {recording.outcome}: {recording.path}"
-                elif one.again is not None:
-                    response.message = str(self._begin(one.again).path)
-            except VitraError as error:
-                response.success, response.message = False, str(error)
-            one.answer.give()
-
-    def _on_goal(self, goal: ServerGoalHandle) -> None:
-        request = goal.request
-        try:
-            recording = self._begin(EpisodeRequest(request.instruction, request.operator_name, request.source))
-        except VitraError as error:
-            refusal = RecordEpisode.Result(outcome="refused", detail=str(error))
-            goal.execute(lambda handle: handle.abort() or refusal)
-            return
-        self._goal = (goal, recording)
-
-    def _end_goal(self, goal: ServerGoalHandle, recording: Recording) -> RecordEpisode.Result:
-        if goal.is_cancel_requested:
-            goal.canceled()
-        elif recording.outcome == "failed":
-            goal.abort()
-        else:
-            goal.succeed()
-        return RecordEpisode.Result(
-            outcome=recording.outcome, path=str(recording.path), detail=recording.detail,
-            duration_s=recording.duration_s, messages=recording.written, dropped=recording.dropped,
-        )  # fmt: skip
-
-    def _watch(self) -> None:
-        """Recordings that are being completed, and the time limit and cancel requests of an action goal."""
-        self._answer_waiting()
-        if self._goal is None:
-            return
-        goal, recording = self._goal
-        limit_s = goal.request.time_limit_s
-        if self.recording is recording:
-            if goal.is_cancel_requested:
-                self._end(DISCARDED, "the goal was canceled")
-            elif limit_s > 0 and recording.duration_s >= limit_s:
-                self._end(UNJUDGED, "its time was over")
-        if self.recording is recording or not recording.pipeline.is_done:
-            return
-        with contextlib.suppress(VitraError):  # its words are in the recording
-            self._settle(recording)
-        self._goal = None
-        goal.execute(partial(self._end_goal, recording=recording))
+    def _on_goal(self, handle: ServerGoalHandle) -> None:
+        self._desk.take_goal(_EpisodeGoal(handle))
 
     def _report(self) -> None:
-        """Rates, gaps and drops for people, once a second; each new warning is also spoken on the terminal."""
+        """Rates, gaps and drops for people, once a second."""
         self._take()
-        session = self._session
+        session = self._desk.session
         if session is None:
             return
-        warnings = session.watch()
-        recording = session.current
-        if recording is not None:
-            for warning in warnings:
-                key = without_figures(warning)
-                if key not in self._warned:
-                    self._warned.add(key)
-                    self.get_logger().warning(f"while recording: {warning}")
-            if self._goal is not None:
-                self._goal[0].publish_feedback(
-                    RecordEpisode.Feedback(
-                        elapsed_s=recording.duration_s,
-                        messages=recording.written,
-                        dropped=recording.dropped,
-                        warnings=warnings,
-                    )  # fmt: skip
-                )
+        warnings = self._desk.warnings()
         self._publish_state(warnings)
-        self._publish_diagnostics(session, warnings)
+        found = condition(session, warnings, self.get_clock().now().nanoseconds)
+        level = WARN if found.is_warning else OK
+        self._diagnostics.publish("recording", found.said, found.values, level=level, hardware_id="recorder")
 
     def _publish_state(self, warnings: list[str]) -> None:
-        session = self._session
+        session = self._desk.session
         if session is None:
             return
         shown = session.current or session.last
@@ -335,21 +228,15 @@ class RecorderNode(StackNode[Parameters]):
         message.header.stamp = self.get_clock().now().to_msg()
         self._episode_states.publish(message)
 
-    def _publish_diagnostics(self, session: RecordingSession, warnings: list[str]) -> None:
-        recording = session.current
-        values: dict[str, str] = {}
-        said, level = "idle", OK
-        if recording is not None:
-            level = WARN if warnings or recording.dropped else OK
-            said = "; ".join(warnings[:3]) or f"recording, {recording.dropped} dropped"
-            statistics = recording.pipeline.statistics
-            values["MB"] = f"{statistics.bytes_written / 1e6:.1f}"
-            values["deepest queue MB"] = f"{statistics.deepest_queue_bytes / 1e6:.1f}"
-        for name, report in session.monitor.report(self.get_clock().now().nanoseconds).items():
-            gap_ms, delay_ms = report.gap_s * 1e3, report.delay_s * 1e3
-            words = [f"{report.rate_hz:.1f} Hz", f"gap {gap_ms:.0f} ms", f"delay {delay_ms:.0f} ms"]
-            values[name] = ", ".join([*words, *report.warnings])
-        self._diagnostics.publish("recording", said, values, level=level, hardware_id="recorder")
+
+def _giving(late: LateAnswer) -> Answer:
+    """Fills a service's answer and gives it."""
+
+    def answer(success: bool, text: str) -> None:
+        late.response.success, late.response.message = success, text
+        late.give()
+
+    return answer
 
 
 def _profile(topic: Topic) -> QoSProfile:

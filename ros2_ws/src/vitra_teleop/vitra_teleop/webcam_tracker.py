@@ -117,7 +117,11 @@ def message(sequence: int, stamp_s: float, hands: list[SeenHand], engage: bool) 
 
 
 def pictures(source: str, width_px: int, height_px: int) -> Iterator[tuple[float, Any]]:
-    """(capture time s, RGB picture) of a camera number, `realsense`, or a file."""
+    """(capture time s, RGB picture) of a camera number, `realsense`, or a file.
+
+    Raises:
+        SystemExit: the source cannot be opened.
+    """
     import cv2
 
     if source == "realsense":

@@ -103,7 +103,11 @@ def place_hands(inputs: Inputs, config: WorldConfig) -> WorldHands:
 def join(
     video: IngestedVideo, hands: dict[int, HandTracks], cameras: dict[int, ClipCamera], name: str, config: WorldConfig
 ) -> WorldHands:
-    """Hands in one world from those of all clips; see `place_hands`."""
+    """Hands in one world from those of all clips; see `place_hands`.
+
+    Raises:
+        NoHandsError: hands are seen in too small a part of the video.
+    """
     frames, clips = len(video), sorted(hands)
     known = {n: camera.camera_from_world for n, camera in cameras.items() if camera.path_source != "none"}
     path = join_paths(known, video.clips, frames, metric=True)

@@ -51,7 +51,11 @@ def write_bag(bag: Path, out: Path, calibration: str = "", progress: Callable[[i
 def show_bag(
     stream: rr.RecordingStream, bag: Path, calibration: str = "", progress: Callable[[int, int], None] | None = None
 ) -> int:
-    """Send a bag into a recording; as `write_bag`."""
+    """Send a bag into a recording; as `write_bag`.
+
+    Raises:
+        ViewError: no bag is there.
+    """
     if not (bag / "metadata.yaml").is_file():
         raise ViewError(f"{bag} is not a rosbag2 folder (no metadata.yaml). A folder like runs/demo/bag is one.")
     with AnyReader([bag]) as reader:

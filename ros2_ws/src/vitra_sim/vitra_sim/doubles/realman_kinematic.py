@@ -46,7 +46,11 @@ class KinematicArm:
             return JointState(self._position.copy(), self._velocity.copy(), np.zeros_like(self._position), self._then_s)
 
     def set_target(self, position_rad: Array) -> None:
-        """Where to go."""
+        """Where to go.
+
+        Raises:
+            ValueError: another number of joints, or one that is not finite.
+        """
         target = np.array(position_rad, dtype=np.float64)
         if target.shape != self._position.shape or not np.isfinite(target).all():
             raise ValueError(f"Bad target {position_rad}.")
