@@ -14,6 +14,7 @@ from vitra_training.bags.streams import (
     BagStreams,
     StreamTimes,
     joint_track,
+    largest_turn,
     moving,
     read_streams,
     usual_period_s,
@@ -278,7 +279,7 @@ def _jumps(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
             yield Finding(ERROR, "joints", f"{name}: not finite")
             continue
         most = limits.arm_rad_s if "arm" in name else limits.hand_rad_s
-        steps = np.abs(np.diff(positions, axis=0)).max(axis=1)
+        steps = largest_turn(positions, np.arange(len(positions) - 1))
         allowed = limits.jump_rad + most * np.maximum(np.diff(stamps), 0.0)
         if (bad := np.flatnonzero(steps > allowed)).size:
             at_s = stamps[bad[0]] - bag.begin_s
