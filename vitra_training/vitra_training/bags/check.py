@@ -11,6 +11,7 @@ import numpy as np
 
 from vitra_training.bags.streams import (
     CAMERA,
+    MEASURED,
     BagStreams,
     StreamTimes,
     joint_track,
@@ -138,7 +139,7 @@ def _unreadable(path: Path, check: str, message: str) -> BagReport:
 
 def _is_state(topic: str) -> bool:
     """Streams that flow as long as the robot is on, whatever it does."""
-    return topic == CAMERA or topic.endswith(("joint_states", "camera_info"))
+    return topic == CAMERA or topic.endswith((*MEASURED, "camera_info"))
 
 
 def _measure(stream: StreamTimes, declared_hz: float | None, limits: Limits) -> StreamReport:

@@ -19,6 +19,8 @@ from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError
 
 CAMERA = "head_camera/color/image_raw"
+MEASURED = ("arm/joint_states", "hand/joint_states")
+"""How topics of measured joints end; `joint_states` alone is for people's tools, slower and of all joints together."""
 _NO_HEADER = {"std_msgs/msg/String", "tf2_msgs/msg/TFMessage", "std_msgs/msg/Float32MultiArray"}
 
 
@@ -126,7 +128,7 @@ def read_streams(path: Path) -> BagStreams:
                     stream.stamps_ns.append(stamp_ns_of(raw))
                 if topic == CAMERA:
                     bag.picture_hashes.append(pictures.see(reader.deserialize(raw, connection.msgtype)))
-                elif topic.endswith("joint_states"):
+                elif topic.endswith(MEASURED):
                     positions = reader.deserialize(raw, connection.msgtype).position
                     bag.joints.setdefault(topic, JointSamples()).add(positions)
                 elif topic in ("instruction", "safety_state"):
