@@ -121,6 +121,14 @@ def test_idle_ends_are_a_warning_that_trimming_cures(episodes: Any, tmp_path: Pa
         trim_bag(path, tmp_path / "none", 50.0, 60.0)
 
 
+def test_joints_for_peoples_tools_are_not_judged_as_measured_ones(episodes: Any, tmp_path: Path) -> None:
+    messages = episodes.messages(3.0)
+    slow = [("/joint_states", t, message) for topic, t, message in messages if topic == ARM][::10]
+    slow[20][2].header.stamp = slow[19][2].header.stamp
+    judged = findings(episodes.write(tmp_path / "bag", sorted([*messages, *slow], key=lambda m: m[1])))
+    assert judged == findings(episodes.write(tmp_path / "plain", episodes.messages(3.0)))
+
+
 def test_trimming_keeps_latched_frames_once_though_their_padding_differs(episodes: Any, tmp_path: Path) -> None:
     messages = episodes.messages(2.0)
     begin_ns, frames, kind = messages[0][1], messages[0][2], "tf2_msgs/msg/TFMessage"
