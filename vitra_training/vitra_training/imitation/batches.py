@@ -59,8 +59,8 @@ class Batches:
         hands = [Hands(left=True), Hands(right=True)]
         self._state_masks = np.stack([state_mask(h) for h in hands])
         self._action_masks = np.stack([action_mask(h, steps=looks.actions.shape[1]) for h in hands])
-        self.places_mean: Numbers = looks.geometry.mean(axis=0)
-        self.places_std: Numbers = np.maximum(looks.geometry.std(axis=0), 2e-3)
+        self.places_mean: NDArray[np.float32] = looks.geometry.mean(axis=0)
+        self.places_std: NDArray[np.float32] = np.maximum(looks.geometry.std(axis=0), 2e-3)
         self.words = tuple(int(n) for n in looks.named.max(axis=0) + 1)
         """How many colours and kinds are named."""
         self.thought: NDArray[np.float32] | None = None
