@@ -101,7 +101,7 @@ def commands() -> str:
             for one in _command_classes(tree):
                 alone = one.name in ("Args", "Options")
                 title = "" if alone else f"### {command} {re.sub(r'(?<!^)(?=[A-Z])', '-', one.name).lower()}\n"
-                parts += [title + f"{_paragraph(ast.get_docstring(one))}\n", *_options(one), ""]
+                parts += [title + f"{_paragraph(ast.get_docstring(one))}\n", *_options(_whole(one, tree)), ""]
     return "\n".join(parts)
 
 
@@ -195,6 +195,18 @@ def _command_classes(tree: ast.Module) -> list[ast.ClassDef]:
         or {one.name for one in node.body if isinstance(one, ast.FunctionDef)} & {"run", "__call__"}
     ]
     return running or every
+
+
+def _whole(node: ast.ClassDef, tree: ast.Module) -> ast.ClassDef:
+    """The class with the fields of its bases before its own, as far as they come from this project."""
+    inherited: list[ast.stmt] = []
+    for base in map(ast.unparse, node.bases):
+        for one in tree.body:
+            if isinstance(one, ast.ImportFrom) and base in {alias.name for alias in one.names}:
+                package, *rest = str(one.module).split(".")
+                module = ast.parse((ROOT / package / package / "/".join(rest)).with_suffix(".py").read_text())
+                inherited += next(c.body for c in module.body if isinstance(c, ast.ClassDef) and c.name == base)
+    return ast.ClassDef(node.name, [], [], inherited + node.body, node.decorator_list)
 
 
 def _options(node: ast.ClassDef) -> Iterator[str]:

@@ -21,7 +21,7 @@ _SLACK = 1.05
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class ArmMotion:
     """Joints over time.
 
     Attributes:
@@ -34,10 +34,10 @@ class Motion:
     t_s: Array
     q_rad: dict[str, Array]
 
-    def between(self, begin_s: float, end_s: float) -> Motion:
+    def between(self, begin_s: float, end_s: float) -> ArmMotion:
         """The part within two moments of system time."""
         keep = (self.stamp_s >= begin_s) & (self.stamp_s <= end_s)
-        return Motion(self.stamp_s[keep], self.t_s[keep], {side: q[keep] for side, q in self.q_rad.items()})
+        return ArmMotion(self.stamp_s[keep], self.t_s[keep], {side: q[keep] for side, q in self.q_rad.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +59,20 @@ class Stop:
     within_limits: bool
 
 
-def read_motion(lines: Iterable[str]) -> Motion:
+def read_motion(lines: Iterable[str]) -> ArmMotion:
     """Motion out of the lines of a `MotionTrace`; an unfinished last line is passed over."""
     rows = []
     for line in lines:
         if line.endswith("\n"):
             rows.append(json.loads(line))
-    return Motion(
+    return ArmMotion(
         np.array([row["stamp"] for row in rows]),
         np.array([row["t"] for row in rows]),
         {side: np.array([row[side]["q"] for row in rows]).reshape(-1, 7) for side in SIDES},
     )
 
 
-def measure(motion: Motion, since_s: float) -> Stop:
+def measure(motion: ArmMotion, since_s: float) -> Stop:
     """How the arms came to rest after a moment of system time, judged on everything until the motion's end."""
     after = motion.between(since_s, np.inf)
     begin_s = float(np.interp(since_s, motion.stamp_s, motion.t_s))
@@ -100,7 +100,7 @@ def way_m(q_rad: Array) -> float:
     return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum()) if len(points) > 1 else 0.0
 
 
-def wrist_speed_m_s(motion: Motion, at_s: float, side: str) -> float:
+def wrist_speed_m_s(motion: ArmMotion, at_s: float, side: str) -> float:
     """Speed of a wrist over the 50 ms before a moment."""
     before = motion.between(at_s - 0.05, at_s)
     if len(before.t_s) < 2:

@@ -15,7 +15,7 @@ import numpy as np
 
 from vitra_bringup.faults.bench import Bench
 from vitra_bringup.faults.kinds import Kind, Outcome
-from vitra_bringup.faults.measure import Motion, measure, read_motion, wrist_speed_m_s
+from vitra_bringup.faults.measure import ArmMotion, measure, read_motion, wrist_speed_m_s
 from vitra_bringup.graph_client import GraphError
 from vitra_description.names import SIDES
 from vitra_msgs.msg import SafetyState
@@ -201,7 +201,7 @@ def _causes(bench: Bench, stops: int, heard: int, run: Any) -> list[str]:
     return causes + ([f"executor: {bench.limit}"] if bench.limit else [])
 
 
-def _motion(trace: Path, offset: int) -> Motion:
+def _motion(trace: Path, offset: int) -> ArmMotion:
     time.sleep(_SEE_S)  # the world writes in batches
     with trace.open() as file:
         file.seek(offset)
@@ -209,7 +209,7 @@ def _motion(trace: Path, offset: int) -> Motion:
         return read_motion(file.readlines())
 
 
-def _crept(motion: Motion, since_s: float) -> float:
+def _crept(motion: ArmMotion, since_s: float) -> float:
     after = motion.between(since_s, np.inf)
     return max((float(np.ptp(q, axis=0).max()) for q in after.q_rad.values() if len(q)), default=0.0)
 

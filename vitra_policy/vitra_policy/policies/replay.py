@@ -26,7 +26,7 @@ class RecordingError(VitraError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recording:
+class RecordedChunks:
     """Chunks of one run in order of their observations."""
 
     chunks: tuple[AnchoredChunk, ...]
@@ -62,7 +62,7 @@ class ReplayPolicy:
         start_tolerance_m: how far a wrist may be from the recorded start when the replay begins.
     """
 
-    def __init__(self, recording: Recording, policy_id: str = "replay", start_tolerance_m: float = 0.05) -> None:
+    def __init__(self, recording: RecordedChunks, policy_id: str = "replay", start_tolerance_m: float = 0.05) -> None:
         self._recording, self._tolerance_m = recording, start_tolerance_m
         self._started_s: float | None = None
         first = recording.chunks[0].chunk
@@ -123,7 +123,7 @@ class ReplayPolicy:
                 )
 
 
-def read_recording(bag: str | Path, topic: str = CHUNK_TOPIC) -> Recording:
+def read_recording(bag: str | Path, topic: str = CHUNK_TOPIC) -> RecordedChunks:
     """Chunks of a rosbag2 (MCAP or sqlite3), whatever namespace they were recorded in.
 
     Raises:
@@ -150,7 +150,7 @@ def read_recording(bag: str | Path, topic: str = CHUNK_TOPIC) -> Recording:
     if not chunks:
         raise RecordingError(f"The bag {path} holds no valid chunk on '{topic}' ({len(messages)} messages).")
     chunks.sort(key=lambda chunk: chunk.stamp_s)
-    return Recording(tuple(chunks), messages[0].instruction)
+    return RecordedChunks(tuple(chunks), messages[0].instruction)
 
 
 def make_replay_policy(

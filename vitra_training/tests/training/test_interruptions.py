@@ -23,7 +23,7 @@ from vitra_training.training.errors import (
     NotFiniteTrainingError,
     ResumeMismatchError,
 )
-from vitra_training.training.metrics_logger import Journal
+from vitra_training.training.metrics_logger import MetricsLogger
 from vitra_training.training.run import train
 from vitra_training.training.trainer import Trainer
 
@@ -54,7 +54,7 @@ def test_sigterm_saves_the_step_it_is_in_and_the_run_goes_on_from_there(
     losses_of: Losses,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Journal, "record", Journal.record)
+    monkeypatch.setattr(MetricsLogger, "record", MetricsLogger.record)
     tiny.die_at(3, signal.SIGTERM)
     settings = tiny.settings(human_data, runs, "stopped")
     assert train(settings) == 128 + signal.SIGTERM

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from vitra_training.training.config import RunConfig
-from vitra_training.training.metrics_logger import METRICS, Journal
+from vitra_training.training.metrics_logger import METRICS, MetricsLogger
 
 
 def steps_of(folder: Path) -> list[int]:
@@ -15,12 +15,12 @@ def steps_of(folder: Path) -> list[int]:
 
 def test_a_run_that_goes_on_from_a_checkpoint_leaves_every_step_once(tmp_path: Path) -> None:
     config = RunConfig(tensorboard=False)
-    with Journal(tmp_path, config, {}, 0) as journal:
+    with MetricsLogger(tmp_path, config, {}, 0) as journal:
         for step in (1, 2, 3, 4):
             journal.record(step, {"loss": 1.0})
     with (tmp_path / METRICS).open("a") as file:
         file.write('{"step": 5, "lo')  # a kill cut this line short
-    with Journal(tmp_path, config, {}, 2) as journal:
+    with MetricsLogger(tmp_path, config, {}, 2) as journal:
         for step in (3, 4, 5):
             journal.record(step, {"loss": 0.5})
     assert steps_of(tmp_path) == [1, 2, 3, 4, 5]
@@ -29,6 +29,6 @@ def test_a_run_that_goes_on_from_a_checkpoint_leaves_every_step_once(tmp_path: P
 
 
 def test_followers_of_the_leading_process_write_nothing(tmp_path: Path) -> None:
-    with Journal(tmp_path / "run", RunConfig(tensorboard=False), {}, 0, silent=True) as journal:
+    with MetricsLogger(tmp_path / "run", RunConfig(tensorboard=False), {}, 0, silent=True) as journal:
         journal.record(1, {"loss": 1.0})
     assert not (tmp_path / "run").exists()

@@ -65,16 +65,16 @@ def settings(data: Path, out: Path, name: str, **run: object) -> TrainConfig:
 
 def die_at(step: int, number: signal.Signals) -> None:
     """Send this process a signal as soon as a step is recorded."""
-    from vitra_training.training.metrics_logger import Journal
+    from vitra_training.training.metrics_logger import MetricsLogger
 
-    record = Journal.record
+    record = MetricsLogger.record
 
-    def record_and_die(self: Journal, at: int, values: dict[str, float]) -> None:
+    def record_and_die(self: MetricsLogger, at: int, values: dict[str, float]) -> None:
         record(self, at, values)
         if at == step:
             os.kill(os.getpid(), number)
 
-    Journal.record = record_and_die  # type: ignore[method-assign, assignment]
+    MetricsLogger.record = record_and_die  # type: ignore[method-assign, assignment]
 
 
 def _main() -> None:

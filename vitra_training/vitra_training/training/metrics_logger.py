@@ -18,7 +18,7 @@ from vitra_training.training.errors import TrainingConfigError
 METRICS = "metrics.jsonl"
 
 
-class Journal:
+class MetricsLogger:
     """The voice of the leading process; the others have a silent one.
 
     Args:
@@ -56,7 +56,7 @@ class Journal:
         if config.wandb:
             self._open_wandb(folder, config, settings, start)
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> MetricsLogger:
         self._bar.start()
         return self
 

@@ -17,7 +17,7 @@ from vitra_training.training.distributed import Team, join_team
 from vitra_training.training.errors import ResumeMismatchError
 from vitra_training.training.initial import build
 from vitra_training.training.latent_data import with_latents
-from vitra_training.training.metrics_logger import Journal
+from vitra_training.training.metrics_logger import MetricsLogger
 from vitra_training.training.stopping import stop_on_signals
 from vitra_training.training.trainer import CHECKPOINTS, Trainer
 
@@ -58,7 +58,7 @@ def train(config: TrainConfig) -> int:
         (config.directory / _SETTINGS).write_text(json.dumps(settings, indent=1) + "\n")
     with (
         stop_on_signals() as stop,
-        Journal(config.directory, config.run, settings, trainer.step, silent=not team.leads) as journal,
+        MetricsLogger(config.directory, config.run, settings, trainer.step, silent=not team.leads) as journal,
     ):
         journal.say(_opening(trainer, data))
         try:
@@ -108,7 +108,7 @@ def _opening(trainer: Trainer, data: TrainingData) -> str:
     )
 
 
-def _report(trainer: Trainer, journal: Journal) -> None:
+def _report(trainer: Trainer, journal: MetricsLogger) -> None:
     """What of the data was used and what had to be left out, for the file and for the person."""
     if not trainer.report:
         return

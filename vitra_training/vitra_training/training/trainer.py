@@ -26,7 +26,7 @@ from vitra_training.training.errors import NotFiniteTrainingError
 from vitra_training.training.evaluation import evaluate, write_evaluation
 from vitra_training.training.examples import Examples, collate_examples
 from vitra_training.training.feed import feed
-from vitra_training.training.metrics_logger import Journal
+from vitra_training.training.metrics_logger import MetricsLogger
 from vitra_training.training.network import Sampling, TrainingNetwork, valid_components
 from vitra_training.training.optimizer import apply_rates, make_optimizer, named_states
 from vitra_training.training.schedule import rates_at
@@ -106,7 +106,7 @@ class Trainer:
                 }
         self.step, self.place = progress.step, progress.place
 
-    def run(self, journal: Journal, stop: StopRequest) -> None:
+    def run(self, journal: MetricsLogger, stop: StopRequest) -> None:
         """Train to the last step, or until a signal asks to stop; the last step done is saved either way.
 
         Raises:
@@ -153,7 +153,7 @@ class Trainer:
         self.team.wait()
         return path
 
-    def evaluate(self, journal: Journal) -> dict[str, Any]:
+    def evaluate(self, journal: MetricsLogger) -> dict[str, Any]:
         """Errors on held-out episodes, of the weights that the policy gets; every process must call it."""
         count = self.config.run.evaluate_samples
         if self._data.held_out is None or not count:

@@ -22,7 +22,7 @@ class ProgressWatch:
         delay_s: How late an arm may follow its setpoints.
         least_rad: Setpoints that moved less say nothing.
         share: The arm must have come at least so much of the way.
-        strikes: Consecutive measurements that must agree.
+        consecutive_errors: Consecutive measurements that must agree.
     """
 
     def __init__(
@@ -31,19 +31,19 @@ class ProgressWatch:
         delay_s: float = 0.04,
         least_rad: float = float(np.deg2rad(0.6)),
         share: float = 0.2,
-        strikes: int = 3,
+        consecutive_errors: int = 3,
     ) -> None:
         self._window_s, self._delay_s = window_s, delay_s
-        self._least_rad, self._share, self._strikes_allowed = least_rad, share, strikes
+        self._least_rad, self._share, self._errors_allowed = least_rad, share, consecutive_errors
         self._sent: deque[tuple[float, Array]] = deque()
         self._measured: deque[tuple[float, Array]] = deque()
-        self._strikes = 0
+        self._consecutive_errors = 0
 
     def clear(self) -> None:
         """Forget the past."""
         self._sent.clear()
         self._measured.clear()
-        self._strikes = 0
+        self._consecutive_errors = 0
 
     def sent(self, position_rad: Array, now_s: float) -> None:
         """A setpoint went out."""
@@ -63,11 +63,11 @@ class ProgressWatch:
         told = end - begin
         asked_rad = float(np.linalg.norm(told))
         if asked_rad < self._least_rad:
-            self._strikes = 0
+            self._consecutive_errors = 0
             return ""
         came_rad = float((position_rad - before) @ told) / asked_rad
-        self._strikes = self._strikes + 1 if came_rad < self._share * asked_rad else 0
-        if self._strikes < self._strikes_allowed:
+        self._consecutive_errors = self._consecutive_errors + 1 if came_rad < self._share * asked_rad else 0
+        if self._consecutive_errors < self._errors_allowed:
             return ""
         came, asked, window_ms = np.rad2deg(came_rad), np.rad2deg(asked_rad), self._window_s * 1e3
         return (

@@ -27,7 +27,7 @@ from vitra_calibration.intrinsics import solve_lens
 from vitra_calibration.overlay import ArmOverlay
 from vitra_calibration.poses import nominal_ee_from_board, shows
 from vitra_calibration.refine import Lens, Mounting, camera_from_board
-from vitra_calibration.sample import Sample, Session, load_session
+from vitra_calibration.sample import Sample, load_session
 from vitra_calibration.simulate import Truth, as_if_on, paint, simulate
 from vitra_calibration.solve import Solution, solve
 from vitra_description.calibration import calibration_path, default_calibration, load_calibration
@@ -279,4 +279,4 @@ def test_the_nominal_board_shows_its_face_to_the_camera_at_home() -> None:
 def test_samples_without_this_arms_joints_do_not_count(truth: Truth) -> None:
     samples = tuple(Sample({"left": home("left")}, s.detection) for s in truth.session.samples)
     with pytest.raises(TooFewSamplesError):
-        solve(Session(**{**{f: getattr(truth.session, f) for f in Session.__dataclass_fields__}, "samples": samples}))
+        solve(replace(truth.session, samples=samples))

@@ -38,7 +38,7 @@ from vitra_calibration.intrinsics import solve_lens
 from vitra_calibration.overlay import ArmOverlay
 from vitra_calibration.poses import guided_poses
 from vitra_calibration.refine import Lens
-from vitra_calibration.sample import Session, load_session
+from vitra_calibration.sample import CalibrationSession, load_session
 from vitra_calibration.simulate import simulate
 from vitra_calibration.solve import solve
 from vitra_description.calibration import calibration_path, load_calibration
@@ -181,14 +181,14 @@ def _collect(args: Collect) -> None:
         except KeyboardInterrupt:
             screen.print("ended early; what was taken is kept")
         lens = client.lens
-        session = Session(
+        session = CalibrationSession(
             args.side, args.board, client.size_px, lens.camera_matrix, lens.distortion, tuple(collector.samples),
             client.hand_serials,
         )  # fmt: skip
     screen.print(f"{len(session.samples)} samples in {session.save(args.out)}")
 
 
-def _lens_of(sessions: list[Session]) -> Lens:
+def _lens_of(sessions: list[CalibrationSession]) -> Lens:
     first = sessions[0]
     if any(session.size_px != first.size_px for session in sessions):
         raise SessionError("The sessions have pictures of different sizes; solve them one by one.")

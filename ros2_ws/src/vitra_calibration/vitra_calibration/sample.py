@@ -32,7 +32,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class CalibrationSession:
     """Samples of one board on one arm.
 
     Attributes:
@@ -74,7 +74,7 @@ class Session:
         return path
 
 
-def load_session(folder: Path) -> Session:
+def load_session(folder: Path) -> CalibrationSession:
     """Read a session.
 
     Raises:
@@ -82,7 +82,7 @@ def load_session(folder: Path) -> Session:
     """
     try:
         raw = json.loads((folder / _FILE).read_text())
-        return Session(
+        return CalibrationSession(
             side=str(raw["side"]),
             board=Board(**raw["board"]),
             size_px=(int(raw["size_px"][0]), int(raw["size_px"][1])),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vitra_calibration.board import Board, Detection
 from vitra_calibration.poses import guided_poses, nominal_ee_from_board, shows
 from vitra_calibration.refine import Lens, Mounting
-from vitra_calibration.sample import Sample, Session
+from vitra_calibration.sample import CalibrationSession, Sample
 from vitra_description.calibration import Calibration, default_calibration
 from vitra_description.kinematics import ArmModel
 from vitra_description.names import Side
@@ -30,7 +30,7 @@ class Truth:
     """What a simulated calibration should find, and its samples."""
 
     mounting: Mounting
-    session: Session
+    session: CalibrationSession
 
 
 def simulate(
@@ -77,11 +77,11 @@ def simulate(
             detection = Detection(np.arange(len(corners)), corners + random.normal(0.0, noise_px, corners.shape))
         other = Side.LEFT if side == Side.RIGHT else Side.RIGHT
         samples.append(Sample({str(side): q, str(other): home(other)}, detection))
-    session = Session(side, board, size_px, lens.camera_matrix, lens.distortion, tuple(samples), {})
+    session = CalibrationSession(side, board, size_px, lens.camera_matrix, lens.distortion, tuple(samples), {})
     return Truth(Mounting(arm_base_from_camera, ee_from_board), session)
 
 
-def as_if_on(session: Session, side: str) -> Session:
+def as_if_on(session: CalibrationSession, side: str) -> CalibrationSession:
     """The same samples told as those of another arm: what a mix-up looks like."""
     return replace(session, side=side)
 

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from vitra_calibration.errors import InaccurateError, InvertedError, TooFewSamplesError, TooLittleRotationError
 from vitra_calibration.hand_eye import SOLVERS, board_mounting
 from vitra_calibration.refine import Lens, Mounting, camera_from_board, pixel_errors, refine
-from vitra_calibration.sample import Session
+from vitra_calibration.sample import CalibrationSession
 from vitra_description.kinematics import ArmModel
 from vitra_description.names import ArmVariant, Side
 from vitra_policy.transforms import invert_pose, rotation_angle
@@ -57,7 +57,7 @@ class Solution:
     turn_rad: float
 
 
-def solve(session: Session, variant: str = ArmVariant.RM75_6F, *, lens: Lens | None = None) -> Solution:
+def solve(session: CalibrationSession, variant: str = ArmVariant.RM75_6F, *, lens: Lens | None = None) -> Solution:
     """Where the camera is in the base of the arm that carried the board.
 
     Args:
@@ -121,7 +121,7 @@ def misfit_m(X: Array, B: Sequence[Array], C: Sequence[Array]) -> float:
     return float(np.median(lengths))
 
 
-def _require_rotation(session: Session, B: Sequence[Array], C: Sequence[Array]) -> float:
+def _require_rotation(session: CalibrationSession, B: Sequence[Array], C: Sequence[Array]) -> float:
     """Both the wrist, by its joints, and the board, as seen, must turn about more than one axis."""
     turns = []
     for poses in (B, C):
@@ -146,7 +146,7 @@ def _require_rotation(session: Session, B: Sequence[Array], C: Sequence[Array]) 
 
 
 def _refuse_other_readings(
-    session: Session, arm: ArmModel, B: Sequence[Array], C: Sequence[Array], misfit: float
+    session: CalibrationSession, arm: ArmModel, B: Sequence[Array], C: Sequence[Array], misfit: float
 ) -> None:
     """Samples that make sense only when read otherwise name the mistake."""
     readings = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from vitra_inference.goals import ARMED_PATIENCE_S, Ending, Outcome, Progress, RunGoals, ending_of
+from vitra_inference.goals import ARMED_PATIENCE_S, Ending, RunGoals, RunOutcome, RunProgress, ending_of
 from vitra_inference.session import Run, RunRefusedError, RunSession, TerminationReason
 
 HANDS = np.array([False, True])
@@ -20,13 +20,13 @@ class Sender:
     instruction: str = "wave"
     time_limit_s: float = 0.0
     is_cancel_requested: bool = False
-    reports: list[Progress] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
+    reports: list[RunProgress] = field(default_factory=list)
+    outcomes: list[RunOutcome] = field(default_factory=list)
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: RunProgress) -> None:
         self.reports.append(progress)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: RunOutcome) -> None:
         self.outcomes.append(outcome)
 
 
@@ -58,13 +58,13 @@ def test_a_goal_starts_a_run_and_hears_of_it_until_it_ends(robot: Robot) -> None
     robot.session.count_chunk(run, 0.25)
     robot.now_s += 2.0
     robot.goals.watch()
-    assert goal.reports == [Progress(1, 2.0, 0.25, 0.5)]
+    assert goal.reports == [RunProgress(1, 2.0, 0.25, 0.5)]
     assert not goal.outcomes
     robot.session.end(TerminationReason.POLICY_DONE, "it is done")
     robot.now_s += 5.0
     robot.goals.watch()
     robot.goals.watch()
-    assert goal.outcomes == [Outcome(Ending.SUCCEEDED, "policy_done", "it is done", 1, 2.0)]
+    assert goal.outcomes == [RunOutcome(Ending.SUCCEEDED, "policy_done", "it is done", 1, 2.0)]
     assert len(goal.reports) == 1
 
 
@@ -72,7 +72,7 @@ def test_a_goal_that_cannot_begin_is_refused_with_the_reason(robot: Robot) -> No
     robot.refusal = "no instruction"
     goal = Sender()
     robot.goals.take(goal)
-    assert goal.outcomes == [Outcome(Ending.ABORTED, "refused", "no instruction")]
+    assert goal.outcomes == [RunOutcome(Ending.ABORTED, "refused", "no instruction")]
 
 
 def test_a_canceled_goal_ends_its_own_run_only(robot: Robot) -> None:

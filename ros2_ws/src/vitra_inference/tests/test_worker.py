@@ -6,7 +6,7 @@ import pytest
 
 from vitra_inference.observations import Frame, Sighting
 from vitra_inference.session import RunSession
-from vitra_inference.worker import Listener, PolicyWorker, WorkerSettings
+from vitra_inference.worker import PolicyWorker, WorkerListener, WorkerSettings
 from vitra_policy.policies.observation import HandStates
 from vitra_policy.policies.policy import make_example_observation
 from vitra_policy.policies.rtc import DelayMeter
@@ -58,7 +58,7 @@ def serve(fake_policy):
 
         defaults = {"real_time_chunking": True, "max_rate_hz": 0.0, "stall_s": 10.0}
         worker = PolicyWorker(
-            fake_policy, Camera(frames), session, delay or DelayMeter(), Listener(publish, faults.append),
+            fake_policy, Camera(frames), session, delay or DelayMeter(), WorkerListener(publish, faults.append),
             WorkerSettings(**(defaults | settings)),
         )  # fmt: skip
         workers.append(worker)

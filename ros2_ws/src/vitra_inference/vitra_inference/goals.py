@@ -24,7 +24,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunProgress:
     """What a goal's sender hears while its run is under way."""
 
     chunks: int
@@ -35,7 +35,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """What became of a goal."""
 
     ending: Ending
@@ -46,7 +46,7 @@ class Outcome:
     duration_s: float = 0.0
 
 
-class Goal(Protocol):
+class RunGoal(Protocol):
     """A request for a run, and the way back to its sender."""
 
     @property
@@ -61,10 +61,10 @@ class Goal(Protocol):
     def is_cancel_requested(self) -> bool:
         """Whether the sender wants it to end."""
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: RunProgress) -> None:
         """Tell the sender how far it is."""
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: RunOutcome) -> None:
         """Tell the sender what became of it; once."""
 
 
@@ -95,15 +95,15 @@ class RunGoals:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session, self._begin, self._may_move, self._clock = session, begin, may_move, clock
-        self._waiting: list[tuple[float, Goal]] = []
-        self._running: list[tuple[Goal, Run]] = []
+        self._waiting: list[tuple[float, RunGoal]] = []
+        self._running: list[tuple[RunGoal, Run]] = []
 
     @property
     def waiting(self) -> int:
         """How many wait for the robot to be armed."""
         return len(self._waiting)
 
-    def take(self, goal: Goal) -> None:
+    def take(self, goal: RunGoal) -> None:
         """A goal came."""
         if self._may_move():
             self._start(goal)
@@ -124,13 +124,13 @@ class RunGoals:
             elapsed_s = self._session.elapsed_s(run)
             if run.reason is None:
                 chunk_hz = run.chunks / max(elapsed_s, 1e-3)
-                goal.report(Progress(run.chunks, elapsed_s, run.inference_s, chunk_hz))
+                goal.report(RunProgress(run.chunks, elapsed_s, run.inference_s, chunk_hz))
                 continue
             self._running.remove(running)
-            goal.finish(Outcome(ending_of(run.reason), str(run.reason), run.detail, run.chunks, elapsed_s))
+            goal.finish(RunOutcome(ending_of(run.reason), str(run.reason), run.detail, run.chunks, elapsed_s))
 
-    def _start(self, goal: Goal) -> None:
+    def _start(self, goal: RunGoal) -> None:
         try:
             self._running.append((goal, self._begin(goal.instruction, goal.time_limit_s)))
         except VitraError as error:
-            goal.finish(Outcome(Ending.ABORTED, "refused", str(error)))
+            goal.finish(RunOutcome(Ending.ABORTED, "refused", str(error)))

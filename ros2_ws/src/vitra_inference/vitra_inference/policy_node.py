@@ -22,13 +22,13 @@ from vitra_description.calibration import calibration_path, load_calibration
 from vitra_description.names import CAMERA_FRAME
 from vitra_description.observed_wrist import ObservedWrist
 from vitra_inference import messages
-from vitra_inference.goals import Ending, Outcome, Progress, RunGoals
+from vitra_inference.goals import Ending, RunGoals, RunOutcome, RunProgress
 from vitra_inference.instructions import complete_instruction
 from vitra_inference.loader import PolicyLoader
 from vitra_inference.observations import BufferSettings, Decoders, ObservationBuffer
 from vitra_inference.session import Run, RunRefusedError, RunSession, TerminationReason
 from vitra_inference.settings import Parameters
-from vitra_inference.worker import Answer, Listener, PolicyWorker, WorkerSettings
+from vitra_inference.worker import Answer, PolicyWorker, WorkerListener, WorkerSettings
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import ExecutorState, HandActionChunk, SafetyState, SimState
 from vitra_msgs.srv import SetInstruction
@@ -58,14 +58,14 @@ class _ActionGoal:
     def is_cancel_requested(self) -> bool:
         return bool(self._handle.is_cancel_requested)
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: RunProgress) -> None:
         self._handle.publish_feedback(RunPolicy.Feedback(**asdict(progress)))
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: RunOutcome) -> None:
         self._handle.execute(partial(_end, outcome))
 
 
-def _end(outcome: Outcome, handle: ServerGoalHandle) -> RunPolicy.Result:
+def _end(outcome: RunOutcome, handle: ServerGoalHandle) -> RunPolicy.Result:
     {Ending.SUCCEEDED: handle.succeed, Ending.CANCELED: handle.canceled, Ending.ABORTED: handle.abort}[outcome.ending]()
     return RunPolicy.Result(
         termination_reason=outcome.reason,
@@ -125,7 +125,7 @@ class PolicyNode(StackNode[Parameters]):
         self._chunks = self.create_publisher(HandActionChunk, "hand_action_chunk", qos.CHUNK)
         self._subscribe(buffer, policy)
         self._worker = PolicyWorker(
-            policy, buffer, self._session, self._delay, Listener(self._publish, self.set_fault, self.waits_for),
+            policy, buffer, self._session, self._delay, WorkerListener(self._publish, self.set_fault, self.waits_for),
             WorkerSettings(self.params.real_time_chunking, self.params.max_rate_hz, self.params.stall_s),
         )  # fmt: skip
         self.waits_for("no observation yet")

@@ -41,7 +41,7 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class WorkerListener:
     """Who hears of the worker, in the worker's thread."""
 
     publish: Callable[[Answer], None]
@@ -72,7 +72,7 @@ class PolicyWorker:
         buffer: ObservationBuffer,
         session: RunSession,
         delay: DelayMeter,
-        listener: Listener,
+        listener: WorkerListener,
         settings: WorkerSettings,
     ) -> None:
         self._report_lack, self._complete = listener.report_lack, False

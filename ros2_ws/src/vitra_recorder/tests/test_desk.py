@@ -9,7 +9,7 @@ import pytest
 
 from vitra_recorder.condition import condition
 from vitra_recorder.desk import NOTHING, Ears, RecordingDesk
-from vitra_recorder.session import DISCARDED, SAVED, UNJUDGED, EpisodeRequest, Recording
+from vitra_recorder.session import DISCARDED, SAVED, UNJUDGED, BagRecording, EpisodeRequest
 from vitra_recorder.topics import TOPICS
 
 WAVE = EpisodeRequest("wave", "Ada", "demo")
@@ -25,15 +25,15 @@ class Sender:
     is_cancel_requested: bool = False
     refusals: list[str] = field(default_factory=list)
     reports: list[list[str]] = field(default_factory=list)
-    finished: list[Recording] = field(default_factory=list)
+    finished: list[BagRecording] = field(default_factory=list)
 
-    def report(self, recording: Recording, warnings: list[str]) -> None:
+    def report(self, recording: BagRecording, warnings: list[str]) -> None:
         self.reports.append(warnings)
 
     def refuse(self, detail: str) -> None:
         self.refusals.append(detail)
 
-    def finish(self, recording: Recording) -> None:
+    def finish(self, recording: BagRecording) -> None:
         self.finished.append(recording)
 
 

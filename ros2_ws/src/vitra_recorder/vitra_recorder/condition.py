@@ -8,7 +8,7 @@ from vitra_recorder.session import RecordingSession
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class RecordingCondition:
     """One line, whether it is a warning, and the figures behind it."""
 
     said: str
@@ -16,7 +16,7 @@ class Condition:
     values: dict[str, str]
 
 
-def condition(session: RecordingSession, warnings: list[str], now_ns: int) -> Condition:
+def condition(session: RecordingSession, warnings: list[str], now_ns: int) -> RecordingCondition:
     """How the recording under way does, and every stream.
 
     Args:
@@ -37,4 +37,4 @@ def condition(session: RecordingSession, warnings: list[str], now_ns: int) -> Co
         gap_ms, delay_ms = report.gap_s * 1e3, report.delay_s * 1e3
         words = [f"{report.rate_hz:.1f} Hz", f"gap {gap_ms:.0f} ms", f"delay {delay_ms:.0f} ms"]
         values[name] = ", ".join([*words, *report.warnings])
-    return Condition(said, is_warning, values)
+    return RecordingCondition(said, is_warning, values)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from vitra_policy.errors import VitraError
 from vitra_recorder.bag import BagError
-from vitra_recorder.session import DISCARDED, UNJUDGED, EpisodeRequest, Recording, RecordingSession, without_figures
+from vitra_recorder.session import DISCARDED, UNJUDGED, BagRecording, EpisodeRequest, RecordingSession, without_figures
 
 NOTHING = "No recording is under way."
 Answer = Callable[[bool, str], None]
@@ -29,7 +29,7 @@ class Ears:
     """Told that a recording began, ended or was completed."""
 
 
-class Goal(Protocol):
+class EpisodeGoal(Protocol):
     """A request for an episode that lasts until it is ended, and the way back to its sender."""
 
     @property
@@ -44,13 +44,13 @@ class Goal(Protocol):
     def is_cancel_requested(self) -> bool:
         """Whether the sender wants it to end; then it is discarded."""
 
-    def report(self, recording: Recording, warnings: list[str]) -> None:
+    def report(self, recording: BagRecording, warnings: list[str]) -> None:
         """Tell the sender how far it is."""
 
     def refuse(self, detail: str) -> None:
         """Tell the sender why nothing is recorded; once."""
 
-    def finish(self, recording: Recording) -> None:
+    def finish(self, recording: BagRecording) -> None:
         """Tell the sender what became of it; once."""
 
 
@@ -58,7 +58,7 @@ class Goal(Protocol):
 class _Waiting:
     """Somebody who ended a recording and waits for its bag."""
 
-    recording: Recording
+    recording: BagRecording
     outcome: str
     answer: Answer
     again: EpisodeRequest | None
@@ -82,17 +82,17 @@ class RecordingDesk:
     def __init__(self, ears: Ears, take: Callable[[], None], lacks: Callable[[], str]) -> None:
         self._ears, self._take, self._lacks = ears, take, lacks
         self.session: RecordingSession | None = None
-        self._goal: tuple[Goal, Recording] | None = None
+        self._goal: tuple[EpisodeGoal, BagRecording] | None = None
         self._warned: set[str] = set()
-        self._ending: list[Recording] = []
+        self._ending: list[BagRecording] = []
         self._waiting: list[_Waiting] = []
 
     @property
-    def recording(self) -> Recording | None:
+    def recording(self) -> BagRecording | None:
         """The recording under way."""
         return self.session.current if self.session else None
 
-    def begin(self, request: EpisodeRequest) -> Recording:
+    def begin(self, request: EpisodeRequest) -> BagRecording:
         """Start a recording.
 
         Raises:
@@ -108,7 +108,7 @@ class RecordingDesk:
         self._ears.changed()
         return recording
 
-    def end(self, outcome: str, reason: str) -> Recording | None:
+    def end(self, outcome: str, reason: str) -> BagRecording | None:
         """Begin to complete the recording under way; None if there is none."""
         self._take()
         recording = self.session.end(outcome, reason) if self.session is not None else None
@@ -138,7 +138,7 @@ class RecordingDesk:
         current = self.recording
         self.end_for(answer, DISCARDED, "recorded again", current.request if current else None)
 
-    def take_goal(self, goal: Goal) -> None:
+    def take_goal(self, goal: EpisodeGoal) -> None:
         """Begin what a goal asks for, or refuse it."""
         try:
             self._goal = (goal, self.begin(goal.request))
@@ -203,7 +203,7 @@ class RecordingDesk:
                 done, text = False, str(error)
             one.answer(done, text)
 
-    def _settle(self, recording: Recording) -> None:
+    def _settle(self, recording: BagRecording) -> None:
         """Say what became of a recording; raises VitraError when nothing did."""
         if recording not in self._ending:
             return

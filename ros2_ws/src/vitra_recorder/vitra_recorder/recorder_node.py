@@ -29,7 +29,7 @@ from vitra_recorder.bag import leftovers
 from vitra_recorder.condition import condition
 from vitra_recorder.desk import Answer, Ears, RecordingDesk
 from vitra_recorder.episodes import lock_folder
-from vitra_recorder.session import DISCARDED, SAVED, UNJUDGED, EpisodeRequest, Recording, RecordingSession
+from vitra_recorder.session import DISCARDED, SAVED, UNJUDGED, BagRecording, EpisodeRequest, RecordingSession
 from vitra_recorder.settings import Parameters
 from vitra_recorder.software import calibration_texts, software_versions
 from vitra_recorder.topics import TOPICS, Delivery, Topic
@@ -61,7 +61,7 @@ class _EpisodeGoal:
     def is_cancel_requested(self) -> bool:
         return bool(self._handle.is_cancel_requested)
 
-    def report(self, recording: Recording, warnings: list[str]) -> None:
+    def report(self, recording: BagRecording, warnings: list[str]) -> None:
         self._handle.publish_feedback(
             RecordEpisode.Feedback(
                 elapsed_s=recording.duration_s,
@@ -75,11 +75,11 @@ class _EpisodeGoal:
         refusal = RecordEpisode.Result(outcome="refused", detail=detail)
         self._handle.execute(lambda handle: handle.abort() or refusal)
 
-    def finish(self, recording: Recording) -> None:
+    def finish(self, recording: BagRecording) -> None:
         self._handle.execute(partial(_end, recording))
 
 
-def _end(recording: Recording, handle: ServerGoalHandle) -> RecordEpisode.Result:
+def _end(recording: BagRecording, handle: ServerGoalHandle) -> RecordEpisode.Result:
     if handle.is_cancel_requested:
         handle.canceled()
     elif recording.outcome == "failed":
@@ -125,7 +125,7 @@ class RecorderNode(StackNode[Parameters]):
         self.create_timer(_WATCH_PERIOD_S, self._desk.watch)
 
     @property
-    def recording(self) -> Recording | None:
+    def recording(self) -> BagRecording | None:
         """The recording under way."""
         return self._desk.recording
 

@@ -39,7 +39,7 @@ class EpisodeRequest:
 
 
 @dataclass(slots=True)
-class Recording:
+class BagRecording:
     """One bag under way, or the last one."""
 
     path: Path
@@ -101,8 +101,8 @@ class RecordingSession:
         self.monitor = StreamMonitor()
         self._pre_roll = PreRoll(params.pre_roll, params.queue_mb * 2**20)
         self._latched = LatchedMessages(params.pre_roll, self._content)
-        self.current: Recording | None = None
-        self.last: Recording | None = None
+        self.current: BagRecording | None = None
+        self.last: BagRecording | None = None
         self.heard_instruction = ""
         self.saved = self.discarded = 0
 
@@ -116,7 +116,7 @@ class RecordingSession:
         else:
             self._pre_roll.add(topic, name, received_ns, raw)
 
-    def start(self, request: EpisodeRequest | None = None) -> Recording:
+    def start(self, request: EpisodeRequest | None = None) -> BagRecording:
         """Begin a bag.
 
         Raises:
@@ -153,14 +153,14 @@ class RecordingSession:
         pipeline = RecordingPipeline(bag, self._params.pipeline, self._on_failure)
         self._write_past(pipeline, request, past, begin_ns)
         self.monitor.forget_events()
-        self.current = Recording(path, request, pipeline, time.monotonic())
+        self.current = BagRecording(path, request, pipeline, time.monotonic())
         if lacks_memory and kept_s < self._params.pre_roll - _PRE_ROLL_SLACK_S:
             self.current.warned.append(
                 f"pre-roll: {kept_s:.2f} s of the {self._params.pre_roll:g} s asked for fit into memory: raise queue_mb"
             )
         return self.current
 
-    def save(self) -> Recording | None:
+    def save(self) -> BagRecording | None:
         """Complete the recording under way as one that an operator wants; None if there is none.
 
         A recording that had ended by itself (the disk was full) stays unjudged.
@@ -170,7 +170,7 @@ class RecordingSession:
         """
         return self._finish(SAVED, "")
 
-    def stop(self, reason: str) -> Recording | None:
+    def stop(self, reason: str) -> BagRecording | None:
         """Complete the recording under way of which nobody said whether it is good; None if there is none.
 
         Raises:
@@ -178,7 +178,7 @@ class RecordingSession:
         """
         return self._finish(UNJUDGED, reason)
 
-    def discard(self, reason: str) -> Recording | None:
+    def discard(self, reason: str) -> BagRecording | None:
         """Move the recording under way to `discarded/` with a reason; None if there is none.
 
         Raises:
@@ -186,7 +186,7 @@ class RecordingSession:
         """
         return self._finish(DISCARDED, reason or "no reason given")
 
-    def end(self, outcome: str, detail: str) -> Recording | None:
+    def end(self, outcome: str, detail: str) -> BagRecording | None:
         """Begin to complete the recording under way, without waiting for the disk; None if there is none.
 
         The next one may start at once. `settle` must be called when its pipeline is done.
@@ -203,7 +203,7 @@ class RecordingSession:
         recording.pipeline.begin_finish(recording.destination, texts)
         return recording
 
-    def settle(self, recording: Recording) -> None:
+    def settle(self, recording: BagRecording) -> None:
         """Take note of what became of a recording that was ended; waits for its pipeline.
 
         Raises:
@@ -286,7 +286,7 @@ class RecordingSession:
         except SerdeError:
             return raw
 
-    def _finish(self, outcome: str, detail: str) -> Recording | None:
+    def _finish(self, outcome: str, detail: str) -> BagRecording | None:
         recording = self.end(outcome, detail)
         if recording is not None:
             self.settle(recording)

@@ -211,7 +211,7 @@ class StackNode(LifecycleNode, Generic[P]):
             self._listener.close()
             self._listener = None
 
-    def _ailment(self) -> tuple[str, str]:
+    def _health_problem(self) -> tuple[str, str]:
         """What keeps the node from working though it may not know, and the cause of a stop that it is."""
         ended = ended_threads()
         if ended != self._said_ended:
@@ -231,9 +231,9 @@ class StackNode(LifecycleNode, Generic[P]):
         while self._beating.is_set():
             message.header.stamp = self.get_clock().now().to_msg()
             message.state, message.detail, message.cause = self._state, self._detail, self._cause
-            ailment, cause = self._ailment()
-            if ailment and (message.state == Heartbeat.ACTIVE or cause):
-                message.state, message.detail, message.cause = Heartbeat.FAULT, ailment, cause
+            problem, cause = self._health_problem()
+            if problem and (message.state == Heartbeat.ACTIVE or cause):
+                message.state, message.detail, message.cause = Heartbeat.FAULT, problem, cause
             try:
                 self._beat_publisher.publish(message)
             except Exception:  # the context is going down under us

@@ -19,7 +19,7 @@ from vitra_training.labeling.artifacts import load, save
 from vitra_training.labeling.truth.hand_mesh import right_hand_mesh
 from vitra_training.labeling.truth.options import RenderOptions
 from vitra_training.labeling.truth.scene import CAMERA, HandScene, Look
-from vitra_training.labeling.truth.session import CameraMotion, Leg, Session, make_session
+from vitra_training.labeling.truth.session import ActedSession, CameraMotion, Leg, make_session
 
 Array = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ def read_truth(video: Path) -> Truth:
     return load(Truth, video.with_suffix(".truth"))
 
 
-def _truth(session: Session, camera: CameraIntrinsics, options: RenderOptions) -> Truth:
+def _truth(session: ActedSession, camera: CameraIntrinsics, options: RenderOptions) -> Truth:
     camera_from_world = invert_pose(session.world_from_camera)
     K = camera.matrix
     if options.fisheye:  # the picture that undistortion should give has the lens' own focal length
@@ -127,7 +127,7 @@ def _between(path: Array, frame: int, after: int, share: float) -> Array:
     return np.asarray(interpolate_pose(path[frame], path[after], share))
 
 
-def _exposed(scene: HandScene, eye: HeadCamera, session: Session, frame: int, count: int) -> Image:
+def _exposed(scene: HandScene, eye: HeadCamera, session: ActedSession, frame: int, count: int) -> Image:
     """One picture, averaged over the exposure."""
     total = None
     after = min(frame + 1, len(session) - 1)

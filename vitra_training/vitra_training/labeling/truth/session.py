@@ -41,7 +41,7 @@ class ActingHand:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class ActedSession:
     """A whole video, before it is seen by a camera; table top at z = 0, the person looks along x."""
 
     hands: Mapping[Side, ActingHand]
@@ -67,7 +67,7 @@ class CameraMotion:
 
 def make_session(
     frames: int, fps: float, sides: tuple[Side, ...], camera: CameraMotion, rng: np.random.Generator
-) -> Session:
+) -> ActedSession:
     """A random session.
 
     Args:
@@ -88,7 +88,7 @@ def make_session(
         taken |= set(mine)
         hands[side] = _act(side, frames, fps, things, mine, poses, rng)
     focus = np.mean([hand.world_from_wrist[:, :3, 3] for hand in hands.values()], axis=0)
-    return Session(hands, tuple(things), poses, head_path(focus, fps, camera, rng))
+    return ActedSession(hands, tuple(things), poses, head_path(focus, fps, camera, rng))
 
 
 def head_path(focus_m: Array, fps: float, motion: CameraMotion, rng: np.random.Generator) -> Array:

@@ -9,7 +9,7 @@ import pytest
 
 from vitra_sim.doubles.realman_kinematic import KinematicArm
 from vitra_sim.doubles.realman_model import ErrorCode
-from vitra_sim.doubles.realman_motion import Motion, Status
+from vitra_sim.doubles.realman_motion import ControllerMotion, Status
 
 TICK_S = 0.005
 START_DEG = [0.0, 20.0, 0.0, 40.0, 0.0, 30.0, 0.0]
@@ -21,7 +21,7 @@ class Bench:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.arm = KinematicArm(np.deg2rad(START_DEG), clock=lambda: self.now_s)
-        self.motion = Motion(self.arm)
+        self.motion = ControllerMotion(self.arm)
 
     def step(self, ticks: int = 1) -> None:
         for _ in range(ticks):

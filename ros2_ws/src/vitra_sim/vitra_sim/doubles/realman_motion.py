@@ -40,7 +40,7 @@ class Status(StrEnum):
     PAUSE = "pause"
 
 
-class Motion:
+class ControllerMotion:
     """The controller's motion state for one arm; `step` is its control cycle.
 
     Args:

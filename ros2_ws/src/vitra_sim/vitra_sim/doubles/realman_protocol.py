@@ -23,7 +23,7 @@ from vitra_sim.doubles.realman_model import (
     to_mdeg,
     to_mrpm,
 )
-from vitra_sim.doubles.realman_motion import Motion, Status
+from vitra_sim.doubles.realman_motion import ControllerMotion, Status
 
 Reply = dict[str, Any]
 _CUSTOM_PUSH = ("joint_speed", "lift_state", "expand_state", "hand_state", "arm_current_status", "aloha_state")
@@ -51,7 +51,7 @@ class Controller:
 
     def __init__(self, port: ArmPort, model: ArmModel, push: PushConfig) -> None:
         self.port, self.model, self.push = port, model, push
-        self.motion = Motion(port)
+        self.motion = ControllerMotion(port)
         self.motion.on_arrival = self._arrived
         self.collision_stage = 0
         self.line_speed_mm_s, self.avoid_singularity, self.self_collision = 250, 0, False

@@ -1,0 +1,79 @@
+"""One word a concept, one concept a word (docs/glossary.md): what was given up does not come back."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+STANDARD = {
+    "hush": "output_capture", "handicap": "perturbed_expert", "sitting": "attended_session", "seal": "blinding_key",
+    "switchboard": "blinded_policy", "hearing": "discovery_check", "bag_salvage": "mcap_recovery",
+    "h264_order": "h264_continuity", "reference_manner": "reference_loader", "team": "distributed",
+    "journal_of_metrics": "metrics_logger", "invent": "synthesize", "things": "objects", "wording": "captions",
+}  # fmt: skip
+"""Module that was -> module that is."""
+RETIRED = {"ailment": "health problem", "strikes": "consecutive errors", "salvage": "recovery", "hush": "capture"}
+"""Word in names -> word to use."""
+ONE_MEANING = ("Recording", "Motion", "Session", "Journal")
+"""Names of classes that once stood for several things."""
+MOST_PICTURES = 27
+"""Names with `picture` for what the glossary calls an image; only ever fewer."""
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    """Every module that is no test."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = [name for name in listed.split() if "tests" not in name.split("/") and (ROOT / name).is_file()]
+    return {name: ast.parse((ROOT / name).read_text(encoding="utf-8")) for name in names}
+
+
+@pytest.fixture(scope="module")
+def defined() -> dict[str, list[str]]:
+    """Functions, classes and attributes: name -> files that define it."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for name, tree in sources().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                places[node.name].append(name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                places[node.attr].append(name)
+    return places
+
+
+def words(name: str) -> set[str]:
+    """Lower-case words of a name in either case."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", name)}
+
+
+def test_modules_have_the_standard_names() -> None:
+    stems = {Path(name).stem for name in sources()}
+    assert {old: new for old, new in STANDARD.items() if old in stems} == {}
+    assert set(STANDARD.values()) <= stems
+
+
+def test_no_name_has_a_word_that_was_given_up(defined: dict[str, list[str]]) -> None:
+    found = {name: files for name, files in defined.items() if words(name) & set(RETIRED)}
+    assert found == {}, RETIRED
+
+
+@pytest.mark.parametrize("name", ONE_MEANING)
+def test_one_class_name_stands_for_one_thing(name: str, defined: dict[str, list[str]]) -> None:
+    assert len(defined.get(name, [])) <= 1
+
+
+def test_a_picture_is_an_image(defined: dict[str, list[str]]) -> None:
+    found = sorted(name for name in defined if words(name) & {"picture", "pictures"})
+    assert len(found) <= MOST_PICTURES, found
+
+
+def test_the_words_of_a_name_are_told_apart() -> None:
+    assert words("_still_pictures") == {"still", "pictures"}
+    assert words("PictureWatch") == {"picture", "watch"}
