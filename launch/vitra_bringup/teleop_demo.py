@@ -28,6 +28,8 @@ from vitra_runtime import qos
 
 console = Console(stderr=True, highlight=False)
 _ATTEMPTS = 3
+_OPERATOR_S = 60.0
+"""The simulated operator may still be loading when all others are ready."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Demonstrations:
     def record(self) -> None:
         """Save as many as wanted; failed ones are discarded and tried again with the next start state."""
         seed = self._args.seed
+        self._client.trigger("operator_double/end", _OPERATOR_S)  # answered once the operator has learned the task
         if self._args.discard:
             self._demonstrate(seed, discard=True)
         for _ in range(self._args.episodes * _ATTEMPTS):

@@ -57,6 +57,18 @@ def sample(expert: Dit, **options: Any) -> Tensor:
     )
 
 
+def test_the_state_is_read_together_with_the_cognition_where_asked() -> None:
+    def token(config: ExpertConfig, cognition: float) -> Tensor:
+        expert, given = randomised(config), inputs()
+        with torch.inference_mode():
+            feature = expert.embed_cognition(torch.full_like(given["cognition"], cognition))
+            return expert.context(feature, given["state"], given["state_mask"])[1]
+
+    assert torch.equal(token(CONFIG, 0.0), token(CONFIG, 1.0))
+    asked = replace(CONFIG, state_sees_cognition=True)
+    assert not torch.allclose(token(asked, 0.0), token(asked, 1.0))
+
+
 @pytest.mark.parametrize("k", [1, 6, 15])
 def test_noise_of_later_actions_never_changes_earlier_outputs(k: int) -> None:
     expert, given = randomised(), inputs()

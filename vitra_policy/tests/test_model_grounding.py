@@ -1,12 +1,14 @@
 """The small tower and the keypoint tokens behind it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from vitra_policy.model.config import PRESETS, GroundingConfig, VitraConfig, preset
 from vitra_policy.model.efficientnet import CHANNELS, EfficientNetLite0
 from vitra_policy.model.grounding import Grounding
-from vitra_policy.model.vla import Vitra
+from vitra_policy.model.vla import PlacesError, Vitra, told_cognition
 
 
 def unfolded(tower: EfficientNetLite0) -> dict[str, torch.Tensor]:
@@ -117,3 +119,22 @@ def test_the_network_on_kept_features_is_the_network_on_the_image() -> None:
         torch.testing.assert_close(kept, whole)
         alone = model.cognition(pixels[1:], text[1:, :15], fov[1:])
         torch.testing.assert_close(alone, whole[1:], rtol=1e-3, atol=1e-4)
+
+
+def test_what_the_keypoints_say_of_places_joins_the_cognition_feature() -> None:
+    torch.manual_seed(5)
+    model = Vitra(preset("mini-lite0")).eval()
+    assert model.places is not None
+    text, fov = torch.randint(5, 200, (2, 20)), torch.rand(2, 2)
+    tokens = torch.randn(2, model.config.grounding.keypoints, 256)
+    with torch.inference_mode():
+        said, whole = model.places_of_tokens(tokens), model.cognition_of_tokens(tokens, text, fov)
+        torch.testing.assert_close(whole - model.trunk_of_tokens(tokens, text, fov), model.places.into(said)[:, None])
+        told = told_cognition(model, said[0])
+    torch.testing.assert_close(told, model.places.into(said[:1])[:, None])
+
+
+def test_a_network_that_says_no_places_cannot_be_told_any() -> None:
+    config = replace(preset("mini-lite0"), grounding=GroundingConfig())
+    with pytest.raises(PlacesError, match="not asked for places"):
+        told_cognition(Vitra(config), torch.zeros(15))

@@ -7,11 +7,12 @@ which is about the vertical and counted modulo the object's symmetry.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 GEOMETRY = ("target", "box", "hand_to_target", "half")
 """Three numbers each, metres: the object, the container, from the hand to the object, half extents of the object."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,14 @@ def test_idle_ends_are_a_warning_that_trimming_cures(episodes: Any, tmp_path: Pa
     assert main(["trim", str(path), str(tmp_path / "cut")]) == 2, "nothing is overwritten"
     with pytest.raises(DatasetError, match="nothing is left"):
         trim_bag(path, tmp_path / "none", 50.0, 60.0)
+
+
+def test_joints_for_peoples_tools_are_not_judged_as_measured_ones(episodes: Any, tmp_path: Path) -> None:
+    messages = episodes.messages(3.0)
+    slow = [("/joint_states", t, copy.deepcopy(message)) for topic, t, message in messages if topic == ARM][::10]
+    slow[20][2].header.stamp = slow[19][2].header.stamp
+    judged = findings(episodes.write(tmp_path / "bag", sorted([*messages, *slow], key=lambda m: m[1])))
+    assert judged == findings(episodes.write(tmp_path / "plain", episodes.messages(3.0)))
 
 
 def test_trimming_keeps_latched_frames_once_though_their_padding_differs(episodes: Any, tmp_path: Path) -> None:

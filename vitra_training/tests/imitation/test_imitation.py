@@ -12,7 +12,7 @@ from vitra_policy.action_space import ACTION_DIM, HAND, STEPS
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.hand.xhand_map import mano_from_xhand
 from vitra_policy.model.config import preset
-from vitra_training.imitation import places, train
+from vitra_training.imitation import features, places, train
 from vitra_training.imitation.batches import Batches
 from vitra_training.imitation.episodes import DemonstrationError, find_demonstrations, read_demonstration
 from vitra_training.imitation.features import features_path
@@ -155,6 +155,28 @@ def test_acting_changes_nothing_of_what_seeing_has_learned(folder: Path, tmp_pat
     assert not any(name.startswith("vitra.vision") for name in changed)
 
 
+def test_acting_starts_with_another_runs_expert_and_means_the_same_by_its_places(folder: Path, tmp_path: Path) -> None:
+    told = train.run(
+        train.Args((folder / "moving",), out=tmp_path / "told", steps=2, seeing_steps=0, batch=4, held_out=4, told=1.0)
+    )
+    both = train.Run(
+        train.Args((folder,), tmp_path / "both", steps=4, seeing_steps=1, seeing_batch=4, batch=4, held_out=4,
+                   acting_from=told)
+    )  # fmt: skip
+    both.take_step()
+    both.begin_acting()
+    stored = open_checkpoint(told)
+    other, own, said = stored.load_model().float(), both.learner.vitra, stored.provenance.training
+    assert torch.equal(own.expert.action_in[0].weight, other.expert.action_in[0].weight)
+    assert own.places is not None
+    assert other.places is not None
+    places_m = torch.rand(1, 15)
+    mean, std = (torch.tensor(said[f"places_{what}"]) for what in ("mean", "std"))
+    known = (torch.from_numpy(both.batches.places_mean), torch.from_numpy(both.batches.places_std))
+    first, second = other.places.into((places_m - mean) / std), own.places.into((places_m - known[0]) / known[1])
+    assert torch.allclose(first.float(), second.float(), atol=1e-3)
+
+
 def test_a_trained_run_is_judged_on_other_demonstrations_by_its_own_scale(folder: Path, tmp_path: Path) -> None:
     train.run(
         train.Args((folder,), out=tmp_path / "run", steps=2, seeing_steps=3, seeing_batch=4, held_out=4, save_every=1)
@@ -169,3 +191,31 @@ def test_a_trained_run_is_judged_on_other_demonstrations_by_its_own_scale(folder
     assert figures["target_median_mm"] == pytest.approx(off_m * 1e3, abs=0.1)
     assert figures["another_object"] == float(off_m > 0.06)
     assert json.loads((tmp_path / "out.json").read_text()) == figures
+
+
+class Mean:
+    """In place of a tower: the mean of each image; remembers how many images it was given at a time."""
+
+    given: list[int] = []
+
+    def __init__(self, *_: object) -> None:
+        Mean.given = []
+
+    def __call__(self, images: list[np.ndarray]) -> np.ndarray:
+        Mean.given.append(len(images))
+        return np.array([image.mean() for image in images])
+
+
+def test_every_episode_gets_the_features_of_its_own_images_however_many_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [write_demonstration(tmp_path / f"{i}.npz", i, looks) for i, looks in enumerate((1, 70, 1, 1, 3))]
+    for path in paths[:-1]:
+        features_path(path).unlink()
+    monkeypatch.setattr(features, "FeatureExtractor", Mean)
+    assert features.run(features.Args((tmp_path,))) == 4
+    assert Mean.given == [71, 2]
+    for path in paths[:-1]:
+        one = read_demonstration(path)
+        assert np.load(features_path(path)) == pytest.approx([one.image(i).mean() for i in range(len(one))])
+    assert features.run(features.Args((tmp_path,))) == 0

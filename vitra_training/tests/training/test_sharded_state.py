@@ -76,3 +76,57 @@ def test_eight_processes_restore_their_shares_under_a_cap_of_memory(tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("grew") == _RANKS
+
+
+_RESUME = """
+import resource, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from vitra_policy.checkpoint.stream import TensorSpec, weight_files, write_weights
+from vitra_policy.model.config import PRESETS
+from vitra_policy.model.vla import Vitra
+from vitra_training.training.checkpoints import _mapped
+from vitra_training.training.config import LossConfig, ModelConfig, RunConfig
+from vitra_training.training.distributed import join_team, leave_team, like, parameters_of, share
+from vitra_training.training.initial import build
+from vitra_training.training.network import TrainingNetwork
+
+folder, cap_mib = Path(sys.argv[1]), float(sys.argv[2])
+small = PRESETS["reduced"]
+rows = 512 * 2**20 // (4 * small.language.width)
+PRESETS["many words"] = replace(small, language=replace(small.language, vocabulary=rows))
+config = RunConfig(device="cpu", sharding="fsdp2")
+team = join_team(config)
+if team.leads:
+    with torch.device("meta"):
+        shapes = {name: tuple(p.shape) for name, p in Vitra(PRESETS["many words"]).named_parameters()}
+    specs = [TensorSpec(name, shape) for name, shape in shapes.items()]
+    ones = lambda names: {name: torch.ones(()).expand(shapes[name]) for name in names}
+    write_weights(folder, specs, ones, torch.float32, stem="weights")
+team.wait()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+vitra, _ = build(ModelConfig(preset="many words"), LossConfig(), 0, empty=True)
+model = share(TrainingNetwork(vitra, LossConfig()), team, config)
+stored = _mapped(folder, "weights")
+with torch.no_grad():
+    for name, parameter in parameters_of(model).items():
+        parameter.copy_(like(stored[name], parameter))
+        assert bool((parameter.to_local() == 1).all()), name
+grew_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+print(f"grew {grew_mib:.0f} MiB", flush=True)
+assert grew_mib < cap_mib
+leave_team()
+"""
+
+
+@pytest.mark.slow
+def test_eight_processes_that_go_on_build_no_whole_network(tmp_path: Path) -> None:
+    program = tmp_path / "resume.py"
+    program.write_text(_RESUME)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(_RANKS)]
+    command = [*launch, str(program), str(tmp_path), "400"]  # of 650; torch's own modules take a hundred
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("grew") == _RANKS
+    assert sum(file.stat().st_size for file in weight_files(tmp_path, "weights")) > 600 * _MIB

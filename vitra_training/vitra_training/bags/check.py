@@ -11,9 +11,11 @@ import numpy as np
 
 from vitra_training.bags.streams import (
     CAMERA,
+    MEASURED,
     BagStreams,
     StreamTimes,
     joint_track,
+    largest_turn,
     moving,
     read_streams,
     usual_period_s,
@@ -137,7 +139,7 @@ def _unreadable(path: Path, check: str, message: str) -> BagReport:
 
 def _is_state(topic: str) -> bool:
     """Streams that flow as long as the robot is on, whatever it does."""
-    return topic == CAMERA or topic.endswith(("joint_states", "camera_info"))
+    return topic == CAMERA or topic.endswith((*MEASURED, "camera_info"))
 
 
 def _measure(stream: StreamTimes, declared_hz: float | None, limits: Limits) -> StreamReport:
@@ -278,7 +280,7 @@ def _jumps(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
             yield Finding(ERROR, "joints", f"{name}: not finite")
             continue
         most = limits.arm_rad_s if "arm" in name else limits.hand_rad_s
-        steps = np.abs(np.diff(positions, axis=0)).max(axis=1)
+        steps = largest_turn(positions, np.arange(len(positions) - 1))
         allowed = limits.jump_rad + most * np.maximum(np.diff(stamps), 0.0)
         if (bad := np.flatnonzero(steps > allowed)).size:
             at_s = stamps[bad[0]] - bag.begin_s

@@ -19,6 +19,8 @@ from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError
 
 CAMERA = "head_camera/color/image_raw"
+MEASURED = ("arm/joint_states", "hand/joint_states")
+"""How topics of measured joints end; `joint_states` alone is for people's tools, slower and of all joints together."""
 _NO_HEADER = {"std_msgs/msg/String", "tf2_msgs/msg/TFMessage", "std_msgs/msg/Float32MultiArray"}
 
 
@@ -50,7 +52,7 @@ class JointSamples:
     """Positions of one `*/joint_states` topic, all as long as the first; compact, for an hour has a million."""
 
     width: int = 0
-    values: array[float] = field(default_factory=lambda: array("d"))
+    values: array[float] = field(default_factory=lambda: array("f"))
     rows: array[int] = field(default_factory=lambda: array("q"))
     """Numbers of the messages whose positions are kept."""
     count: int = 0
@@ -59,7 +61,7 @@ class JointSamples:
         """Positions of the next message."""
         self.width = self.width or len(positions)
         if self.width and len(positions) == self.width:
-            self.values.frombytes(np.ascontiguousarray(positions, dtype=np.float64).tobytes())
+            self.values.frombytes(np.ascontiguousarray(positions, dtype=np.float32).tobytes())
             self.rows.append(self.count)
         self.count += 1
 
@@ -126,7 +128,7 @@ def read_streams(path: Path) -> BagStreams:
                     stream.stamps_ns.append(stamp_ns_of(raw))
                 if topic == CAMERA:
                     bag.picture_hashes.append(pictures.see(reader.deserialize(raw, connection.msgtype)))
-                elif topic.endswith("joint_states"):
+                elif topic.endswith(MEASURED):
                     positions = reader.deserialize(raw, connection.msgtype).position
                     bag.joints.setdefault(topic, JointSamples()).add(positions)
                 elif topic in ("instruction", "safety_state"):
@@ -149,13 +151,21 @@ def usual_period_s(times_s: Array) -> float:
     return float(np.mean(periods[periods <= 1.5 * np.median(periods)]))
 
 
-def joint_track(bag: BagStreams, topic: str) -> tuple[Array, Array]:
+def joint_track(bag: BagStreams, topic: str) -> tuple[Array, NDArray[np.float32]]:
     """Stamps (N,) s and positions (N, J) rad of a joint stream; samples of another length are left out."""
     stream, samples = bag.streams.get(topic), bag.joints.get(topic)
     if stream is None or samples is None or not samples.width:
-        return np.zeros(0), np.zeros((0, 0))
-    positions = np.frombuffer(samples.values, dtype=np.float64).reshape(-1, samples.width)
+        return np.zeros(0), np.zeros((0, 0), dtype=np.float32)
+    positions = np.frombuffer(samples.values, dtype=np.float32).reshape(-1, samples.width)
     return stream.stamps_s[np.frombuffer(samples.rows, dtype=np.int64)], positions
+
+
+def largest_turn(positions: NDArray[np.float32], before: NDArray[np.intp]) -> Array:
+    """Largest turn of any joint (rad) from one row to another; joint by joint, for an hour of rows is large."""
+    turned = np.zeros(len(before))
+    for joint in positions.T:
+        np.maximum(turned, np.abs(joint[-len(before) :] - joint[before]), out=turned)
+    return turned
 
 
 def moving(
@@ -168,7 +178,7 @@ def moving(
         if len(stamps) < 2:
             continue
         before = np.searchsorted(stamps, stamps - window_s)
-        turned = np.abs(positions - positions[before]).max(axis=1)
+        turned = largest_turn(positions, before)
         times.append(stamps[turned > (arm_rad if "arm" in topic else hand_rad)])
     return times
 

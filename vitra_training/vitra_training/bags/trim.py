@@ -13,7 +13,9 @@ from vitra_training.bags.errors import EmptyTrimError
 from vitra_training.bags.streams import CAMERA, read_streams
 from vitra_training.bags.writer import custom_data, stream_of, write_bag
 
-LATCHED = ("tf_static", "instruction", "safety_state", "episode_state", "camera_info")
+LATCHED = (
+    "tf_static", "instruction", "safety_state", "episode_state", "camera_info", "robot_description", "doctor/report"
+)  # fmt: skip
 """Topics whose last message before the cut is still true after it."""
 
 

@@ -14,7 +14,6 @@ from vitra_policy.statistics import Statistics
 from vitra_training.imitation.table import Looks
 
 Indices = NDArray[np.int64]
-Numbers = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,12 +47,9 @@ class Batches:
         looks: All of them.
         statistics: What normalises hands and chunks.
         held_out: Every so many-th scene is kept for judging.
-        scale: Mean and deviation of places (NUMBERS,) that normalise them; None takes those of the looks.
     """
 
-    def __init__(
-        self, looks: Looks, statistics: Statistics, held_out: int, scale: tuple[Numbers, Numbers] | None = None
-    ) -> None:
+    def __init__(self, looks: Looks, statistics: Statistics, held_out: int) -> None:
         self._looks, self.hand = looks, looks.hand
         held = looks.seed % held_out == 0
         self.train = [np.flatnonzero(~held & looks.still), np.flatnonzero(~held & ~looks.still)]
@@ -63,9 +59,8 @@ class Batches:
         hands = [Hands(left=True), Hands(right=True)]
         self._state_masks = np.stack([state_mask(h) for h in hands])
         self._action_masks = np.stack([action_mask(h, steps=looks.actions.shape[1]) for h in hands])
-        found = looks.geometry.mean(axis=0), np.maximum(looks.geometry.std(axis=0), 2e-3)
-        mean_and_std: tuple[Numbers, Numbers] = scale or found
-        self.places_mean, self.places_std = mean_and_std
+        self.places_mean: NDArray[np.float32] = looks.geometry.mean(axis=0)
+        self.places_std: NDArray[np.float32] = np.maximum(looks.geometry.std(axis=0), 2e-3)
         self.words = tuple(int(n) for n in looks.named.max(axis=0) + 1)
         """How many colours and kinds are named."""
         self.thought: NDArray[np.float32] | None = None

@@ -116,7 +116,7 @@ def read_demonstration(path: Path) -> Demonstration:
             target_in_camera=poses[:, 0],
             box_in_camera=poses[0, -1, :3, 3],
             target_half_m=data["sizes_m"][0],
-            target_yaw_rad=yaw_of(data["base_from_object"][:, 0].astype(np.float64)),
+            target_yaw_rad=yaw_of(data["base_from_object"][:, 0].astype(np.float64)).astype(np.float64),
             jpegs=tuple(np.split(data["jpeg"], ends[:-1])),
         )
     except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:

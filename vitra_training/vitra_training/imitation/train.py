@@ -15,21 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
-from vitra_policy.action_space import HAND, SIDES, TRANSLATION, Hands
 from vitra_policy.checkpoint.store import Provenance, open_checkpoint, save_model
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import preset
 from vitra_policy.model.vla import Vitra
-from vitra_policy.places import GEOMETRY, NUMBERS, TURN
+from vitra_policy.places import NUMBERS, TURN
 from vitra_policy.statistics import Statistics
-from vitra_training.imitation.batches import ActingBatch, Batches
+from vitra_training.imitation.batches import Batches
 from vitra_training.imitation.features import pretrained_tower
-from vitra_training.imitation.learner import Learner, acting_loss, cognition, seeing_loss
+from vitra_training.imitation.judging import judge
+from vitra_training.imitation.learner import Learner, acting_loss, seeing_loss
 from vitra_training.imitation.table import load_looks, statistics_of
 
 console = Console(stderr=True, highlight=False)
@@ -68,7 +67,7 @@ class Args:
     learning_rate: float = 1e-3
     """At its highest; in each stage it warms up and falls to nothing."""
     acting_from: Path | None = None
-    """Checkpoint whose action expert the second stage starts with, and whose scales hold."""
+    """Checkpoint whose action expert the second stage starts with, and whose scales of hands hold."""
     held_out: int = 25
     """Every so many-th episode is held out."""
     save_every: int = 500
@@ -96,12 +95,9 @@ class Run:
         looks = load_looks(args.folders, config)
         self.step_s = looks.step_s
         self.statistics: Statistics = statistics_of(looks, "vitra_sim")
-        scale = None
         if args.acting_from is not None:
-            stored = open_checkpoint(args.acting_from)
-            self.statistics, said = stored.statistics or self.statistics, stored.provenance.training
-            scale = (np.array(said["places_mean"], np.float32), np.array(said["places_std"], np.float32))
-        self.batches = Batches(looks, self.statistics, args.held_out, scale)
+            self.statistics = open_checkpoint(args.acting_from).statistics or self.statistics
+        self.batches = Batches(looks, self.statistics, args.held_out)
         self._said_off = torch.from_numpy((args.said_off_m / self.batches.places_std).astype(np.float32))
         self._said_off[TURN] = 0.0
         self.learner = Learner(Vitra(config), self.batches.words)
@@ -130,7 +126,7 @@ class Run:
         """One step; returns the parts of its loss."""
         args = self.args
         if self.acting and self.batches.said is None:
-            self._begin_acting()
+            self.begin_acting()
         rng = np.random.default_rng([args.seed, self.step])
         torch.manual_seed(args.seed * 1_000_003 + self.step)  # a run that was cut goes on as if it had not been
         first, last = (args.seeing_steps, args.steps) if self.acting else (0, min(args.seeing_steps, args.steps))
@@ -157,7 +153,7 @@ class Run:
         """Judge the averaged weights, write them as a checkpoint, and all that is needed to go on."""
         live = {name: p.detach().clone() for name, p in self._trained.items()}
         self.learner.load_state_dict(self._average, strict=False)
-        row = row | self.judge(np.random.default_rng(0))
+        row = row | judge(self.learner, self.batches, self.statistics)
         scale = {"places_mean": self.batches.places_mean.tolist(), "places_std": self.batches.places_std.tolist()}
         said = _plain(self.args) | {"step_s": self.step_s} | scale | row
         made = Provenance("vitra_training.imitation.train", training=said)
@@ -177,57 +173,6 @@ class Run:
         with self._log.open("a") as log:
             log.write(json.dumps(row) + "\n")
         return row
-
-    @torch.inference_mode()
-    def judge(self, rng: np.random.Generator, looks: int = 192) -> dict[str, float]:
-        """Median errors on held-out looks [mm]: of places and, while acting, of the wrist at the end of the chunk."""
-        self.learner.eval()
-        found: dict[str, float] = {}
-        for name, pool in zip(("still", "moving"), self.batches.held_out, strict=True):
-            if not len(pool):
-                continue
-            indices = rng.choice(pool, min(looks, len(pool)), replace=False)
-            if self.batches.said is None:
-                seen = self.batches.seeing(indices)
-                predicted, truth = self.learner.places(self.learner.tokens(seen.tower, seen.text)), seen.places
-            else:
-                batch = self.batches.acting(indices)
-                predicted, truth = batch.said, batch.places
-                for told in (False, True):
-                    off, gone = self._wrist_m(batch, indices, told)
-                    found[f"{name}_{'told_' if told else ''}wrist_mm"] = _median_mm(off)
-                found[f"{name}_wrist_standing_still_mm"] = _median_mm(gone)
-            error = (predicted - truth).numpy() * self.batches.places_std
-            for index, what in enumerate(GEOMETRY):
-                found[f"{name}_{what}_mm"] = _median_mm(error[:, 3 * index : 3 * index + 3])
-            found[f"{name}_turn"] = float(np.median(np.linalg.norm(error[:, TURN], axis=-1)))
-        self.learner.train()
-        return found
-
-    def _wrist_m(
-        self, batch: ActingBatch, indices: NDArray[np.int64], told: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """How far off acting wrists are when their chunks end, and how far they should have gone (n, 3)."""
-        feature = cognition(self.learner, batch, torch.full((len(indices),), told))
-        noise = torch.randn(batch.actions.shape, generator=torch.Generator().manual_seed(0))
-        chunk = self.learner.vitra.denoise(
-            feature, noise, batch.state, batch.state_mask, batch.action_mask, guidance=1.0
-        )
-        ends = [self._end_m(a.numpy(), indices) for a in (chunk, batch.actions)]
-        return ends[0] - ends[1], ends[1]
-
-    def _end_m(self, normalised: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.float64]:
-        """How far each acting wrist has gone when its chunk ends (n, 3)."""
-        hands = self.batches.hand[indices]
-        out = np.empty((len(indices), 3))
-        for index, side in enumerate(SIDES):
-            acts = hands == index
-            if acts.any():
-                actions = self.statistics.denormalise_action(
-                    normalised[acts].astype(np.float64), Hands(side == "left", side == "right")
-                )
-                out[acts] = actions[..., HAND[side]][..., TRANSLATION].sum(axis=1)
-        return out
 
     def _stage(self, names: list[str]) -> None:
         """Train only these from now on, with an optimizer and averages of their own."""
@@ -257,16 +202,27 @@ class Run:
             said.append(self.learner.places(tokens).numpy())
         self.batches.thought, self.batches.said = np.concatenate(thought), np.concatenate(said)
 
-    def _begin_acting(self) -> None:
+    def begin_acting(self) -> None:
         """Keep what seeing has learned, look at everything once, and train the rest."""
         if set(self._trained) == set(self.learner.seeing()):
             self.learner.load_state_dict(self._average, strict=False)
             if self.args.acting_from is not None:
-                known, acting = open_checkpoint(self.args.acting_from).load_model().state_dict(), self.learner.acting()
-                taken = {f"vitra.{name}": weight for name, weight in known.items() if f"vitra.{name}" in acting}
-                self.learner.load_state_dict(taken, strict=False)
+                self._take_acting(self.args.acting_from)
             self._stage(self.learner.acting())
         self._look_at_everything()
+
+    def _take_acting(self, checkpoint: Path) -> None:
+        """Start with another run's action expert, which counts places by another scale."""
+        stored = open_checkpoint(checkpoint)
+        known, said = stored.load_model().float().state_dict(), stored.provenance.training
+        mean, std = (torch.tensor(said[f"places_{what}"], dtype=torch.float32) for what in ("mean", "std"))
+        own_mean, own_std = (torch.from_numpy(x) for x in (self.batches.places_mean, self.batches.places_std))
+        weight = known["places.into.weight"]
+        known["places.into.bias"] += weight @ ((own_mean - mean) / std)
+        known["places.into.weight"] = weight * (own_std / std)
+        acting = set(self.learner.acting())
+        taken = {f"vitra.{name}": value for name, value in known.items() if f"vitra.{name}" in acting}
+        self.learner.load_state_dict(taken, strict=False)
 
     def _load(self) -> None:
         saved = torch.load(self._state, weights_only=True)
@@ -277,17 +233,13 @@ class Run:
         self._optimizer.load_state_dict(saved["optimizer"])
         self._average = saved["average"]
         if self.acting:
-            self._begin_acting()
+            self.begin_acting()
 
 
 def _schedule(step: int, steps: int) -> float:
     """Learning rate relative to its highest: warm-up, then half a cosine."""
     warm = min((step + 1) / min(200, max(steps // 4, 1)), 1.0)
     return float(warm * max(0.5 * (1 + np.cos(np.pi * step / max(steps, 1))), 0.01))
-
-
-def _median_mm(error_m: NDArray[np.floating[Any]]) -> float:
-    return float(np.median(np.linalg.norm(error_m, axis=-1)) * 1e3)
 
 
 def run(args: Args) -> Path:

@@ -89,19 +89,32 @@ def leave_team() -> None:
 
 
 def share(network: TrainingNetwork, team: Team, config: RunConfig) -> nn.Module:
-    """The network as this process runs it: alone, as one of several copies, or sharded layer by layer (FSDP2)."""
-    network.to(team.device)
+    """The network as this process runs it: alone, as one of several copies, or sharded layer by layer (FSDP2).
+
+    Of a network without weights only this process's share gets memory; what is in it is anything until it is restored.
+    """
     if team.world_size == 1:
-        return network
+        return _placed(network, team.device)
     if config.sharding == "replicate":
-        return DistributedDataParallel(network)
+        return DistributedDataParallel(_placed(network, team.device))
+    if not is_empty(network):
+        network.to(team.device)
     narrow = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for module in network.modules():
         if isinstance(module, GemmaLayer) and config.precision == "bf16":
             fully_shard(module, mp_policy=narrow)  # gathers half the bytes
         elif isinstance(module, GemmaLayer | SiglipLayer | DitBlock):
             fully_shard(module)
-    return cast(nn.Module, fully_shard(network))
+    return _placed(cast(nn.Module, fully_shard(network)), team.device)
+
+
+def is_empty(network: nn.Module) -> bool:
+    """Whether a network has no weights yet."""
+    return any(parameter.is_meta for parameter in network.parameters())
+
+
+def _placed(network: nn.Module, device: torch.device) -> nn.Module:
+    return network.to_empty(device=device) if is_empty(network) else network.to(device)
 
 
 def parameters_of(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -22,8 +22,14 @@ from vitra_training.training.optimizer import is_backbone
 _COGNITION_INIT_ID = 10
 
 
-def build(config: ModelConfig, loss: LossConfig, seed: int) -> tuple[Vitra, Path | None]:
+def build(config: ModelConfig, loss: LossConfig, seed: int, *, empty: bool = False) -> tuple[Vitra, Path | None]:
     """The network to train and the tokenizer file it reads with.
+
+    Args:
+        config: which network.
+        loss: what it is trained for.
+        seed: of fresh weights.
+        empty: no weights and no memory for them yet (device `meta`): a run that goes on takes those it saved.
 
     Raises:
         ForeignCheckpointError: the initial checkpoint is of another network than `preset` or `causal` ask for.
@@ -35,19 +41,27 @@ def build(config: ModelConfig, loss: LossConfig, seed: int) -> tuple[Vitra, Path
     if tokenizer is None and config.paligemma and (config.paligemma / "tokenizer.json").is_file():
         tokenizer = config.paligemma / "tokenizer.json"
     torch.manual_seed(seed)
-    if checkpoint is not None and config.initial_part == "all":
-        vitra = replace(checkpoint, config=network).load_model(dtype=torch.float32)
+    if empty:
+        with torch.device("meta"):
+            vitra = Vitra(network)
     else:
-        vitra = Vitra(network)
-    if checkpoint is not None and config.initial_part == "backbone":
-        weights = checkpoint.load_model(dtype=torch.float32).state_dict()
-        vitra.load_state_dict({name: w for name, w in weights.items() if is_backbone(name)}, strict=False)
-    elif config.paligemma is not None:
-        _load_paligemma(vitra, config.paligemma)
+        vitra = _with_weights(config, checkpoint, network)
     vitra.set_gradient_checkpointing(config.gradient_checkpointing)
     if config.compile:
         vitra.compile_layers()
     return vitra.train(), tokenizer
+
+
+def _with_weights(config: ModelConfig, checkpoint: Checkpoint | None, network: VitraConfig) -> Vitra:
+    if checkpoint is not None and config.initial_part == "all":
+        return replace(checkpoint, config=network).load_model(dtype=torch.float32)
+    vitra = Vitra(network)
+    if checkpoint is not None:
+        weights = checkpoint.load_model(dtype=torch.float32).state_dict()
+        vitra.load_state_dict({name: w for name, w in weights.items() if is_backbone(name)}, strict=False)
+    elif config.paligemma is not None:
+        _load_paligemma(vitra, config.paligemma)
+    return vitra
 
 
 def network_config(config: ModelConfig, loss: LossConfig, checkpoint: Checkpoint | None) -> VitraConfig:

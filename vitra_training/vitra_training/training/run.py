@@ -34,9 +34,9 @@ def train(config: TrainConfig) -> int:
     config.check(team.world_size)
     settings = settings_of(config)
     torch.manual_seed(config.run.seed)
-    vitra, tokenizer = build(config.model, config.loss, config.run.seed)
     folder = CheckpointFolder(config.directory / CHECKPOINTS, config.run.keep)
     newest = folder.latest() if config.run.resume == "auto" else None
+    vitra, tokenizer = build(config.model, config.loss, config.run.seed, empty=newest is not None)
     if config.run.resume == "never" and folder.latest():
         raise ResumeMismatchError(config.directory, ["--run.resume is never, but it holds checkpoints"])
     with team.in_turn():

@@ -71,6 +71,12 @@ def test_joints_that_lag_behind_the_camera_are_named():
     assert not any("behind the camera" in warning for warning in monitor.warnings(now))
 
 
+def test_joints_for_peoples_tools_may_lag_behind_the_camera():
+    monitor = StreamMonitor()
+    feed(monitor, "joint_states", 20, 1)
+    assert monitor.warnings(feed(monitor, CAMERA, 30, 1.2)) == []
+
+
 def test_the_past_is_bounded_in_time_and_memory():
     ring = PreRoll(1.0, limit_bytes=100)
     for k in range(30):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from vitra_recorder.topics import CAMERA, Topic
 
 NS = 1e-9
+_MEASURED = ("arm/joint_states", "hand/joint_states")
+"""`joint_states` alone is for people's tools, slower and of all joints together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class StreamMonitor:
 
     def _note_skew(self, camera_ns: int) -> None:
         for stream in self._streams.values():
-            if stream.topic.name.endswith("joint_states") and stream.last_stamp_ns:
+            if stream.topic.name.endswith(_MEASURED) and stream.last_stamp_ns:
                 stream.worst_skew_ns = max(stream.worst_skew_ns, camera_ns - stream.last_stamp_ns)
 
     def _judge(self, stream: _Stream, now_ns: int) -> StreamReport:
