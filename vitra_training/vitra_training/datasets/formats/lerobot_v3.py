@@ -197,8 +197,7 @@ class LeRobotWriter:
         if self._data_bytes > _DATA_BYTES:
             self._flush_rows()
             self._data_file += 1
-        lists = {n: pa.array(list(v)) if v.ndim > 1 else pa.array(v) for n, v in columns.items()}
-        self._data.append(pa.table(lists))
+        self._data.append(pa.table({name: _arrow(values) for name, values in columns.items()}))
         self._data_bytes += self._data[-1].nbytes
         return self._data_file
 
@@ -209,6 +208,14 @@ class LeRobotWriter:
         if self._data:
             pq.write_table(pa.concat_tables(self._data), path)
         self._data, self._data_bytes = [], 0
+
+
+def _arrow(values: NDArray[Any]) -> pa.Array:
+    """A column; rows of several numbers as lists, without an object per row."""
+    if values.ndim == 1:
+        return pa.array(values)
+    rows, width = values.shape
+    return pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32) * width), pa.array(values.reshape(-1)))
 
 
 def _vectors(recording: Recording, reader: VideoReader) -> tuple[Any, Any, list[str], str]:
