@@ -186,21 +186,19 @@ class Run:
 
     @torch.inference_mode()
     def _look_at_everything(self) -> None:
-        """Keep what the network makes of every look; where all are told the truth, it makes nothing of them."""
-        thought, said = [], []
-        vitra = self.learner.vitra
-        if self.args.told >= 1:
-            self.batches.thought = np.zeros((len(self.batches), vitra.config.language.width), dtype=np.float32)
-            self.batches.said = np.zeros((len(self.batches), NUMBERS), dtype=np.float32)
-            return
-        for start in range(0, len(self.batches), 64):
-            seen = self.batches.seeing(np.arange(start, min(start + 64, len(self.batches))))
+        """Keep what the network makes of the looks that acting needs; who is told the truth makes nothing of them."""
+        vitra, batches = self.learner.vitra, self.batches
+        thought = np.zeros((len(batches), vitra.config.language.width), dtype=np.float32)
+        said = np.zeros((len(batches), NUMBERS), dtype=np.float32)
+        needed = np.concatenate([*batches.held_out, *batches.train[0 if self.args.stills > 0 else 1 :]])
+        for start in range(0, len(needed) if self.args.told < 1 else 0, 64):
+            some = needed[start : start + 64]
+            seen = batches.seeing(some)
             with torch.autocast("cpu", torch.bfloat16):
                 tokens = self.learner.tokens(seen.tower, seen.text)
                 trunk = vitra.trunk_of_tokens(tokens, seen.text, seen.fov_rad, seen.text != 0)
-            thought.append(trunk[:, 0].float().numpy())
-            said.append(self.learner.places(tokens).numpy())
-        self.batches.thought, self.batches.said = np.concatenate(thought), np.concatenate(said)
+            thought[some], said[some] = trunk[:, 0].float().numpy(), self.learner.places(tokens).numpy()
+        batches.thought, batches.said = thought, said
 
     def begin_acting(self) -> None:
         """Keep what seeing has learned, look at everything once, and train the rest."""
