@@ -102,3 +102,20 @@ def test_the_sign_of_a_quaternion_does_not_matter() -> None:
 def test_a_chunk_no_curve_fits_is_refused(values: np.ndarray, step_s: float, stamp_s: float, words: str) -> None:
     with pytest.raises(StepsError, match=words):
         Curve(TimedSteps(7, stamp_s, step_s, values), WRIST_AND_HAND, STOP_S)
+
+
+def test_the_speed_of_a_normalised_quaternion_is_that_of_what_is_shown() -> None:
+    layout, rng, step = Layout(width=5, quaternions=(1,)), np.random.default_rng(0), 1e-6
+    value, velocity = rng.normal(size=5) + 0.5, rng.normal(size=5)
+    shown = [layout.normalise(value + sign * step * velocity) for sign in (-1.0, 1.0)]
+    np.testing.assert_allclose(
+        layout.normalised_velocity(value, velocity), (shown[1] - shown[0]) / (2 * step), atol=1e-6
+    )
+
+
+def test_a_quaternion_that_is_none_is_refused_whatever_stands_behind_it() -> None:
+    layout = Layout(width=9, quaternions=(0,))
+    step = np.ones(9)
+    step[:4] = 0.0
+    with pytest.raises(StepsError):
+        Curve(TimedSteps(1, 10.0, STEP_S, np.stack([step, step])), layout, STOP_S)

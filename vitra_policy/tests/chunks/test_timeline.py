@@ -248,3 +248,29 @@ def test_a_rotation_goes_on_at_its_speed_through_a_seam_however_far_its_curve_is
     timeline.offer(replace(fast, sequence=2, stamp_s=10.0 + STEP_S, values=fast.values[::-1]), seam_s)
     after = (timeline.value(seam_s + h) - timeline.value(seam_s)) / h
     np.testing.assert_allclose(after, before, atol=2e-3 * np.abs(before).max())
+
+
+def test_while_nothing_is_changed_over_there_is_no_blend() -> None:
+    timeline = scalar_timeline()
+    assert timeline.blend_s == 0.0
+    timeline.offer(ramp(10.0, start=0.2), 10.0)
+    assert timeline.blend_s == pytest.approx(BLEND_S)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("blend_s", [0.1, 0.4])
+def test_a_chunk_that_comes_during_a_change_over_goes_on_at_its_speed(blend_s: float, share: float) -> None:
+    timeline = ChunkTimeline(SCALAR, blend_s=blend_s, stop_s=STOP_S)
+    timeline.rest_at([0.0], 0.0)
+    timeline.offer(ramp(10.0, start=0.2), 10.0)
+    now_s, step_s = 10.0 + share * blend_s, 1e-5
+
+    def shown(time_s: float) -> float:
+        sample = timeline.sample(time_s)
+        assert sample is not None
+        return float(sample.value[0])
+
+    before = (shown(now_s) - shown(now_s - step_s)) / step_s
+    assert timeline.offer(ramp(10.01, speed=-1.0, start=0.5, sequence=2), now_s) is Verdict.ACCEPTED
+    after = (shown(now_s + step_s) - shown(now_s)) / step_s
+    assert after == pytest.approx(before, abs=0.02)
