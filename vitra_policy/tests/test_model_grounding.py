@@ -130,8 +130,7 @@ def test_what_the_keypoints_say_of_places_joins_the_cognition_feature() -> None:
     with torch.inference_mode():
         said, whole = model.places_of_tokens(tokens), model.cognition_of_tokens(tokens, text, fov)
         torch.testing.assert_close(whole - model.trunk_of_tokens(tokens, text, fov), model.places.into(said)[:, None])
-        told = told_cognition(model, said[0])
-    torch.testing.assert_close(told, model.places.into(said[:1])[:, None])
+        torch.testing.assert_close(told_cognition(model, said[0]), model.places.into(said[:1])[:, None])
 
 
 def test_a_network_that_says_no_places_cannot_be_told_any() -> None:
