@@ -13,6 +13,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from realman_driver.frames import LinkConfig  # noqa: E402
 from vitra_description.postures import home  # noqa: E402
 from vitra_msgs.msg import ArmCommand, DriverState, Heartbeat, Permit  # noqa: E402
 from vitra_runtime import qos  # noqa: E402
+from vitra_runtime.scheduling import PRIORITY_VARIABLE, leave_realtime, request_realtime  # noqa: E402
 from vitra_sim.doubles.realman import RealmanDouble  # noqa: E402
 from vitra_sim.doubles.realman_kinematic import KinematicArm  # noqa: E402
 
@@ -101,10 +103,11 @@ class Graph:
         self._commands.publish(message)
 
     def arm(self) -> None:
-        """A new epoch, with commands that begin where the arm is."""
+        """A new epoch, with commands that begin at what is held, or else where the arm is."""
         self.commanding = False
         self.epoch, self.sequence, self.speed_rad_s = self.epoch + 1, 0, 0.0
-        self.goal_rad = np.array(self.joints[-1].position)
+        held_rad = self.states[-1].held_rad if self.states else ()  # as the executor does
+        self.goal_rad = np.array(held_rad if len(held_rad) else self.joints[-1].position)
         self.permitting = self.commanding = True
 
     @property
@@ -155,6 +158,16 @@ def start_another() -> Iterator[Start]:
             end(process)
 
 
+@contextmanager
+def in_real_time() -> Iterator[None]:
+    """Threads and processes made here stand for those that a launch gives real-time priority, where that is allowed."""
+    request_realtime({PRIORITY_VARIABLE: "30"})
+    try:
+        yield
+    finally:
+        leave_realtime()
+
+
 class Driver:
     """The driver process that the tests share; started anew when a test has ended it."""
 
@@ -165,7 +178,8 @@ class Driver:
 
     def ensure(self) -> subprocess.Popen[str]:
         if self.process is None or self.process.poll() is not None:
-            self.process = start_driver(self.config)
+            with in_real_time():
+                self.process = start_driver(self.config)
         return self.process
 
 
@@ -174,7 +188,9 @@ def shared_driver() -> Iterator[Driver]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         udp_port = probe.getsockname()[1]
-    with RealmanDouble(KinematicArm(home("left")), tcp_port=0, udp_port=udp_port) as double:
+    with ExitStack() as stack:
+        with in_real_time():
+            double = stack.enter_context(RealmanDouble(KinematicArm(home("left")), tcp_port=0, udp_port=udp_port))
         driver = Driver(double)
         yield driver
         if driver.process is not None:
@@ -187,7 +203,8 @@ def graph() -> Iterator[Graph]:
         domain = 1 + zlib.crc32(f"{os.getpid()}:{__name__}".encode()) % 100
         patch.setenv("ROS_DOMAIN_ID", str(domain))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        graph = Graph(domain)
+        with in_real_time():
+            graph = Graph(domain)
         yield graph
         graph.close()
 
