@@ -141,6 +141,20 @@ def test_training_is_cut_and_goes_on_to_the_same_end(folder: Path, tmp_path: Pat
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_run_that_goes_on_with_more_episodes_counts_places_as_before(folder: Path, tmp_path: Path) -> None:
+    def again(steps: int) -> train.Run:
+        args = train.Args((folder,), tmp_path / "run", steps=steps, seeing_steps=9, seeing_batch=4, held_out=4)
+        train.run(args)
+        return train.Run(args)
+
+    before = again(1)
+    write_demonstration(folder / "moving" / "0000009.npz", 9, looks=30)
+    after = again(2)
+    assert np.array_equal(before.batches.places_mean, after.batches.places_mean)
+    assert np.array_equal(before.batches.places_std, after.batches.places_std)
+    assert len(after.batches) > len(before.batches)
+
+
 def test_acting_changes_nothing_of_what_seeing_has_learned(folder: Path, tmp_path: Path) -> None:
     one = train.Run(train.Args((folder,), out=tmp_path, steps=4, seeing_steps=2, seeing_batch=4, batch=4, held_out=4))
     names = set(one.learner.seeing())
