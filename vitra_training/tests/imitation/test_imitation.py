@@ -195,11 +195,12 @@ def test_a_trained_run_is_judged_on_other_demonstrations_by_its_own_scale(folder
     train.run(
         train.Args((folder,), out=tmp_path / "run", steps=2, seeing_steps=3, seeing_batch=4, held_out=4, save_every=1)
     )
+    trained = load_looks((folder,), preset("mini-lite0"))
     other = write_demonstration(tmp_path / "other" / "0000100.npz", 100, looks=1).parent
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Learner, "places", lambda self, tokens: torch.zeros(len(tokens), 15))
         figures = places.run(places.Args(tmp_path / "run", (other,), tmp_path / "out.json"))
-    trained, looks = load_looks((folder,), preset("mini-lite0")), load_looks((other,), preset("mini-lite0"))
+    looks = load_looks((other,), preset("mini-lite0"))
     off_m = np.linalg.norm((trained.geometry.mean(axis=0) - looks.geometry)[0, :3])
     assert figures["looks"] == 1
     assert figures["target_median_mm"] == pytest.approx(off_m * 1e3, abs=0.1)
