@@ -49,6 +49,6 @@ def places_of(
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def yaw_of(base_from_object: Array) -> Array:
+def yaw_of(base_from_object: Array) -> NDArray[np.float64]:
     """Turns (...) about the vertical of poses (..., 4, 4)."""
-    return np.asarray(np.arctan2(base_from_object[..., 1, 0], base_from_object[..., 0, 0]))
+    return np.asarray(np.arctan2(base_from_object[..., 1, 0], base_from_object[..., 0, 0]), dtype=np.float64)

@@ -141,6 +141,20 @@ def test_training_is_cut_and_goes_on_to_the_same_end(folder: Path, tmp_path: Pat
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_run_that_goes_on_with_more_episodes_counts_places_as_before(folder: Path, tmp_path: Path) -> None:
+    def again(steps: int) -> train.Run:
+        args = train.Args((folder,), tmp_path / "run", steps=steps, seeing_steps=9, seeing_batch=4, held_out=4)
+        train.run(args)
+        return train.Run(args)
+
+    before = again(1)
+    write_demonstration(folder / "moving" / "0000009.npz", 9, looks=30)
+    after = again(2)
+    assert np.array_equal(before.batches.places_mean, after.batches.places_mean)
+    assert np.array_equal(before.batches.places_std, after.batches.places_std)
+    assert len(after.batches) > len(before.batches)
+
+
 def test_acting_changes_nothing_of_what_seeing_has_learned(folder: Path, tmp_path: Path) -> None:
     one = train.Run(train.Args((folder,), out=tmp_path, steps=4, seeing_steps=2, seeing_batch=4, batch=4, held_out=4))
     names = set(one.learner.seeing())
@@ -181,11 +195,12 @@ def test_a_trained_run_is_judged_on_other_demonstrations_by_its_own_scale(folder
     train.run(
         train.Args((folder,), out=tmp_path / "run", steps=2, seeing_steps=3, seeing_batch=4, held_out=4, save_every=1)
     )
+    trained = load_looks((folder,), preset("mini-lite0"))
     other = write_demonstration(tmp_path / "other" / "0000100.npz", 100, looks=1).parent
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Learner, "places", lambda self, tokens: torch.zeros(len(tokens), 15))
         figures = places.run(places.Args(tmp_path / "run", (other,), tmp_path / "out.json"))
-    trained, looks = load_looks((folder,), preset("mini-lite0")), load_looks((other,), preset("mini-lite0"))
+    looks = load_looks((other,), preset("mini-lite0"))
     off_m = np.linalg.norm((trained.geometry.mean(axis=0) - looks.geometry)[0, :3])
     assert figures["looks"] == 1
     assert figures["target_median_mm"] == pytest.approx(off_m * 1e3, abs=0.1)

@@ -167,8 +167,9 @@ class Run:
         )
         self.learner.load_state_dict(live, strict=False)
         saved = {"learner": self.learner.state_dict(), "optimizer": self._optimizer.state_dict(), "step": self.step}
+        places = {"places": torch.from_numpy(np.stack([self.batches.places_mean, self.batches.places_std]))}
         partial = self._state.with_suffix(".partial")
-        torch.save(saved | {"average": self._average}, partial)
+        torch.save(saved | {"average": self._average} | places, partial)
         partial.replace(self._state)
         with self._log.open("a") as log:
             log.write(json.dumps(row) + "\n")
@@ -226,6 +227,7 @@ class Run:
         saved = torch.load(self._state, weights_only=True)
         self.learner.load_state_dict(saved["learner"])
         self.step = int(saved["step"])
+        self.batches.places_mean, self.batches.places_std = saved["places"].numpy()  # also where episodes were added
         if set(saved["average"]) == set(self.learner.acting()):
             self._stage(self.learner.acting())
         self._optimizer.load_state_dict(saved["optimizer"])
