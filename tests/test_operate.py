@@ -102,7 +102,10 @@ def arm(page: Any) -> None:
 
 
 def says(page: Any, text: str) -> None:
-    page.wait_for_function("(text) => $('message').textContent.includes(text)", arg=text, timeout=90_000)
+    try:
+        page.wait_for_function("(text) => $('message').textContent.includes(text)", arg=text, timeout=90_000)
+    except Exception as error:
+        raise AssertionError(f"The page says '{page.inner_text('#message')}', not '{text}'.") from error
 
 
 def test_from_make_sim_to_a_recorded_episode_on_the_page(sim: SimSession, chromium: Callable[[], Any]) -> None:

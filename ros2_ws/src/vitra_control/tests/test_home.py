@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from fake_robot import FakeRobot
 
+from vitra_control.setpoints import Mode
 from vitra_control.settings import ARM_PERIOD_S
 from vitra_description.names import Side
 from vitra_description.postures import home, open_hand
@@ -33,6 +34,35 @@ def test_home_goes_slowly_to_the_ready_posture_and_reports_back() -> None:
     np.testing.assert_allclose(made.hands[Side.RIGHT].position, open_hand(), atol=2e-2)
     assert made.generator.take_home_result() is None
     assert made.refused == {}
+
+
+def test_home_that_is_asked_for_right_after_a_rearm_begins_once_the_joints_rest() -> None:
+    made = FakeRobot()
+    made.allow()
+    made.run(ARM_PERIOD_S)
+    assert made.generator.mode is Mode.SEEDING
+    assert made.generator.go_home() == ""
+    assert "already" in made.generator.home_refusal()
+    made.run(8.0)
+    result = made.generator.take_home_result()
+    assert result is not None
+    assert result.success
+
+
+def test_home_that_waits_for_rest_does_not_outlive_a_stop() -> None:
+    made = FakeRobot()
+    made.feedback_age_s = 0.5  # it cannot begin
+    made.allow()
+    made.run(ARM_PERIOD_S)
+    assert made.generator.go_home() == ""
+    made.allow(epoch=2)  # a stop and a re-arm, of which it heard only this
+    made.run(ARM_PERIOD_S)
+    result = made.generator.take_home_result()
+    assert result is not None
+    assert "a new epoch began" in result.message
+    made.feedback_age_s = 0.0
+    made.run(1.0)
+    assert made.generator.mode is Mode.FOLLOWING
 
 
 def lowered(made: FakeRobot, down_m: float) -> np.ndarray:

@@ -73,6 +73,7 @@ class SetpointGenerator:
         self._run_results: dict[Side, HomeResult] = {}
         self._last_chunk_s = -np.inf
         self._unheard_since_s: float | None = None
+        self._home_waits = False
 
     def offer(self, chunk: Mapping[Side, TimedSteps], now_s: float) -> dict[Side, Verdict]:
         """Take a chunk in; sides that are not driven are left out of the answer. Outside FOLLOWING it is dropped.
@@ -110,21 +111,21 @@ class SetpointGenerator:
 
     def home_refusal(self) -> str:
         """Why a move to the ready posture cannot begin now, or an empty text; may be asked from another thread."""
-        if self.mode is Mode.HOMING:
+        if self.mode is Mode.HOMING or self._home_waits:
             return "already on the way to the ready posture"
-        if self.mode is not Mode.FOLLOWING:
+        if self.mode not in (Mode.FOLLOWING, Mode.SEEDING):
             return f"not armed ({self.mode}); call safety_supervisor/rearm first"
         return ""
 
     def go_home(self) -> str:
-        """Begin the move to the ready posture; returns why not, or an empty text."""
+        """Begin the move to the ready posture; returns why not, or an empty text. Just re-armed, it waits for rest."""
         refusal = self.home_refusal()
         if refusal:
             return refusal
-        self._arms.begin_ready()
-        for side in self.sides.values():
-            side.begin_ready()
-        self.mode, self._home_result = Mode.HOMING, None
+        if self.mode is Mode.SEEDING:
+            self._home_waits = True
+        else:
+            self._begin_home()
         return ""
 
     def take_home_result(self) -> HomeResult | None:
@@ -311,6 +312,12 @@ class SetpointGenerator:
                 self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
         return Setpoints(epoch, arms, hands)
 
+    def _begin_home(self) -> None:
+        self._arms.begin_ready()
+        for side in self.sides.values():
+            side.begin_ready()
+        self.mode, self._home_result, self._home_waits = Mode.HOMING, None, False
+
     def _end_home(self, now_s: float, result: HomeResult) -> None:
         self.mode, self._home_result = Mode.FOLLOWING, result
         self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
@@ -322,8 +329,9 @@ class SetpointGenerator:
             side.rest(self.arm_rad(name), now_s)
 
     def _fall_back(self, mode: Mode, why: str) -> None:
-        if self.mode is Mode.HOMING:
+        if self.mode is Mode.HOMING or self._home_waits:
             self._home_result = HomeResult(False, f"the move to the ready posture was broken off: {why}")
+        self._home_waits = False
         for side in self._runs:
             self._run_results[side] = HomeResult(False, f"broken off: {why}")
         self._runs.clear()
@@ -373,6 +381,8 @@ class SetpointGenerator:
         self._rest(now_s, {side: feedback.arm_start_rad for side, feedback in measured.items()})
         self._seeded_epoch, self._last_sent_s = self._epoch, now_s
         self.mode, self.waiting_for = Mode.FOLLOWING, ""
+        if self._home_waits:
+            self._begin_home()
         return True
 
     def _not_following(self) -> str:
