@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from vitra_console.operate import words
 from vitra_msgs.msg import EpisodeState, SafetyState
 from vitra_policy.errors import VitraError
 
+_TO_FIND_S, _TO_HEAR_S = 1.0, 10.0
 _DOING = {"start": "recording into", "save": "saved", "discard": "discarded"}
 screen = Console(highlight=False)
 
@@ -116,6 +118,7 @@ class Reset(_Common):
 
 
 def _status(client: GraphClient, _: Status) -> dict[str, Any]:
+    _hear_recorder(client)
     said, sim, executor = client.safety, client.sim, client.executor_state
     assert said is not None
     cause, mend = words.stop_words(said.stop_cause, said.stop_source, said.stop_detail)
@@ -123,13 +126,25 @@ def _status(client: GraphClient, _: Status) -> dict[str, Any]:
         "state": words.SAFETY[int(said.state)],
         "missing": list(said.not_ready),
         "executor": words.EXECUTOR.get(int(executor.state), "unknown") if executor else "silent",
-        "recording": client.episode is not None and client.episode.state == EpisodeState.RECORDING,
+        "recording": None if client.episode is None else client.episode.state == EpisodeState.RECORDING,
     }
     if said.state == SafetyState.STOPPED:
         report |= {"cause": cause, "mend": mend}
     if sim is not None:
         report["sim"] = {"task": sim.task, "success": bool(sim.success), "failed": bool(sim.failed)}
     return report
+
+
+def _hear_recorder(client: GraphClient) -> None:
+    """What a recorder says arrives a moment after it was found; that none was found may be too early to say, too."""
+    began_s = time.monotonic()
+
+    def is_known() -> bool:
+        listed = client.node.count_publishers("episode_state") > 0
+        return client.episode is not None or (not listed and time.monotonic() - began_s > _TO_FIND_S)
+
+    with suppress(GraphError):
+        client.wait_for(is_known, _TO_HEAR_S, "the recorder")
 
 
 def _arm(client: GraphClient, args: Arm) -> dict[str, Any]:
