@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from vitra_description.postures import home
 from vitra_sim.doubles.realman import RealmanDouble
 from vitra_sim.doubles.realman_kinematic import KinematicArm
 
+sys.path.insert(0, str(Path(__file__).parent))  # arm_bench
 DEADLINE_S = 10.0
 
 

@@ -2,91 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from arm_bench import HOME, PERIOD_S, Bench
 
-from realman_driver import frames
-from realman_driver.arm_driver import ArmDriver, DriverStatus
+from realman_driver.arm_driver import DriverStatus
 from realman_driver.frames import Operation
 from realman_driver.link import LinkState
-from realman_driver.parameters import Parameters
-from vitra_description.postures import home
-from vitra_runtime.held_memory import RECALL_WITHIN_S, HeldMemory
 from vitra_safety.guard import GuardReason
-from vitra_safety.setpoint_stream import Beginning, SetpointStream
-
-PERIOD_S = 0.005
-HOME = home("right")
-
-
-class RememberingLink:
-    def __init__(self) -> None:
-        self.state = LinkState.UP
-        self.problem = self.stalled = ""
-        self.streamed: list[np.ndarray] = []
-        self.requests: list[Operation] = []
-        self.begins = 0
-
-    def stream(self, position_rad: Sequence[float], *, judged_s: float, begins: Beginning = Beginning.NONE) -> bool:
-        self.begins += bool(begins)
-        self.streamed.append(np.array(position_rad))
-        return True
-
-    def request(self, operation: Operation) -> bool:
-        self.requests.append(operation)
-        return True
-
-
-class Bench:
-    """A driver, its arm (which is where it was told to be) and its surroundings, stepped by hand."""
-
-    def __init__(self) -> None:
-        self.now_s = 50.0
-        self.link = RememberingLink()
-        params = Parameters()
-        stream = SetpointStream(params.guard, (), params.freshness, params.rest_error)
-        self.driver = ArmDriver(self.link, stream, tracking_limit_rad=params.tracking_error)
-        self.measured_rad = HOME.copy()
-        self.goal_rad = HOME.copy()
-        self.epoch, self.sequence = 1, 0
-        self.errors: tuple[int, ...] = ()
-        self.enabled, self.status = 127, 5
-        self.feeding = self.permitting = self.commanding = self.follows = True
-
-    def feedback(self) -> frames.Feedback:
-        position_deg = tuple(np.rad2deg(self.measured_rad).tolist())
-        zeros = (0,) * 7
-        return frames.Feedback(
-            0, self.now_s, 0, 0, self.status, position_deg, zeros, zeros, self.enabled, self.errors, ()
-        )
-
-    def command(self, position_rad: Sequence[float] | np.ndarray, age_s: float = 0.001, epoch: int | None = None):
-        self.sequence += 1
-        epoch = self.epoch if epoch is None else epoch
-        return self.driver.on_command(position_rad, sequence=self.sequence, epoch=epoch, age_s=age_s, now_s=self.now_s)
-
-    def run(self, seconds: float, speed_rad_s: float = 0.0) -> None:
-        for _ in range(round(seconds / PERIOD_S)):
-            self.now_s += PERIOD_S
-            if self.permitting:
-                self.driver.on_permit(self.epoch, True, self.now_s)
-            if self.follows and self.link.streamed:
-                self.measured_rad = self.link.streamed[-1]
-            if self.feeding:
-                self.driver.on_feedback(self.feedback())
-            if self.commanding:
-                self.goal_rad = self.goal_rad + np.eye(7)[0] * speed_rad_s * PERIOD_S
-                self.command(self.goal_rad)
-            self.driver.tick(self.now_s)
-
-    def speed_up(self, speed_rad_s: float = 0.5) -> None:
-        """Reach a speed within the acceleration limit."""
-        self.run(0.05)
-        for share in np.linspace(0.0, 1.0, 21)[1:]:
-            self.run(PERIOD_S, speed_rad_s * share)
 
 
 @pytest.fixture
@@ -397,70 +322,3 @@ def test_a_fault_before_the_first_arming_leaves_nothing_to_clear(bench: Bench) -
     bench.run(0.1)
     assert bench.driver.status is DriverStatus.HOLDING
     assert bench.driver.stop_cause == ""
-
-
-class SaggingBench(Bench):
-    """An arm that load keeps 0.9 deg below what its controller holds; its driver can be started again."""
-
-    SAG_RAD = np.eye(7)[1] * np.deg2rad(0.9)
-
-    def __init__(self, memory: HeldMemory | None) -> None:
-        super().__init__()
-        self._memory, self.held_rad = memory, HOME.copy()
-        self.restart()
-
-    def restart(self) -> None:
-        if self.link.streamed:
-            self.held_rad = self.link.streamed[-1]
-        self.link.streamed.clear()
-        params = Parameters()
-        stream = SetpointStream(params.guard, (), params.freshness, params.rest_error)
-        self.driver = ArmDriver(
-            self.link, stream, tracking_limit_rad=params.tracking_error, memory=self._memory
-        )  # fmt: skip
-        self.follows, self.commanding, self.permitting = False, False, False
-        self.epoch, self.sequence = self.epoch + 1, 0
-
-    def move_a_little(self) -> None:
-        """The executor's way: re-armed, it begins at what is held, or where that is unknown, at what is measured."""
-        self.measured_rad = self.held_rad - self.SAG_RAD
-        self.run(0.1)
-        self.permitting = True
-        self.run(0.05)
-        held_rad = np.array(self.driver.held_rad)
-        self.goal_rad, self.commanding = held_rad if held_rad.size else self.measured_rad, True
-        self.run(0.1)
-        assert self.driver.status is DriverStatus.MOVING
-
-
-def test_an_arm_under_load_does_not_sink_by_restarts_of_its_driver(tmp_path: Path) -> None:
-    bench = SaggingBench(HeldMemory("arm", 7, tmp_path))
-    bench.move_a_little()
-    before_rad = bench.link.streamed[-1]
-    for _ in range(9):
-        bench.restart()
-        bench.move_a_little()
-        np.testing.assert_allclose(bench.link.streamed, [before_rad] * len(bench.link.streamed), atol=1e-9)
-
-
-def test_what_is_held_is_not_taken_over_where_the_arm_was_led_away_or_has_stopped_by_itself(tmp_path: Path) -> None:
-    bench = SaggingBench(HeldMemory("arm", 7, tmp_path))
-    bench.move_a_little()
-    bench.restart()
-    bench.measured_rad = bench.measured_rad - np.deg2rad(2.0)
-    bench.run(0.1)
-    assert bench.driver.held_rad == []
-    bench.move_a_little()
-    bench.restart()
-    bench.errors = (0x100D,)
-    bench.run(0.1)
-    assert bench.driver.held_rad == []
-
-
-def test_a_driver_that_was_away_for_long_begins_where_the_arm_is(tmp_path: Path) -> None:
-    bench = SaggingBench(HeldMemory("arm", 7, tmp_path))
-    bench.move_a_little()
-    bench.restart()
-    bench.now_s += RECALL_WITHIN_S
-    bench.run(0.1)
-    assert bench.driver.held_rad == []

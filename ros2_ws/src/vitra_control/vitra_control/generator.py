@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitra_control.arm_group import ArmGroup
 from vitra_control.joint_trajectory import JointTrajectory, TrajectoryRun
+from vitra_control.plausible_steps import refuse_implausible
 from vitra_control.setpoints import Feedback, HomeResult, Mode, PermitSample, Setpoints
 from vitra_control.settings import ARM_PERIOD_S, TICKS_PER_HAND_SETPOINT, GeneratorSettings
 from vitra_control.side import SideExecutor
@@ -26,7 +27,6 @@ _log = logging.getLogger(__name__)
 _TICKS_PER_TRACKING_CHECK = 10
 _CONSECUTIVE_ERRORS = 3
 _HELD_BACK = 0.9
-_FARTHEST_M, _WIDEST_RAD = 3.0, 7.0
 POLICY_HOLDS_S = 1.0
 """A chunk this new means that somebody else has the arms."""
 _FARTHEST_BEHIND_RAD, _GOAL_RAD = 0.15, 2e-3
@@ -83,7 +83,7 @@ class SetpointGenerator:
         """
         mine = {side: steps for side, steps in chunk.items() if side in self.sides}
         for side, steps in mine.items():
-            _refuse_implausible(side, steps)
+            refuse_implausible(side, steps)
         self._last_chunk_s = now_s
         if self.mode is not Mode.FOLLOWING:
             return {}
@@ -396,19 +396,3 @@ class SetpointGenerator:
             if self._consecutive_errors[name] >= _CONSECUTIVE_ERRORS:
                 return f"{name}: the arm does not follow ({error:.2f} rad away)"
         return ""
-
-
-def _refuse_implausible(side: Side, steps: TimedSteps) -> None:
-    """Raise a StepsError for numbers no arm base and no finger is that far from."""
-    values = steps.values
-    if not np.isfinite(values).all():
-        raise StepsError(f"{steps.name}: steps must be finite numbers.")
-    for what, block, most, unit in (
-        ("wrist", values[:, :3], _FARTHEST_M, "m"),
-        ("finger", values[:, 7:], _WIDEST_RAD, "rad"),
-    ):
-        if np.abs(block).max(initial=0.0) > most:
-            raise StepsError(
-                f"{steps.name}: a {side} {what} target is at {np.abs(block).max():.3g} {unit}, allowed are {most:g}; "
-                "check the calibration and the statistics the policy de-normalises with."
-            )
