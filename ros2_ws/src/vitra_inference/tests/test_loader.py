@@ -49,3 +49,16 @@ def test_a_failed_load_says_why_and_is_tried_again(error, expected):
     with pytest.raises(expected, match=str(error)):
         loader.get(20)
     assert loader.get(20).closed == 0
+
+
+def test_a_policy_that_was_ready_just_after_the_node_gave_up_waiting_is_kept():
+    ready = threading.Event()
+    loader = PolicyLoader(lambda: Slow(ready), "slow")
+    with pytest.raises(PolicyLoadingError):
+        loader.get(0.0)
+    ready.set()
+    for thread in threading.enumerate():
+        if thread.name == "policy-loader":
+            thread.join(20)
+    loader.close()
+    assert loader.get(0.0).closed == 0

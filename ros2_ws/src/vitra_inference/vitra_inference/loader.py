@@ -25,6 +25,7 @@ class PolicyLoader:
         self._make, self._name = make, name
         self._thread: WatchedThread | None = None
         self._policy: Policy | None = None
+        self._handed_out = False
         self._error: BaseException | None = None
 
     def get(self, patience_s: float) -> Policy:
@@ -38,6 +39,7 @@ class PolicyLoader:
             VitraError: loading failed.
         """
         if self._policy is not None:
+            self._handed_out = True
             return self._policy
         if self._thread is None:
             self._error = None
@@ -54,13 +56,18 @@ class PolicyLoader:
                 f"Policy '{self._name}' failed to load: {type(self._error).__name__}: {self._error}."
             ) from self._error
         assert self._policy is not None
+        self._handed_out = True
         return self._policy
 
     def close(self) -> None:
-        """Close the policy, if it is there; the next `get` loads it again."""
-        policy, self._policy = self._policy, None
-        if policy is not None:
-            policy.close()
+        """Close the policy that `get` has given; the next `get` loads it again.
+
+        One that nobody got yet is kept, loaded or still loading: a node that gave up waiting asks for it again.
+        """
+        if not self._handed_out or self._policy is None:
+            return
+        policy, self._policy, self._handed_out = self._policy, None, False
+        policy.close()
 
     def _load(self) -> None:
         try:

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from vitra_runtime.scheduling import PRIORITY_VARIABLE, leave_realtime, request_realtime
+from vitra_runtime.scheduling import (
+    HEARTBEAT_PRIORITY_VARIABLE,
+    PRIORITY_VARIABLE,
+    leave_realtime,
+    raise_to_heartbeat,
+    request_realtime,
+)
 
 
 @pytest.fixture
@@ -52,3 +58,28 @@ def test_a_thread_for_bulk_work_leaves_real_time_scheduling(
     monkeypatch.setattr(os, "sched_getscheduler", lambda pid: os.SCHED_OTHER)
     leave_realtime()
     assert asked == [(os.SCHED_OTHER, 0)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "priority", "expected"),
+    [(os.SCHED_OTHER, 0, [(os.SCHED_RR, 36)]), (os.SCHED_RR, 5, [(os.SCHED_RR, 36)]), (os.SCHED_RR, 40, [])],
+)
+def test_a_heartbeat_is_raised_and_never_lowered(
+    monkeypatch: pytest.MonkeyPatch,
+    asked: list[tuple[int, int]],
+    policy: int,
+    priority: int,
+    expected: list[tuple[int, int]],
+) -> None:
+    monkeypatch.setattr(os, "sched_getscheduler", lambda pid: policy)
+    monkeypatch.setattr(os, "sched_getparam", lambda pid: os.sched_param(priority))
+    raise_to_heartbeat({HEARTBEAT_PRIORITY_VARIABLE: "36"})
+    assert asked == expected
+
+
+@pytest.mark.parametrize("environment", [{}, {HEARTBEAT_PRIORITY_VARIABLE: "0"}, {HEARTBEAT_PRIORITY_VARIABLE: "x"}])
+def test_a_heartbeat_stays_ordinary_unless_more_is_wanted(
+    asked: list[tuple[int, int]], environment: dict[str, str]
+) -> None:
+    raise_to_heartbeat(environment)
+    assert asked == []

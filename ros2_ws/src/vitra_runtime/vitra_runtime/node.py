@@ -23,7 +23,7 @@ from vitra_runtime import parameters, qos
 from vitra_runtime.departure import Departure, DepartureCause, DepartureReason
 from vitra_runtime.discovery_check import DiscoveryCheck, Listener
 from vitra_runtime.parent_watch import ParentWatch
-from vitra_runtime.scheduling import leave_realtime, request_realtime
+from vitra_runtime.scheduling import leave_realtime, raise_to_heartbeat, request_realtime
 from vitra_runtime.threads import WatchedThread, ended_threads
 from vitra_runtime.timing import Ticker
 
@@ -226,6 +226,7 @@ class StackNode(LifecycleNode, Generic[P]):
         return self._unheard or self._lack, ""
 
     def _beat(self) -> None:
+        raise_to_heartbeat()
         ticker = Ticker(HEARTBEAT_PERIOD_S)
         message = Heartbeat(node=self.get_fully_qualified_name(), pid=os.getpid(), host=platform.node())
         while self._beating.is_set():
