@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from arm_watch import Watcher, rest_after_s
+from light_graph import light_config
 
 from vitra_bringup.graph_run import GraphRun
 from vitra_msgs.msg import SafetyState
@@ -42,7 +43,10 @@ class Graphs:
             self.stop()
             self._made += 1
             folder = self._trace.parent / str(self._made)
-            arguments = {"motion_trace": str(self._trace), "bag": str(folder / "bag")}
+            folder.mkdir()
+            arguments = {
+                "motion_trace": str(self._trace), "bag": str(folder / "bag"), "config": light_config(folder),
+            }  # fmt: skip
             domain = 30 + os.getpid() % 60
             self._run = GraphRun("demo.launch.xml", arguments, folder / "launch.log", domain)
             self._run.wait_ready()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from light_graph import light_config
 
 from vitra_bringup.graph_run import GraphRun
 from vitra_description.calibration import default_calibration
@@ -85,6 +86,7 @@ def placed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bool, str, ExpertB
             "policy_rate": "4.0",
             "record": "false",
             "bag": str(folder / "bag"),
+            "config": light_config(folder),
         }
         with GraphRun("demo.launch.xml", arguments, folder / "launch.log", domain) as run:
             run.client.watch(SimState, "sim/state", qos.SETPOINT, lambda state: setattr(behind, "truth", state))

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from arm_watch import Watcher, rest_after_s
+from light_graph import light_config
 
 from vitra_bringup.graph_run import VITRA_LAUNCH, GraphRun
 from vitra_msgs.msg import SafetyState
@@ -42,7 +43,7 @@ def test_the_robot_holds_and_every_process_ends(
     tmp_path: Path, ros_domain: int, launcher: tuple[str, ...], number: int
 ) -> None:
     trace = tmp_path / "motion.jsonl"
-    arguments = {"motion_trace": str(trace), "bag": str(tmp_path / "bag")}
+    arguments = {"motion_trace": str(trace), "bag": str(tmp_path / "bag"), "config": light_config(tmp_path)}
     with GraphRun("demo.launch.xml", arguments, tmp_path / "launch.log", ros_domain, launcher) as graph:
         client = graph.client
         watcher = Watcher(client)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from light_graph import light_config
 
 from vitra_bringup.graph_client import GraphError
 
@@ -30,7 +31,7 @@ class SimSession:
         environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
         environment.pop("VITRA_CONSOLE_TOKEN", None)
         command = [sys.executable, "-m", "vitra_bringup.sim_session", "--out", str(out), "--domain-id", DOMAIN]
-        command += ["--seed", str(SEED)]
+        command += ["--seed", str(SEED), "--launch", f"config:={light_config(out)}"]
         self.out, self.lines = out, []
         self._told = threading.Condition()
         self.process = subprocess.Popen(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from light_graph import light_config
 from numpy.typing import NDArray
 
 from vitra_bringup.bag_report import messages, open_bag
@@ -62,7 +63,7 @@ def recorded_commands(bag: Path) -> list[list[float]]:
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
     folder, domain = tmp_path_factory.mktemp("replay"), 30 + os.getpid() % 60
     args = Args(out=folder, episodes=1, discard=False, domain_id=domain)
-    arguments = args.launch_arguments(folder / "episodes")
+    arguments = args.launch_arguments(folder / "episodes") | {"config": light_config(folder)}
     with GraphRun("teleop.launch.xml", arguments, folder / "launch.log", domain) as run:
         run.wait_ready()
         demonstrations = Demonstrations(run.client, args)

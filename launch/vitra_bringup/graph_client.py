@@ -23,6 +23,8 @@ from vitra_msgs.srv import Rearm, SetInstruction, SimReset
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 
+PATIENCE_S = 20.0
+"""How long an answer may take before it counts as none: on a full machine a client waits behind all that moves."""
 _REPEAT_S = 3.0
 
 
@@ -101,7 +103,7 @@ class GraphClient:
                 self.changed.wait(min(left_s, 0.5))
 
     def call(
-        self, service_type: Any, name: str, request: Any, timeout_s: float = 10.0, *, repeats: bool = False
+        self, service_type: Any, name: str, request: Any, timeout_s: float = PATIENCE_S, *, repeats: bool = False
     ) -> Any:
         """Call a service and return its answer.
 
@@ -140,7 +142,7 @@ class GraphClient:
             raise GraphError(f"Waited {timeout_s:g} s for {what}.")
         return future.result()
 
-    def trigger(self, name: str, timeout_s: float = 10.0) -> str:
+    def trigger(self, name: str, timeout_s: float = PATIENCE_S) -> str:
         """Call a Trigger service; returns its message.
 
         Raises:
@@ -162,7 +164,7 @@ class GraphClient:
             ),
         )
 
-    def rearm(self, timeout_s: float = 10.0) -> int:
+    def rearm(self, timeout_s: float = PATIENCE_S) -> int:
         """Arm from the state that was seen last, and wait until every node could have seen it; returns the epoch.
 
         Raises:
@@ -198,7 +200,7 @@ class GraphClient:
         """
         self.wait_for(
             lambda: self.executor_state is not None and self.executor_state.state != ExecutorState.IDLE,
-            10.0,
+            PATIENCE_S,
             "the executor to take over the joints",
         )
         before = self._homes()
@@ -214,7 +216,7 @@ class GraphClient:
         """The executor may take over the joints again in the moment after arming; it refuses meanwhile."""
         while True:
             try:
-                self.trigger("executor/home", 10.0)
+                self.trigger("executor/home")
                 return
             except GraphError:
                 if time.monotonic() > deadline_s:
@@ -228,14 +230,16 @@ class GraphClient:
         Raises:
             GraphError: refused, or the new world does not come.
         """
-        answer = self.call(SimReset, "sim/reset", SimReset.Request(task=task, seed=seed), 20.0)
+        answer = self.call(SimReset, "sim/reset", SimReset.Request(task=task, seed=seed))
         if not answer.success:
             raise GraphError(f"'sim/reset' refused: {answer.message}")
         # The judge's last word on the world before must not count for the new one.
         with self.changed:
             self.sim = None
         self.wait_for(
-            lambda: self.sim is not None and not (self.sim.success or self.sim.failed), 10.0, "the new world's state"
+            lambda: self.sim is not None and not (self.sim.success or self.sim.failed),
+            PATIENCE_S,
+            "the new world's state",
         )
         return str(answer.instruction)
 
@@ -268,12 +272,12 @@ class GraphClient:
         Raises:
             GraphError: no policy node, or the goal was rejected.
         """
-        if not self._run_policy.wait_for_server(timeout_sec=20.0):
+        if not self._run_policy.wait_for_server(timeout_sec=PATIENCE_S):
             raise GraphError("Action 'policy/run_policy' is not there. Is the policy node running?")
         goal = RunPolicy.Goal(instruction=instruction, time_limit_s=time_limit_s)
         callback = (lambda m: feedback(m.feedback)) if feedback else None
         sent = self._when_spinning(lambda: self._run_policy.send_goal_async(goal, callback))
-        handle = self.wait_future(sent, 10.0, "the policy to accept")
+        handle = self.wait_future(sent, PATIENCE_S, "the policy to accept")
         if not handle.accepted:
             raise GraphError("The policy node rejected the goal: it is not active, not armed, or runs another one.")
         return handle
@@ -284,7 +288,7 @@ class GraphClient:
         result.add_done_callback(lambda _: self._notify())
         return result
 
-    def finish_policy(self, handle: Any, timeout_s: float = 20.0) -> Any:
+    def finish_policy(self, handle: Any, timeout_s: float = PATIENCE_S) -> Any:
         """Cancel the goal if it still runs, and return its result."""
         result = self._when_spinning(handle.get_result_async)
         if not result.done():
@@ -318,7 +322,7 @@ class GraphClient:
 
     def _when_spinning(self, call: Callable[[], Any]) -> Any:
         """Make a call in the spinning thread: rclpy's action client loses answers that come while it still sends."""
-        return self.wait_future(self._executor.create_task(call), 10.0, "the executor of this client")
+        return self.wait_future(self._executor.create_task(call), PATIENCE_S, "the executor of this client")
 
     def _on_safety(self, message: SafetyState) -> None:
         before = self.safety

@@ -208,3 +208,9 @@ def test_a_late_permit_that_denies_still_stops(bench: Bench) -> None:
     bench.gate.on_permit(1, False, bench.now_s, age_s=3.0)
     bench.gate.update(bench.now_s, False)
     assert bench.gate.state is MotionState.STOPPING
+
+
+def test_feedback_that_comes_after_the_look_at_the_clock_has_no_negative_age(bench: Bench) -> None:
+    """Two threads: a worker that hears the device, and the one that reports."""
+    bench.gate.on_feedback(7.02)
+    assert bench.gate.feedback_age_s(7.0) == 0.0

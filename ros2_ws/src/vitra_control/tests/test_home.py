@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from fake_robot import FakeRobot
 
+from vitra_control.driver_watch import Interruption
 from vitra_control.setpoints import Mode
 from vitra_control.settings import ARM_PERIOD_S
 from vitra_description.names import Side
@@ -60,6 +61,74 @@ def test_home_that_waits_for_rest_does_not_outlive_a_stop() -> None:
     result = made.generator.take_home_result()
     assert result is not None
     assert "a new epoch began" in result.message
+    made.feedback_age_s = 0.0
+    made.run(1.0)
+    assert made.generator.mode is Mode.FOLLOWING
+
+
+LATE = Interruption("right_arm is stopping by itself: feedback_missing: last feedback 51 ms ago", is_late=True)
+
+
+def on_the_way() -> FakeRobot:
+    made = FakeRobot()
+    made.arms[Side.RIGHT].position = home("right") + 0.3
+    made.arm_and_settle()
+    assert made.generator.go_home() == ""
+    made.run(0.5)
+    return made
+
+
+def test_home_goes_on_from_rest_when_something_only_came_late() -> None:
+    made = on_the_way()
+    made.generator.interrupted(LATE)
+    assert made.generator.mode is Mode.SEEDING
+    made.run(8.0)
+    result = made.generator.take_home_result()
+    assert result is not None
+    assert result.success
+    np.testing.assert_allclose(made.arms[Side.RIGHT].position, home("right"), atol=2e-3)
+    assert made.refused == {}
+
+
+def test_home_is_broken_off_when_a_driver_stops_for_another_reason() -> None:
+    made = on_the_way()
+    made.generator.interrupted(Interruption("right_arm is stopping by itself: fault: something holds the arm"))
+    result = made.generator.take_home_result()
+    assert result is not None
+    assert "something holds the arm" in result.message
+    made.run(2.0)
+    assert made.generator.mode is Mode.FOLLOWING
+
+
+def test_home_that_is_late_again_and_again_is_broken_off() -> None:
+    made = on_the_way()
+    for _ in range(4):
+        made.generator.interrupted(LATE)
+        assert made.generator.take_home_result() is None
+        while made.generator.mode is not Mode.HOMING:
+            assert made.generator.mode is Mode.SEEDING
+            made.run(ARM_PERIOD_S)
+    made.generator.interrupted(LATE)
+    result = made.generator.take_home_result()
+    assert result is not None
+    assert not result.success
+    made.arm_and_settle()
+    assert made.generator.go_home() == ""
+    made.run(0.2)
+    made.generator.interrupted(LATE)
+    assert made.generator.take_home_result() is None, "the next one may be late as often as the first"
+
+
+def test_home_does_not_wait_longer_for_rest_than_its_operator_would() -> None:
+    made = on_the_way()
+    made.generator.interrupted(LATE)
+    made.feedback_age_s = 0.5
+    made.run(4.9)
+    assert made.generator.take_home_result() is None
+    made.run(0.3)
+    result = made.generator.take_home_result()
+    assert result is not None
+    assert "right: no fresh joint feedback" in result.message
     made.feedback_age_s = 0.0
     made.run(1.0)
     assert made.generator.mode is Mode.FOLLOWING

@@ -272,8 +272,8 @@ class ExecutorNode(StackNode[Parameters]):
 
     def _take_orders(self, generator: SetpointGenerator) -> None:
         interruption = self._interruptions.take()
-        if interruption:
-            self._warn(interruption)
+        if interruption is not None:
+            self._warn(interruption.why)
             generator.interrupted(interruption)
         if self._home_asked.is_set():
             self._home_asked.clear()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_control.arm_group import ArmGroup
+from vitra_control.driver_watch import Interruption
 from vitra_control.joint_trajectory import JointTrajectory, TrajectoryRun
 from vitra_control.plausible_steps import refuse_implausible
 from vitra_control.setpoints import Feedback, HomeResult, Mode, PermitSample, Setpoints
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 _TICKS_PER_TRACKING_CHECK = 10
 _CONSECUTIVE_ERRORS = 3
 _HELD_BACK = 0.9
+_HOME_WAITS_S = 5.0
+_HOME_BEGINNINGS = 5
 POLICY_HOLDS_S = 1.0
 """A chunk this new means that somebody else has the arms."""
 _FARTHEST_BEHIND_RAD, _GOAL_RAD = 0.15, 2e-3
@@ -74,6 +77,8 @@ class SetpointGenerator:
         self._last_chunk_s = -np.inf
         self._unheard_since_s: float | None = None
         self._home_waits = False
+        self._home_beginnings = 0
+        self._home_waits_since_s: float | None = None
 
     def offer(self, chunk: Mapping[Side, TimedSteps], now_s: float) -> dict[Side, Verdict]:
         """Take a chunk in; sides that are not driven are left out of the answer. Outside FOLLOWING it is dropped.
@@ -118,10 +123,15 @@ class SetpointGenerator:
         return ""
 
     def go_home(self) -> str:
-        """Begin the move to the ready posture; returns why not, or an empty text. Just re-armed, it waits for rest."""
+        """Begin the move to the ready posture; returns why not, or an empty text.
+
+        Right after a re-arm it waits up to 5 s for the joints to rest. A driver that stops on the way because something
+        came late lets it begin again from rest, a few times.
+        """
         refusal = self.home_refusal()
         if refusal:
             return refusal
+        self._home_beginnings, self._home_waits_since_s = 0, None
         if self.mode is Mode.SEEDING:
             self._home_waits = True
         else:
@@ -169,10 +179,13 @@ class SetpointGenerator:
         results, self._run_results = self._run_results, {}
         return results
 
-    def interrupted(self, why: str) -> None:
+    def interrupted(self, interruption: Interruption) -> None:
         """A driver has stopped by itself and refuses what comes: start again from where the joints are."""
+        goes_on = self.mode is Mode.HOMING and interruption.is_late and self._home_beginnings < _HOME_BEGINNINGS
         if self.mode in (Mode.FOLLOWING, Mode.HOMING, Mode.TRAJECTORY):
-            self._again(why)
+            self._again(interruption.why)
+        if goes_on:
+            self._home_waits, self._home_waits_since_s, self._home_result = True, None, None
 
     def tick(self, now_s: float, permit: PermitSample | None) -> Setpoints | None:
         """The setpoints of this tick (every 5 ms); None when nothing may be sent."""
@@ -251,9 +264,11 @@ class SetpointGenerator:
 
     def _step(self, now_s: float, epoch: int) -> Setpoints | None:
         if self.mode is Mode.SEEDING and not self._seed(now_s):
+            self._watch_waiting_home(now_s)
             return None
         if now_s - self._last_sent_s > self._settings.max_gap_s:
-            self._again(f"no setpoints for {(now_s - self._last_sent_s) * 1e3:.0f} ms")
+            gap_ms = (now_s - self._last_sent_s) * 1e3
+            self.interrupted(Interruption(f"no setpoints for {gap_ms:.0f} ms", is_late=True))
             return None
         self._ticks += 1
         if self._ticks % _TICKS_PER_TRACKING_CHECK == 0 and (lost := self._not_following()):
@@ -312,7 +327,18 @@ class SetpointGenerator:
                 self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
         return Setpoints(epoch, arms, hands)
 
+    def _watch_waiting_home(self, now_s: float) -> None:
+        """Whoever asked for the ready posture does not expect an arm that moves long afterwards."""
+        if not self._home_waits:
+            return
+        since_s = self._home_waits_since_s = now_s if self._home_waits_since_s is None else self._home_waits_since_s
+        if now_s - since_s > _HOME_WAITS_S:
+            self._home_waits = False
+            why = f"the joints did not come to rest within {_HOME_WAITS_S:g} s: {self.waiting_for}"
+            self._home_result = HomeResult(False, f"the move to the ready posture was broken off: {why}")
+
     def _begin_home(self) -> None:
+        self._home_beginnings += 1
         self._arms.begin_ready()
         for side in self.sides.values():
             side.begin_ready()
