@@ -144,6 +144,7 @@ def test_from_make_sim_to_a_recorded_episode_on_the_page(sim: SimSession, chromi
 
 
 def test_the_same_from_a_terminal(sim: SimSession) -> None:
+    assert done("arm", "--wait-s", "20")["state"] == "armed"  # what stopped it before, if anything did, is over
     assert done("stop")["state"] == "stopped"
     status = done("status")
     assert status["state"] == "stopped"
