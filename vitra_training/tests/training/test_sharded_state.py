@@ -40,7 +40,7 @@ import resource, sys
 import torch, torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, distribute_tensor, DTensor
-from vitra_training.training.checkpoints import _mapped
+from vitra_training.training.checkpoints import mapped_tensors
 from vitra_training.training.distributed import like
 from pathlib import Path
 
@@ -49,7 +49,7 @@ mesh = init_device_mesh("cpu", (dist.get_world_size(),))
 rank, rows = dist.get_rank(), int(sys.argv[2])
 share = rows // dist.get_world_size()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for name, whole in _mapped(Path(sys.argv[1]), "weights").items():
+for name, whole in mapped_tensors(Path(sys.argv[1]), "weights").items():
     local = torch.zeros(share, 256)
     parameter = DTensor.from_local(local, mesh, [Shard(0)], run_check=False)
     parameter.copy_(like(whole, parameter))
@@ -86,7 +86,7 @@ import torch
 from vitra_policy.checkpoint.stream import TensorSpec, weight_files, write_weights
 from vitra_policy.model.config import PRESETS
 from vitra_policy.model.vla import Vitra
-from vitra_training.training.checkpoints import _mapped
+from vitra_training.training.checkpoints import mapped_tensors
 from vitra_training.training.config import LossConfig, ModelConfig, RunConfig
 from vitra_training.training.distributed import join_team, leave_team, like, parameters_of, share
 from vitra_training.training.initial import build
@@ -108,7 +108,7 @@ team.wait()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 vitra, _ = build(ModelConfig(preset="many words"), LossConfig(), 0, empty=True)
 model = share(TrainingNetwork(vitra, LossConfig()), team, config)
-stored = _mapped(folder, "weights")
+stored = mapped_tensors(folder, "weights")
 with torch.no_grad():
     for name, parameter in parameters_of(model).items():
         parameter.copy_(like(stored[name], parameter))
@@ -130,3 +130,47 @@ def test_eight_processes_that_go_on_build_no_whole_network(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("grew") == _RANKS
     assert sum(file.stat().st_size for file in weight_files(tmp_path, "weights")) > 600 * _MIB
+
+
+_START = """
+import resource, sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+import torch
+from vitra_policy.model.config import PRESETS
+from vitra_training.training.config import LossConfig, ModelConfig, RunConfig
+from vitra_training.training.distributed import join_team, leave_team, like, parameters_of, share
+from vitra_training.training.initial import build
+from vitra_training.training.network import TrainingNetwork
+from vitra_training.training.sharded_start import initial_weights, starts_sharded
+
+folder, cap_mib = Path(sys.argv[1]), float(sys.argv[2])
+small = PRESETS["reduced"]
+rows = 512 * 2**20 // (4 * small.language.width)
+PRESETS["many words"] = replace(small, language=replace(small.language, vocabulary=rows))
+run = RunConfig(device="cpu", sharding="fsdp2")
+config = SimpleNamespace(model=ModelConfig(preset="many words"), loss=LossConfig(), run=run, directory=folder)
+team = join_team(run)
+assert starts_sharded(config, team)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+model = share(TrainingNetwork(build(config.model, config.loss, 0, empty=True)[0], LossConfig()), team, run)
+with initial_weights(config, team) as weights, torch.no_grad():
+    for name, parameter in parameters_of(model).items():
+        parameter.copy_(like(weights[name], parameter))
+grew_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+print(f"grew {grew_mib:.0f} MiB", flush=True)
+assert team.leads or grew_mib < cap_mib
+leave_team()
+"""
+
+
+@pytest.mark.slow
+def test_of_eight_processes_that_start_afresh_only_the_leader_makes_the_whole_network(tmp_path: Path) -> None:
+    program = tmp_path / "start.py"
+    program.write_text(_START)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(_RANKS)]
+    done = subprocess.run([*launch, str(program), str(tmp_path), "400"], capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("grew") == _RANKS
+    assert not (tmp_path / ".initial").exists()

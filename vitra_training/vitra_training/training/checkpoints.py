@@ -9,7 +9,6 @@ runs/train/NAME/checkpoints/latest           link to the newest
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -27,7 +26,7 @@ from vitra_policy.checkpoint.store import Provenance, save_weights
 from vitra_policy.checkpoint.stream import TensorSpec, plan_shards, weight_files, write_weights
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.statistics import Statistics
-from vitra_training.training.errors import BrokenTrainingStateError, DiskFullError
+from vitra_training.training.errors import BrokenTrainingStateError, DiskFullError, is_full
 
 LATEST = "latest"
 _PREFIX, _PARTIAL = "step-", ".partial"
@@ -128,7 +127,7 @@ class CheckpointFolder:
             self._write(partial, progress, state, parts)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if not is_full(error):
                 raise
             raise DiskFullError(self.root, progress.step, self.latest()) from error
         if target.exists():
@@ -171,10 +170,10 @@ class CheckpointFolder:
             if values.pop("version") != _VERSION:
                 raise ValueError(f"state.json is of another version than {_VERSION}")
             progress = Progress(**values)
-            policy, training = _mapped(checkpoint, "model"), checkpoint / "training"
+            policy, training = mapped_tensors(checkpoint, "model"), checkpoint / "training"
             averaged = bool(weight_files(training, _WEIGHTS))
-            weights = _mapped(training, _WEIGHTS) if averaged else policy
-            return progress, StoredState(weights, policy if averaged else {}, _mapped(training, _OPTIMIZER))
+            weights = mapped_tensors(training, _WEIGHTS) if averaged else policy
+            return progress, StoredState(weights, policy if averaged else {}, mapped_tensors(training, _OPTIMIZER))
         except (OSError, ValueError, TypeError, KeyError, SafetensorError, CheckpointFileError) as error:
             raise BrokenTrainingStateError(checkpoint, error) from error
 
@@ -197,8 +196,17 @@ class CheckpointFolder:
             shutil.rmtree(path)
 
 
-def _mapped(folder: Path, stem: str) -> dict[str, Tensor]:
-    """Tensors of a file or of shards, mapped: their pages are read when they are touched."""
+def mapped_tensors(folder: Path, stem: str) -> dict[str, Tensor]:
+    """Tensors of a file or of shards, mapped: their pages are read when they are touched.
+
+    Args:
+        folder: Where `STEM.safetensors` or its shards lie.
+        stem: Their name.
+
+    Raises:
+        ValueError: there are none.
+        SafetensorError: one of them is damaged.
+    """
     files = weight_files(folder, stem)
     if not files:
         raise ValueError(f"there is no {stem}.safetensors")

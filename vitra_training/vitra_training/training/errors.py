@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,6 +50,11 @@ class BrokenTrainingStateError(VitraError):
 
     def __init__(self, path: Path, detail: object) -> None:
         super().__init__(f"Cannot resume from {path}: {detail}. Delete that checkpoint to resume from the one before.")
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or what this account may use of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class DiskFullError(VitraError):

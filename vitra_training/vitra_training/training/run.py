@@ -18,6 +18,7 @@ from vitra_training.training.errors import ResumeMismatchError
 from vitra_training.training.initial import build
 from vitra_training.training.latent_data import with_latents
 from vitra_training.training.metrics_logger import MetricsLogger
+from vitra_training.training.sharded_start import initial_weights, starts_sharded
 from vitra_training.training.stopping import stop_on_signals
 from vitra_training.training.trainer import CHECKPOINTS, Trainer
 
@@ -36,7 +37,8 @@ def train(config: TrainConfig) -> int:
     torch.manual_seed(config.run.seed)
     folder = CheckpointFolder(config.directory / CHECKPOINTS, config.run.keep)
     newest = folder.latest() if config.run.resume == "auto" else None
-    vitra, tokenizer = build(config.model, config.loss, config.run.seed, empty=newest is not None)
+    shares = newest is None and starts_sharded(config, team)
+    vitra, tokenizer = build(config.model, config.loss, config.run.seed, empty=newest is not None or shares)
     if config.run.resume == "never" and folder.latest():
         raise ResumeMismatchError(config.directory, ["--run.resume is never, but it holds checkpoints"])
     with team.in_turn():
@@ -53,6 +55,9 @@ def train(config: TrainConfig) -> int:
     trainer = Trainer(config, settings, vitra, tokenizer, data, team)
     if newest:
         trainer.restore(newest)
+    if shares:
+        with initial_weights(config, team) as weights:
+            trainer.begin_with(weights)
     if team.leads:
         config.directory.mkdir(parents=True, exist_ok=True)
         (config.directory / _SETTINGS).write_text(json.dumps(settings, indent=1) + "\n")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
@@ -84,6 +84,18 @@ class Trainer:
     def statistics(self) -> Statistics:
         """Statistics that go with the checkpoints."""
         return self._data.statistics
+
+    @torch.no_grad()
+    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        """Take this process's share of the weights that the run begins with.
+
+        Args:
+            weights: Whole tensors by parameter name; those mapped from a file are read in part.
+        """
+        for name, parameter in self.parameters.items():
+            parameter.copy_(like(weights[name], parameter))
+            if self.average is not None and name in self.average.values:
+                self.average.values[name].copy_(parameter.detach())
 
     def restore(self, checkpoint: Path) -> None:
         """Go on exactly where a checkpoint was written, on any number of processes.
