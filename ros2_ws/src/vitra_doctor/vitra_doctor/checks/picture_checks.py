@@ -101,7 +101,7 @@ def _table(seen: Seen) -> Iterator[Complaint]:
             f"The table is not where the calibration says: {share:.0%} of its points within "
             f"{_TABLE_TOLERANCE_M * 1e3:.0f} mm, the median is {np.median(error_m) * 1e3:+.0f} mm."
         )
-        yield Level.ERROR, what, "measure the table's height (executor table_height), or vitra-calibrate extrinsics"
+        yield Level.ERROR, what, "measure the table's height (executor table_height_m), or vitra-calibrate extrinsics"
 
 
 def _wrists(seen: Seen) -> Iterator[Complaint]:
