@@ -12,8 +12,9 @@ from vitra_description.calibration import Calibration
 from vitra_description.ik import solve_ik
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS, JointLimits
-from vitra_description.names import ArmVariant, Side, parse_side
+from vitra_description.names import ArmVariant, parse_side
 from vitra_description.postures import home
+from vitra_policy.action_space import Side
 from vitra_policy.transforms import invert_pose, make_pose
 from vitra_safety.collision import CollisionModel
 

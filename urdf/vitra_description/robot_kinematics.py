@@ -9,8 +9,7 @@ from vitra_description.calibration import Calibration, calibration_path, load_ca
 from vitra_description.fingertip_ik import FingertipIk
 from vitra_description.ik import solve_ik
 from vitra_description.kinematics import ArmModel, HandModel
-from vitra_description.names import SIDES
-from vitra_policy.action_space import Side
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.transforms import invert_pose, transform_points
 
 Array = NDArray[np.float64]
@@ -26,8 +25,8 @@ class Robot:
 
     def __init__(self, calibration: Calibration, arm_variant: str = "6f") -> None:
         self._calibration = calibration
-        self._arms = {str(side): ArmModel(arm_variant, calibration.side(side)) for side in SIDES}
-        self._hands = {str(side): HandModel(side) for side in SIDES}
+        self._arms = {side: ArmModel(arm_variant, calibration.side(side)) for side in SIDES}
+        self._hands = {side: HandModel(side) for side in SIDES}
         self._tips = {side: FingertipIk(model) for side, model in self._hands.items()}
 
     def camera_from_arm_base(self, side: Side) -> Array:

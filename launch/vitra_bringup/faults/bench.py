@@ -27,8 +27,8 @@ from std_srvs.srv import Trigger
 from vitra_bringup.faults.sway_policy import PEAK_M_S, Mode
 from vitra_bringup.graph_run import GraphRun
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import SIDES
 from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandActionChunk, Heartbeat, Permit, RobotChunk
+from vitra_policy.action_space import SIDES
 from vitra_runtime import qos
 from vitra_runtime.timing import stamp_to_s
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS
-from vitra_description.names import SIDES
+from vitra_policy.action_space import SIDES
 
 Array = NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from vitra_bringup.faults.bench import Bench
 from vitra_bringup.faults.kinds import Kind, Outcome
 from vitra_bringup.faults.measure import ArmMotion, measure, read_motion, wrist_speed_m_s
 from vitra_bringup.graph_client import GraphError
-from vitra_description.names import SIDES
 from vitra_msgs.msg import SafetyState
+from vitra_policy.action_space import SIDES
 
 INSTRUCTION = "Left hand: Wave. Right hand: Wave."
 HOLD_S, HOLD_M = 0.150, 0.030

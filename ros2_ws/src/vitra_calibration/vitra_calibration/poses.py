@@ -10,8 +10,8 @@ from vitra_calibration.refine import Lens
 from vitra_description.calibration import Calibration
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS
-from vitra_description.names import Side
 from vitra_description.postures import home
+from vitra_policy.action_space import Side
 from vitra_policy.errors import VitraError
 from vitra_policy.transforms import invert_pose, make_pose, rotation_angle
 from vitra_safety.collision import CollisionModel

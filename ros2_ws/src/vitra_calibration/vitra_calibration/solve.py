@@ -14,7 +14,8 @@ from vitra_calibration.hand_eye import SOLVERS, board_mounting
 from vitra_calibration.refine import Lens, Mounting, camera_from_board, pixel_errors, refine
 from vitra_calibration.sample import CalibrationSession
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import ArmVariant, Side
+from vitra_description.names import ArmVariant
+from vitra_policy.action_space import Side
 from vitra_policy.transforms import invert_pose, rotation_angle
 
 Array = NDArray[np.float64]
@@ -154,7 +155,7 @@ def _refuse_other_readings(
         "one kind of pose is inverted: the arm's (flange from base instead of base from flange) or the board's (board "
         "from camera instead of camera from board)": ([invert_pose(b) for b in B], C),
     }
-    other = Side.LEFT if session.side == Side.RIGHT else Side.RIGHT
+    other = Side(session.side).other
     if all(other in sample.joints_rad for sample in session.samples):
         joints = [sample.joints_rad[other] for sample in session.samples if session.side in sample.joints_rad]
         readings[f"the board is on the {other} arm: collect with --side {other}"] = ([arm.fk(q) for q in joints], C)

@@ -30,10 +30,10 @@ from vitra_console.operator_beat import OperatorBeat
 from vitra_console.web.access import default_token
 from vitra_console.web.presence import Presence
 from vitra_console.web.server import ConsoleError, ConsoleServer, Picture
-from vitra_description.names import SIDES
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import DriverState, EpisodeState, ExecutorState, HandActionChunk, Heartbeat, SafetyState, SimState
 from vitra_msgs.srv import Rearm, SetInstruction, SimReset
+from vitra_policy.action_space import SIDES
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param

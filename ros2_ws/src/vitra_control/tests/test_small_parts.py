@@ -8,7 +8,7 @@ import pytest
 from vitra_control.clock import ClockBridge
 from vitra_control.executor_parameters import Parameters
 from vitra_control.stillness import Stillness
-from vitra_description.names import SIDES, Side
+from vitra_policy.action_space import SIDES, Side
 from vitra_runtime.parameters import ParameterError, validate
 
 

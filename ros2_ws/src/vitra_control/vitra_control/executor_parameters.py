@@ -10,8 +10,9 @@ from vitra_control.settings import MAX_SPEED, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.arms import ARMS, DEFAULT_ARM, arm_description
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.names import ARM_DOF, SIDES, Side
+from vitra_description.names import ARM_DOF
 from vitra_description.postures import home
+from vitra_policy.action_space import SIDES, Side
 from vitra_runtime.parameters import ParameterError, param
 
 _DEFAULTS = GeneratorSettings()

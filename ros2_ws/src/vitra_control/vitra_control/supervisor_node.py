@@ -26,9 +26,9 @@ from vitra_control.supervisor import (
     SupervisorSettings,
     devices_of,
 )
-from vitra_description.names import SIDES
 from vitra_msgs.msg import DriverState, Heartbeat, Permit, SafetyState
 from vitra_msgs.srv import Rearm
+from vitra_policy.action_space import SIDES
 from vitra_runtime import qos
 from vitra_runtime.departure import DepartureCause, DepartureReason
 from vitra_runtime.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher

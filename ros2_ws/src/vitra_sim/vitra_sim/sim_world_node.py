@@ -14,9 +14,10 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.names import BASE_FRAME, SIDES, Side
+from vitra_description.names import BASE_FRAME
 from vitra_msgs.msg import SimState
 from vitra_msgs.srv import SimReset
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_runtime import qos

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import Side
 from vitra_doctor.finding import Check, Complaint, Level
 from vitra_doctor.graph import Pictures, sides_of
+from vitra_policy.action_space import Side
 
 Array = NDArray[np.float64]
 

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from vitra_description.calibration import Calibration, calibration_path, load_calibration
-from vitra_description.names import SIDES
-from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, STEPS, WRIST
+from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, SIDES, STEPS, WRIST
 from vitra_policy.policies.policy import (
     BASE_FROM_CAMERA,
     SIM_OBJECT_NAMES,
@@ -107,7 +106,7 @@ class ExpertPolicy:
             )
         camera_from_wrist = scene.camera_from_base @ np.concatenate([scene.wrist[None], poses])
         actions = np.zeros((STEPS, 2 * HAND_DIM))
-        hand = actions[:, HAND[scene.side.value]]
+        hand = actions[:, HAND[scene.side]]
         hand[:, WRIST] = delta_wrist(camera_from_wrist)
         hand[:, FINGERS] = self._calibration.hand.map.fingers_from_joints(fingers)
         done = self._plan_time_s >= self._plan.duration_s

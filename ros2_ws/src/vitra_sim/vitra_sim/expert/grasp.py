@@ -12,7 +12,8 @@ from vitra_description.calibration import Calibration
 from vitra_description.hand_description import HandDescription, Pad
 from vitra_description.hands.xhand1 import XHAND1
 from vitra_description.kinematics import HandModel
-from vitra_description.names import Side, hand_base
+from vitra_description.names import hand_base
+from vitra_policy.action_space import Side
 from vitra_policy.transforms import make_pose
 from vitra_sim.scene.objects import Kind
 

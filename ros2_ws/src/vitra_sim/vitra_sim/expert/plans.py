@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_sim.expert.grasp import CLEARANCE_M, SQUEEZE
 from vitra_sim.expert.motion import Phase, Plan, Waypoint
 from vitra_sim.expert.scene import Scene

@@ -13,7 +13,8 @@ from vitra_control.settings import GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import Calibration
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import CAMERA_FRAME, SIDES, Side
+from vitra_description.names import CAMERA_FRAME
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.chunks.curve import TimedSteps
 from vitra_policy.chunks.timeline import Verdict
 from vitra_policy.policies.observation import hand_vector

@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_description.names import SIDES, Side
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_runtime.threads import WatchedThread
 from vitra_sim.doubles.ports import JointState

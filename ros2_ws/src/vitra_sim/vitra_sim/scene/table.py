@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_sim.scene.objects import ObjectSpec, PlacedObject, Rgba
 
 TABLE_HEIGHT_M = 0.75

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import Calibration
 from vitra_description.hands import hand_description
-from vitra_description.names import ARM_DOF, SIDES, Side, arm_joints
+from vitra_description.names import ARM_DOF, arm_joints
 from vitra_description.postures import home, open_hand
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_sim.scene.families import family_layout, is_family
 from vitra_sim.scene.layout import Layout, make_layout

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.extension_point import ExtensionPoint
 from vitra_sim.scene.objects import COLOURS, COMMON_KINDS, PLACEABLE_KINDS, Kind
