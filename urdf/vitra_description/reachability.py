@@ -106,7 +106,14 @@ class ReachabilityReport:
 
 
 def grasp_hand_pose(side: str, point_m: Sequence[float] | Array, pitch_rad: float, yaw_rad: float) -> Array:
-    """Hand pose `base_from_hand_base` whose grasp point is at `point_m`, fingers ahead and down, shape (4, 4)."""
+    """Hand pose `base_from_hand_base` whose grasp point is at `point_m`, fingers ahead and down, shape (4, 4).
+
+    Args:
+        side: Which hand.
+        point_m: Where the grasp point is to be, base_link.
+        pitch_rad: Of the fingers below the horizontal.
+        yaw_rad: About the vertical.
+    """
     fingers = np.array([np.cos(pitch_rad), 0.0, -np.sin(pitch_rad)])
     palm = np.array([-np.sin(pitch_rad), 0.0, -np.cos(pitch_rad)])
     turn = np.array(

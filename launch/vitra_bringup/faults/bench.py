@@ -138,7 +138,13 @@ class Bench:
         os.replace(partial, self._control)
 
     def send(self, topic: str, change: Callable[[Any], None], times: int = 40) -> None:
-        """Publish what was last heard on a topic, changed, 200 times a second."""
+        """Publish what was last heard on a topic, changed, 200 times a second.
+
+        Args:
+            topic: A topic the bench listens to.
+            change: Makes the fault: changes the message in place.
+            times: How many are sent, 5 ms apart.
+        """
         kind, profile = _SENT[topic]
         message = self._last[topic]
         publisher = self.client.node.create_publisher(kind, topic, profile)

@@ -101,7 +101,13 @@ def way_m(q_rad: Array) -> float:
 
 
 def wrist_speed_m_s(motion: ArmMotion, at_s: float, side: str) -> float:
-    """Speed of a wrist over the 50 ms before a moment."""
+    """Speed of a wrist over the 50 ms before a moment.
+
+    Args:
+        motion: What the simulated joints did.
+        at_s: The moment, on the motion's clock.
+        side: Whose wrist.
+    """
     before = motion.between(at_s - 0.05, at_s)
     if len(before.t_s) < 2:
         return 0.0

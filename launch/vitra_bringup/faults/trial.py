@@ -81,6 +81,12 @@ def load_result(path: Path) -> Result:
 def run_trial(bench: Bench, kind: Kind, seed: int, trace: Path) -> Result:
     """Run one kind with one seed.
 
+    Args:
+        bench: The running graph.
+        kind: What is broken.
+        seed: Of the moment it is broken at.
+        trace: File in which the simulator writes the joints' motion.
+
     Raises:
         GraphError: the arms could not be brought to speed.
     """

@@ -89,7 +89,15 @@ def as_if_on(session: CalibrationSession, side: str) -> CalibrationSession:
 def paint(
     camera_from_board: Array, board: Board, lens: Lens, size_px: tuple[int, int], random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """A grey picture (H, W) of the board before a plain wall: its plane's homography, smooth edges, sensor noise."""
+    """A grey picture (H, W) of the board before a plain wall: its plane's homography, smooth edges, sensor noise.
+
+    Args:
+        camera_from_board: Pose (4, 4).
+        board: What is painted.
+        lens: Of the camera; its distortion is applied.
+        size_px: Width and height of the image.
+        random: Of the noise.
+    """
     texture = board.picture(150)
     height, width = texture.shape
     scale = board.size_m[0] / width

@@ -115,7 +115,13 @@ def solve(session: CalibrationSession, variant: str = ArmVariant.RM75_6F, *, len
 
 
 def misfit_m(X: Array, B: Sequence[Array], C: Sequence[Array]) -> float:
-    """How badly a camera pose explains the poses: spread of the board on the flange, rotation counted at 0.1 m [m]."""
+    """How badly a camera pose explains the poses: spread of the board on the flange, rotation counted at 0.1 m [m].
+
+    Args:
+        X: Camera pose (4, 4) in the arm's base.
+        B: Flange poses in the arm's base, (4, 4) each.
+        C: Board poses in the camera, (4, 4) each.
+    """
     Y = board_mounting(X, B, C)
     apart = [np.asarray(invert_pose(b @ Y) @ X @ c) for b, c in zip(B, C, strict=True)]
     lengths = [np.hypot(np.linalg.norm(pose[:3, 3]), 0.1 * rotation_angle(pose[:3, :3])) for pose in apart]

@@ -147,7 +147,13 @@ class SetpointGenerator:
         return ""
 
     def begin_trajectory(self, side: Side, trajectory: JointTrajectory, now_s: float) -> str:
-        """Follow a joint trajectory; returns why not, or an empty text."""
+        """Follow a joint trajectory; returns why not, or an empty text.
+
+        Args:
+            side: Which arm.
+            trajectory: Checked against its limits.
+            now_s: Monotonic time.
+        """
         refusal = self.trajectory_refusal(side, now_s)
         if refusal:
             return refusal

@@ -107,7 +107,14 @@ class RecordingSession:
         self.saved = self.discarded = 0
 
     def take(self, topic: Topic, name: str, raw: bytes, received_ns: int) -> None:
-        """A serialised message came at a time."""
+        """A serialised message came at a time.
+
+        Args:
+            topic: As in the list of topics.
+            name: Resolved name.
+            raw: The message, CDR.
+            received_ns: When it arrived, ROS time.
+        """
         self.monitor.note(topic, received_ns, header_stamp_ns(raw) if topic.has_header else None)
         if topic.delivery is Delivery.LATCHED:
             self._latched.take(topic, name, raw, received_ns)

@@ -140,7 +140,15 @@ def preferred_yaw_rad(side: Side, y_m: float) -> float:
 def plan_grasp(
     side: Side, kind: Kind, base_from_object: Array, half_extents_m: Array, hand: HandDescription = XHAND1
 ) -> Grasp:
-    """The grasp of an upright object that turns the hand least from its preferred direction."""
+    """The grasp of an upright object that turns the hand least from its preferred direction.
+
+    Args:
+        side: Which hand.
+        kind: Of the object.
+        base_from_object: Pose (4, 4) of the object.
+        half_extents_m: Half of its size (3,).
+        hand: Description of the hand.
+    """
     yaw = float(np.arctan2(base_from_object[1, 0], base_from_object[0, 0]))
     preferred = preferred_yaw_rad(side, float(base_from_object[1, 3]))
     if kind in (Kind.CUBE, Kind.CARTON):

@@ -62,7 +62,12 @@ class Scene:
         self._calibration = calibration
 
     def wrist_for(self, centre_m: Array, yaw_rad: float) -> Array:
-        """Wrist pose that holds the object with its centre somewhere."""
+        """Wrist pose that holds the object with its centre somewhere.
+
+        Args:
+            centre_m: Middle of the object (3,).
+            yaw_rad: Its turn about the vertical.
+        """
         return base_from_wrist(self._calibration, self.grasp, centre_m, yaw_rad)
 
     @property

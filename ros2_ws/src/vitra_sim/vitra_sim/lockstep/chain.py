@@ -52,7 +52,13 @@ class RobotChain:
         self._sequence = 0
 
     def hand_state(self, side: Side, arm_q_rad: Array, hand_q_rad: Array) -> Array:
-        """State (51,) of a hand in the camera frame."""
+        """State (51,) of a hand in the camera frame.
+
+        Args:
+            side: Which hand.
+            arm_q_rad: Arm joints (7,).
+            hand_q_rad: Hand joints.
+        """
         return hand_vector(
             self._camera_from_arm_base[side] @ self._arms[side].wrist_pose(arm_q_rad),
             hand_q_rad,

@@ -81,7 +81,7 @@ class Port:
         self._target, self.last_command_s = target, self._physics.snapshot.sim_time_s
 
     def target(self) -> Array:
-        """The target in force."""
+        """The target in force (dof,)."""
         return self._target.copy()
 
     def apply(self, world: World) -> None:
