@@ -83,7 +83,7 @@ def placed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bool, str, ExpertB
         arguments = {
             "policy": "egosteer",
             "policy_options": f"url={server.url},infer_timeout_s=2",
-            "policy_rate": "4.0",
+            "policy_rate_hz": "4.0",
             "record": "false",
             "bag": str(folder / "bag"),
             "config": light_config(folder),

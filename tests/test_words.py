@@ -21,7 +21,7 @@ STANDARD = {
 """Module that was -> module that is."""
 RETIRED = {"ailment": "health problem", "strikes": "consecutive errors", "salvage": "recovery", "hush": "capture"}
 """Word in names -> word to use."""
-ONE_MEANING = ("Recording", "Motion", "Session", "Journal")
+ONE_MEANING = ("Recording", "Motion", "Session", "Journal", "Side")
 """Names of classes that once stood for several things."""
 MOST_PICTURES = 27
 """Names with `picture` for what the glossary calls an image; only ever fewer."""

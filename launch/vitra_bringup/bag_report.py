@@ -69,7 +69,13 @@ def topics(path: Path) -> dict[str, int]:
 
 
 def cadence(stamps_s: list[float], nominal_hz: float, pause_s: float = 0.25) -> tuple[float, float]:
-    """(mean rate [Hz], p99 of |period - nominal| [s]); longer pauses than `pause_s` split the stream, uncounted."""
+    """(mean rate [Hz], p99 of |period - nominal| [s]); longer pauses than `pause_s` split the stream, uncounted.
+
+    Args:
+        stamps_s: When each message came, increasing.
+        nominal_hz: Rate that the stream should have.
+        pause_s: A longer gap is a pause, not a period.
+    """
     periods = np.diff(np.asarray(stamps_s))
     periods = periods[(periods > 0) & (periods < pause_s)]
     if len(periods) == 0:
@@ -78,7 +84,13 @@ def cadence(stamps_s: list[float], nominal_hz: float, pause_s: float = 0.25) -> 
 
 
 def setpoint_rate(stamps_s: list[float], sequences: list[int], pause_s: float = 0.25) -> float:
-    """Rate at which setpoints were sent [Hz]: by their numbers, so that one missing in the bag is not one unsent."""
+    """Rate at which setpoints were sent [Hz]: by their numbers, so that one missing in the bag is not one unsent.
+
+    Args:
+        stamps_s: When each setpoint came, increasing.
+        sequences: Its number, as the sender counts.
+        pause_s: A longer gap is a pause of the sender and not counted.
+    """
     stamps, numbers = np.asarray(stamps_s), np.asarray(sequences)
     steps, periods = np.diff(numbers), np.diff(stamps)
     sent = (steps > 0) & (periods > 0) & (periods / np.maximum(steps, 1) < pause_s)

@@ -94,7 +94,7 @@ def measure(args: Args) -> dict[str, Any]:
     alone_ms = inference_alone_ms(str(checkpoint), args.options)
     arguments = {
         "robot": "sim", "arms": args.arms, "policy": "vitra", "checkpoint": str(checkpoint.resolve()),
-        "policy_options": args.options, "policy_rate": str(args.rate_hz), "recorder": "false",
+        "policy_options": args.options, "policy_rate_hz": str(args.rate_hz), "recorder": "false",
     }  # fmt: skip
     with GraphRun("deploy.launch.xml", arguments, folder / "launch.log", args.domain_id) as graph:
         arrivals: list[Arrival] = []

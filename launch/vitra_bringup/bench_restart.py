@@ -98,7 +98,13 @@ def peer(number: int, peers: int) -> None:
 
 
 def measure(profile: Path, args: Args, label: str) -> list[float]:
-    """The longest `publish` [ms] of each process during each restart."""
+    """The longest `publish` [ms] of each process during each restart.
+
+    Args:
+        profile: Fast DDS profile the processes use.
+        args: How many restarts, and how long each is watched.
+        label: Name of the profile in the output.
+    """
     env = {**os.environ, _PROFILE: str(profile), "ROS_DOMAIN_ID": str(args.domain_id)}
     with tempfile.TemporaryDirectory() as folder:
         logs = [Path(folder) / f"{number}.txt" for number in range(args.peers + 1)]

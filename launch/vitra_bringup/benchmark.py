@@ -14,7 +14,13 @@ from vitra_policy.errors import VitraError
 
 
 def report(name: str, out: Path, measure: Callable[[], Mapping[str, Any]]) -> int:
-    """Measure, write and show; returns the exit code."""
+    """Measure, write and show; returns the exit code.
+
+    Args:
+        name: Of the benchmark, for the table.
+        out: JSON file; its folder is made.
+        measure: Takes the figures.
+    """
     machine = {
         "cpu": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),

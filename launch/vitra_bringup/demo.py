@@ -131,7 +131,13 @@ def launch_arguments(args: Args) -> dict[str, str]:
 
 
 def run_episode(graph: GraphRun, args: Args, index: int) -> Episode:
-    """Home, new object poses, run the policy until the judge or the clock decides."""
+    """Home, new object poses, run the policy until the judge or the clock decides.
+
+    Args:
+        graph: The running graph, armed.
+        args: The command's options.
+        index: Number of the episode from 0; its seed is the command's plus this.
+    """
     client = graph.client
     seed = args.seed + index
     if not client.is_armed:

@@ -79,7 +79,14 @@ class GraphClient:
         self._context.try_shutdown()
 
     def watch(self, message_type: Any, topic: str, profile: Any, callback: Callable[[Any], None]) -> None:
-        """Subscribe; waiting calls look again after every message."""
+        """Subscribe; waiting calls look again after every message.
+
+        Args:
+            message_type: ROS type.
+            topic: Name of the topic.
+            profile: QoS profile or depth.
+            callback: Takes each message, in the executor's thread.
+        """
 
         def received(message: Any) -> None:
             with self.changed:
@@ -90,6 +97,11 @@ class GraphClient:
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float, what: str | Callable[[], str]) -> None:
         """Wait until a condition on what was received holds.
+
+        Args:
+            condition: Asked after every message.
+            timeout_s: Longest wait.
+            what: What was waited for, for the error; a function is asked when it is needed.
 
         Raises:
             GraphError: it did not hold within the time.
@@ -132,6 +144,11 @@ class GraphClient:
 
     def wait_future(self, future: Any, timeout_s: float, what: str) -> Any:
         """Result of an rclpy future, waited for outside the executor.
+
+        Args:
+            future: Of a call or goal.
+            timeout_s: Longest wait.
+            what: What was asked for, for the error.
 
         Raises:
             GraphError: it does not come in time.
@@ -268,6 +285,11 @@ class GraphClient:
 
     def start_policy(self, instruction: str, time_limit_s: float, feedback: Callable[[Any], None] | None = None) -> Any:
         """Send the RunPolicy goal; returns the goal handle.
+
+        Args:
+            instruction: What the robot is to do; free text is given to the arm in use.
+            time_limit_s: The run ends after it; 0: never.
+            feedback: Takes the action's feedback messages.
 
         Raises:
             GraphError: no policy node, or the goal was rejected.

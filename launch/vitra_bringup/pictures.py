@@ -49,7 +49,13 @@ def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
 
 
 def write_video(path: Path, frames: Iterator[Image], rate_hz: int = 30) -> int:
-    """Write an H.264 mp4; returns the number of frames."""
+    """Write an H.264 mp4; returns the number of frames.
+
+    Args:
+        path: The mp4.
+        frames: Images (H, W, 3) RGB of one size.
+        rate_hz: Frames a second.
+    """
     import av
 
     count = 0

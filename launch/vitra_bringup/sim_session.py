@@ -2,7 +2,7 @@
 
     vitra-sim                                  the scripted expert on the right arm
     vitra-sim --arms both --task place_can_in_box
-    vitra-sim --launch policy_rate:=5.0        any argument of sim.launch.xml
+    vitra-sim --launch policy_rate_hz:=5.0        any argument of sim.launch.xml
 
 Nothing moves until somebody arms the robot, on the page or with `vitra-operate arm`. No display is needed.
 """

@@ -57,7 +57,7 @@ class Args:
         """Of teleop.launch.xml, with the simulated operator recording into a folder."""
         return {
             "robot": "sim", "arms": "right", "task": self.task, "seed": str(self.seed), "operator_double": "true",
-            "operator": "simulated operator", "stale": str(self.stale_s), "episodes_dir": str(episodes.resolve()),
+            "operator": "simulated operator", "stale_s": str(self.stale_s), "episodes_dir": str(episodes.resolve()),
         }  # fmt: skip
 
 

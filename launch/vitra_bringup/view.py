@@ -26,8 +26,8 @@ from std_msgs.msg import String
 from vitra_bringup.errors import LaunchError
 from vitra_bringup.graph_client import GraphClient
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.names import SIDES
 from vitra_msgs.msg import ExecutorState, HandActionChunk, SafetyState
+from vitra_policy.action_space import SIDES
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 

@@ -46,7 +46,13 @@ def declared(path: Path, context: Context) -> dict[str, Argument]:
 
 
 def missing(path: Path, context: Context, given: list[str]) -> str | None:
-    """The first argument that must be given when the file is included, and is not."""
+    """The first argument that must be given when the file is included, and is not.
+
+    Args:
+        path: The launch file that is included.
+        context: Where it is included: folders and the environment.
+        given: Names of the arguments that the include passes.
+    """
     for argument in declared(path, context).values():
         needed = argument.default is None and not argument.conditional
         if needed and argument.name not in given and argument.name not in argument.passed:

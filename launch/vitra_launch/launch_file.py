@@ -38,6 +38,11 @@ class Launch:
 def load(path: Path, given: dict[str, str], environment: dict[str, str]) -> Launch:
     """Evaluate a launch file with `name:=value` arguments.
 
+    Args:
+        path: The launch file.
+        given: Arguments by name, as text.
+        environment: Environment variables that `$(env ...)` sees.
+
     Raises:
         LaunchError, UnknownNameError: anything the native tool would not accept, or an argument that no file declares.
     """

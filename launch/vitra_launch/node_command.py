@@ -74,6 +74,11 @@ def node_command(element: ET.Element, context: Context) -> tuple[list[Word], str
 def joined_namespace(outer: str | None, inner: str | None, where: str) -> str | None:
     """A namespace inside another one; absolute, or None if there is neither.
 
+    Args:
+        outer: Namespace of the group around, or None.
+        inner: The node's own, relative or absolute, or None.
+        where: File and element, for the error.
+
     Raises:
         LaunchError: it is not a valid namespace.
     """

@@ -257,6 +257,11 @@ _TABLE: dict[str, tuple[tuple[int, ...], Callable[[tuple[Template, ...], Context
 def find_executable(package: str, executable: str, context: Context) -> Path:
     """The executable of a package.
 
+    Args:
+        package: ROS package.
+        executable: File name in its `lib/<package>`.
+        context: Says which install folders are searched.
+
     Raises:
         UnknownNameError: the package has no such executable; the message lists those it has.
     """

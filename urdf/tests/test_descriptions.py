@@ -16,7 +16,7 @@ from vitra_description.hand_description import HandDescriptionError
 from vitra_description.hands import HANDS, hand_description
 from vitra_description.joint_limits import JointLimits
 from vitra_description.kinematics import HandModel
-from vitra_description.names import SIDES
+from vitra_policy.action_space import SIDES
 from vitra_safety.guard import arm_guard, hand_guard
 
 

@@ -9,7 +9,8 @@ import pytest
 from vitra_description.calibration import default_calibration
 from vitra_description.description import FLAT_FILES, URDF_FOLDER, expand, hand_urdf, robot_description
 from vitra_description.limits import ARM_VENDOR_LIMITS, HAND_VENDOR_LIMITS
-from vitra_description.names import SIDES, arm_joints, hand_base, hand_joints, hand_mount
+from vitra_description.names import arm_joints, hand_base, hand_joints, hand_mount
+from vitra_policy.action_space import SIDES
 from vitra_policy.errors import UnknownNameError
 
 

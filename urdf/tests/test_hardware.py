@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vitra_description.hardware import Hardware, HardwareError, RobotKind, parse_hardware
-from vitra_description.names import ArmVariant, Side
+from vitra_description.names import ArmVariant
+from vitra_policy.action_space import Side
 
 REAL = Hardware(RobotKind.REAL, ArmVariant.RM75_6F, left_arm_ip="192.168.1.19", right_arm_ip="192.168.1.18")
 SIM = Hardware(RobotKind.SIM)

@@ -6,8 +6,8 @@ import pytest
 from vitra_description.calibration import default_calibration
 from vitra_description.kinematics import ArmModel, HandModel, JointVectorError
 from vitra_description.limits import ARM_VENDOR_LIMITS, HAND_LIMITS
-from vitra_description.names import SIDES
 from vitra_description.postures import ARM_MIRROR, home, open_hand
+from vitra_policy.action_space import SIDES
 
 MIRROR = np.diag([1.0, -1.0, 1.0])
 

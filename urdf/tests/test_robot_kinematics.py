@@ -7,9 +7,9 @@ import pytest
 
 from vitra_description.fingertip_ik import measure
 from vitra_description.limits import HAND_LIMITS
-from vitra_description.names import SIDES
 from vitra_description.postures import home, open_hand
 from vitra_description.robot_kinematics import Robot, make_robot
+from vitra_policy.action_space import SIDES
 from vitra_policy.policies.robot import RobotUnknownError, find_robot
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.joint_limits import JointLimits
-from vitra_description.names import ARM_DOF, Side, parse_side
+from vitra_description.names import ARM_DOF, parse_side
+from vitra_policy.action_space import Side
 from vitra_policy.errors import VitraError
 
 Array = NDArray[np.float64]

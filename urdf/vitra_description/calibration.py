@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from vitra_description.hand_description import HandDescription
 from vitra_description.hands import hand_description
 from vitra_description.hardware import Hardware, HardwareError, parse_hardware
-from vitra_description.names import SIDES, Side
 from vitra_description.plausibility import problems
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.transforms import make_pose
 

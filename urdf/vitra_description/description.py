@@ -15,8 +15,8 @@ from vitra_description.arms import ARMS, DEFAULT_ARM, arm_description
 from vitra_description.calibration import Calibration, Pose
 from vitra_description.hand_description import HandDescription
 from vitra_description.hands import HANDS, hand_description
-from vitra_description.names import SIDES, Side
 from vitra_description.names import ArmVariant as ArmVariant
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import UnknownNameError
 
 URDF_FOLDER = Path(__file__).resolve().parent / "urdf"

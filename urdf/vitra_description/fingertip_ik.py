@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.kinematics import HandModel
 from vitra_description.limits import HAND_LIMITS
-from vitra_description.names import SIDES
+from vitra_policy.action_space import SIDES
 
 Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.joint_limits import JointLimits
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_policy.errors import VitraError
 from vitra_policy.hand.hand_map import HandMap
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from vitra_description.arms import ARMS, DEFAULT_ARM
 from vitra_description.hands import DEFAULT_HAND, HANDS
-from vitra_description.names import ARM_DOF, SIDES, Side
+from vitra_description.names import ARM_DOF
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import UnknownNameError, VitraError
 
 _PARKED = ("left_arm_parked_deg", "right_arm_parked_deg")
@@ -91,7 +92,7 @@ class Hardware:
             )
         known = self.arm_ip(side)
         if known and ip != known:
-            other = "right" if side == Side.LEFT else "left"
+            other = Side(side).other
             swapped = f" (that is its {other} arm)" if ip == self.arm_ip(other) else ""
             raise HardwareError(
                 f"The {side} arm's driver is told to use {ip}{swapped}; the calibration {where} says {known}. "

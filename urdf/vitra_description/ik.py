@@ -153,7 +153,13 @@ def _rotation_vector(R: Array) -> Array:
 
 
 def step_bounds(q: Array, limits: JointLimits, period_s: float) -> tuple[Array, Array]:
-    """Smallest and largest joint change that keep position and velocity limits, each of shape (dof,)."""
+    """Smallest and largest joint change that keep position and velocity limits, each of shape (dof,).
+
+    Args:
+        q: Joints (dof,) [rad].
+        limits: Of position and velocity.
+        period_s: Duration of the step.
+    """
     reach = limits.velocity_rad_s * period_s
     lower = np.minimum(np.maximum(limits.lower_rad - q, -reach), reach)
     upper = np.minimum(np.maximum(limits.upper_rad - q, -reach), reach)

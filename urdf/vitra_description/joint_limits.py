@@ -42,6 +42,12 @@ class JointLimits:
     ) -> JointLimits:
         """Limits from sequences or scalars (a scalar holds for every joint).
 
+        Args:
+            lower_rad: Smallest positions.
+            upper_rad: Largest positions.
+            velocity_rad_s: Fastest.
+            acceleration_rad_s2: Hardest.
+
         Raises:
             LimitsError: if a lower limit is not below its upper limit, or a rate is not positive and finite.
         """

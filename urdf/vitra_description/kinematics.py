@@ -13,7 +13,8 @@ from vitra_description.arms import arm_description
 from vitra_description.calibration import SideCalibration
 from vitra_description.hand_description import HandDescription
 from vitra_description.hands.xhand1 import XHAND1
-from vitra_description.names import ARM_DOF, ArmVariant, Side, hand_base
+from vitra_description.names import ARM_DOF, ArmVariant, hand_base
+from vitra_policy.action_space import Side
 from vitra_policy.errors import VitraError
 
 Array = NDArray[np.float64]

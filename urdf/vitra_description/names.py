@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.hand.xhand_map import XHAND_JOINT_NAMES
 
@@ -17,15 +18,6 @@ class ArmVariant(StrEnum):
     RM75_6F = "6f"
     RM75_B = "b"
 
-
-class Side(StrEnum):
-    """Which arm or hand."""
-
-    LEFT = "left"
-    RIGHT = "right"
-
-
-SIDES: tuple[Side, Side] = (Side.LEFT, Side.RIGHT)
 
 HAND_JOINT_SUFFIXES: tuple[str, ...] = XHAND_JOINT_NAMES
 """XHand joints in the order of the vendor SDK (ids 0..11)."""

@@ -22,9 +22,9 @@ class ObservedWrist:
     """
 
     def __init__(self, calibration: Calibration, sides: Iterable[str], variant: str = ArmVariant.RM75_6F) -> None:
-        self._camera_from_base = {str(side): calibration.head_camera_from_arm_base(side) for side in sides}
+        self._camera_from_base = {side: calibration.head_camera_from_arm_base(side) for side in sides}
         self._arms = {side: ArmModel(variant, calibration.side(side)) for side in self._camera_from_base}
 
     def __call__(self, side: str, q_rad: ArrayLike) -> Pose:
         """Pose of the MANO wrist in the optical frame, shape (4, 4), for arm joints (7,)."""
-        return np.asarray(self._camera_from_base[str(side)] @ self._arms[str(side)].wrist_pose(q_rad))
+        return np.asarray(self._camera_from_base[side] @ self._arms[side].wrist_pose(q_rad))

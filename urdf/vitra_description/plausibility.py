@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_description.names import SIDES, Side
+from vitra_policy.action_space import SIDES, Side
 
 Pose = NDArray[np.float64]
 

@@ -12,8 +12,9 @@ from vitra_description.calibration import Calibration
 from vitra_description.ik import solve_ik
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS, JointLimits
-from vitra_description.names import ArmVariant, Side, parse_side
+from vitra_description.names import ArmVariant, parse_side
 from vitra_description.postures import home
+from vitra_policy.action_space import Side
 from vitra_policy.transforms import invert_pose, make_pose
 from vitra_safety.collision import CollisionModel
 
@@ -105,7 +106,14 @@ class ReachabilityReport:
 
 
 def grasp_hand_pose(side: str, point_m: Sequence[float] | Array, pitch_rad: float, yaw_rad: float) -> Array:
-    """Hand pose `base_from_hand_base` whose grasp point is at `point_m`, fingers ahead and down, shape (4, 4)."""
+    """Hand pose `base_from_hand_base` whose grasp point is at `point_m`, fingers ahead and down, shape (4, 4).
+
+    Args:
+        side: Which hand.
+        point_m: Where the grasp point is to be, base_link.
+        pitch_rad: Of the fingers below the horizontal.
+        yaw_rad: About the vertical.
+    """
     fingers = np.array([np.cos(pitch_rad), 0.0, -np.sin(pitch_rad)])
     palm = np.array([-np.sin(pitch_rad), 0.0, -np.cos(pitch_rad)])
     turn = np.array(

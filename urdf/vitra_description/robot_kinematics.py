@@ -9,8 +9,7 @@ from vitra_description.calibration import Calibration, calibration_path, load_ca
 from vitra_description.fingertip_ik import FingertipIk
 from vitra_description.ik import solve_ik
 from vitra_description.kinematics import ArmModel, HandModel
-from vitra_description.names import SIDES
-from vitra_policy.action_space import Side
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.transforms import invert_pose, transform_points
 
 Array = NDArray[np.float64]
@@ -26,8 +25,8 @@ class Robot:
 
     def __init__(self, calibration: Calibration, arm_variant: str = "6f") -> None:
         self._calibration = calibration
-        self._arms = {str(side): ArmModel(arm_variant, calibration.side(side)) for side in SIDES}
-        self._hands = {str(side): HandModel(side) for side in SIDES}
+        self._arms = {side: ArmModel(arm_variant, calibration.side(side)) for side in SIDES}
+        self._hands = {side: HandModel(side) for side in SIDES}
         self._tips = {side: FingertipIk(model) for side, model in self._hands.items()}
 
     def camera_from_arm_base(self, side: Side) -> Array:
@@ -39,7 +38,13 @@ class Robot:
         return np.asarray(self.camera_from_arm_base(side) @ self._arms[side].wrist_pose(arm_rad))
 
     def arm_for_wrist(self, side: Side, camera_from_wrist: ArrayLike, seed_rad: ArrayLike) -> Array:
-        """Arm joints (7,) near the seed that bring the wrist there, or as near as it gets."""
+        """Arm joints (7,) near the seed that bring the wrist there, or as near as it gets.
+
+        Args:
+            side: Which arm.
+            camera_from_wrist: Pose (4, 4) in the camera.
+            seed_rad: Joints (7,) to begin from.
+        """
         target = invert_pose(self.camera_from_arm_base(side)) @ np.asarray(camera_from_wrist)
         return solve_ik(self._arms[side], target, seed_rad, restarts=0).position_rad
 
@@ -51,7 +56,14 @@ class Robot:
     def hand_for_fingertips(
         self, side: Side, fingertips_m: ArrayLike, seed_rad: ArrayLike, search: bool = False
     ) -> Array:
-        """Hand joints (12,) near the seed whose fingertips come nearest to (5, 3) points in the wrist frame."""
+        """Hand joints (12,) near the seed whose fingertips come nearest to (5, 3) points in the wrist frame.
+
+        Args:
+            side: Which hand.
+            fingertips_m: Points (5, 3), thumb to little finger.
+            seed_rad: Joints (12,) to begin from.
+            search: Whether to look far from the seed too.
+        """
         hand_from_mount = self._calibration.side(side).hand_base_from_hand_mount
         return self._tips[side].solve(transform_points(hand_from_mount, fingertips_m), seed_rad, search)
 

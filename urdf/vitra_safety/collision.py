@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from vitra_description.calibration import Calibration
 from vitra_description.description import robot_description
 from vitra_description.kinematics import JointVectorError
-from vitra_description.names import SIDES, ArmVariant, Side, arm_joints
+from vitra_description.names import ArmVariant, arm_joints
+from vitra_policy.action_space import SIDES, Side
 
 Array = NDArray[np.float64]
 

@@ -77,7 +77,16 @@ def arm_posture_checks(
     min_distance_m: float = MIN_DISTANCE_M,
     variant: str = ArmVariant.RM75_6F,
 ) -> tuple[PostureCheck, ...]:
-    """The checks of one arm's driver; the other arm is the executor's business, which knows both."""
+    """The checks of one arm's driver; the other arm is the executor's business, which knows both.
+
+    Args:
+        side: Which arm.
+        calibration: How it is mounted.
+        box: Where the wrist may be; None: the default.
+        table_height_m: Table over base_link; None: no table.
+        min_distance_m: Smallest distance of the arm to itself, torso and table.
+        variant: Kind of arm.
+    """
     extrinsics = calibration.side(side)
     arm = ArmModel(variant, extrinsics)
     model = CollisionModel(calibration, (side,), table_height_m, variant)

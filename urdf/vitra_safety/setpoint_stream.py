@@ -145,7 +145,15 @@ class SetpointStream:
                 self.guard.resync(self._measured)
 
     def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
-        """A permit arrived; a new epoch re-arms the guard from what is held."""
+        """A permit arrived; a new epoch re-arms the guard from what is held.
+
+        Args:
+            epoch: Of the arming it belongs to.
+            allowed: Whether motion is allowed.
+            now_s: Monotonic time of its arrival.
+            source: Number of the publisher, to notice a second one.
+            age_s: How old it was on arrival.
+        """
         if allowed and epoch > self.gate.epoch:
             if self.start_rad is None:
                 return  # nothing measured yet to start from; the permit is repeated

@@ -10,15 +10,28 @@ absolute rotations of the next frame; in a state everything is absolute in the c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_policy.errors import VitraError
 
-Side = Literal["left", "right"]
-SIDES: tuple[Side, Side] = ("left", "right")
+
+class Side(StrEnum):
+    """Which arm or hand; equals its name in messages and files."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+    @property
+    def other(self) -> Side:
+        """The other hand."""
+        return Side.RIGHT if self is Side.LEFT else Side.LEFT
+
+
+SIDES: tuple[Side, Side] = (Side.LEFT, Side.RIGHT)
 
 TRANSLATION_DIM = 3
 WRIST_DIM = 6
@@ -40,7 +53,7 @@ WRIST = slice(0, WRIST_DIM)
 FINGERS = slice(WRIST_DIM, HAND_DIM)
 
 # One hand's 51 numbers within the 102-, 192- or 212-vector.
-HAND: dict[Side, slice] = {"left": slice(0, HAND_DIM), "right": slice(HAND_DIM, ACTION_DIM)}
+HAND: dict[Side, slice] = {Side.LEFT: slice(0, HAND_DIM), Side.RIGHT: slice(HAND_DIM, ACTION_DIM)}
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 FloatArray = NDArray[np.float64]

@@ -16,8 +16,8 @@ Colour = tuple[int, int, int]
 
 _NEAREST_M = 0.02
 _COLOURS: dict[Side, tuple[Colour, Colour]] = {
-    "left": ((94, 210, 255), (20, 70, 230)),
-    "right": ((255, 214, 92), (232, 52, 32)),
+    Side.LEFT: ((94, 210, 255), (20, 70, 230)),
+    Side.RIGHT: ((255, 214, 92), (232, 52, 32)),
 }
 """First and last step of the path."""
 

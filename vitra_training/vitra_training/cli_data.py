@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError, disk_words
 from vitra_training.datasets.convert import Format, convert, parse_format
 from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
@@ -234,11 +235,11 @@ def _describe(source: EpisodeSource, number: int) -> list[str]:
         return [name, "-", "-", "-", "-", "-", f"[red]{escape(str(error))}[/]"]
     valid = {side: str(int(frames.sum())) for side, frames in valid_frames(episode).items()}
     if isinstance(episode, HumanEpisode):
-        words = "; ".join(f"{s}: {w.caption}" for s in ("left", "right") for w in episode.text[s] if w.end > w.start)
+        words = "; ".join(f"{s}: {w.caption}" for s in SIDES for w in episode.text[s] if w.end > w.start)
     else:
         words = episode.instruction
     usable = str(int(np.sum(usable_frames(episode))))
-    return [name, str(len(episode)), usable, valid["left"], valid["right"], shown, words]
+    return [name, str(len(episode)), usable, valid[Side.LEFT], valid[Side.RIGHT], shown, words]
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from vitra_bringup.faults.report import table, write_report
 from vitra_bringup.faults.sway_policy import AMPLITUDE_M, PEAK_M_S, Mode, SwayPolicy, planned
 from vitra_bringup.faults.trial import Result, _problems, load_result
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import SIDES
 from vitra_description.postures import home
+from vitra_policy.action_space import SIDES
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.policies.policy import InvalidChunkError, PolicyError, make_example_observation
 

@@ -27,8 +27,8 @@ from std_srvs.srv import Trigger
 from vitra_bringup.faults.sway_policy import PEAK_M_S, Mode
 from vitra_bringup.graph_run import GraphRun
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import SIDES
 from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandActionChunk, Heartbeat, Permit, RobotChunk
+from vitra_policy.action_space import SIDES
 from vitra_runtime import qos
 from vitra_runtime.timing import stamp_to_s
 
@@ -138,7 +138,13 @@ class Bench:
         os.replace(partial, self._control)
 
     def send(self, topic: str, change: Callable[[Any], None], times: int = 40) -> None:
-        """Publish what was last heard on a topic, changed, 200 times a second."""
+        """Publish what was last heard on a topic, changed, 200 times a second.
+
+        Args:
+            topic: A topic the bench listens to.
+            change: Makes the fault: changes the message in place.
+            times: How many are sent, 5 ms apart.
+        """
         kind, profile = _SENT[topic]
         message = self._last[topic]
         publisher = self.client.node.create_publisher(kind, topic, profile)

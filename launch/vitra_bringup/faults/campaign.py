@@ -58,7 +58,13 @@ class Args:
 
 @contextmanager
 def running_bench(out: Path, domain_id: int | None, arguments: dict[str, str]) -> Iterator[tuple[Bench, Path]]:
-    """A graph with both arms and the swaying policy; yields the bench and the trace of the motion."""
+    """A graph with both arms and the swaying policy; yields the bench and the trace of the motion.
+
+    Args:
+        out: Folder for the log and the trace.
+        domain_id: ROS domain; None: the environment's.
+        arguments: More launch arguments, by name.
+    """
     out.mkdir(parents=True, exist_ok=True)
     trace, bag = out / "motion.jsonl", out / "bag"
     given = {
@@ -106,7 +112,13 @@ def run_all(wanted: list[tuple[Kind, int]], args: Args) -> Iterator[Result]:
 
 
 def file_of(out: Path, kind: str, seed: int) -> Path:
-    """Where the result of a kind and seed is."""
+    """Where the result of a kind and seed is.
+
+    Args:
+        out: Folder of the campaign.
+        kind: Name of the fault.
+        seed: Of the moment it is made.
+    """
     return out / f"{kind}_{seed}.json"
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS
-from vitra_description.names import SIDES
+from vitra_policy.action_space import SIDES
 
 Array = NDArray[np.float64]
 
@@ -101,7 +101,13 @@ def way_m(q_rad: Array) -> float:
 
 
 def wrist_speed_m_s(motion: ArmMotion, at_s: float, side: str) -> float:
-    """Speed of a wrist over the 50 ms before a moment."""
+    """Speed of a wrist over the 50 ms before a moment.
+
+    Args:
+        motion: What the simulated joints did.
+        at_s: The moment, on the motion's clock.
+        side: Whose wrist.
+    """
     before = motion.between(at_s - 0.05, at_s)
     if len(before.t_s) < 2:
         return 0.0

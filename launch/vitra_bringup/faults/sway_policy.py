@@ -134,7 +134,15 @@ class SwayPolicy:
 
 
 def planned(mode: Mode, wrist: Array, anchor_m: Array, middle_m: Array, times_s: Array) -> Array:
-    """Wrist poses (n, 4, 4) in base coordinates at times of the run."""
+    """Wrist poses (n, 4, 4) in base coordinates at times of the run.
+
+    Args:
+        mode: How the wrist sways.
+        wrist: Pose (4, 4) now; its rotation is kept, where the mode does not turn it.
+        anchor_m: Point (3,) it sways about.
+        middle_m: Point (3,) between both wrists, where they would meet.
+        times_s: Times (n,) of the run.
+    """
     rate = PEAK_M_S / AMPLITUDE_M
     path = np.repeat(wrist[None], len(times_s), axis=0)
     path[:, :3, 3] = anchor_m

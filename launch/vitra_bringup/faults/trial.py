@@ -17,8 +17,8 @@ from vitra_bringup.faults.bench import Bench
 from vitra_bringup.faults.kinds import Kind, Outcome
 from vitra_bringup.faults.measure import ArmMotion, measure, read_motion, wrist_speed_m_s
 from vitra_bringup.graph_client import GraphError
-from vitra_description.names import SIDES
 from vitra_msgs.msg import SafetyState
+from vitra_policy.action_space import SIDES
 
 INSTRUCTION = "Left hand: Wave. Right hand: Wave."
 HOLD_S, HOLD_M = 0.150, 0.030
@@ -80,6 +80,12 @@ def load_result(path: Path) -> Result:
 
 def run_trial(bench: Bench, kind: Kind, seed: int, trace: Path) -> Result:
     """Run one kind with one seed.
+
+    Args:
+        bench: The running graph.
+        kind: What is broken.
+        seed: Of the moment it is broken at.
+        trace: File in which the simulator writes the joints' motion.
 
     Raises:
         GraphError: the arms could not be brought to speed.

@@ -9,7 +9,7 @@ import numpy as np
 
 from vitra_description.calibration import default_calibration
 from vitra_description.limits import ARM_LIMITS, HAND_LIMITS
-from vitra_description.names import SIDES
+from vitra_policy.action_space import SIDES
 from vitra_sim.scene.camera import HeadCamera, scaled_intrinsics
 from vitra_sim.scene.scene import TICK_S
 from vitra_sim.scene.world import World

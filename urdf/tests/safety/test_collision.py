@@ -10,9 +10,10 @@ from vitra_description.calibration import default_calibration
 from vitra_description.description import robot_description
 from vitra_description.kinematics import ArmModel, JointVectorError
 from vitra_description.limits import ARM_LIMITS
-from vitra_description.names import SIDES, Side, arm_joints
+from vitra_description.names import arm_joints
 from vitra_description.postures import ARM_MIRROR, home
 from vitra_description.reachability import check_reachability, default_task_zone
+from vitra_policy.action_space import SIDES, Side
 from vitra_safety.collision import CollisionModel
 
 CALIBRATION = default_calibration()

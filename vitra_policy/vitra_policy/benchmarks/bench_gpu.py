@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vitra_policy.action_space import HAND, ROTATION, WRIST, Hands
+from vitra_policy.action_space import HAND, ROTATION, WRIST, Hands, Side
 from vitra_policy.benchmarks.eager_reference import EagerReference
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.benchmarks.roofline import find_peak, least_seconds
@@ -166,13 +166,13 @@ def action_error(exact: Sequence[NDArray[np.float32]], found: Sequence[NDArray[n
     statistics, hands = example_statistics(), Hands(right=True)
     step_mm, step_deg, end_mm, normalised = [], [], [], []
     for a, b in zip(exact, found, strict=True):
-        true, other = (statistics.denormalise_action(chunk[0], hands)[:, HAND["right"]] for chunk in (a, b))
+        true, other = (statistics.denormalise_action(chunk[0], hands)[:, HAND[Side.RIGHT]] for chunk in (a, b))
         step_mm.append(np.linalg.norm(true[:, :3] - other[:, :3], axis=1) * 1e3)
         turned = [matrix_from_euler_xyz(chunk[:, ROTATION]) for chunk in (true, other)]
         step_deg.append(np.rad2deg(rotation_angle(turned[0].swapaxes(1, 2) @ turned[1])))
         ends = [integrate_wrist(np.eye(4), chunk[:, WRIST])[-1, :3, 3] for chunk in (true, other)]
         end_mm.append(np.linalg.norm(ends[0] - ends[1]) * 1e3)
-        normalised.append(np.sqrt(np.mean((a - b)[..., HAND["right"]] ** 2)))
+        normalised.append(np.sqrt(np.mean((a - b)[..., HAND[Side.RIGHT]] ** 2)))
     values = {
         "step_mm_mean": np.mean(step_mm),
         "step_mm_max": np.max(step_mm),

@@ -56,7 +56,7 @@ class HandSkeleton:
             turned.append(turned[PARENTS[joint]] @ local[..., joint - 1, :, :])
         return np.stack(turned, axis=-3)
 
-    def keypoints(self, fingers_rad: ArrayLike, side: Side = "right") -> FloatArray:
+    def keypoints(self, fingers_rad: ArrayLike, side: Side = Side.RIGHT) -> FloatArray:
         """21 key points (..., 21, 3) in the wrist frame of that side, metres, in the order of :data:`KEYPOINTS`.
 
         Args:

@@ -22,9 +22,9 @@ STATE_DIM = 48
 STEPS = 32
 STEP_S = 1 / 30
 
-TRANSLATION: dict[Side, slice] = {"left": slice(0, 3), "right": slice(3, 6)}
-ROTATION: dict[Side, slice] = {"left": slice(6, 12), "right": slice(12, 18)}
-TIPS: dict[Side, slice] = {"left": slice(18, 33), "right": slice(33, 48)}
+TRANSLATION: dict[Side, slice] = {Side.LEFT: slice(0, 3), Side.RIGHT: slice(3, 6)}
+ROTATION: dict[Side, slice] = {Side.LEFT: slice(6, 12), Side.RIGHT: slice(12, 18)}
+TIPS: dict[Side, slice] = {Side.LEFT: slice(18, 33), Side.RIGHT: slice(33, 48)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,7 +321,7 @@ def parse_part(section: Section) -> Part:
     if what == "hands":
         section.done()
         return OwnHands(section, ACTION_DIM)
-    side: Side = section.choice("side", SIDES)  # type: ignore[assignment]
+    side = Side(section.choice("side", SIDES))
     meaning: Meaning = section.choice("meaning", _MEANINGS, "absolute")  # type: ignore[assignment]
     scale = section.take("scale", float, 1.0)
     if what == "gripper":

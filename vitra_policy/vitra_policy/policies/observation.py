@@ -149,7 +149,7 @@ class HandStateEstimator:
                 arms_rad[side] = arm
             if not isinstance(arm, Missing) and not isinstance(hand, Missing):
                 vectors[side] = hand_vector(self._camera_from_wrist(side, arm), hand, self._map)
-        state = join_hands(vectors.get("left"), vectors.get("right"))
+        state = join_hands(vectors.get(Side.LEFT), vectors.get(Side.RIGHT))
         return HandStates(state, np.array([side in vectors for side in SIDES]), missing, arms_rad)
 
 

@@ -38,7 +38,7 @@ Extra = NDArray[Any] | str
 
 BASE_FROM_CAMERA = "base_from_camera"
 """Extra, always there on the robot: (4, 4) pose of the head camera's optical frame in base_link."""
-ARM_RAD: Mapping[Side, str] = MappingProxyType({"left": "robot/left_arm_rad", "right": "robot/right_arm_rad"})
+ARM_RAD: Mapping[Side, str] = MappingProxyType({Side.LEFT: "robot/left_arm_rad", Side.RIGHT: "robot/right_arm_rad"})
 """Extra (7,), there for every arm whose joints are known: arm joints at the observation."""
 SIM_TIME_S = "sim/time_s"
 """Extra (): time of the simulated world [s]."""

@@ -70,8 +70,8 @@ def episode_from_bag(path: Path, content: BagContent, seen: NDArray[np.bool_], n
         fps=frame_rate_hz(path, content.times_s[seen]),
         intrinsics=content.intrinsics,
         sides=sides,
-        has_left=present["left"],
-        has_right=present["right"],
+        has_left=present[Side.LEFT],
+        has_right=present[Side.RIGHT],
     )
 
 

@@ -83,4 +83,4 @@ def bag_calibration(path: Path, content: BagContent) -> Calibration:
 
     K = np.eye(3) if content.intrinsics is None else content.intrinsics
     camera = CameraIntrinsics(*content.size_px, *(float(K[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2))))
-    return Calibration("of /tf_static", "", side("left"), side("right"), pose(BASE_FRAME, CAMERA_FRAME), camera)
+    return Calibration("of /tf_static", "", side(Side.LEFT), side(Side.RIGHT), pose(BASE_FRAME, CAMERA_FRAME), camera)

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vitra_policy.action_space import Side
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import euler_xyz_from_matrix, make_pose, matrix_from_euler_xyz
 from vitra_training.baselines.human_arrays import HandTrack, human_episode
@@ -112,8 +113,8 @@ class GripperData:
             video_name=self.ids[number],
             camera_from_world=np.tile(camera_from_base, (length, 1, 1)),
             intrinsics=intrinsics,
-            tracks={"right": HandTrack(wrist, rotations, np.ones(length, dtype=bool))},
-            captions={"right": (self._tasks[int(self._task[rows[0]])],)},
+            tracks={Side.RIGHT: HandTrack(wrist, rotations, np.ones(length, dtype=bool))},
+            captions={Side.RIGHT: (self._tasks[int(self._task[rows[0]])],)},
             skeleton=_SKELETON,
         )
 

@@ -138,7 +138,7 @@ class RobotEpisode:
     has_right: bool
 
     def __len__(self) -> int:
-        return len(self.sides["right"].arm_mask)
+        return len(self.sides[Side.RIGHT].arm_mask)
 
     def has(self, side: Side) -> bool:
         """Whether that arm took part."""

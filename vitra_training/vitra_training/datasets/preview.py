@@ -15,7 +15,7 @@ from vitra_training.datasets.samples.captions import window_at
 from vitra_training.datasets.samples.motion import Motion, motion_of
 from vitra_training.datasets.video import Image, VideoReader, VideoWriter, even_size
 
-_COLOURS: dict[Side, tuple[int, int, int]] = {"left": (80, 160, 255), "right": (255, 140, 60)}
+_COLOURS: dict[Side, tuple[int, int, int]] = {Side.LEFT: (80, 160, 255), Side.RIGHT: (255, 140, 60)}
 _SHORT_SIDE_PX = 480
 _PATH_FRAMES = 16
 

@@ -129,8 +129,8 @@ def make_episode(
 def _choose_scripts(
     things: list[Thing], options: SyntheticOptions, rng: np.random.Generator
 ) -> tuple[dict[Side, HandScript], Side]:
-    main: Side = "right" if rng.random() < 0.6 else "left"
-    other: Side = "left" if main == "right" else "right"
+    main = Side.RIGHT if rng.random() < 0.6 else Side.LEFT
+    other = main.other
     order = sorted(range(len(things)), key=lambda i: things[i].place_m[1] * (1 if main == "right" else -1))
     target, beside = order[0], order[1 + int(rng.integers(len(order) - 1))]
     skill, poses_per_s = _skill(things[target], things[beside], rng), options.fps * options.slowness

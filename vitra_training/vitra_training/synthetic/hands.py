@@ -18,8 +18,8 @@ _THUMB_REST = np.array([0.0, -0.1, 0.1, 0.0, 0.1, 0.0, 0.0, 0.1, 0.0])
 _THUMB_FULL = np.array([0.3, -0.3, 0.7, 0.0, 0.5, 0.0, 0.0, 0.6, 0.0])
 
 HELD_FROM_WRIST_M: dict[Side, Array] = {
-    "left": np.array([0.105, -0.045, 0.015]),
-    "right": np.array([-0.105, -0.045, 0.015]),
+    Side.LEFT: np.array([0.105, -0.045, 0.015]),
+    Side.RIGHT: np.array([-0.105, -0.045, 0.015]),
 }
 """Centre of a held thing in the wrist frame: before the palm, under the fingers."""
 

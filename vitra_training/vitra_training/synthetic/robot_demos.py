@@ -63,10 +63,10 @@ def robot_episode(human: HumanEpisode, fps: float, calibration: Calibration, see
     moving = _moving(human, side, fps, calibration, seed)
     if moving is None:
         return None
-    words: dict[Side, str | None] = {"left": None, "right": None, side: human.text[side][0].caption}
+    words: dict[Side, str | None] = {Side.LEFT: None, Side.RIGHT: None, side: human.text[side][0].caption}
     return RobotEpisode(
         id=human.id.replace("synthetic", "robot", 1),
-        instruction=format_instruction(words["left"], words["right"]),
+        instruction=format_instruction(words[Side.LEFT], words[Side.RIGHT]),
         fps=fps,
         intrinsics=human.intrinsics,
         sides={s: moving if s == side else teledata.absent_side(len(human)) for s in SIDES},

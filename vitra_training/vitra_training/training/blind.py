@@ -106,8 +106,8 @@ class BlindBound:
         return self._bases[key]
 
 
-def _whole_chunks(actions: NDArray[np.floating], mask: NDArray[np.bool_], side: str) -> NDArray[np.floating]:
-    hand = HAND[side]  # type: ignore[index]
+def _whole_chunks(actions: NDArray[np.floating], mask: NDArray[np.bool_], side: Side) -> NDArray[np.floating]:
+    hand = HAND[side]
     whole = mask[..., hand].all(axis=(1, 2))
     return actions[whole][..., hand]
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vitra_policy.action_space import HAND
+from vitra_policy.action_space import HAND, Side
 from vitra_training.baselines.latent_actions import (
     LATENT_DIM,
     LatentActionModel,
@@ -27,7 +27,7 @@ from vitra_training.training.config import TrainConfig
 from vitra_training.training.data import TrainingData
 
 _PAIRS = 512
-_START = HAND["right"].start
+_START = HAND[Side.RIGHT].start
 
 
 class PicturePairs:

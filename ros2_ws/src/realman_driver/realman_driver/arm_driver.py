@@ -47,7 +47,13 @@ class ArmLink(Protocol):
         """Why setpoints do not get through though the connection lives, in words."""
 
     def stream(self, position_rad: Sequence[float], *, judged_s: float, begins: Beginning = Beginning.NONE) -> bool:
-        """Hand over a setpoint."""
+        """Hand over a setpoint.
+
+        Args:
+            position_rad: Setpoint of the joints (7,).
+            judged_s: When it was judged, on the monotonic clock; what waits too long behind it is dropped.
+            begins: Whether a motion begins with it.
+        """
 
     def request(self, operation: frames.Operation) -> bool:
         """Ask for an operation."""
@@ -149,14 +155,31 @@ class ArmDriver(StreamReports):
     # Inputs ---------------------------------------------------------------------------------------------------------
 
     def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
-        """A permit of the safety supervisor; a new epoch ends a latch."""
+        """A permit of the safety supervisor; a new epoch ends a latch.
+
+        Args:
+            epoch: Of the arming it belongs to.
+            allowed: Whether motion is allowed.
+            now_s: Monotonic time of its arrival.
+            source: Number of the publisher, to notice a second one.
+            age_s: How old it was on arrival.
+        """
         with self._lock:
             self._stream.on_permit(epoch, allowed and not self._closing, now_s, source, age_s)
 
     def on_command(
         self, position_rad: Sequence[float], *, sequence: int, epoch: int, age_s: float, now_s: float, source: int = 0
     ) -> Refusal | None:
-        """A setpoint; passed on at once if it may be."""
+        """A setpoint; passed on at once if it may be.
+
+        Args:
+            position_rad: Setpoint of the joints (7,).
+            sequence: Number the sender gave it; older ones than the last are refused.
+            epoch: Of the arming it was made in.
+            age_s: How old it was on arrival.
+            now_s: Monotonic time of its arrival.
+            source: Number of the publisher, to notice a second one.
+        """
         with self._lock:
             self._statistics.commands.tick(now_s)
             refusal = self._stream.on_command(

@@ -145,7 +145,14 @@ class Request:
 
 
 def pack_setpoint(number: int, judged_s: float, begins: Beginning, position_rad: Sequence[float]) -> bytes:
-    """A setpoint for the child; arguments as in `Setpoint`."""
+    """A setpoint for the child; arguments as in `Setpoint`.
+
+    Args:
+        number: Counts up.
+        judged_s: When it was judged, on the monotonic clock.
+        begins: Whether a motion begins with it.
+        position_rad: Joints (7,).
+    """
     return _SETPOINT.pack(b"S", number, judged_s, begins, *position_rad)
 
 

@@ -67,12 +67,15 @@ class RealmanDriverNode(StackNode[Parameters]):
         checks = self._posture_checks()
         for device in (f"realman-{link.arm_ip}-{link.tcp_port}", f"realman-udp-{link.udp_port}"):
             self._locks.append(DeviceLock(device))
-        self._link = SdkLink(link, retry_s=params.retry_period)
-        stream = SetpointStream(params.guard, checks, params.freshness, params.rest_error)
+        self._link = SdkLink(link, retry_s=params.retry_period_s)
+        stream = SetpointStream(params.guard, checks, params.freshness, params.rest_error_rad)
         self._driver = ArmDriver(
-            self._link, stream, tracking_limit_rad=params.tracking_error, feedback_period_s=params.udp_cycle / 1000.0,
+            self._link,
+            stream,
+            tracking_limit_rad=params.tracking_error_rad,
+            feedback_period_s=params.udp_cycle_ms / 1000.0,
             memory=self._open_memory(f"realman-{link.arm_ip}-{link.tcp_port}"),
-        )  # fmt: skip
+        )
         self._serving = True
         self._thread = WatchedThread(
             self._serve, name="arm", should_run=lambda: self._serving, args=(self._link, self._driver)
@@ -124,8 +127,8 @@ class RealmanDriverNode(StackNode[Parameters]):
             params.side,
             calibration,
             box=params.workspace,
-            table_height_m=params.table_height if params.table_height >= 0.0 else None,
-            min_distance_m=params.min_distance,
+            table_height_m=params.table_height_m if params.table_height_m >= 0.0 else None,
+            min_distance_m=params.min_distance_m,
             variant=params.variant,
         )
 

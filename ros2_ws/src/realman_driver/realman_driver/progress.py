@@ -46,12 +46,22 @@ class ProgressWatch:
         self._consecutive_errors = 0
 
     def sent(self, position_rad: Array, now_s: float) -> None:
-        """A setpoint went out."""
+        """A setpoint went out.
+
+        Args:
+            position_rad: Setpoint (7,).
+            now_s: When it left.
+        """
         self._sent.append((now_s, position_rad))
         _drop_before(self._sent, now_s - self._delay_s - self._window_s)
 
     def measured(self, position_rad: Array, now_s: float) -> str:
-        """The arm reported its joints; what is wrong, in words, or an empty text."""
+        """The arm reported its joints; what is wrong, in words, or an empty text.
+
+        Args:
+            position_rad: Joints (7,).
+            now_s: When they were reported.
+        """
         if self._measured and now_s - self._measured[-1][0] > self._window_s / 4:
             self._measured.clear()  # a pause of the feedback has its own name
         self._measured.append((now_s, position_rad))

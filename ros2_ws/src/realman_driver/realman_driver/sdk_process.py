@@ -194,6 +194,11 @@ def serve(arm: VendorArm, pipe: socket.socket, orphaned: threading.Event) -> str
 
     Only the newest of several waiting setpoints is sent: after a stall the arm must not get a burst.
 
+    Args:
+        arm: The vendor's SDK, connected.
+        pipe: Orders of the driver come in, answers go out.
+        orphaned: Set when the driver's process is gone.
+
     Returns:
         Why the connection is lost; None when the driver is gone.
     """

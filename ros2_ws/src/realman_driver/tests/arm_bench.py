@@ -43,8 +43,8 @@ class Bench:
         self.now_s = 50.0
         self.link = RememberingLink()
         params = Parameters()
-        stream = SetpointStream(params.guard, (), params.freshness, params.rest_error)
-        self.driver = ArmDriver(self.link, stream, tracking_limit_rad=params.tracking_error)
+        stream = SetpointStream(params.guard, (), params.freshness, params.rest_error_rad)
+        self.driver = ArmDriver(self.link, stream, tracking_limit_rad=params.tracking_error_rad)
         self.measured_rad = HOME.copy()
         self.goal_rad = HOME.copy()
         self.epoch, self.sequence = 1, 0

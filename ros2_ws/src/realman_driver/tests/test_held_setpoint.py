@@ -28,9 +28,9 @@ class SaggingBench(Bench):
             self.held_rad = self.link.streamed[-1]
         self.link.streamed.clear()
         params = Parameters()
-        stream = SetpointStream(params.guard, (), params.freshness, params.rest_error)
+        stream = SetpointStream(params.guard, (), params.freshness, params.rest_error_rad)
         self.driver = ArmDriver(
-            self.link, stream, tracking_limit_rad=params.tracking_error, memory=self._memory
+            self.link, stream, tracking_limit_rad=params.tracking_error_rad, memory=self._memory
         )  # fmt: skip
         self.follows, self.commanding, self.permitting = False, False, False
         self.epoch, self.sequence = self.epoch + 1, 0

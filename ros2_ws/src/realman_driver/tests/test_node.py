@@ -40,7 +40,7 @@ Start = Callable[[LinkConfig, str], subprocess.Popen[str]]
 PERIOD_S = 0.005
 PERMIT_TICKS = 4
 # What a test asks must not depend on how busy the machine is.
-PATIENT = {"permit_timeout": 1.0, "command_timeout": 1.0, "feedback_timeout": 0.5, "latch_after": 1.0}
+PATIENT = {"permit_timeout_s": 1.0, "command_timeout_s": 1.0, "feedback_timeout_s": 0.5, "latch_after_s": 1.0}
 
 
 class Graph:
@@ -129,7 +129,7 @@ def start_driver(config: LinkConfig, name: str = "left_arm_driver") -> subproces
         "arm_ip": config.arm_ip,
         "tcp_port": config.tcp_port,
         "udp_port": config.udp_port,
-        "retry_period": 0.2,
+        "retry_period_s": 0.2,
         **PATIENT,
     }
     arguments = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]

@@ -25,17 +25,19 @@ def test_drivers_of_two_graphs_on_one_machine_have_ports_of_their_own(monkeypatc
 
 
 def test_a_slower_joint_speed_tightens_the_guard_and_never_loosens_it() -> None:
-    assert validate(Parameters, {"max_joint_speed": 0.3}).guard.limits.velocity_rad_s == pytest.approx(np.full(7, 0.3))
+    assert validate(Parameters, {"max_joint_speed_rad_s": 0.3}).guard.limits.velocity_rad_s == pytest.approx(
+        np.full(7, 0.3)
+    )
 
 
 def test_the_command_timeout_is_also_the_oldest_command() -> None:
-    params = Parameters(command_timeout=0.08)
+    params = Parameters(command_timeout_s=0.08)
     assert params.guard.max_age_s == params.freshness.command_s == 0.08
 
 
 def test_swapped_workspace_corners_are_refused_in_words() -> None:
     with pytest.raises(WorkspaceError, match="min below max"):
-        _ = Parameters(workspace_min=(0.0, 0.0, 2.0)).workspace
+        _ = Parameters(workspace_min_m=(0.0, 0.0, 2.0)).workspace
 
 
 def test_an_unknown_side_is_refused() -> None:

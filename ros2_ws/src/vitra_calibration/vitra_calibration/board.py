@@ -57,7 +57,7 @@ class Board:
         return np.asarray(self._charuco().getChessboardCorners(), dtype=np.float64)
 
     def picture(self, dots_per_inch: int = 300) -> NDArray[np.uint8]:
-        """The board for the printer, without a margin: print at 100 %, then measure a square."""
+        """The board for the printer (H, W), without a margin: print at 100 %, then measure a square."""
         scale = dots_per_inch / _MM_PER_INCH * 1e3
         size = tuple(round(length * scale) for length in self.size_m)
         return np.asarray(self._charuco().generateImage(size), dtype=np.uint8)

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from vitra_calibration.errors import SessionError
 from vitra_calibration.refine import Lens
-from vitra_description.names import SIDES
+from vitra_policy.action_space import SIDES
 from vitra_policy.camera_messages.decode import picture_of
 from vitra_runtime import qos
 from vitra_runtime.polling import PolledTopics

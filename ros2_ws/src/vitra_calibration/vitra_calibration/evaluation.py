@@ -25,7 +25,13 @@ class Outcome:
 
 
 def outcome(seed: int, truth: Truth, solution: Solution) -> Outcome:
-    """Compare a solution with the truth."""
+    """Compare a solution with the truth.
+
+    Args:
+        seed: Of the made-up mounting.
+        truth: How it was mounted.
+        solution: What was found from its samples.
+    """
     apart = np.asarray(invert_pose(truth.mounting.arm_base_from_camera) @ solution.mounting.arm_base_from_camera)
     return Outcome(
         seed=seed,

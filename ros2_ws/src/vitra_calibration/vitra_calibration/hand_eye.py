@@ -96,7 +96,13 @@ SOLVERS: dict[str, Solver] = {
 
 
 def board_mounting(X: Array, B: Sequence[Array], C: Sequence[Array]) -> Array:
-    """ee_from_board that fits best to a camera pose: mean over the poses."""
+    """ee_from_board that fits best to a camera pose: mean over the poses.
+
+    Args:
+        X: Camera pose (4, 4) in the arm's base.
+        B: Flange poses in the arm's base, (4, 4) each.
+        C: Board poses in the camera, (4, 4) each.
+    """
     poses = [np.asarray(invert_pose(b) @ X @ c) for b, c in zip(B, C, strict=True)]
     R = Rotation.from_matrix([pose[:3, :3] for pose in poses]).mean().as_matrix()
     return np.asarray(make_pose(np.median([pose[:3, 3] for pose in poses], axis=0), R))

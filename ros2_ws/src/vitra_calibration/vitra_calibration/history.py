@@ -17,7 +17,7 @@ from vitra_calibration.errors import ImplausibleError
 from vitra_calibration.solve import Solution
 from vitra_description.calibration import Calibration, CalibrationError, load_calibration
 from vitra_description.hardware import RobotKind
-from vitra_description.names import SIDES
+from vitra_policy.action_space import SIDES
 from vitra_policy.transforms import invert_pose, rotation_angle
 
 Array = NDArray[np.float64]

@@ -38,6 +38,11 @@ class LensSolution:
 def solve_lens(detections: Sequence[Detection], board: Board, size_px: tuple[int, int]) -> LensSolution:
     """Intrinsics from pictures of one size.
 
+    Args:
+        detections: Corners of the board, one of each image.
+        board: What was looked at.
+        size_px: Width and height of the images.
+
     Raises:
         TooFewSamplesError: fewer than 12 pictures.
         TooLittleRotationError: the board was never tilted, or only seen in a part of the picture.

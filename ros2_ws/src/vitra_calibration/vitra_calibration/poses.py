@@ -10,8 +10,8 @@ from vitra_calibration.refine import Lens
 from vitra_description.calibration import Calibration
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS
-from vitra_description.names import Side
 from vitra_description.postures import home
+from vitra_policy.action_space import Side
 from vitra_policy.errors import VitraError
 from vitra_policy.transforms import invert_pose, make_pose, rotation_angle
 from vitra_safety.collision import CollisionModel
@@ -32,7 +32,7 @@ class NoPosesError(VitraError):
 
 
 def nominal_ee_from_board(board: Board) -> Array:
-    """A board on the hand mount, in place of the hand: its face out of the hand's back, 50 mm beyond the flange."""
+    """Pose (4, 4) of a board on the hand mount, its face out of the hand's back, 50 mm beyond the flange."""
     width_m, _ = board.size_m
     axes = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # columns: y, z, x of the flange
     return np.asarray(make_pose([0.0, -width_m / 2, 0.05], axes))
@@ -95,7 +95,14 @@ def guided_poses(
 
 
 def shows(camera_from_board: Array, board: Board, lens: Lens, size_px: tuple[int, int]) -> bool:
-    """Whether all corners are within the picture, and the board faces the camera."""
+    """Whether all corners are within the picture, and the board faces the camera.
+
+    Args:
+        camera_from_board: Pose (4, 4).
+        board: Whose corners.
+        lens: Projects them.
+        size_px: Width and height of the image.
+    """
     points = board.corners_m @ camera_from_board[:3, :3].T + camera_from_board[:3, 3]
     if points[:, 2].min() < 0.2:
         return False

@@ -75,7 +75,15 @@ def refine(
 def pixel_errors(
     mounting: Mounting, B: Sequence[Array], detections: Sequence[Detection], corners_m: Array, lens: Lens
 ) -> Array:
-    """Projected minus seen corners of all poses (M, 2) [px]."""
+    """Projected minus seen corners of all poses (M, 2) [px].
+
+    Args:
+        mounting: Camera and board as supposed.
+        B: Flange poses in the arm's base, (4, 4) each.
+        detections: Corners seen at these poses.
+        corners_m: The board's corners (N, 3) in its own frame.
+        lens: Projects them.
+    """
     camera_from_arm_base = invert_pose(mounting.arm_base_from_camera)
     seen = []
     for b, detection in zip(B, detections, strict=True):
@@ -86,7 +94,13 @@ def pixel_errors(
 
 
 def camera_from_board(detection: Detection, corners_m: Array, lens: Lens) -> Array:
-    """Pose of the board in one picture (4, 4), from its corners alone."""
+    """Pose of the board in one picture (4, 4), from its corners alone.
+
+    Args:
+        detection: Corners seen.
+        corners_m: The board's corners (N, 3) in its own frame.
+        lens: Of the camera.
+    """
     points, pixels = corners_m[detection.ids], detection.corners_px
     _, rotation, translation = cv2.solvePnP(
         points, pixels, lens.camera_matrix, lens.distortion, flags=cv2.SOLVEPNP_IPPE

@@ -17,8 +17,8 @@ from vitra_calibration.refine import Lens, Mounting
 from vitra_calibration.sample import CalibrationSession, Sample
 from vitra_description.calibration import Calibration, default_calibration
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import Side
 from vitra_description.postures import home
+from vitra_policy.action_space import Side
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_rotvec
 
 Array = NDArray[np.float64]
@@ -75,7 +75,7 @@ def simulate(
             points = board.corners_m @ camera_from_board[:3, :3].T + camera_from_board[:3, 3]
             corners = lens.project(points)
             detection = Detection(np.arange(len(corners)), corners + random.normal(0.0, noise_px, corners.shape))
-        other = Side.LEFT if side == Side.RIGHT else Side.RIGHT
+        other = Side(side).other
         samples.append(Sample({str(side): q, str(other): home(other)}, detection))
     session = CalibrationSession(side, board, size_px, lens.camera_matrix, lens.distortion, tuple(samples), {})
     return Truth(Mounting(arm_base_from_camera, ee_from_board), session)
@@ -89,7 +89,15 @@ def as_if_on(session: CalibrationSession, side: str) -> CalibrationSession:
 def paint(
     camera_from_board: Array, board: Board, lens: Lens, size_px: tuple[int, int], random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """A grey picture (H, W) of the board before a plain wall: its plane's homography, smooth edges, sensor noise."""
+    """A grey picture (H, W) of the board before a plain wall: its plane's homography, smooth edges, sensor noise.
+
+    Args:
+        camera_from_board: Pose (4, 4).
+        board: What is painted.
+        lens: Of the camera; its distortion is applied.
+        size_px: Width and height of the image.
+        random: Of the noise.
+    """
     texture = board.picture(150)
     height, width = texture.shape
     scale = board.size_m[0] / width

@@ -14,7 +14,8 @@ from vitra_calibration.hand_eye import SOLVERS, board_mounting
 from vitra_calibration.refine import Lens, Mounting, camera_from_board, pixel_errors, refine
 from vitra_calibration.sample import CalibrationSession
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import ArmVariant, Side
+from vitra_description.names import ArmVariant
+from vitra_policy.action_space import Side
 from vitra_policy.transforms import invert_pose, rotation_angle
 
 Array = NDArray[np.float64]
@@ -114,7 +115,13 @@ def solve(session: CalibrationSession, variant: str = ArmVariant.RM75_6F, *, len
 
 
 def misfit_m(X: Array, B: Sequence[Array], C: Sequence[Array]) -> float:
-    """How badly a camera pose explains the poses: spread of the board on the flange, rotation counted at 0.1 m [m]."""
+    """How badly a camera pose explains the poses: spread of the board on the flange, rotation counted at 0.1 m [m].
+
+    Args:
+        X: Camera pose (4, 4) in the arm's base.
+        B: Flange poses in the arm's base, (4, 4) each.
+        C: Board poses in the camera, (4, 4) each.
+    """
     Y = board_mounting(X, B, C)
     apart = [np.asarray(invert_pose(b @ Y) @ X @ c) for b, c in zip(B, C, strict=True)]
     lengths = [np.hypot(np.linalg.norm(pose[:3, 3]), 0.1 * rotation_angle(pose[:3, :3])) for pose in apart]
@@ -154,7 +161,7 @@ def _refuse_other_readings(
         "one kind of pose is inverted: the arm's (flange from base instead of base from flange) or the board's (board "
         "from camera instead of camera from board)": ([invert_pose(b) for b in B], C),
     }
-    other = Side.LEFT if session.side == Side.RIGHT else Side.RIGHT
+    other = Side(session.side).other
     if all(other in sample.joints_rad for sample in session.samples):
         joints = [sample.joints_rad[other] for sample in session.samples if session.side in sample.joints_rad]
         readings[f"the board is on the {other} arm: collect with --side {other}"] = ([arm.fk(q) for q in joints], C)

@@ -8,6 +8,7 @@ import numpy as np
 
 from vitra_description import names
 from vitra_description.calibration import Calibration, Pose
+from vitra_policy.action_space import SIDES
 from vitra_policy.transforms import make_pose
 
 _OPTICAL_FROM_BODY = make_pose(np.zeros(3), np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]))
@@ -29,7 +30,7 @@ def calibration_frames(calibration: Calibration) -> tuple[Frame, ...]:
         Frame(names.BASE_FRAME, names.CAMERA_FRAME, calibration.base_from_head_camera),
         Frame(names.CAMERA_FRAME, names.CAMERA_LINK_FRAME, _OPTICAL_FROM_BODY),
     ]
-    for side in names.SIDES:
+    for side in SIDES:
         extrinsics = calibration.side(side)
         frames += [
             Frame(names.BASE_FRAME, names.arm_base(side), extrinsics.base_from_arm_base),

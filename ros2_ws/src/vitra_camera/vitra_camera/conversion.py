@@ -56,6 +56,11 @@ class ImageFiller:
 def fill_camera_info(message: Any, intrinsics: Any, frame_id: str) -> Any:
     """A sensor_msgs/CameraInfo from librealsense intrinsics (pinhole, no rectification, no binning).
 
+    Args:
+        message: The message, changed in place.
+        intrinsics: Of a librealsense stream profile.
+        frame_id: Optical frame of the camera.
+
     Raises:
         CameraSettingsError: for a lens model that ROS has no name for.
     """

@@ -30,10 +30,10 @@ from vitra_console.operator_beat import OperatorBeat
 from vitra_console.web.access import default_token
 from vitra_console.web.presence import Presence
 from vitra_console.web.server import ConsoleError, ConsoleServer, Picture
-from vitra_description.names import SIDES
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import DriverState, EpisodeState, ExecutorState, HandActionChunk, Heartbeat, SafetyState, SimState
 from vitra_msgs.srv import Rearm, SetInstruction, SimReset
+from vitra_policy.action_space import SIDES
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -157,7 +157,13 @@ class ConsoleNode(StackNode[Parameters]):
         self._call(Trigger, service, Trigger.Request(), lambda a: then(bool(a.success), str(a.message)), then)
 
     def rearm(self, epoch: int, stops: int, then: Then) -> None:
-        """Re-arm from a state that was seen."""
+        """Re-arm from a state that was seen.
+
+        Args:
+            epoch: Of the safety state that was seen.
+            stops: Number of stops in it; a later one refuses the re-arm.
+            then: Hears success and message.
+        """
         request = Rearm.Request(epoch=epoch, stops=stops)
         answer = lambda a: then(bool(a.success), str(a.message))  # noqa: E731
         self._call(Rearm, "safety_supervisor/rearm_from", request, answer, then)
@@ -169,7 +175,13 @@ class ConsoleNode(StackNode[Parameters]):
         self._call(SetInstruction, "policy/set_instruction", request, answer, then)
 
     def reset_sim(self, task: str, seed: int, then: Callable[[bool, str, str], None]) -> None:
-        """New start state of the simulated world."""
+        """New start state of the simulated world.
+
+        Args:
+            task: Name of the task.
+            seed: Of the start state.
+            then: Hears success, message and the task's instruction.
+        """
         self._call(
             SimReset, "sim/reset", SimReset.Request(task=task, seed=seed),
             lambda a: then(bool(a.success), str(a.message), str(a.instruction)),
@@ -187,7 +199,14 @@ class ConsoleNode(StackNode[Parameters]):
         self._call(SetParameters, "executor/set_parameters", request, answer, then)
 
     def start_run(self, text: str, time_limit_s: float, then: Then, ended: Then) -> None:
-        """Send the RunPolicy goal."""
+        """Send the RunPolicy goal.
+
+        Args:
+            text: Instruction.
+            time_limit_s: The run ends after it; 0: never.
+            then: Hears whether it was taken.
+            ended: Hears why it ended.
+        """
         if not self._run_policy.server_is_ready():
             then(False, "No policy node answers. Is it running?")
             return

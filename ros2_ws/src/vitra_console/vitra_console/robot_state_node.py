@@ -19,8 +19,9 @@ from vitra_console.frames.tree import Edge, calibrated_edges, urdf_edges
 from vitra_description.arms import ARMS, DEFAULT_ARM
 from vitra_description.calibration import calibration_path, load_calibration
 from vitra_description.description import robot_description
-from vitra_description.names import SIDES, Side, arm_joints
+from vitra_description.names import arm_joints
 from vitra_description.postures import home, open_hand
+from vitra_policy.action_space import SIDES, Side
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param

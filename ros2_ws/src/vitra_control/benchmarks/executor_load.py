@@ -29,9 +29,10 @@ from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import default_calibration
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import SIDES, Side, arm_joints, hand_joints
+from vitra_description.names import arm_joints, hand_joints
 from vitra_description.postures import home, open_hand
 from vitra_msgs.msg import ArmCommand, ExecutorState, HandCommand, Permit, RobotChunk
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.chunks.curve import TimedSteps
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_runtime import qos

@@ -10,8 +10,8 @@ from fake_robot import FakeRobot
 
 from vitra_control.planned_path import PlannedPath
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
-from vitra_description.names import Side
 from vitra_description.postures import open_hand
+from vitra_policy.action_space import Side
 from vitra_policy.chunks.curve import TimedSteps
 from vitra_policy.transforms import (
     matrix_from_rotvec,

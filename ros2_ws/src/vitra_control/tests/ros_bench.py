@@ -35,11 +35,11 @@ from vitra_runtime import qos
 
 # What a test asks must not depend on how busy the machine is: all nodes share one interpreter here.
 PATIENT = {
-    "executor:permit_timeout": 0.5,
-    "executor:max_gap": 0.5,
-    "executor:feedback_timeout": 1.0,
-    "safety_supervisor:heartbeat_timeout": 2.0,
-    "safety_supervisor:feedback_timeout": 1.0,
+    "executor:permit_timeout_s": 0.5,
+    "executor:max_gap_s": 0.5,
+    "executor:feedback_timeout_s": 1.0,
+    "safety_supervisor:heartbeat_timeout_s": 2.0,
+    "safety_supervisor:feedback_timeout_s": 1.0,
 }
 
 

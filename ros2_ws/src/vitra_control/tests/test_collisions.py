@@ -12,8 +12,8 @@ from fake_robot import CALIBRATION, FakeRobot
 from two_arm_targets import Args, measure, run
 
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
-from vitra_description.names import SIDES, Side
 from vitra_description.postures import open_hand
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.chunks.curve import TimedSteps
 from vitra_policy.transforms import invert_pose, quaternion_from_matrix
 from vitra_safety.collision import CollisionModel

@@ -9,7 +9,7 @@ import pytest
 from fake_robot import FakeRobot
 
 from vitra_control.settings import ARM_PERIOD_S
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_policy.chunks.curve import TimedSteps
 from vitra_policy.chunks.timeline import Phase
 from vitra_policy.conformance.client import ClientFactory

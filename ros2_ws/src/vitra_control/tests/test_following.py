@@ -10,7 +10,7 @@ from fake_robot import FakeRobot
 
 from vitra_control.setpoints import Feedback
 from vitra_control.settings import ARM_PERIOD_S
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 
 TOO_FAR_RAD = 0.25
 TICKS_BETWEEN_LOOKS = 10

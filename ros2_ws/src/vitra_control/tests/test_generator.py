@@ -14,8 +14,8 @@ from vitra_control.executor_node import must_hear
 from vitra_control.setpoints import Mode
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_description.limits import ARM_LIMITS, HAND_LIMITS
-from vitra_description.names import SIDES, Side
 from vitra_description.postures import home
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.chunks.curve import StepsError, TimedSteps
 from vitra_policy.chunks.timeline import Phase, Verdict
 from vitra_runtime.discovery_check import DeafError

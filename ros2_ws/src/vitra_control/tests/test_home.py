@@ -8,8 +8,8 @@ from fake_robot import FakeRobot
 from vitra_control.driver_watch import Interruption
 from vitra_control.setpoints import Mode
 from vitra_control.settings import ARM_PERIOD_S
-from vitra_description.names import Side
 from vitra_description.postures import home, open_hand
+from vitra_policy.action_space import Side
 
 
 def test_home_goes_slowly_to_the_ready_posture_and_reports_back() -> None:

@@ -11,8 +11,9 @@ from fake_robot import FakeRobot
 from vitra_control.joint_trajectory import JointTrajectory, TrajectoryRefusedError, read_trajectory
 from vitra_control.setpoints import Mode
 from vitra_control.settings import GeneratorSettings
-from vitra_description.names import Side, arm_joints
+from vitra_description.names import arm_joints
 from vitra_description.postures import home
+from vitra_policy.action_space import Side
 
 NAMES = arm_joints("right")
 LIMITS = GeneratorSettings().arm_limits

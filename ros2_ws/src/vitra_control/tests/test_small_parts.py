@@ -8,7 +8,7 @@ import pytest
 from vitra_control.clock import ClockBridge
 from vitra_control.executor_parameters import Parameters
 from vitra_control.stillness import Stillness
-from vitra_description.names import SIDES, Side
+from vitra_policy.action_space import SIDES, Side
 from vitra_runtime.parameters import ParameterError, validate
 
 
@@ -52,10 +52,10 @@ def test_parameters_name_the_sides() -> None:
 
 
 def test_a_ready_posture_beyond_the_limits_is_refused() -> None:
-    with pytest.raises(ParameterError, match="ready_right"):
-        Parameters(ready_right=(9.0,) * 7).build_sides()
+    with pytest.raises(ParameterError, match="ready_right_rad"):
+        Parameters(ready_right_rad=(9.0,) * 7).build_sides()
     with pytest.raises(ParameterError, match="7 angles"):
-        Parameters(ready_right=(0.0,) * 6).build_sides()
+        Parameters(ready_right_rad=(0.0,) * 6).build_sides()
 
 
 def test_default_parameters_are_within_their_own_bounds() -> None:

@@ -14,7 +14,8 @@ from vitra_control.path_follower import PathFollower
 from vitra_control.settings import ARM_PERIOD_S, LOOK_AHEAD_S, PATH_SPACING_S, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.limits import JointLimits
-from vitra_description.names import ARM_DOF, Side
+from vitra_description.names import ARM_DOF
+from vitra_policy.action_space import Side
 from vitra_safety.collision import CollisionModel
 from vitra_safety.separation import SeparationWatch
 

@@ -42,7 +42,15 @@ class DriverWatch:
         self._interruption: Interruption | None = None
 
     def see(self, device: str, state: str, stop_cause: str, refused: int, last_refusal: str) -> None:
-        """What a driver says of itself."""
+        """What a driver says of itself.
+
+        Args:
+            device: Name of the driver's device.
+            state: Its state.
+            stop_cause: Why it stopped, as it says.
+            refused: How many commands it has refused.
+            last_refusal: Why the last of them.
+        """
         before = self._heard.get(device, _Heard(state, refused))
         self._heard[device] = _Heard(state, refused)
         is_late = state != _LATCHED and stop_cause.startswith(_LATE)

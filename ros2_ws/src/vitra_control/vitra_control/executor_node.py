@@ -26,8 +26,8 @@ from vitra_control.feedback import JointFeedback
 from vitra_control.generator import SetpointGenerator
 from vitra_control.setpoints import HomeResult, Mode, PermitSample, Setpoints
 from vitra_control.settings import ARM_PERIOD_S
-from vitra_description.names import SIDES, Side
 from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, Permit, RobotChunk
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.chunks.curve import StepsError, TimedSteps
 from vitra_policy.chunks.timeline import Phase, Verdict
 from vitra_runtime import qos

@@ -10,8 +10,9 @@ from vitra_control.settings import MAX_SPEED, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.arms import ARMS, DEFAULT_ARM, arm_description
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.names import ARM_DOF, SIDES, Side
+from vitra_description.names import ARM_DOF
 from vitra_description.postures import home
+from vitra_policy.action_space import SIDES, Side
 from vitra_runtime.parameters import ParameterError, param
 
 _DEFAULTS = GeneratorSettings()
@@ -31,22 +32,22 @@ class Parameters:
     speed: float = param(1.0, "Speed limit of arm joints, in planning speeds of 45 deg/s", bounds=(0.05, MAX_SPEED))
     home_speed: float = param(_DEFAULTS.home_speed, "Part of it for moves to the ready posture", bounds=(0.05, 1.0))
     speed_share: float = param(1.0, "Part of `speed` that is used; may be changed at any time", bounds=(0.1, 1.0))
-    blend: float = param(_DEFAULTS.blend_s, "Change-over to a new chunk", unit="s", bounds=(0.01, 1.0))
-    stop: float = param(_DEFAULTS.stop_s, "Time to come to rest when steps run out", unit="s", bounds=(0.05, 1.0))
-    permit_timeout: float = param(0.1, "Oldest permit that counts", unit="s", bounds=(0.04, 0.5))
-    max_gap: float = param(_DEFAULTS.max_gap_s, "Pause after which it starts anew", unit="s", bounds=(0.01, 0.5))
-    feedback_timeout: float = param(0.1, "Oldest joint feedback to start from", unit="s", bounds=(0.02, 1.0))
-    tracking_error: float = param(0.2, "Distance at which an arm does not follow", unit="rad", bounds=(0.02, 1.0))
+    blend_s: float = param(_DEFAULTS.blend_s, "Change-over to a new chunk", unit="s", bounds=(0.01, 1.0))
+    stop_s: float = param(_DEFAULTS.stop_s, "Time to come to rest when steps run out", unit="s", bounds=(0.05, 1.0))
+    permit_timeout_s: float = param(0.1, "Oldest permit that counts", unit="s", bounds=(0.04, 0.5))
+    max_gap_s: float = param(_DEFAULTS.max_gap_s, "Pause after which it starts anew", unit="s", bounds=(0.01, 0.5))
+    feedback_timeout_s: float = param(0.1, "Oldest joint feedback to start from", unit="s", bounds=(0.02, 1.0))
+    tracking_error_rad: float = param(0.2, "Distance at which an arm does not follow", unit="rad", bounds=(0.02, 1.0))
     ensemble_decay: float = param(
         -1.0, "Temporal ensembling: weight exp(-decay * i), i = 0 for the oldest chunk; negative: off", bounds=(-1, 10)
     )
     check_collisions: bool = param(True, "Check the whole robot (arms, hands, torso, table) before a setpoint leaves")
-    table_height: float = param(
+    table_height_m: float = param(
         0.75, "Table top over base_link, kept clear of arms and palms; below 0: no table", unit="m", bounds=(-1.0, 2.0)
     )
     joint_trajectories: bool = param(True, "Offer FollowJointTrajectory actions, for when no policy holds the arms")
-    ready_left: tuple[float, ...] = param(_ready("left"), "Ready posture of the left arm", unit="rad")
-    ready_right: tuple[float, ...] = param(_ready("right"), "Ready posture of the right arm", unit="rad")
+    ready_left_rad: tuple[float, ...] = param(_ready("left"), "Ready posture of the left arm", unit="rad")
+    ready_right_rad: tuple[float, ...] = param(_ready("right"), "Ready posture of the right arm", unit="rad")
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -59,15 +60,15 @@ class Parameters:
         return GeneratorSettings(
             speed=self.speed,
             home_speed=self.home_speed,
-            blend_s=self.blend,
-            stop_s=self.stop,
-            permit_timeout_s=self.permit_timeout,
-            max_gap_s=self.max_gap,
-            feedback_timeout_s=self.feedback_timeout,
-            max_tracking_error_rad=self.tracking_error,
+            blend_s=self.blend_s,
+            stop_s=self.stop_s,
+            permit_timeout_s=self.permit_timeout_s,
+            max_gap_s=self.max_gap_s,
+            feedback_timeout_s=self.feedback_timeout_s,
+            max_tracking_error_rad=self.tracking_error_rad,
             ensemble_decay=None if self.ensemble_decay < 0.0 else self.ensemble_decay,
             check_collisions=self.check_collisions,
-            table_height_m=None if self.table_height < 0.0 else self.table_height,
+            table_height_m=None if self.table_height_m < 0.0 else self.table_height_m,
             arm=arm_description(self.arm_model),
         )
 
@@ -88,11 +89,12 @@ class Parameters:
         }
 
     def _checked_ready(self, side: Side) -> tuple[float, ...]:
-        posture = self.ready_left if side is Side.LEFT else self.ready_right
+        posture = self.ready_left_rad if side is Side.LEFT else self.ready_right_rad
         limits = self.settings.arm.limits
         if len(posture) != ARM_DOF or not limits.contains(np.array(posture)):
             low, high = (np.round(limit, 3).tolist() for limit in (limits.lower_rad, limits.upper_rad))
             raise ParameterError(
-                f"Parameter 'ready_{side}' must be {ARM_DOF} angles between {low} and {high} rad, got {list(posture)}."
+                f"Parameter 'ready_{side}_rad' must be {ARM_DOF} angles between {low} and {high} rad, "
+                f"got {list(posture)}."
             )
         return posture

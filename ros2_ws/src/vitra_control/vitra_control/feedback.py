@@ -14,7 +14,8 @@ from sensor_msgs.msg import JointState
 from vitra_control.setpoints import Feedback
 from vitra_description.hand_description import HandDescription
 from vitra_description.hands.xhand1 import XHAND1
-from vitra_description.names import Side, arm_joints
+from vitra_description.names import arm_joints
+from vitra_policy.action_space import Side
 from vitra_runtime import qos
 from vitra_runtime.polling import PolledTopic, PolledTopics
 from vitra_runtime.timing import stamp_to_s

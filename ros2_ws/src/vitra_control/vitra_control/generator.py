@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from vitra_control.arm_group import ArmGroup
 from vitra_control.driver_watch import Interruption
-from vitra_control.joint_trajectory import JointTrajectory, TrajectoryRun
+from vitra_control.joint_trajectory import JointTrajectory
 from vitra_control.plausible_steps import refuse_implausible
 from vitra_control.setpoints import Feedback, HomeResult, Mode, PermitSample, Setpoints
-from vitra_control.settings import ARM_PERIOD_S, TICKS_PER_HAND_SETPOINT, GeneratorSettings
+from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_control.stillness import Stillness
-from vitra_description.names import SIDES, Side
+from vitra_control.tracking_watch import TrackingWatch
+from vitra_control.trajectory_runs import TrajectoryRuns
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.chunks.curve import StepsError, TimedSteps
 from vitra_policy.chunks.path_clock import PathClock
 from vitra_policy.chunks.timeline import Phase, Sample, Verdict
@@ -26,13 +28,11 @@ Array = NDArray[np.float64]
 _log = logging.getLogger(__name__)
 
 _TICKS_PER_TRACKING_CHECK = 10
-_CONSECUTIVE_ERRORS = 3
 _HELD_BACK = 0.9
 _HOME_WAITS_S = 5.0
 _HOME_BEGINNINGS = 5
 POLICY_HOLDS_S = 1.0
 """A chunk this new means that somebody else has the arms."""
-_FARTHEST_BEHIND_RAD, _GOAL_RAD = 0.15, 2e-3
 
 
 class SetpointGenerator:
@@ -66,14 +66,13 @@ class SetpointGenerator:
         self._arms = ArmGroup(self.sides, settings)
         self._clock = PathClock()
         self._still = {side: Stillness(settings.still_rad, settings.still_s) for side in self.sides}
-        self._consecutive_errors = dict.fromkeys(self.sides, 0)
+        self._tracking = TrackingWatch(self.sides, settings, feedback)
         self._epoch: int | None = None
         self._ticks = 0
         self._last_sent_s = -np.inf
         self._seeded_epoch: int | None = None
         self._home_result: HomeResult | None = None
-        self._runs: dict[Side, TrajectoryRun] = {}
-        self._run_results: dict[Side, HomeResult] = {}
+        self._runs = TrajectoryRuns(self._arms, settings.arm_limits)
         self._last_chunk_s = -np.inf
         self._unheard_since_s: float | None = None
         self._home_waits = False
@@ -158,26 +157,29 @@ class SetpointGenerator:
         return ""
 
     def begin_trajectory(self, side: Side, trajectory: JointTrajectory, now_s: float) -> str:
-        """Follow a joint trajectory; returns why not, or an empty text."""
+        """Follow a joint trajectory; returns why not, or an empty text.
+
+        Args:
+            side: Which arm.
+            trajectory: Checked against its limits.
+            now_s: Monotonic time.
+        """
         refusal = self.trajectory_refusal(side, now_s)
         if refusal:
             return refusal
         if self.mode is not Mode.TRAJECTORY:
             self._arms.begin_joints()
         self.mode = Mode.TRAJECTORY
-        self._runs[side] = TrajectoryRun(trajectory)
+        self._runs.begin(side, trajectory)
         return ""
 
     def cancel_trajectory(self, side: Side) -> None:
         """Bring an arm that follows a trajectory to rest."""
-        run = self._runs.get(side)
-        if run is not None and not run.canceled:
-            run.cancel(*self._arms.planned(side), self._settings.arm_limits)
+        self._runs.cancel(side)
 
     def take_trajectory_results(self) -> dict[Side, HomeResult]:
         """How trajectories ended, once."""
-        results, self._run_results = self._run_results, {}
-        return results
+        return self._runs.take_results()
 
     def interrupted(self, interruption: Interruption) -> None:
         """A driver has stopped by itself and refuses what comes: start again from where the joints are."""
@@ -271,7 +273,7 @@ class SetpointGenerator:
             self.interrupted(Interruption(f"no setpoints for {gap_ms:.0f} ms", is_late=True))
             return None
         self._ticks += 1
-        if self._ticks % _TICKS_PER_TRACKING_CHECK == 0 and (lost := self._not_following()):
+        if self._ticks % _TICKS_PER_TRACKING_CHECK == 0 and (lost := self._tracking.lost(self.arm_rad)):
             self._again(lost)
             return None
         self._last_sent_s = now_s
@@ -300,31 +302,12 @@ class SetpointGenerator:
         return Setpoints(epoch, arms, hands)
 
     def _trajectory(self, now_s: float, epoch: int) -> Setpoints:
-        share = self._arms.share
-        arms = self._arms.follow_joints({side: run.advance(ARM_PERIOD_S, share) for side, run in self._runs.items()})
-        hands = {}
+        arms, hands = self._runs.follow(), {}
         if self._ticks % TICKS_PER_HAND_SETPOINT == 0:
             hands = {name: side.follow_hand(self._arms.path_s) for name, side in self.sides.items()}
-        for side, run in tuple(self._runs.items()):
-            gap_rad = float(np.abs(run.advance(0.0)[0] - self._arms.planned(side)[0]).max())
-            if gap_rad > _FARTHEST_BEHIND_RAD and not run.canceled:
-                self._run_results[side] = HomeResult(False, f"{gap_rad:.2f} rad behind: {self._arms.limit or 'limits'}")
-                self.cancel_trajectory(side)
-        if self._arms.at_rest and all(run.is_over for run in self._runs.values()):
-            for side, run in self._runs.items():
-                gap_rad = float(np.abs(run.goal_rad - self.arm_rad(side)).max())
-                if run.canceled:
-                    self._run_results.setdefault(side, HomeResult(False, "canceled"))
-                elif gap_rad < _GOAL_RAD:
-                    self._run_results[side] = HomeResult(True, f"{gap_rad:.1g} rad from the goal")
-                elif self._arms.is_held:
-                    self._run_results[side] = HomeResult(False, f"held on its way: {self._arms.limit}")
-                else:
-                    continue
-            if all(side in self._run_results for side in self._runs):
-                self._runs.clear()
-                self.mode = Mode.FOLLOWING
-                self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
+        if self._runs.end():
+            self.mode = Mode.FOLLOWING
+            self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
         return Setpoints(epoch, arms, hands)
 
     def _watch_waiting_home(self, now_s: float) -> None:
@@ -358,15 +341,13 @@ class SetpointGenerator:
         if self.mode is Mode.HOMING or self._home_waits:
             self._home_result = HomeResult(False, f"the move to the ready posture was broken off: {why}")
         self._home_waits = False
-        for side in self._runs:
-            self._run_results[side] = HomeResult(False, f"broken off: {why}")
-        self._runs.clear()
+        self._runs.break_off(why)
         if mode is not self.mode:
             self._unheard_since_s = None
             for still in self._still.values():
                 still.reset()
         self.mode, self.waiting_for = mode, ""
-        self._consecutive_errors = dict.fromkeys(self.sides, 0)
+        self._tracking.reset()
 
     def _again(self, why: str) -> None:
         self.reseeds += 1
@@ -410,15 +391,3 @@ class SetpointGenerator:
         if self._home_waits:
             self._begin_home()
         return True
-
-    def _not_following(self) -> str:
-        for name in self.sides:
-            feedback = self._feedback(name)
-            if feedback is None or feedback.age_s > self._settings.feedback_timeout_s:
-                continue  # the driver's own business; it stops by itself
-            error = float(np.abs(feedback.arm_rad - self.arm_rad(name)).max())
-            too_far = error > self._settings.max_tracking_error_rad
-            self._consecutive_errors[name] = self._consecutive_errors[name] + 1 if too_far else 0
-            if self._consecutive_errors[name] >= _CONSECUTIVE_ERRORS:
-                return f"{name}: the arm does not follow ({error:.2f} rad away)"
-        return ""

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.limits import JointLimits
-from vitra_description.names import ARM_DOF, Side, arm_joints
+from vitra_description.names import ARM_DOF, arm_joints
+from vitra_policy.action_space import Side
 from vitra_policy.errors import VitraError
 
 Array = NDArray[np.float64]

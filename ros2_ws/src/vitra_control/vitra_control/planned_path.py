@@ -29,7 +29,13 @@ class PlannedPath:
         self._targets.append(target[:7].copy())
 
     def deviation(self, wrist: Array, allowed_m: float = 0.002, allowed_rad: float = 0.0087) -> tuple[float, float]:
-        """Distance [m] and rotation [rad] of a wrist (4, 4) from the line, where both are least."""
+        """Distance [m] and rotation [rad] of a wrist (4, 4) from the line, where both are least.
+
+        Args:
+            wrist: Pose (4, 4).
+            allowed_m: Distance that counts as much as `allowed_rad`.
+            allowed_rad: Rotation that counts as much as `allowed_m`.
+        """
         targets = np.array(self._targets)
         if len(targets) < 2:
             return 0.0, 0.0

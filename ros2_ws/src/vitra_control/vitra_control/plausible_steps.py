@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_policy.chunks.curve import StepsError, TimedSteps
 
 _FARTHEST_M, _WIDEST_RAD = 3.0, 7.0

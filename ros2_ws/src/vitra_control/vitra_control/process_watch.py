@@ -21,7 +21,13 @@ class ProcessWatch:
         self._poll = select.poll()
 
     def seen(self, name: str, pid: int, host: str) -> None:
-        """A sign of life of `name` came from this process; the newest process of a name is the one watched."""
+        """A sign of life of `name` came from this process; the newest process of a name is the one watched.
+
+        Args:
+            name: Of the node.
+            pid: Of its process.
+            host: Machine it runs on; only processes of this one can be watched.
+        """
         if host != self._host or pid <= 0 or self._pids.get(name) == pid:
             return
         try:

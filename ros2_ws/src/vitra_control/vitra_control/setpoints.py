@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 
 Array = NDArray[np.float64]
 

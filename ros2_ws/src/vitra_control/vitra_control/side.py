@@ -14,8 +14,8 @@ from vitra_description.calibration import Calibration
 from vitra_description.description import ArmVariant
 from vitra_description.ik import DifferentialIk, IkSettings
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import Side
 from vitra_description.postures import home, open_hand
+from vitra_policy.action_space import Side
 from vitra_policy.chunks.curve import TimedSteps, wrist_and_hand
 from vitra_policy.chunks.ensemble import TemporalEnsemble
 from vitra_policy.chunks.timeline import ChunkTimeline, Sample, Verdict

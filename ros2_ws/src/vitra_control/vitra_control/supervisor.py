@@ -160,7 +160,16 @@ class Supervisor:
     def beat(
         self, node: str, state: int, detail: str, now_s: float, *, cause: str = "", process: tuple[int, str] = (0, "")
     ) -> None:
-        """A heartbeat arrived; `process` is (pid, host) of whoever sent it."""
+        """A heartbeat arrived; `process` is (pid, host) of whoever sent it.
+
+        Args:
+            node: Name of the node.
+            state: Its state, as in Heartbeat.msg.
+            detail: What is wrong, in words.
+            now_s: Monotonic time of arrival.
+            cause: Name of a `StopCause`, where the node knows it.
+            process: Process id and host of whoever sent it; (0, ''): unknown.
+        """
         known = BeatState(state) if state in tuple(BeatState) else BeatState.FAULT
         named = StopCause(cause) if cause in tuple(StopCause) else StopCause.NODE_FAULT
         self._beats[_plain(node)] = _Beat(now_s, known, detail, named)
@@ -188,7 +197,13 @@ class Supervisor:
             self.tick(now_s)
 
     def report(self, device: str, report: DeviceReport, now_s: float) -> None:
-        """A driver's state arrived."""
+        """A driver's state arrived.
+
+        Args:
+            device: Name of the device.
+            report: What its driver says.
+            now_s: Monotonic time of arrival.
+        """
         known = self._devices.get(device)
         if known is None or report.violations < known.report.violations:
             known = self._devices[device] = _Device(now_s, report)
@@ -198,7 +213,14 @@ class Supervisor:
             known.violations.popleft()
 
     def stop(self, cause: StopCause, source: str, detail: str, now_s: float) -> bool:
-        """Stop and latch; returns whether this is the reason that is kept (the first one is)."""
+        """Stop and latch; returns whether this is the reason that is kept (the first one is).
+
+        Args:
+            cause: What kind of stop.
+            source: Node, device or person it comes from.
+            detail: In words.
+            now_s: Monotonic time.
+        """
         first = self.phase is not SafetyPhase.STOPPED
         self.stops = (self.stops + 1) & 0xFFFFFFFF
         self._stopped_s = now_s
@@ -207,7 +229,14 @@ class Supervisor:
         return first
 
     def retire(self, cause: StopCause, source: str, detail: str, now_s: float) -> None:
-        """The supervisor itself is about to end: stop what moves, and let nothing move any more."""
+        """The supervisor itself is about to end: stop what moves, and let nothing move any more.
+
+        Args:
+            cause: What kind of stop.
+            source: What ends.
+            detail: In words.
+            now_s: Monotonic time.
+        """
         self._retired = detail
         if self.phase is SafetyPhase.ARMED:
             self.stop(cause, source, detail, now_s)

@@ -26,9 +26,9 @@ from vitra_control.supervisor import (
     SupervisorSettings,
     devices_of,
 )
-from vitra_description.names import SIDES
 from vitra_msgs.msg import DriverState, Heartbeat, Permit, SafetyState
 from vitra_msgs.srv import Rearm
+from vitra_policy.action_space import SIDES
 from vitra_runtime import qos
 from vitra_runtime.departure import DepartureCause, DepartureReason
 from vitra_runtime.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher
@@ -54,10 +54,12 @@ class Parameters:
     arms: str = param("right", "Whose drivers are required", choices=("right", "left", "both", "none"))
     hands: bool = param(True, "Whether the hands' drivers are required too")
     required_nodes: tuple[str, ...] = param((), "Nodes that must beat, by name")
-    heartbeat_timeout: float = param(0.5, "Longest silence of a node whose process lives", unit="s", bounds=(0.1, 5.0))
+    heartbeat_timeout_s: float = param(
+        0.5, "Longest silence of a node whose process lives", unit="s", bounds=(0.1, 5.0)
+    )
     require_operator: bool = param(False, "Whether a node named 'operator' must beat too")
-    operator_timeout: float = param(1.0, "Longest silence of the operator", unit="s", bounds=(0.1, 10.0))
-    feedback_timeout: float = param(0.5, "Oldest joint feedback of a device", unit="s", bounds=(0.05, 2.0))
+    operator_timeout_s: float = param(1.0, "Longest silence of the operator", unit="s", bounds=(0.1, 10.0))
+    feedback_timeout_s: float = param(0.5, "Oldest joint feedback of a device", unit="s", bounds=(0.05, 2.0))
     max_refusals: int = param(60, "Commands beyond limits within a second that stop the robot", bounds=(1, 1000))
 
     @property
@@ -68,10 +70,10 @@ class Parameters:
         return SupervisorSettings(
             nodes=tuple(name for name in self.required_nodes if name) + tuple(f"{d}_driver" for d in devices),
             devices=devices,
-            heartbeat_timeout_s=self.heartbeat_timeout,
+            heartbeat_timeout_s=self.heartbeat_timeout_s,
             require_operator=self.require_operator,
-            operator_timeout_s=self.operator_timeout,
-            feedback_timeout_s=self.feedback_timeout,
+            operator_timeout_s=self.operator_timeout_s,
+            feedback_timeout_s=self.feedback_timeout_s,
             refusals=self.max_refusals,
         )
 

@@ -17,7 +17,8 @@ from vitra_control.generator import SetpointGenerator
 from vitra_control.joint_trajectory import JointTrajectory, TrajectoryRefusedError, read_trajectory
 from vitra_control.setpoints import HomeResult
 from vitra_description.limits import JointLimits
-from vitra_description.names import Side, arm_joints
+from vitra_description.names import arm_joints
+from vitra_policy.action_space import Side
 from vitra_runtime.actions import long_action_server
 
 _Result = FollowJointTrajectory.Result

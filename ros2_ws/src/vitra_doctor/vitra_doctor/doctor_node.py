@@ -36,10 +36,10 @@ class Parameters:
     xhand_sdk: str = param("xhand_controller", "Python module of the XHand SDK")
     required_nodes: tuple[str, ...] = param((), "Nodes that must beat, by name; empty: those of every graph")
     episodes_dir: str = param("runs/episodes", "Where episodes are written")
-    table_height: float = param(0.75, "Table over base_link; below 0: no table", unit="m", bounds=(-1.0, 2.0))
-    camera_rate: float = param(30.0, "Nominal rate of the head camera", unit="Hz", bounds=(1.0, 120.0))
-    listen: float = param(3.0, "How long the graph is heard", unit="s", bounds=(1.0, 15.0))
-    retry: float = param(5.0, "Pause between two examinations", unit="s", bounds=(0.5, 60.0))
+    table_height_m: float = param(0.75, "Table over base_link; below 0: no table", unit="m", bounds=(-1.0, 2.0))
+    camera_rate_hz: float = param(30.0, "Nominal rate of the head camera", unit="Hz", bounds=(1.0, 120.0))
+    listen_s: float = param(3.0, "How long the graph is heard", unit="s", bounds=(1.0, 15.0))
+    retry_s: float = param(5.0, "Pause between two examinations", unit="s", bounds=(0.5, 60.0))
 
     @property
     def subject(self) -> Subject:
@@ -50,8 +50,8 @@ class Parameters:
             robot=self.robot,
             xhand_sdk=self.xhand_sdk,
             folder=Path(self.episodes_dir),
-            table_height_m=self.table_height,
-            camera_hz=self.camera_rate,
+            table_height_m=self.table_height_m,
+            camera_hz=self.camera_rate_hz,
             nodes=tuple(name for name in self.required_nodes if name),
             domain=domain_id(),
         )
@@ -81,7 +81,7 @@ class DoctorNode(StackNode[Parameters]):
     def _examine_until_green(self) -> None:
         pause_s, said = _SETTLE_S, ""
         while not self._ended.wait(pause_s):
-            pause_s = self.params.retry
+            pause_s = self.params.retry_s
             result = self._examine()
             self._publisher.publish(String(data=result.to_json()))
             self.waits_for("; ".join(f"{finding.check}: {finding}" for finding in result.errors))
@@ -96,7 +96,7 @@ class DoctorNode(StackNode[Parameters]):
     def _examine(self) -> Report:
         begin_s, subject = time.monotonic(), self.params.subject
         findings = list(examine_machine(subject))
-        heard = GraphListener(self, subject.arms).listen(self.params.listen, self._ended.wait)  # type: ignore[arg-type]
+        heard = GraphListener(self, subject.arms).listen(self.params.listen_s, self._ended.wait)  # type: ignore[arg-type]
         findings += examine_graph(subject, heard)
         return report(findings, ALL_CHECKS, time.monotonic() - begin_s)
 

@@ -89,6 +89,12 @@ def examine(subject: S, checks: Mapping[str, Check[S]]) -> Iterable[Finding]:
 
 
 def report(findings: Iterable[Finding], checks: Iterable[str], took_s: float) -> Report:
-    """A report with errors before warnings."""
+    """A report with errors before warnings.
+
+    Args:
+        findings: In any order.
+        checks: Names of all checks that were made.
+        took_s: How long they took.
+    """
     ordered = sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
     return Report(tuple(ordered), tuple(checks), took_s)

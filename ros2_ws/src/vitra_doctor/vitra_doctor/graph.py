@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_description.names import SIDES
+from vitra_policy.action_space import SIDES
 
 COLOUR, COLOUR_INFO = "head_camera/color/image_raw", "head_camera/color/camera_info"
 DEPTH = "head_camera/aligned_depth_to_color/image_raw"

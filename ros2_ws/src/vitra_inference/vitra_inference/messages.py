@@ -37,7 +37,13 @@ def stamp_ns_of(raw: bytes) -> int:
 
 
 def frame_of(raw: bytes, frame_id: str, *, keep: bool = True) -> Frame:
-    """A frame of a serialised image (or camera_info, without pixels)."""
+    """A frame of a serialised image (or camera_info, without pixels).
+
+    Args:
+        raw: The message, CDR.
+        frame_id: Frame it must be in.
+        keep: Whether the bytes are kept for the pixels.
+    """
     stamp_ns = stamp_ns_of(raw)
     return Frame(stamp_ns * 1e-9, stamp_ns, frame_id, raw if keep else None)
 

@@ -148,7 +148,13 @@ class ObservationBuffer:
         self._camera = camera
 
     def add_joints(self, stream: str, stamp_s: float, raw: bytes) -> None:
-        """Take a joint state."""
+        """Take a joint state.
+
+        Args:
+            stream: Such as `right_arm`.
+            stamp_s: When the joints were measured, ROS time.
+            raw: The message, CDR.
+        """
         with self._changed:
             self._histories[stream].add(stamp_s, raw)
 
@@ -181,6 +187,12 @@ class ObservationBuffer:
         self, sighting: Sighting, instruction: str, hands: NDArray[np.bool_], committed: CommittedPrefix | None
     ) -> Observation:
         """The observation of a sighting.
+
+        Args:
+            sighting: An image and the joints at its time.
+            instruction: What the robot is to do.
+            hands: Which hands act (2,), left first.
+            committed: Steps that will be executed whatever the policy answers, or None.
 
         Raises:
             VitraError: an image or camera_info that cannot be used.

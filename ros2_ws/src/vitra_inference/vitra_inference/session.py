@@ -65,6 +65,11 @@ class RunSession:
     def start(self, instruction: str, hands: NDArray[np.bool_], time_limit_s: float = 0.0) -> Run:
         """Begin a run; a time limit of 0 is none.
 
+        Args:
+            instruction: What the robot is to do.
+            hands: Which hands act (2,), left first.
+            time_limit_s: The run ends after it.
+
         Raises:
             RunRefusedError: one is under way.
         """
@@ -76,13 +81,24 @@ class RunSession:
             return self._run
 
     def redirect(self, instruction: str, hands: NDArray[np.bool_]) -> None:
-        """Give the run under way, if any, another instruction."""
+        """Give the run under way, if any, another instruction.
+
+        Args:
+            instruction: What the robot is to do from now on.
+            hands: Which hands act (2,), left first.
+        """
         with self._changed:
             if self._run is not None:
                 self._run.instruction, self._run.hands = instruction, hands
 
     def end(self, reason: TerminationReason, detail: str = "", run: Run | None = None) -> bool:
-        """End the run under way (or only if it is `run`); False if there is none."""
+        """End the run under way (or only if it is `run`); False if there is none.
+
+        Args:
+            reason: Why it ends.
+            detail: The same in words.
+            run: End this one only.
+        """
         with self._changed:
             current = self._run
             if current is None or (run is not None and run is not current):

@@ -180,7 +180,7 @@ def test_an_episode_goes_from_goal_to_saved_bag_and_a_discarded_one_stays_apart(
 
     from vitra_msgs.action import RecordEpisode
 
-    g = graph("episodes:=true", f"output_dir:={tmp_path / 'set'}", "operator:=Ada", "pre_roll:=0.2")
+    g = graph("episodes:=true", f"output_dir:={tmp_path / 'set'}", "operator:=Ada", "pre_roll_s:=0.2")
     client = ActionClient(g.robot, RecordEpisode, "recorder/record_episode")
     g.until(client.server_is_ready)
 

@@ -72,7 +72,7 @@ def test_a_discarded_episode_is_kept_apart_with_its_reason_and_its_number_is_not
 
 
 def test_an_episode_starts_with_the_seconds_before_it(make, arm, text):
-    session = make(pre_roll=1.0)
+    session = make(pre_roll_s=1.0)
     topic = BY_NAME["right_arm/joint_states"]
     begin_ns = session.clock["ns"]
     session.take(BY_NAME["/tf_static"], "/tf_static", b"\0\1\0\0\0\0\0\0", session.clock["ns"])
@@ -183,7 +183,7 @@ def test_an_episode_ends_without_waiting_for_the_disk_and_the_next_begins_meanwh
 
 def test_latched_messages_lie_between_their_own_stamps_and_what_they_explain(make, typestore, arm):
     types = typestore.types
-    session = make(pre_roll=1.0)
+    session = make(pre_roll_s=1.0)
     begin_ns = session.clock["ns"]
 
     def state(ns, value):
@@ -236,7 +236,7 @@ def test_the_same_frames_latched_twice_are_kept_once_though_their_padding_differ
 
 
 def test_a_bag_says_how_much_of_the_past_it_really_holds(make, arm):
-    session = make(pre_roll=5.0)
+    session = make(pre_roll_s=5.0)
     session._pre_roll._limit_bytes = 92 * len(arm(1))
     for _ in range(600):
         session.clock["ns"] += 10_000_000

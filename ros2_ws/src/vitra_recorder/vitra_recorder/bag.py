@@ -66,6 +66,13 @@ class BagWriter:
     def write(self, topic: str, message_type: str, delivery: Delivery, stamp_ns: int, data: bytes) -> None:
         """Append a serialised message.
 
+        Args:
+            topic: Name of the topic.
+            message_type: ROS type, `package/msg/Name`.
+            delivery: QoS it was offered with; kept in the bag.
+            stamp_ns: When it arrived, ROS time.
+            data: The message, CDR.
+
         Raises:
             BagError: the disk refuses it.
         """
@@ -130,6 +137,11 @@ class BagWriter:
 
 def note_outcome(bag: Path, outcome: str, reason: str) -> None:
     """Write an operator's late decision into a complete bag's metadata.
+
+    Args:
+        bag: Folder of the bag.
+        outcome: What was decided.
+        reason: Why, in the operator's words.
 
     Raises:
         BagError: the disk refuses it.

@@ -37,6 +37,11 @@ class Compressed:
 def compress(kind: Kind, raw: bytes, jpeg_quality: int | None) -> Compressed:
     """JPEG of a serialised colour image (PNG where the quality is None), PNG of a depth image.
 
+    Args:
+        kind: Colour or depth.
+        raw: A sensor_msgs/Image, CDR.
+        jpeg_quality: 1..100; None: PNG.
+
     Raises:
         UnknownNameError: an encoding that is neither.
         ImageMessageError, ImageEncodingError: sizes that do not fit, or the codec refuses.

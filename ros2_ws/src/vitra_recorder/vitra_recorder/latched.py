@@ -33,7 +33,14 @@ class LatchedMessages:
         self._held: dict[str, _Held] = {}
 
     def take(self, topic: Topic, name: str, raw: bytes, received_ns: int) -> None:
-        """A message came."""
+        """A message came.
+
+        Args:
+            topic: As in the list of topics.
+            name: Resolved name.
+            raw: The message, CDR.
+            received_ns: When it arrived, ROS time.
+        """
         messages = self._held.setdefault(name, _Held(topic)).messages
         if _holds_all(topic):
             messages.setdefault(self._content(topic, raw), (received_ns, raw))

@@ -104,7 +104,13 @@ class StreamMonitor:
             self._streams[name].dropped = count
 
     def is_alive(self, name: str, now_ns: int, within_s: float = 1.0) -> bool:
-        """Whether a stream was heard lately."""
+        """Whether a stream was heard lately.
+
+        Args:
+            name: Resolved name of the topic.
+            now_ns: ROS time.
+            within_s: How lately.
+        """
         stream = self._streams.get(name)
         return bool(stream and stream.arrivals_ns and now_ns - stream.arrivals_ns[-1] <= within_s / NS)
 

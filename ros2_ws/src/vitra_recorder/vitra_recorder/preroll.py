@@ -34,7 +34,14 @@ class PreRoll:
         """Whether something was let go that was not too old."""
 
     def add(self, topic: Topic, name: str, arrival_ns: int, data: bytes) -> None:
-        """Keep a message."""
+        """Keep a message.
+
+        Args:
+            topic: As in the list of topics.
+            name: Resolved name.
+            arrival_ns: When it arrived, ROS time.
+            data: The message, CDR.
+        """
         if not self._span_ns:
             return
         self._kept.append(Kept(topic, name, arrival_ns, data))

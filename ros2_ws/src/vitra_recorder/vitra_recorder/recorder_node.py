@@ -1,7 +1,7 @@
 """The `recorder` node: subscriptions, services and the episode action; orders go to the `desk`.
 
 recorder --ros-args -p output:=runs/demo/bag -p record_at_start:=true
-recorder --ros-args -p episodes:=true -p output_dir:=runs/episodes -p pre_roll:=1.0
+recorder --ros-args -p episodes:=true -p output_dir:=runs/episodes -p pre_roll_s:=1.0
 """
 
 from __future__ import annotations

@@ -99,15 +99,22 @@ class RecordingSession:
         self._output = Path(params.output).expanduser() if params.output and not params.episodes else None
         self.folder = self._output.parent if self._output else Path(params.output_dir).expanduser()
         self.monitor = StreamMonitor()
-        self._pre_roll = PreRoll(params.pre_roll, params.queue_mb * 2**20)
-        self._latched = LatchedMessages(params.pre_roll, self._content)
+        self._pre_roll = PreRoll(params.pre_roll_s, params.queue_mb * 2**20)
+        self._latched = LatchedMessages(params.pre_roll_s, self._content)
         self.current: BagRecording | None = None
         self.last: BagRecording | None = None
         self.heard_instruction = ""
         self.saved = self.discarded = 0
 
     def take(self, topic: Topic, name: str, raw: bytes, received_ns: int) -> None:
-        """A serialised message came at a time."""
+        """A serialised message came at a time.
+
+        Args:
+            topic: As in the list of topics.
+            name: Resolved name.
+            raw: The message, CDR.
+            received_ns: When it arrived, ROS time.
+        """
         self.monitor.note(topic, received_ns, header_stamp_ns(raw) if topic.has_header else None)
         if topic.delivery is Delivery.LATCHED:
             self._latched.take(topic, name, raw, received_ns)
@@ -146,7 +153,7 @@ class RecordingSession:
             "operator": request.operator,
             "source": request.source,
             "pre_roll_s": f"{kept_s:.3f}",
-            "pre_roll_asked_s": str(self._params.pre_roll),
+            "pre_roll_asked_s": str(self._params.pre_roll_s),
             **self._about,
         }
         bag = BagWriter(path.parent, path.name, self._typestore, about)
@@ -154,9 +161,10 @@ class RecordingSession:
         self._write_past(pipeline, request, past, begin_ns)
         self.monitor.forget_events()
         self.current = BagRecording(path, request, pipeline, time.monotonic())
-        if lacks_memory and kept_s < self._params.pre_roll - _PRE_ROLL_SLACK_S:
+        if lacks_memory and kept_s < self._params.pre_roll_s - _PRE_ROLL_SLACK_S:
             self.current.warned.append(
-                f"pre-roll: {kept_s:.2f} s of the {self._params.pre_roll:g} s asked for fit into memory: raise queue_mb"
+                f"pre-roll: {kept_s:.2f} s of the {self._params.pre_roll_s:g} s asked for fit into memory: "
+                "raise queue_mb"
             )
         return self.current
 

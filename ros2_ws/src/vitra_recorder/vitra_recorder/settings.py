@@ -24,7 +24,7 @@ class Parameters:
     calibration: str = param("", "Calibration kept inside every bag: a name, or a path ending in .yaml; empty: none")
     require_instruction: bool = param(False, "Refuse to record without an instruction")
     required: tuple[str, ...] = param(("",), "Topics that must be alive before an episode starts")
-    pre_roll: float = param(0.0, "How much of the past an episode starts with", unit="s", bounds=(0.0, 10.0))
+    pre_roll_s: float = param(0.0, "How much of the past an episode starts with", unit="s", bounds=(0.0, 10.0))
     color_format: str = param(
         "compressed",
         "Colour images: compressed is JPEG, lossless is PNG, h264 is video, raw keeps the message",

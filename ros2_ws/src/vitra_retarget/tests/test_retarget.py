@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from vitra_description.calibration import default_calibration
 from vitra_description.limits import HAND_LIMITS
-from vitra_description.names import CAMERA_FRAME, SIDES, Side
-from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, WRIST
+from vitra_description.names import CAMERA_FRAME
+from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, SIDES, WRIST, Side
 from vitra_policy.hand.xhand_map import mano_from_xhand
 from vitra_policy.transforms import (
     delta_wrist,

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import Calibration
-from vitra_description.names import CAMERA_FRAME, SIDES, Side
-from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, ROTATION, TRANSLATION, WRIST
+from vitra_description.names import CAMERA_FRAME
+from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, ROTATION, SIDES, TRANSLATION, WRIST, Side
 from vitra_policy.prompt import InstructionError, hands_of
 from vitra_policy.transforms import (
     integrate_wrist,
@@ -118,8 +118,7 @@ class Retargeter:
         _check_hands(chunk)
         actions, observed = _checked(chunk)
         return {
-            side: self._side(side, actions[:, HAND[side.value]], observed[HAND[side.value]], chunk.step_s)
-            for side in chunk.valid
+            side: self._side(side, actions[:, HAND[side]], observed[HAND[side]], chunk.step_s) for side in chunk.valid
         }
 
     def _side(self, side: Side, actions: Array, observed: Array, step_s: float) -> SideTargets:
@@ -159,7 +158,7 @@ def _check_hands(chunk: HandChunk) -> None:
     except InstructionError as error:
         raise ChunkIdleHandError(f"Nothing says which hands may move: {error}") from error
     for side in chunk.valid:
-        if not named[side.value]:
+        if not named[side]:
             raise ChunkIdleHandError(f"'{chunk.instruction}' leaves the {side} hand idle, but the chunk moves it.")
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.names import CAMERA_FRAME, Side
+from vitra_description.names import CAMERA_FRAME
 from vitra_msgs.msg import HandActionChunk, RobotChunk
+from vitra_policy.action_space import Side
 from vitra_retarget.errors import ChunkRefusedError
 from vitra_retarget.retarget import HandChunk, Retargeter, SideTargets
 from vitra_runtime import qos

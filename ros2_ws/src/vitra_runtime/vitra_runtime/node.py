@@ -123,7 +123,13 @@ class StackNode(LifecycleNode, Generic[P]):
         self._lack = f"waits: {lack}" if lack else ""
 
     def stream_publisher(self, message_type: Any, topic: str, profile: Any) -> Any:
-        """A plain publisher: it publishes in every lifecycle state (states and reports, not commands)."""
+        """A plain publisher: it publishes in every lifecycle state (states and reports, not commands).
+
+        Args:
+            message_type: ROS type.
+            topic: Name of the topic.
+            profile: QoS profile or depth.
+        """
         return rclpy.node.Node.create_publisher(self, message_type, topic, profile)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: D102

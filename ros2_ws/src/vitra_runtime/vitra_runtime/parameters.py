@@ -35,7 +35,15 @@ def param(
     bounds: tuple[float, float] | None = None,
     choices: Sequence[str] | None = None,
 ) -> Any:
-    """A dataclass field that is a ROS parameter; list defaults are given as tuples."""
+    """A dataclass field that is a ROS parameter; list defaults are given as tuples.
+
+    Args:
+        default: Value without any file or argument; its type is the parameter's.
+        description: What it does, without the unit.
+        unit: Of a number; the name must end in it (`_s`, `_rad`, `_hz`).
+        bounds: Smallest and largest value allowed.
+        choices: All values allowed.
+    """
     return dataclasses.field(
         default=default, metadata={"description": description, "unit": unit, "bounds": bounds, "choices": choices}
     )

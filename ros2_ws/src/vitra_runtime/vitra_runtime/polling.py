@@ -46,7 +46,14 @@ class PolledTopics:
         )
 
     def subscribe(self, message_type: Any, topic: str, profile: QoSProfile, *, raw: bool = False) -> PolledTopic:
-        """Let messages of a topic wait for `take`."""
+        """Let messages of a topic wait for `take`.
+
+        Args:
+            message_type: ROS type.
+            topic: Name of the topic.
+            profile: QoS profile; its depth says how many wait.
+            raw: Leave messages as bytes (CDR).
+        """
         name = self._parent.resolve_topic_name(topic)
         subscription = self._node.create_subscription(message_type, name, _nobody, profile, raw=raw)
         return PolledTopic(subscription, message_type, raw)

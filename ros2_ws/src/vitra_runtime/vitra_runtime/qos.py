@@ -29,5 +29,11 @@ RECORD = _profile(100, reliable=False)
 
 
 def recorded(depth: int, *, reliable: bool, latched: bool) -> QoSProfile:
-    """What the recorder asks for: as a topic is offered, with room for `depth` messages."""
+    """What the recorder asks for: as a topic is offered, with room for `depth` messages.
+
+    Args:
+        depth: How many messages may wait.
+        reliable: As it is offered.
+        latched: Whether late subscribers get the last one.
+    """
     return _profile(depth, reliable, latched)

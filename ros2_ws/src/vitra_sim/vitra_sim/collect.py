@@ -72,6 +72,14 @@ class Args:
 def record(env: VitraSimEnv, expert: ExpertPolicy, args: Args, name: str, seed: int, driver: Policy | None) -> bytes:
     """One episode as the bytes of an npz file.
 
+    Args:
+        env: The simulation.
+        expert: Labels every step.
+        args: The command's options.
+        name: Scene or task.
+        seed: Of the start state.
+        driver: Who drives the robot; None: the expert.
+
     Raises:
         VitraError: the scene cannot be made, or a policy cannot answer.
     """
@@ -132,7 +140,13 @@ def _row(observation: Observation, actions: np.ndarray, poses: list[np.ndarray])
 
 
 def path_of(out: Path, name: str, seed: int) -> Path:
-    """File of an episode."""
+    """File of an episode.
+
+    Args:
+        out: Folder of the episodes.
+        name: Scene or task.
+        seed: Of the start state.
+    """
     return out / name.replace("@", "-").replace("#", "-") / f"{seed:07d}.npz"
 
 

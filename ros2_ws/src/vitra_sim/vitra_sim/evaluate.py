@@ -68,7 +68,15 @@ class Args:
 def play(
     env: VitraSimEnv, policy: Policy, cell: Cell, scene: str, seed: int
 ) -> tuple[Outcome, list[NDArray[np.uint8]]]:
-    """One episode; also some of its pictures, evenly spread."""
+    """One episode; also some of its pictures, evenly spread.
+
+    Args:
+        env: The simulation.
+        policy: What is judged.
+        cell: Scenes, and how the image or the words are changed.
+        scene: Name of the scene.
+        seed: Of the start state.
+    """
     policy.reset()
     observation, _ = env.reset(seed=seed, options={"task": scene})
     start = scene_truth(env.world)
@@ -132,7 +140,13 @@ def read_outcomes(path: Path) -> list[Outcome]:
 
 
 def missing(cells: Iterable[Cell], scale: float, done: list[Outcome]) -> list[Job]:
-    """Episodes that were not played yet."""
+    """Episodes that were not played yet.
+
+    Args:
+        cells: All that are to be played.
+        scale: Times the episodes of each.
+        done: What was played before.
+    """
     known = {(o.cell, o.scene, o.seed) for o in done}
     jobs = [(cell, scene, seed) for cell in cells for scene, seed in cell.runs(scale)]
     return [job for job in jobs if (job[0].name, job[1], job[2]) not in known]

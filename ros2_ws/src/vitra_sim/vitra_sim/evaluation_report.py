@@ -75,7 +75,14 @@ def summarize(cell: Cell, outcomes: Iterable[Outcome]) -> CellReport:
 
 
 def write_report(out: Path, cells: Sequence[Cell], outcomes: Sequence[Outcome], settings: Mapping[str, Any]) -> None:
-    """report.json and report.md in a folder."""
+    """report.json and report.md in a folder.
+
+    Args:
+        out: The folder.
+        cells: Rows of the table.
+        outcomes: What was played.
+        settings: Kept beside the figures.
+    """
     reports = [summarize(cell, outcomes) for cell in cells]
     rows = [
         {"cell": r.cell.name, "seed": r.cell.seed, "target": r.cell.target, "failures": r.failures}

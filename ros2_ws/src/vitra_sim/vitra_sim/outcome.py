@@ -60,7 +60,15 @@ def lifted(start: SceneTruth, now: SceneTruth) -> str:
 
 
 def failure_of(start: SceneTruth, end: SceneTruth, named: str, taken: str, reason: str) -> Failure:
-    """Why an episode failed, from where things are in the end."""
+    """Why an episode failed, from where things are in the end.
+
+    Args:
+        start: Where things were.
+        end: Where they are.
+        named: Object of the instruction.
+        taken: Object the hand took; empty: none.
+        reason: Why the episode ended.
+    """
     if reason:
         return Failure.LOST
     if taken:

@@ -101,7 +101,14 @@ class Report:
 
 
 def run_episode(env: VitraSimEnv, policy: Policy, task: str, seed: int) -> Episode:
-    """One episode from reset to success, failure or the time limit."""
+    """One episode from reset to success, failure or the time limit.
+
+    Args:
+        env: The simulation.
+        policy: Who drives the robot.
+        task: Name of the task.
+        seed: Of the start state.
+    """
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     policy.reset()
     observation, _ = env.reset(seed=seed, options={"task": task})
@@ -123,7 +130,13 @@ def run_episode(env: VitraSimEnv, policy: Policy, task: str, seed: int) -> Episo
 
 
 def summarize(policy: str, outcomes: list[Episode], rendered: bool) -> Report:
-    """The report over at least one episode."""
+    """The report over at least one episode.
+
+    Args:
+        policy: Its name.
+        outcomes: One of each episode.
+        rendered: Whether images were drawn, which costs time.
+    """
     sim_s = float(np.sum([e.sim_s for e in outcomes]))
     successes = sum(e.success for e in outcomes)
     return Report(

@@ -33,9 +33,9 @@ _START_S = 5.0  # the world may take this long to appear before its absence is a
 class Parameters:
     """Of the simulated head camera."""
 
-    width: int = param(424, "Image width", unit="px", bounds=(32, 1920))
-    height: int = param(240, "Image height", unit="px", bounds=(32, 1080))
-    rate: float = param(30.0, "Images per second", unit="Hz", bounds=(1.0, 90.0))
+    width_px: int = param(424, "Image width", unit="px", bounds=(32, 1920))
+    height_px: int = param(240, "Image height", unit="px", bounds=(32, 1080))
+    rate_hz: float = param(30.0, "Images per second", unit="Hz", bounds=(1.0, 90.0))
     depth: bool = param(True, "Publish aligned depth as well")
     shadows: bool = param(False, "Draw shadows; costs several times the drawing time")
     calibration: str = param("sim", "Calibration file with the nominal lens")
@@ -57,7 +57,7 @@ class SimCameraNode(StackNode[Parameters]):
         """Start the rendering thread; OpenGL stays in it."""
         p = self.params
         nominal = load_calibration(calibration_path(p.calibration)).head_camera
-        self._intrinsics = scaled_intrinsics(nominal, p.width, p.height)
+        self._intrinsics = scaled_intrinsics(nominal, p.width_px, p.height_px)
         self._running.set()
         self._thread = WatchedThread(self._render, name="camera", should_run=self._running.is_set)
         self._thread.start()
@@ -83,10 +83,10 @@ class SimCameraNode(StackNode[Parameters]):
     def _publish_pictures(self, camera: HeadCamera) -> None:
         p = self.params
         block = p.state_block or default_name()
-        reader, ticker = StateReader(block), Ticker(1.0 / p.rate)
+        reader, ticker = StateReader(block), Ticker(1.0 / p.rate_hz)
         info = camera_info(self._intrinsics)
-        colour = ImageMessage(p.width, p.height, "rgb8", np.dtype(np.uint8), 3)
-        depth = ImageMessage(p.width, p.height, "16UC1", np.dtype(np.uint16), 1)
+        colour = ImageMessage(p.width_px, p.height_px, "rgb8", np.dtype(np.uint8), 3)
+        depth = ImageMessage(p.width_px, p.height_px, "16UC1", np.dtype(np.uint16), 1)
         scene, last_ns, last_new_s = SceneView(camera), 0, ticker.wait() + _START_S
         while self._running.is_set():
             now_s = ticker.wait()

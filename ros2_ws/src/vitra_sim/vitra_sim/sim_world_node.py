@@ -14,9 +14,10 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
 from vitra_description.calibration import calibration_path, load_calibration
-from vitra_description.names import BASE_FRAME, SIDES, Side
+from vitra_description.names import BASE_FRAME
 from vitra_msgs.msg import SimState
 from vitra_msgs.srv import SimReset
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_runtime import qos
@@ -52,7 +53,7 @@ class Parameters:
     arm_tcp_port: int = param(8080, "TCP port of the controllers", bounds=(1, 65535))
     hand_tcp_port: int = param(HAND_TCP_PORT, "TCP port of the XHand SDK double, on 127.0.DOMAIN.13", bounds=(1, 65535))
     state_block: str = param("", "Shared memory that sim_camera reads; empty: the one of this ROS domain")
-    state_rate: float = param(30.0, "Rate of sim/state", unit="Hz", bounds=(1.0, 200.0))
+    state_rate_hz: float = param(30.0, "Rate of sim/state", unit="Hz", bounds=(1.0, 200.0))
     trace: str = param("", "Write the states of the run to this npz file at the end; empty: no")
     motion_trace: str = param("", "Write arm motion at 200 Hz to this JSON lines file; empty: no")
     faults: tuple[str, ...] = param(("",), "Faults of the devices, e.g. right_arm.udp_silent; may be set at any time")
@@ -160,7 +161,7 @@ class SimWorldNode(StackNode[Parameters]):
 
     def _publish(self) -> None:
         assert self._physics is not None
-        physics, ticker = self._physics, Ticker(1.0 / self.params.state_rate)
+        physics, ticker = self._physics, Ticker(1.0 / self.params.state_rate_hz)
         message = SimState()
         message.header.frame_id = BASE_FRAME
         truth = GroundTruth()

@@ -28,7 +28,7 @@ class Graph:
     def __init__(self):
         from vitra_teleop.teleop_node import TeleopNode
 
-        arguments = ["-p", "input_options:=['port=0']", "-p", "tracker_axes:=head_camera", "-p", "stale:=1.0"]
+        arguments = ["-p", "input_options:=['port=0']", "-p", "tracker_axes:=head_camera", "-p", "stale_s:=1.0"]
         rclpy.init(args=["--ros-args", *arguments])
         self.node, self.robot = TeleopNode(), rclpy.create_node("robot")
         self.executor = EventsExecutor()

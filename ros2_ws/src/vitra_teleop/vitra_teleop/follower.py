@@ -46,7 +46,13 @@ class Follower:
         self.pose = HandPose(wrists[0], joints[0])
 
     def ahead(self, target: HandPose, steps: int, step_s: float) -> tuple[Array, Array]:
-        """Wrist poses (steps, 4, 4) and joints (steps, 12) of the coming steps, if the target stays."""
+        """Wrist poses (steps, 4, 4) and joints (steps, 12) of the coming steps, if the target stays.
+
+        Args:
+            target: Where the operator's hand wants the robot's.
+            steps: How many.
+            step_s: Duration of each.
+        """
         return self._towards(target, step_s * np.arange(1, steps + 1, dtype=np.float64))
 
     def _towards(self, target: HandPose, times_s: Array) -> tuple[Array, Array]:

@@ -44,7 +44,13 @@ class HumanLikeHands:
         self._engaged_s: float | None = None
 
     def follow(self, stamp_s: float, state: Array, chunk: ActionChunk) -> None:
-        """Take a plan made from the observation at `stamp_s` with hands `state` (102,)."""
+        """Take a plan made from the observation at `stamp_s` with hands `state` (102,).
+
+        Args:
+            stamp_s: Of the observation, ROS time.
+            state: Of both hands (102,) at that time.
+            chunk: The plan.
+        """
         plans: dict[Side, tuple[Array, Array]] = {}
         for index, side in enumerate(SIDES):
             if not chunk.valid[index]:

@@ -37,7 +37,12 @@ class Jog:
         self.joints_rad = preset_joints(Preset.OPEN)
 
     def move(self, translation_m: Array, rotation_rad: Array) -> None:
-        """Shift, and turn about the base's axes, by rotation vector."""
+        """Shift, and turn about the base's axes, by rotation vector.
+
+        Args:
+            translation_m: (3,) in the base's axes.
+            rotation_rad: Rotation vector (3,).
+        """
         turned = matrix_from_rotvec(rotation_rad) @ self.pose[:3, :3]
         self.pose = make_pose(self.pose[:3, 3] + np.asarray(translation_m), turned)
 

@@ -113,7 +113,7 @@ def _palm_template(side: Side) -> Array:
 
 @cache
 def _rest_direction(finger: str) -> Array:
-    points = default_skeleton().keypoints(np.zeros(FINGERS_DIM), "right")
+    points = default_skeleton().keypoints(np.zeros(FINGERS_DIM), Side.RIGHT)
     root = _ROOT[finger]
     bone = points[root + 1] - points[root]
     return np.asarray(bone / np.linalg.norm(bone))

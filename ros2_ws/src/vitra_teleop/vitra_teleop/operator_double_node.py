@@ -46,7 +46,7 @@ class Parameters:
     calibration: str = param("sim", "Calibration of the robot")
     host: str = param("127.0.0.1", "Where the teleop node listens")
     port: int = param(DEFAULT_PORT, "Its UDP port", bounds=(1, 65535))
-    rate: float = param(60.0, "Hands per second, as a tracker would send them", unit="Hz", bounds=(5.0, 200.0))
+    rate_hz: float = param(60.0, "Hands per second, as a tracker would send them", unit="Hz", bounds=(5.0, 200.0))
     seed: int = param(0, "Of tremor and of where the operator stands", bounds=(0, 2**31))
 
     @property
@@ -96,7 +96,7 @@ class OperatorDoubleNode(StackNode[Parameters]):
             self._thread = None
 
     def _send_all(self) -> None:
-        ticker = Ticker(1.0 / self.params.rate)
+        ticker = Ticker(1.0 / self.params.rate_hz)
         while self._sending.is_set():
             self._send()
             ticker.wait()

@@ -39,7 +39,14 @@ class RobotState:
         )
 
     def add(self, stream: str, stamp_s: float, names: Sequence[str], positions: Sequence[float]) -> None:
-        """A joint message of the stream ``right_arm``; one that lacks a joint is passed over."""
+        """A joint message of the stream ``right_arm``; one that lacks a joint is passed over.
+
+        Args:
+            stream: Such as `right_arm`.
+            stamp_s: When the joints were measured, ROS time.
+            names: Of the joints, in the message's order.
+            positions: Of each [rad].
+        """
         key, order = self._order.get(stream, ((), []))
         if key != tuple(names):
             where = {name: i for i, name in enumerate(names)}

@@ -25,12 +25,12 @@ class Parameters:
     arms: str = param("right", "Arms and hands the robot has", choices=("left", "right", "both"))
     calibration: str = param("sim", "Calibration file: a name in launch/config/calibration, or a path ending in .yaml")
     instruction: str = param("", "What is demonstrated")
-    rate: float = param(30.0, "Chunks per second while a hand is engaged", unit="Hz", bounds=(5.0, 100.0))
+    rate_hz: float = param(30.0, "Chunks per second while a hand is engaged", unit="Hz", bounds=(5.0, 100.0))
     scale: float = param(1.0, "Robot translation per operator translation", bounds=(0.1, 3.0))
     steps: int = param(16, "Steps of a chunk", bounds=(2, 64))
-    stale: float = param(0.1, "A hand not heard of for so long is lost", unit="s", bounds=(0.02, 1.0))
-    wrist_speed: float = param(0.5, "Fastest wrist asked for", unit="m/s", bounds=(0.05, 2.0))
-    wrist_turn: float = param(1.5, "Fastest turn of the wrist asked for", unit="rad/s", bounds=(0.1, 6.0))
+    stale_s: float = param(0.1, "A hand not heard of for so long is lost", unit="s", bounds=(0.02, 1.0))
+    wrist_speed_m_s: float = param(0.5, "Fastest wrist asked for", unit="m/s", bounds=(0.05, 2.0))
+    wrist_turn_rad_s: float = param(1.5, "Fastest turn of the wrist asked for", unit="rad/s", bounds=(0.1, 6.0))
     require_armed: bool = param(True, "Engage only while the safety supervisor says the robot is armed")
 
     @property
@@ -43,8 +43,8 @@ class Parameters:
         """The part that the session needs."""
         return SessionSettings(
             steps=self.steps,
-            step_s=1.0 / self.rate,
-            stale_s=self.stale,
+            step_s=1.0 / self.rate_hz,
+            stale_s=self.stale_s,
             clutch=ClutchSettings(scale=self.scale),
-            limits=SpeedLimits(wrist_m_s=self.wrist_speed, wrist_rad_s=self.wrist_turn),
+            limits=SpeedLimits(wrist_m_s=self.wrist_speed_m_s, wrist_rad_s=self.wrist_turn_rad_s),
         )

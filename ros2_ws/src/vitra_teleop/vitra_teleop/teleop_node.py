@@ -60,7 +60,7 @@ class TeleopNode(StackNode[Parameters]):
         self.create_subscription(SafetyState, "safety_state", self._on_safety, qos.LATCHED)
         self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction)
         self._asked = {action: self.create_client(Trigger, name) for action, name in _SERVICES.items()}
-        self.create_timer(1.0 / self.params.rate, self._tick)
+        self.create_timer(1.0 / self.params.rate_hz, self._tick)
         self.create_timer(1.0, self._report)
 
     def setup(self) -> None:
@@ -115,7 +115,7 @@ class TeleopNode(StackNode[Parameters]):
         stamp_s = self._robot.newest_common_s
         if stamp_s is None:
             return
-        stale = self._now_s() - stamp_s > self.params.stale
+        stale = self._now_s() - stamp_s > self.params.stale_s
         refused = self._refused() or ("the robot's joints are not heard" if stale else "")
         chunk = self._session.tick(self._now_s(), frame, self._robot.at(stamp_s), refused)
         self._announce()

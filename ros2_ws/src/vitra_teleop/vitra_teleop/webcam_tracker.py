@@ -48,6 +48,12 @@ def place(world_m: Any, pixels: Any, focal_px: float, centre_px: tuple[float, fl
     """Landmarks (21, 3) in the optical frame from their shape (21, 3) m and pixels (21, 2), or None.
 
     Perspective gives two equations per landmark that are linear in the hand's translation; least squares solves them.
+
+    Args:
+        world_m: Shape (21, 3), any origin.
+        pixels: Where the landmarks are seen (21, 2).
+        focal_px: Focal length.
+        centre_px: Principal point.
     """
     shape, seen = np.asarray(world_m, dtype=float), np.asarray(pixels, dtype=float)
     palm = seen[list(PALM)]
@@ -107,7 +113,14 @@ class MediaPipeTracker:
 
 
 def message(sequence: int, stamp_s: float, hands: list[SeenHand], engage: bool) -> bytes:
-    """The wire message; a hand without a distance is sent as not valid."""
+    """The wire message; a hand without a distance is sent as not valid.
+
+    Args:
+        sequence: Counts up.
+        stamp_s: When the image was taken.
+        hands: What was seen.
+        engage: Whether the operator wants to move the robot.
+    """
     sent: dict[str, Any] = {side: {"valid": False} for side in ("left", "right")}
     for hand in hands:
         if hand.landmarks_m is not None:
@@ -118,6 +131,11 @@ def message(sequence: int, stamp_s: float, hands: list[SeenHand], engage: bool) 
 
 def pictures(source: str, width_px: int, height_px: int) -> Iterator[tuple[float, Any]]:
     """(capture time s, RGB picture) of a camera number, `realsense`, or a file.
+
+    Args:
+        source: Number, `realsense` or path.
+        width_px: Asked of a camera.
+        height_px: Asked of a camera.
 
     Raises:
         SystemExit: the source cannot be opened.

@@ -49,7 +49,14 @@ class WireFormatError(TeleopError):
 def encode(
     sequence: int, stamp_s: float, hands: Mapping[str, Mapping[str, Any]], actions: tuple[str, ...] = ()
 ) -> bytes:
-    """A message of plain values (lists or arrays)."""
+    """A message of plain values (lists or arrays).
+
+    Args:
+        sequence: Counts up.
+        stamp_s: When the hands were seen.
+        hands: Fields of each hand, by side.
+        actions: Events such as `record_start`.
+    """
     message = {"version": VERSION, "sequence": sequence, "stamp_s": stamp_s, "hands": hands, "actions": list(actions)}
     return json.dumps(message, default=_plain, separators=(",", ":")).encode()
 

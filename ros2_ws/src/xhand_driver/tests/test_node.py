@@ -131,7 +131,7 @@ def test_a_missing_sdk_keeps_the_node_alive_and_tells_how_to_get_it(graph):
 
 
 def test_an_unplugged_hand_is_a_fault_in_words_and_heals(graph, server):
-    g = graph(side="right", sdk_module=DOUBLE, retry_period=0.05, link_timeout=0.1)
+    g = graph(side="right", sdk_module=DOUBLE, retry_period_s=0.05, link_timeout_s=0.1)
     reports = g.listen(DiagnosticArray, "/diagnostics", 10)
     g.until(g.ready)
     server.unplug("right")
@@ -143,7 +143,7 @@ def test_an_unplugged_hand_is_a_fault_in_words_and_heals(graph, server):
 
 
 def test_a_call_that_never_returns_leaves_the_node_answering_with_a_fault(graph, server):
-    g = graph(side="right", sdk_module=DOUBLE, call_deadline=0.15, exit_after_hang=0.0)
+    g = graph(side="right", sdk_module=DOUBLE, call_deadline_s=0.15, exit_after_hang_s=0.0)
     g.until(g.ready)
     server.faults("right").frozen = True
     g.until(lambda: "read_state has not returned within 0.15 s" in g.beats[-1].detail)
@@ -155,7 +155,7 @@ def test_a_call_that_never_returns_leaves_the_node_answering_with_a_fault(graph,
 
 
 def test_a_call_that_hangs_for_too_long_ends_the_process(graph, server):
-    g = graph(side="right", sdk_module=DOUBLE, call_deadline=0.1, exit_after_hang=0.3)
+    g = graph(side="right", sdk_module=DOUBLE, call_deadline_s=0.1, exit_after_hang_s=0.3)
     g.until(g.ready)
     server.faults("right").frozen = True
     with pytest.raises(HandHungError, match="only a new one"):
@@ -176,7 +176,7 @@ def test_a_second_driver_of_the_same_hand_is_told_who_has_it(graph, server):
     from xhand_driver.discovery import PortSettings, find_hand
 
     first = find_hand(xhand_control.XHandControl, PortSettings("right"))
-    g = graph(side="right", sdk_module=DOUBLE, retry_period=0.05)
+    g = graph(side="right", sdk_module=DOUBLE, retry_period_s=0.05)
     g.until(lambda: bool(g.states) and "already driven by process" in g.states[-1].fault)
     first.close()
     g.until(lambda: bool(g.joints))

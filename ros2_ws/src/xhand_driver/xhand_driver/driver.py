@@ -60,7 +60,15 @@ class HandDriver(StreamReports):
         return self.status_of(connected=not self._link_problem, fault=self.fault)
 
     def on_permit(self, epoch: int, allowed: bool, now_s: float, source: int = 0, age_s: float = 0.0) -> None:
-        """A permit of the safety supervisor; a new epoch ends a latch, but not a fault that is still there."""
+        """A permit of the safety supervisor; a new epoch ends a latch, but not a fault that is still there.
+
+        Args:
+            epoch: Of the arming it belongs to.
+            allowed: Whether motion is allowed.
+            now_s: Monotonic time of its arrival.
+            source: Number of the publisher, to notice a second one.
+            age_s: How old it was on arrival.
+        """
         with self._mutex:
             self._stream.on_permit(epoch, allowed and self._open, now_s, source, age_s)
             if self.fault and self.sample is not None:
@@ -69,7 +77,16 @@ class HandDriver(StreamReports):
     def on_command(
         self, position_rad: ArrayLike, *, sequence: int, epoch: int, age_s: float, now_s: float, source: int = 0
     ) -> None:
-        """A command arrived."""
+        """A command arrived.
+
+        Args:
+            position_rad: Setpoint of the joints (12,).
+            sequence: Number the sender gave it; older ones than the last are refused.
+            epoch: Of the arming it was made in.
+            age_s: How old it was on arrival.
+            now_s: Monotonic time of its arrival.
+            source: Number of the publisher, to notice a second one.
+        """
         if not self._open:
             return
         with self._mutex:

@@ -31,7 +31,7 @@ class XHandDriverNode(StackNode[Parameters]):
     """Drives one XHand1.
 
     The SDK is called in a thread of its own; should a call never return, the node goes on answering, reports the
-    fault, and ends the process after `exit_after_hang` so that the launcher starts a fresh one.
+    fault, and ends the process after `exit_after_hang_s` so that the launcher starts a fresh one.
     """
 
     def __init__(self) -> None:
@@ -70,9 +70,9 @@ class XHandDriverNode(StackNode[Parameters]):
             p.ports,
             p.gains,
             self._on_sample,
-            period_s=1.0 / p.update_rate,
-            retry_period_s=p.retry_period,
-            link_timeout_s=p.link_timeout,
+            period_s=1.0 / p.update_rate_hz,
+            retry_period_s=p.retry_period_s,
+            link_timeout_s=p.link_timeout_s,
             force_update=p.force_update,
         )
         self._worker.start()
@@ -127,12 +127,12 @@ class XHandDriverNode(StackNode[Parameters]):
         self._state_publisher.publish(message)
 
     def _check_for_hang(self) -> None:
-        overdue = self._worker.watch.overdue(self.params.call_deadline) if self._worker is not None else None
+        overdue = self._worker.watch.overdue(self.params.call_deadline_s) if self._worker is not None else None
         if overdue is None:
             return
         call, age_s = overdue
-        self._driver.on_hang(f"the SDK call {call} has not returned within {self.params.call_deadline:g} s")
-        if 0.0 < self.params.exit_after_hang < age_s:
+        self._driver.on_hang(f"the SDK call {call} has not returned within {self.params.call_deadline_s:g} s")
+        if 0.0 < self.params.exit_after_hang_s < age_s:
             raise HandHungError(
                 f"{self.params.device}: the SDK call {call} has not returned for {age_s:.1f} s; ending this process, "
                 "since only a new one can open the hand again."

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_policy.action_space import SIDES
+from vitra_policy.action_space import SIDES, Side
 from vitra_training.datasets.episode import Episode, HumanEpisode, HumanHand, RobotEpisode, RobotSide, TextWindow
 from vitra_training.datasets.errors import MissingKeyError
 
@@ -97,7 +97,7 @@ def _human_episode(record: Record, meta: dict[str, Any]) -> HumanEpisode:
         video_decode_frame=frames["video_decode_frame"],
         extrinsics=frames["extrinsics"],
         intrinsics=np.array(meta["intrinsics"], dtype=np.float64),
-        anno_type=meta["anno_type"],
+        anno_type=Side(meta["anno_type"]),
         hands={
             side: HumanHand(
                 beta=np.array(meta["beta"][side], dtype=np.float64),

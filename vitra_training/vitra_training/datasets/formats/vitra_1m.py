@@ -54,7 +54,7 @@ def read_episode(path: Path) -> HumanEpisode:
         video_decode_frame=frames,
         extrinsics=_array(path, content, "extrinsics", (length, 4, 4)),
         intrinsics=_array(path, content, "intrinsics", (3, 3)),
-        anno_type=anno_type,
+        anno_type=Side(anno_type),
         hands={side: _read_hand(path, _get(path, content, side), side, length) for side in SIDES},
         text={side: _read_text(path, content, side) for side in SIDES},
         **{key: float(content.get(key, np.nan)) for key in ("avg_speed", "total_rotvec_degree", "total_transl_dist")},
@@ -72,11 +72,13 @@ def write_episode(episode: HumanEpisode, folder: Path) -> Path:
         "avg_speed": episode.avg_speed,
         "total_rotvec_degree": episode.total_rotvec_degree,
         "total_transl_dist": episode.total_transl_dist,
-        "text": {side: [(w.caption, (w.start, w.end)) for w in episode.text[side]] for side in SIDES},
-        "text_rephrase": {side: [(list(w.rephrases), (w.start, w.end)) for w in episode.text[side]] for side in SIDES},
+        "text": {str(side): [(w.caption, (w.start, w.end)) for w in episode.text[side]] for side in SIDES},
+        "text_rephrase": {
+            str(side): [(list(w.rephrases), (w.start, w.end)) for w in episode.text[side]] for side in SIDES
+        },
     }
     for side in SIDES:
-        content[side] = {key: getattr(episode.hands[side], key) for key in _HAND_SHAPES}
+        content[str(side)] = {key: getattr(episode.hands[side], key) for key in _HAND_SHAPES}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{episode.id}.npy"
     partial = path.with_suffix(".partial")

@@ -21,7 +21,7 @@ _MIRRORED = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])} | {
     "counter-clockwise": "clockwise",
     "anti-clockwise": "clockwise",
 }
-_SIDE_WORDS = re.compile(rf"\b({'|'.join(sorted(_MIRRORED, key=len, reverse=True))})\b", re.IGNORECASE)
+_SIDE_WORDS = re.compile(rf"\b({'|'.join(_MIRRORED)})\b", re.IGNORECASE)
 _COLOURS = (
     "red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ea]y|beige|cyan|magenta|turquoise|teal|"
     "maroon|navy|gold|golden|silver|tan|indigo|crimson|olive|lime|ivory|colou?r(ed)?|reddish|bluish|greenish|yellowish"
@@ -31,7 +31,7 @@ _COLOUR_WORDS = re.compile(rf"\b({_COLOURS})\b", re.IGNORECASE)
 
 def mirror_words(text: str) -> str:
     """The caption of the mirrored picture: whole words that name a side or a turn are swapped, case kept."""
-    return _SIDE_WORDS.sub(lambda match: _like(match[0], _MIRRORED[match[0].lower()]), text)
+    return _SIDE_WORDS.sub(lambda match: _like(match.group(), _MIRRORED[match.group().lower()]), text)
 
 
 def names_colour(text: str) -> bool:

@@ -190,7 +190,7 @@ def robot_captions(episode: RobotEpisode) -> dict[Side, str]:
     """What each hand of a robot episode does; a plain instruction is given to every hand that takes part."""
     try:
         left, right = split_instruction(episode.instruction)
-        return {"left": left or "", "right": right or ""}
+        return {Side.LEFT: left or "", Side.RIGHT: right or ""}
     except InstructionError:
         return {side: episode.instruction if episode.has(side) else "" for side in SIDES}
 

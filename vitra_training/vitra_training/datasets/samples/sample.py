@@ -144,7 +144,7 @@ def cut_chunk(motion: Motion, frame: int, view: View, steps: int = STEPS) -> Chu
     betas: dict[Side, Array] = {}
     stop = min(frame + steps + 1, len(motion))
     for side in SIDES:
-        shown: Side = _other(side) if view.flipped else side
+        shown = side.other if view.flipped else side
         hand = motion.hands[side]
         betas[shown] = hand.beta
         if not present[side]:
@@ -162,9 +162,9 @@ def cut_chunk(motion: Motion, frame: int, view: View, steps: int = STEPS) -> Chu
         states[shown], actions[shown] = state, action
         step_valid[shown][: len(valid)] = valid
     return Chunk(
-        state=join_hands(states.get("left"), states.get("right")),
+        state=join_hands(states.get(Side.LEFT), states.get(Side.RIGHT)),
         beta=betas,
-        actions=join_hands(actions.get("left"), actions.get("right")),
+        actions=join_hands(actions.get(Side.LEFT), actions.get(Side.RIGHT)),
         step_valid=step_valid,
         hands=Hands(left="left" in states, right="right" in states),
     )
@@ -184,8 +184,8 @@ def choose_words(motion: Motion, frame: int, view: View, rng: np.random.Generato
         raise MissingCaptionError(f"{motion.id}, frame {frame}", "no hand has a caption here")
     captions = tuple(text for text in texts.values() if text)
     if view.flipped:
-        texts = {_other(side): mirror_words(text) if text else None for side, text in texts.items()}
-    return Words(format_instruction(texts["left"], texts["right"]), captions)
+        texts = {side.other: mirror_words(text) if text else None for side, text in texts.items()}
+    return Words(format_instruction(texts[Side.LEFT], texts[Side.RIGHT]), captions)
 
 
 def network_numbers(
@@ -227,7 +227,3 @@ def _described(hand: HandMotion, frame: int, stop: int) -> BoolArray:
     """(stop - 1 - frame,) whether a step ends within the caption that the instruction quotes; all without a caption."""
     window = window_at(hand.text, frame)
     return np.arange(frame + 1, stop) < (window.end if window else stop)
-
-
-def _other(side: Side) -> Side:
-    return "left" if side == "right" else "right"

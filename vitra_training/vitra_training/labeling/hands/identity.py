@@ -64,8 +64,8 @@ def choose_sides(tracks: list[Track], mirror: Mapping[int, float], width_px: int
     chosen: dict[Side, list[int]] = {side: [] for side in SIDES}
     for n in sorted(own, key=lambda n: -len(tracks[n].confirmed) * (1 + abs(odds[n]))):
         total = odds[n] + _continuity(n, chosen, tracks)
-        wanted: Side = "right" if total > 0 else "left"
-        other: Side = "left" if wanted == "right" else "right"
+        wanted = Side.RIGHT if total > 0 else Side.LEFT
+        other = wanted.other
         for side in (wanted, other) if abs(total) < 2.5 or not _clear(n, chosen[wanted], tracks) else (wanted,):
             if _clear(n, chosen[side], tracks):
                 chosen[side].append(n)
@@ -80,7 +80,7 @@ def choose_sides(tracks: list[Track], mirror: Mapping[int, float], width_px: int
             sure += [1 / (1 + np.exp(-sign * odds[n]))] * len(tracks[n].confirmed)
         hands[side] = dict(sorted(hands[side].items()))
         certainty[side] = float(np.clip(np.mean(sure), 0.5, 1.0)) if sure else 0.5
-    _separate(hands["left"], hands["right"])
+    _separate(hands[Side.LEFT], hands[Side.RIGHT])
     return Sides(hands, certainty, len(tracks) - len(own))
 
 
@@ -145,8 +145,8 @@ def _clear(n: int, others: list[int], tracks: list[Track]) -> bool:
 def _continuity(n: int, chosen: Mapping[Side, list[int]], tracks: list[Track]) -> float:
     """A track that begins where one of a side ended a moment ago is probably the same hand."""
     best = 0.0
-    for side, sign in (("left", -1.0), ("right", 1.0)):
-        for other in chosen[side]:  # type: ignore[index]
+    for side, sign in ((Side.LEFT, -1.0), (Side.RIGHT, 1.0)):
+        for other in chosen[side]:
             a, b = (
                 (tracks[other], tracks[n])
                 if min(tracks[other].seen) < min(tracks[n].seen)

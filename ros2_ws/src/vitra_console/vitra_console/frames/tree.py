@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description import names
+from vitra_policy.action_space import SIDES
 from vitra_policy.errors import VitraError
 
 Quaternion = NDArray[np.float64]
@@ -49,7 +50,7 @@ class Edge:
 def calibrated_edges() -> frozenset[tuple[str, str]]:
     """Edges (parent, child) that `calibration_publisher` states; nobody else may."""
     edges = {(names.BASE_FRAME, names.CAMERA_FRAME), (names.CAMERA_FRAME, names.CAMERA_LINK_FRAME)}
-    for side in names.SIDES:
+    for side in SIDES:
         edges |= {
             (names.BASE_FRAME, names.arm_base(side)),
             (names.ee(side), names.hand_base(side)),

@@ -29,7 +29,13 @@ class Robot(Protocol):
         ...
 
     def rearm(self, epoch: int, stops: int, then: Then) -> None:
-        """Re-arm, as ordered in a state that was seen: no re-arm outlives a STOP."""
+        """Re-arm, as ordered in a state that was seen: no re-arm outlives a STOP.
+
+        Args:
+            epoch: Of the safety state that was seen.
+            stops: Number of stops in it; a later one refuses the re-arm.
+            then: Hears success and message.
+        """
         ...
 
     def set_instruction(self, text: str, then: Then) -> None:
@@ -37,7 +43,14 @@ class Robot(Protocol):
         ...
 
     def start_run(self, text: str, time_limit_s: float, then: Then, ended: Then) -> None:
-        """Send the RunPolicy goal; `then` hears whether it was taken, `ended` why it ended."""
+        """Send the RunPolicy goal; `then` hears whether it was taken, `ended` why it ended.
+
+        Args:
+            text: Instruction.
+            time_limit_s: The run ends after it; 0: never.
+            then: Hears whether it was taken.
+            ended: Hears why it ended.
+        """
         ...
 
     def set_speed(self, share: float, then: Then) -> None:
@@ -45,7 +58,13 @@ class Robot(Protocol):
         ...
 
     def reset_sim(self, task: str, seed: int, then: Callable[[bool, str, str], None]) -> None:
-        """New start state; the callback gets success, message and the task's instruction."""
+        """New start state; the callback gets success, message and the task's instruction.
+
+        Args:
+            task: Name of the task.
+            seed: Of the start state.
+            then: Hears success, message and the task's instruction.
+        """
         ...
 
     def picture(self) -> Picture | None:

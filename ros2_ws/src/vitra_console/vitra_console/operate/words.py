@@ -52,7 +52,13 @@ NEAR_LIMIT_RAD = 0.14
 
 
 def stop_words(cause: str, source: str, detail: str) -> tuple[str, str]:
-    """What happened and the step that mends it, from the fields of a stop; both empty without a cause."""
+    """What happened and the step that mends it, from the fields of a stop; both empty without a cause.
+
+    Args:
+        cause: Name of the cause (`StopCause`).
+        source: Node or device it came from.
+        detail: What it said.
+    """
     if not cause:
         return "", ""
     happened, mend = _CAUSES.get(cause, _UNKNOWN)

@@ -53,6 +53,12 @@ def show_bag(
 ) -> int:
     """Send a bag into a recording; as `write_bag`.
 
+    Args:
+        stream: The Rerun recording.
+        bag: Folder of the bag.
+        calibration: Name or path; empty: the one inside the bag.
+        progress: Hears messages sent and their number.
+
     Raises:
         ViewError: no bag is there.
     """

@@ -16,8 +16,9 @@ from vitra_console.view.robot_mesh import Posture, link_meshes
 from vitra_console.wrist_paths import COLOURS, wrist_positions
 from vitra_description.calibration import Calibration
 from vitra_description.description import robot_description
-from vitra_description.names import SIDES, arm_joints, hand_mount
+from vitra_description.names import arm_joints, hand_mount
 from vitra_description.postures import home
+from vitra_policy.action_space import SIDES
 from vitra_policy.camera_messages.decode import picture_of
 from vitra_policy.errors import VitraError
 

@@ -10,6 +10,7 @@ from vitra_description.hardware import RobotKind
 from vitra_description.names import ArmVariant
 from vitra_doctor.finding import Check, Complaint, Level
 from vitra_doctor.graph import Graph, sides_of
+from vitra_policy.action_space import Side
 
 _VARIANT_WORDS: dict[str, str] = {ArmVariant.RM75_6F: "RM_75-6F", ArmVariant.RM75_B: "RM_75-B"}
 
@@ -67,7 +68,7 @@ def _controllers(seen: Answering) -> Iterator[Complaint]:
             yield Level.ERROR, what, f"set hardware.arm_variant in the calibration '{seen.name}', and calibrate again"
         known = hardware.arm_ip(side)
         if known and address != known:
-            other = hardware.arm_ip("left" if side == "right" else "right")
+            other = hardware.arm_ip(Side(side).other)
             swapped = " That is the other arm's." if address == other else ""
             what = f"The {side} arm's driver talks to {address}, the calibration says {known}.{swapped}"
             yield Level.ERROR, what, f"launch with {side}_arm_ip:={known}"
@@ -83,7 +84,7 @@ def _hands(seen: Answering) -> Iterator[Complaint]:
     known = {side: hardware.hand_serial(side) for side in ("left", "right")}
     for side in sides_of(seen.arms):
         serial = seen.graph.devices.get(f"{side}_hand", {}).get("hardware_id", "").split(" on ")[0]
-        other = known["left" if side == "right" else "right"]
+        other = known[Side(side).other]
         if not serial:
             yield Level.ERROR, f"The {side} hand has not said its serial number.", "power and cable of the hand"
         elif known[side] and serial != known[side]:

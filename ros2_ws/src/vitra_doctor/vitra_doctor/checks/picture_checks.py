@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import Side
 from vitra_doctor.finding import Check, Complaint, Level
 from vitra_doctor.graph import Pictures, sides_of
+from vitra_policy.action_space import Side
 
 Array = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def _table(seen: Seen) -> Iterator[Complaint]:
             f"The table is not where the calibration says: {share:.0%} of its points within "
             f"{_TABLE_TOLERANCE_M * 1e3:.0f} mm, the median is {np.median(error_m) * 1e3:+.0f} mm."
         )
-        yield Level.ERROR, what, "measure the table's height (executor table_height), or vitra-calibrate extrinsics"
+        yield Level.ERROR, what, "measure the table's height (executor table_height_m), or vitra-calibrate extrinsics"
 
 
 def _wrists(seen: Seen) -> Iterator[Complaint]:

@@ -10,7 +10,8 @@ from ament_index_python.packages import get_package_share_directory
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from vitra_description.names import SIDES, arm_joints
+from vitra_description.names import arm_joints
+from vitra_policy.action_space import SIDES
 from vitra_policy.policies.policy import ActionChunk, Observation
 from vitra_policy.transforms import quaternion_from_matrix
 

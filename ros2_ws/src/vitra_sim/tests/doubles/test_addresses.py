@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_sim.doubles.addresses import arm_address, hand_address
 
 

@@ -90,7 +90,7 @@ def test_a_pause_of_the_arm_is_waited_for(expert):
     def hold(world, policy, step):
         policy_phases.append(policy.phase)
         if step == 6:
-            from vitra_description.names import Side
+            from vitra_policy.action_space import Side
 
             world.set_arm_target(Side.RIGHT, world.arm_q(Side.RIGHT))
             world.step(600)

@@ -4,7 +4,7 @@ import pytest
 from vitra_description.calibration import default_calibration
 from vitra_description.kinematics import HandModel
 from vitra_description.limits import HAND_LIMITS
-from vitra_description.names import SIDES, Side
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.transforms import invert_pose
 from vitra_sim.expert.grasp import (
     MAX_CLOSURE,

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import Side
-from vitra_policy.action_space import HAND, ROTATION, TRANSLATION, WRIST
+from vitra_policy.action_space import HAND, ROTATION, TRANSLATION, WRIST, Side
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.policies.policy import ActionChunk
 from vitra_policy.transforms import delta_wrist, make_pose, matrix_from_euler_xyz

@@ -11,8 +11,9 @@ from vitra_control.setpoints import Feedback, PermitSample
 from vitra_control.settings import GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import default_calibration
-from vitra_description.names import CAMERA_FRAME, SIDES
+from vitra_description.names import CAMERA_FRAME
 from vitra_msgs.msg import HandActionChunk
+from vitra_policy.action_space import SIDES
 from vitra_policy.policies.policy import ActionChunk, Observation
 from vitra_policy.policies.registry import create_policy
 from vitra_retarget.retarget import Retargeter

@@ -3,8 +3,8 @@ import uuid
 import numpy as np
 import pytest
 
-from vitra_description.names import SIDES, Side
 from vitra_description.postures import home, mirror
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import UnknownNameError
 from vitra_sim.doubles.ports import JointState
 from vitra_sim.realtime.runner import RealTimePhysics

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from vitra_description.names import SIDES, Side
 from vitra_description.postures import home
+from vitra_policy.action_space import SIDES, Side
 from vitra_sim.realtime.runner import RealTimePhysics
 from vitra_sim.realtime.trace import MotionTrace, StateTrace, TraceError, load_trace
 from vitra_sim.scene.world import World

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
-from vitra_description.names import SIDES
 from vitra_description.reachability import check_reachability
+from vitra_policy.action_space import SIDES
 from vitra_policy.errors import UnknownNameError
 from vitra_sim.expert.grasp import Grasp, base_from_wrist, preferred_yaw_rad
 from vitra_sim.scene.families import REACH_ZONE, Split, combinations, family_layout, get_family

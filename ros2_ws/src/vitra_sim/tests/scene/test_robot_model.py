@@ -6,8 +6,9 @@ from vitra_description.calibration import default_calibration
 from vitra_description.ik import solve_ik
 from vitra_description.kinematics import ArmModel, HandModel
 from vitra_description.limits import ARM_VENDOR_LIMITS, HAND_VENDOR_LIMITS
-from vitra_description.names import SIDES, arm_joints, ee, fingertips, hand_base, hand_joints, hand_mount
+from vitra_description.names import arm_joints, ee, fingertips, hand_base, hand_joints, hand_mount
 from vitra_description.postures import home, open_hand
+from vitra_policy.action_space import SIDES
 from vitra_policy.transforms import invert_pose
 from vitra_safety.collision import CollisionModel
 from vitra_sim.scene.robot_model import LOOKS_GROUP, ROBOT_CLASS, UNSEEN_GROUP, robot_spec

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from vitra_description.names import SIDES, Side
 from vitra_description.postures import home
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import UnknownNameError
 from vitra_sim.scene import world as world_module
 from vitra_sim.scene.world import StartContactError, World

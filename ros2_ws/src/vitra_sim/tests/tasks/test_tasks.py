@@ -1,6 +1,6 @@
 import pytest
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_policy.errors import UnknownNameError
 from vitra_sim.scene.objects import PLACEABLE_KINDS, RARE_KINDS, Kind
 from vitra_sim.tasks.tasks import DEFAULT_TASK, TASKS, get_task

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
-from vitra_description.names import SIDES, Side
 from vitra_description.reachability import check_reachability
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.policies.registry import create_policy
 from vitra_sim.expert.grasp import base_from_wrist, plan_grasp
 from vitra_sim.expert.plans import pour_path, turned

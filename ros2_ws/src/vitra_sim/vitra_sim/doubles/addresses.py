@@ -5,7 +5,7 @@ Each ROS domain has loopback addresses of its own, so that no driver ends up in 
 
 from __future__ import annotations
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_runtime.domain import domain_id
 
 HAND_TCP_PORT = 8095

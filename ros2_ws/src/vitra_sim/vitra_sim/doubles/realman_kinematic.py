@@ -48,6 +48,9 @@ class KinematicArm:
     def set_target(self, position_rad: Array) -> None:
         """Where to go.
 
+        Args:
+            position_rad: Joints (7,).
+
         Raises:
             ValueError: another number of joints, or one that is not finite.
         """
@@ -60,7 +63,7 @@ class KinematicArm:
             self.targets += 1
 
     def target(self) -> Array:
-        """Where it is going."""
+        """Where it is going (7,)."""
         with self._lock:
             return self._target.copy()
 

@@ -103,7 +103,13 @@ class ControllerMotion:
         return True
 
     def plan(self, position_rad: Array, speed_fraction: float, *, more_to_come: bool) -> bool:
-        """A planned joint motion (movej); with `more_to_come` it starts together with the next one."""
+        """A planned joint motion (movej); with `more_to_come` it starts together with the next one.
+
+        Args:
+            position_rad: Goal (7,).
+            speed_fraction: Part of the joints' top speed, 0..1.
+            more_to_come: Wait for the next one before starting.
+        """
         if not 0.0 < speed_fraction <= 1.0 or not self._may_move(position_rad):
             return False
         if not self._plans and self.status is not Status.MOVE_J:

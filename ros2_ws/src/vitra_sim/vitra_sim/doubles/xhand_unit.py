@@ -81,6 +81,11 @@ class XHandUnit:
     def command(self, position_rad: list[float], tor_max_ma: list[int], mode: list[int]) -> int:
         """Take a command.
 
+        Args:
+            position_rad: Goal of each joint (12).
+            tor_max_ma: Current limit of each.
+            mode: Control mode of each, as the vendor numbers them.
+
         Returns:
             0, or the vendor's code for why it was not taken.
         """

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from vitra_description.calibration import Calibration, calibration_path, load_calibration
-from vitra_description.names import SIDES
-from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, STEPS, WRIST
+from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, SIDES, STEPS, WRIST
 from vitra_policy.policies.policy import (
     BASE_FROM_CAMERA,
     SIM_OBJECT_NAMES,
@@ -107,14 +106,21 @@ class ExpertPolicy:
             )
         camera_from_wrist = scene.camera_from_base @ np.concatenate([scene.wrist[None], poses])
         actions = np.zeros((STEPS, 2 * HAND_DIM))
-        hand = actions[:, HAND[scene.side.value]]
+        hand = actions[:, HAND[scene.side]]
         hand[:, WRIST] = delta_wrist(camera_from_wrist)
         hand[:, FINGERS] = self._calibration.hand.map.fingers_from_joints(fingers)
         done = self._plan_time_s >= self._plan.duration_s
         return ActionChunk(actions, scene.acts, step_s, self._metadata.policy_id, done=done)
 
     def go_on(self, plan: Plan, time_s: float, scene: Scene, stamp_s: float) -> None:
-        """Take over a plan at some time of it, for a scene that was seen at a stamp."""
+        """Take over a plan at some time of it, for a scene that was seen at a stamp.
+
+        Args:
+            plan: The plan.
+            time_s: How far it is.
+            scene: What was seen.
+            stamp_s: When, ROS time.
+        """
         self._plan, self._plan_time_s, self._last_stamp_s = plan, time_s, stamp_s
         self._task_name, self._last_object_m = scene.task.name, scene.object_pose[:3, 3].copy()
         self._planned_for_m = self._last_object_m
@@ -165,5 +171,11 @@ def returning(path: Array, wrist: Array, wanted: Array, ages_s: Array, return_s:
 
 
 def make_expert_policy(calibration: str = "sim", step_s: str = str(STEP_S), return_s: str = "0") -> ExpertPolicy:
-    """The expert by its options; entry point `expert` of `vitra_policy.policies`."""
+    """The expert by its options; entry point `expert` of `vitra_policy.policies`.
+
+    Args:
+        calibration: Name or path.
+        step_s: Duration of a chunk's step, seconds, as text.
+        return_s: Time constant with which a chunk leads a displaced wrist back to the plan, seconds; 0: at once.
+    """
     return ExpertPolicy(load_calibration(calibration_path(calibration)), float(step_s), float(return_s))

@@ -12,7 +12,8 @@ from vitra_description.calibration import Calibration
 from vitra_description.hand_description import HandDescription, Pad
 from vitra_description.hands.xhand1 import XHAND1
 from vitra_description.kinematics import HandModel
-from vitra_description.names import Side, hand_base
+from vitra_description.names import hand_base
+from vitra_policy.action_space import Side
 from vitra_policy.transforms import make_pose
 from vitra_sim.scene.objects import Kind
 
@@ -139,7 +140,15 @@ def preferred_yaw_rad(side: Side, y_m: float) -> float:
 def plan_grasp(
     side: Side, kind: Kind, base_from_object: Array, half_extents_m: Array, hand: HandDescription = XHAND1
 ) -> Grasp:
-    """The grasp of an upright object that turns the hand least from its preferred direction."""
+    """The grasp of an upright object that turns the hand least from its preferred direction.
+
+    Args:
+        side: Which hand.
+        kind: Of the object.
+        base_from_object: Pose (4, 4) of the object.
+        half_extents_m: Half of its size (3,).
+        hand: Description of the hand.
+    """
     yaw = float(np.arctan2(base_from_object[1, 0], base_from_object[0, 0]))
     preferred = preferred_yaw_rad(side, float(base_from_object[1, 3]))
     if kind in (Kind.CUBE, Kind.CARTON):

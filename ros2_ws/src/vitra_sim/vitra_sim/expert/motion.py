@@ -54,13 +54,23 @@ class Waypoint:
 
 
 def minimum_jerk(fraction: Array) -> Array:
-    """Position 0..1 at a fraction 0..1 of the time; at rest at both ends."""
+    """Position 0..1 at a fraction 0..1 of the time; at rest at both ends.
+
+    Args:
+        fraction: Of the time (...), 0..1.
+    """
     s = np.clip(fraction, 0.0, 1.0)
     return s**3 * (10 - 15 * s + 6 * s**2)
 
 
 def move_time_s(start: Array, end: Array, least_s: float) -> float:
-    """Time of a move between two wrist poses within the speed limits."""
+    """Time of a move between two wrist poses within the speed limits.
+
+    Args:
+        start: Pose (4, 4).
+        end: Pose (4, 4).
+        least_s: Not shorter than this.
+    """
     distance = float(np.linalg.norm(end[:3, 3] - start[:3, 3]))
     angle = float(rotation_angle(end[:3, :3] @ start[:3, :3].T))
     return max(least_s, _PEAK_OVER_MEAN * distance / MAX_SPEED_M_S, _PEAK_OVER_MEAN * angle / MAX_TURN_RAD_S)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_sim.expert.grasp import CLEARANCE_M, SQUEEZE
 from vitra_sim.expert.motion import Phase, Plan, Waypoint
 from vitra_sim.expert.scene import Scene
@@ -81,7 +81,14 @@ class PourPath:
 
 
 def pour_path(side: Side, half_m: Array, box_centre_m: Array, rim_m: float) -> PourPath:
-    """The turn of a cup of some size over a box with its rim at some height."""
+    """The turn of a cup of some size over a box with its rim at some height.
+
+    Args:
+        side: Which hand holds the cup.
+        half_m: Half of the cup's size (3,).
+        box_centre_m: Middle of the box (3,).
+        rim_m: Height of its rim over base_link.
+    """
     sign = 1.0 if side is Side.RIGHT else -1.0
     yaw = sign * _POUR_YAW_RAD
     axis = np.array([np.cos(yaw), np.sin(yaw), 0.0])
@@ -194,7 +201,14 @@ def _at_height(point_m: Array, z_m: float) -> Array:
 
 
 def turned(pose: Array, about_m: Array, axis: Array, angle_rad: float) -> Array:
-    """A pose turned about an axis through a point."""
+    """A pose turned about an axis through a point.
+
+    Args:
+        pose: (4, 4).
+        about_m: A point (3,) on the axis.
+        axis: Its direction (3,), a unit vector.
+        angle_rad: By the right-hand rule.
+    """
     x, y, z = axis
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     rotation = np.eye(3) + np.sin(angle_rad) * cross + (1 - np.cos(angle_rad)) * cross @ cross

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration
-from vitra_description.names import SIDES, Side
-from vitra_policy.action_space import FINGERS, HAND, ROTATION, TRANSLATION
+from vitra_policy.action_space import FINGERS, HAND, ROTATION, SIDES, TRANSLATION, Side
 from vitra_policy.policies.policy import (
     BASE_FROM_CAMERA,
     SIM_OBJECT_NAMES,
@@ -42,7 +41,7 @@ class Scene:
             )
         base_from_camera = np.asarray(extras[BASE_FROM_CAMERA], dtype=np.float64)
         self.camera_from_base = invert_pose(base_from_camera)
-        hand = observation.state[HAND[self.side.value]]
+        hand = observation.state[HAND[self.side]]
         self.wrist = base_from_camera @ make_pose(hand[TRANSLATION], matrix_from_euler_xyz(hand[ROTATION]))
         self.fingers_rad = calibration.hand.map.joints_from_fingers(hand[FINGERS])
         names = [str(name) for name in np.asarray(extras[SIM_OBJECT_NAMES])]
@@ -63,7 +62,12 @@ class Scene:
         self._calibration = calibration
 
     def wrist_for(self, centre_m: Array, yaw_rad: float) -> Array:
-        """Wrist pose that holds the object with its centre somewhere."""
+        """Wrist pose that holds the object with its centre somewhere.
+
+        Args:
+            centre_m: Middle of the object (3,).
+            yaw_rad: Its turn about the vertical.
+        """
         return base_from_wrist(self._calibration, self.grasp, centre_m, yaw_rad)
 
     @property

@@ -13,7 +13,8 @@ from vitra_control.settings import GeneratorSettings
 from vitra_control.side import SideExecutor
 from vitra_description.calibration import Calibration
 from vitra_description.kinematics import ArmModel
-from vitra_description.names import CAMERA_FRAME, SIDES, Side
+from vitra_description.names import CAMERA_FRAME
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.chunks.curve import TimedSteps
 from vitra_policy.chunks.timeline import Verdict
 from vitra_policy.policies.observation import hand_vector
@@ -51,7 +52,13 @@ class RobotChain:
         self._sequence = 0
 
     def hand_state(self, side: Side, arm_q_rad: Array, hand_q_rad: Array) -> Array:
-        """State (51,) of a hand in the camera frame."""
+        """State (51,) of a hand in the camera frame.
+
+        Args:
+            side: Which hand.
+            arm_q_rad: Arm joints (7,).
+            hand_q_rad: Hand joints.
+        """
         return hand_vector(
             self._camera_from_arm_base[side] @ self._arms[side].wrist_pose(arm_q_rad),
             hand_q_rad,

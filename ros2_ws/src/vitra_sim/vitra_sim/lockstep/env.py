@@ -10,8 +10,7 @@ import numpy as np
 
 from vitra_control.settings import GeneratorSettings
 from vitra_description.calibration import Calibration, default_calibration
-from vitra_description.names import SIDES, Side
-from vitra_policy.action_space import join_hands
+from vitra_policy.action_space import SIDES, Side, join_hands
 from vitra_policy.policies.observation import fov_from_intrinsics
 from vitra_policy.policies.policy import ARM_RAD, ActionChunk, Observation
 from vitra_sim.lockstep.chain import RobotChain
@@ -88,7 +87,7 @@ class VitraSimEnv:
             state=join_hands(state[Side.LEFT], state[Side.RIGHT]),
             state_valid=np.array([True, True]),
             hands=np.array([side is world.task.side for side in SIDES]),
-            extras=ground_truth_extras(world, self.calibration) | {ARM_RAD[s.value]: world.arm_q(s) for s in SIDES},
+            extras=ground_truth_extras(world, self.calibration) | {ARM_RAD[s]: world.arm_q(s) for s in SIDES},
         )
 
     def step(

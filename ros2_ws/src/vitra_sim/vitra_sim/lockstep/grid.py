@@ -91,7 +91,15 @@ class PathMeter:
 
 
 def run_cell(args: Args, policy: Policy, chunk_hz: float, speed: float, delay_s: float) -> Cell:
-    """All episodes of one cell."""
+    """All episodes of one cell.
+
+    Args:
+        args: The command's options.
+        policy: What drives the robot.
+        chunk_hz: Chunks a second.
+        speed: Limit of the executor, in planning speeds of 45 deg/s.
+        delay_s: From observation to the moment a chunk is there.
+    """
     meter = PathMeter(args.task)
     env = VitraSimEnv(
         args.task, time_limit_s=args.time_limit_s, latency_s=delay_s, executor=GeneratorSettings(speed=speed),

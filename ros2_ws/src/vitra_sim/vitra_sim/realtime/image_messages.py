@@ -33,7 +33,12 @@ class ImageMessage:
         self._pixels = np.frombuffer(self._message.data, np.uint8).view(dtype).reshape(shape)
 
     def fill(self, pixels: NDArray[Any], stamp: tuple[int, int]) -> Image:
-        """The message holding the pixels; publish before the next `fill`."""
+        """The message holding the pixels; publish before the next `fill`.
+
+        Args:
+            pixels: (H, W) or (H, W, 3), of the message's type.
+            stamp: Seconds and nanoseconds of ROS time.
+        """
         np.copyto(self._pixels, pixels)
         self._message.header.stamp.sec, self._message.header.stamp.nanosec = stamp
         return self._message

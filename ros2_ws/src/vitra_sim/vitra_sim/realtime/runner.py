@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_description.names import SIDES, Side
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_runtime.threads import WatchedThread
 from vitra_sim.doubles.ports import JointState
@@ -81,7 +81,7 @@ class Port:
         self._target, self.last_command_s = target, self._physics.snapshot.sim_time_s
 
     def target(self) -> Array:
-        """The target in force."""
+        """The target in force (dof,)."""
         return self._target.copy()
 
     def apply(self, world: World) -> None:

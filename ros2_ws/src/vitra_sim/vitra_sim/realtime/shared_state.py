@@ -94,7 +94,13 @@ class StateWriter:
         return self.path.with_name(f"{self.path.name}-{generation}.mjb")
 
     def set_model(self, generation: int, positions: int, model_path: Path) -> None:
-        """Announce a new model with that many generalised positions."""
+        """Announce a new model with that many generalised positions.
+
+        Args:
+            generation: Counts the models of this world.
+            positions: Length of qpos.
+            model_path: File that readers load.
+        """
         f = self._fields
         f["sequence"] += 1
         f["generation"][0], f["positions"][0], f["model_path"][0] = generation, positions, os.fsencode(model_path)
@@ -103,7 +109,13 @@ class StateWriter:
         self._positions = positions
 
     def write(self, stamp_ns: int, sim_time_s: float, qpos: Array) -> None:
-        """Publish a state; takes microseconds."""
+        """Publish a state; takes microseconds.
+
+        Args:
+            stamp_ns: ROS time.
+            sim_time_s: Time since the reset.
+            qpos: Generalised positions (nq,).
+        """
         f = self._fields
         f["sequence"] += 1
         f["stamp_ns"][0], f["sim_time_s"][0] = stamp_ns, sim_time_s

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_description.names import SIDES, Side
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_sim.realtime.runner import Port, Snapshot
 

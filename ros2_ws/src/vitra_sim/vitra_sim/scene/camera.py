@@ -31,7 +31,13 @@ class Picture:
 
 
 def scaled_intrinsics(nominal: CameraIntrinsics, width_px: int, height_px: int) -> CameraIntrinsics:
-    """Intrinsics of the same lens at another image size: same horizontal field of view, square pixels, centred."""
+    """Intrinsics of the same lens at another image size: same horizontal field of view, square pixels, centred.
+
+    Args:
+        nominal: Of the real image size.
+        width_px: Of the wanted image.
+        height_px: Of the wanted image.
+    """
     scale = width_px / nominal.width_px
     return CameraIntrinsics(
         width_px, height_px, nominal.fx_px * scale, nominal.fx_px * scale, width_px / 2, height_px / 2

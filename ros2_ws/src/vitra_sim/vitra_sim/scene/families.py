@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_policy.errors import UnknownNameError
 from vitra_sim.scene.appearance import random_appearance
 from vitra_sim.scene.layout import Layout, LayoutError, random_box, random_object, random_stand

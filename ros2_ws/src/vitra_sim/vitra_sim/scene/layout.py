@@ -110,7 +110,14 @@ def _place(rng: np.random.Generator, task: Task) -> Arrangement:
 
 
 def random_object(rng: np.random.Generator, kind: Kind, colour: str, spread: float = 0.08) -> ObjectSpec:
-    """An object in a shade of its colour, up to `spread` larger or smaller than usual."""
+    """An object in a shade of its colour, up to `spread` larger or smaller than usual.
+
+    Args:
+        rng: Source of chance.
+        kind: Shape.
+        colour: Its name.
+        spread: Share of the usual size.
+    """
     rgba = tint(rng, colour)
     scale = float(rng.uniform(1 - spread, 1 + spread))
     return ObjectSpec(f"{colour}_{kind}", kind, half_extents(kind, scale), rgba)
@@ -124,7 +131,13 @@ def random_box(rng: np.random.Generator, zone: Zone = BOX_ZONE) -> Box:
 
 
 def random_stand(spec: ObjectSpec, xy_m: tuple[float, float], rng: np.random.Generator) -> PlacedObject:
-    """The object at a place, turned at random."""
+    """The object at a place, turned at random.
+
+    Args:
+        spec: The object.
+        xy_m: Where its middle stands, base_link.
+        rng: Source of chance.
+    """
     return stand(spec, xy_m, float(rng.uniform(-np.pi, np.pi)))
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from vitra_description.calibration import Calibration, default_calibration
 from vitra_description.description import robot_description
 from vitra_description.hand_description import HandDescription
-from vitra_description.names import ARM_DOF, CAMERA_FRAME, SIDES, arm_joints
+from vitra_description.names import ARM_DOF, CAMERA_FRAME, arm_joints
+from vitra_policy.action_space import SIDES
 
 HEAD_CAMERA = "head_camera"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_sim.scene.objects import ObjectSpec, PlacedObject, Rgba
 
 TABLE_HEIGHT_M = 0.75
@@ -68,5 +68,11 @@ class Box:
 
 
 def stand(spec: ObjectSpec, xy_m: tuple[float, float], yaw_rad: float) -> PlacedObject:
-    """An object upright on the table."""
+    """An object upright on the table.
+
+    Args:
+        spec: The object.
+        xy_m: Where its middle stands, base_link.
+        yaw_rad: Turn about the vertical.
+    """
     return PlacedObject(spec, (*xy_m, TABLE_HEIGHT_M + spec.half_extents_m[2] + _SETTLE_GAP_M), yaw_rad)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_sim.expert.grasp import preferred_yaw_rad
 from vitra_sim.scene.objects import COLOURS, NOMINAL_HALF_EXTENTS_M, Kind, ObjectSpec, PlacedObject, Rgba, half_extents
 from vitra_sim.scene.shapes import CUP_FLARE_RAD, CUP_WALL_M

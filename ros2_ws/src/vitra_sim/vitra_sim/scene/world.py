@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import Calibration
 from vitra_description.hands import hand_description
-from vitra_description.names import ARM_DOF, SIDES, Side, arm_joints
+from vitra_description.names import ARM_DOF, arm_joints
 from vitra_description.postures import home, open_hand
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_sim.scene.families import family_layout, is_family
 from vitra_sim.scene.layout import Layout, make_layout
@@ -38,33 +39,61 @@ class Joints:
         self._drive = np.array([model.actuator(name).id for name in names])
 
     def place(self, data: mujoco.MjData, q_rad: Array) -> None:
-        """Put the joints somewhere, at rest, and let the drives hold them there."""
+        """Put the joints somewhere, at rest, and let the drives hold them there.
+
+        Args:
+            data: State of the world, changed in place.
+            q_rad: Positions (dof,).
+        """
         data.qpos[self._qpos], data.qvel[self._dof], data.ctrl[self._drive] = q_rad, 0.0, q_rad
 
     def copy(self, data: mujoco.MjData, source: Joints, source_data: mujoco.MjData) -> None:
-        """Take over the state and the targets of the same joints elsewhere."""
+        """Take over the state and the targets of the same joints elsewhere.
+
+        Args:
+            data: State that is changed.
+            source: The same joints there.
+            source_data: State that is read.
+        """
         data.qpos[self._qpos] = source_data.qpos[source._qpos]
         data.qvel[self._dof] = source_data.qvel[source._dof]
         data.ctrl[self._drive] = source_data.ctrl[source._drive]
 
     def q_in(self, qpos: Array) -> Array:
-        """Positions [rad] out of the model's generalised positions."""
+        """Positions [rad] out of the model's generalised positions.
+
+        Args:
+            qpos: (nq,).
+        """
         return np.asarray(qpos[self._qpos])
 
     def qd_in(self, qvel: Array) -> Array:
-        """Velocities [rad/s] out of the model's generalised velocities."""
+        """Velocities [rad/s] out of the model's generalised velocities.
+
+        Args:
+            qvel: (nv,).
+        """
         return np.asarray(qvel[self._dof])
 
     def effort_in(self, actuator_force: Array) -> Array:
-        """Torques of the drives [N m] out of the model's actuator forces."""
+        """Torques of the drives [N m] out of the model's actuator forces.
+
+        Args:
+            actuator_force: (nu,).
+        """
         return np.asarray(actuator_force[self._drive])
 
     def target(self, data: mujoco.MjData) -> Array:
-        """What the drives are asked for [rad]."""
+        """What the drives are asked for (dof,) [rad]."""
         return np.asarray(data.ctrl[self._drive])
 
     def set_target(self, data: mujoco.MjData, q_rad: Array) -> None:
-        """Ask the drives for positions [rad]."""
+        """Ask the drives for positions [rad].
+
+        Args:
+            data: State of the world, changed in place.
+            q_rad: Positions (dof,).
+        """
         data.ctrl[self._drive] = q_rad
 
 
@@ -125,7 +154,14 @@ class World:
         self._refuse_contact()
 
     def put(self, side: Side, arm_rad: Array, hand_rad: Array, objects: Mapping[str, Array]) -> None:
-        """Put an arm and its hand, and objects by name (4, 4), somewhere at rest, whatever they touch there."""
+        """Put an arm and its hand, and objects by name (4, 4), somewhere at rest, whatever they touch there.
+
+        Args:
+            side: Which arm.
+            arm_rad: Arm joints (7,).
+            hand_rad: Hand joints, in its order.
+            objects: Poses (4, 4) in base_link, by name.
+        """
         self._arms[side].place(self.data, arm_rad)
         self._hands[side].place(self.data, hand_rad)
         for name, pose in objects.items():
@@ -172,11 +208,21 @@ class World:
         return self._hands[side]
 
     def set_arm_target(self, side: Side, q_rad: ArrayLike) -> None:
-        """Ask an arm for 7 joint positions [rad] from now on."""
+        """Ask an arm for 7 joint positions [rad] from now on.
+
+        Args:
+            side: Which arm.
+            q_rad: Positions (7,).
+        """
         self._arms[side].set_target(self.data, _checked(q_rad, ARM_DOF))
 
     def set_hand_target(self, side: Side, q_rad: ArrayLike) -> None:
-        """Ask a hand for joint positions [rad, in its order] from now on."""
+        """Ask a hand for joint positions [rad, in its order] from now on.
+
+        Args:
+            side: Which hand.
+            q_rad: Positions (dof,).
+        """
         self._hands[side].set_target(self.data, _checked(q_rad, self.hand_kind.dof))
 
     def arm_q(self, side: Side) -> Array:

@@ -67,7 +67,13 @@ class GroundTruth:
         self._of: World | None = None
 
     def read(self, world: World, qpos: Array, qvel: Array) -> SceneTruth:
-        """Ground truth of the given state of the world."""
+        """Ground truth of the given state of the world.
+
+        Args:
+            world: Names of things and joints.
+            qpos: Generalised positions (nq,).
+            qvel: Generalised velocities (nv,).
+        """
         if self._copy is None or self._of is not world:
             self._copy, self._of = world.with_own_data(), world
         data = self._copy.data

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vitra_description.names import Side
+from vitra_policy.action_space import Side
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.extension_point import ExtensionPoint
 from vitra_sim.scene.objects import COLOURS, COMMON_KINDS, PLACEABLE_KINDS, Kind
@@ -120,7 +120,15 @@ _PLACE = re.compile(r"place_(?P<colour>[a-z]+)_(?P<kind>[a-z]+)_in_box(?P<left>_
 
 
 def place_task(kind: Kind, colour: str, side: Side, wording: int = 0, distractors: int = 2) -> Task:
-    """The task to put an object of any colour into the box; its name says so: `place_{colour}_{kind}_in_box[_left]`."""
+    """The task to put an object of any colour into the box; its name says so: `place_{colour}_{kind}_in_box[_left]`.
+
+    Args:
+        kind: Shape of the object.
+        colour: Its name.
+        side: Hand that does it.
+        wording: Number of the instruction's wording.
+        distractors: How many other objects stand around.
+    """
     name = f"place_{colour}_{kind}_in_box{'_left' if side is Side.LEFT else ''}"
     return Task(name, side, kind, colour, Goal.IN_BOX, distractors, wording)
 

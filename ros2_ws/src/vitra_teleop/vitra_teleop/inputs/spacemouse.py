@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vitra_policy.action_space import SIDES, Side
-from vitra_policy.errors import UnknownNameError
+from vitra_description.names import parse_side
 from vitra_teleop.hands import Action, HandFrame, TeleopError, TrackedHand
 from vitra_teleop.jog import Jog, Preset
 
@@ -29,9 +28,7 @@ class SpaceMouseInput:
     """
 
     def __init__(self, side: str, clock: Callable[[], float], speed_m_s: float) -> None:
-        if side not in SIDES:
-            raise UnknownNameError("side", side, SIDES)
-        self._side: Side = side
+        self._side = parse_side(side)
         self._clock, self._speed_m_s, self._jog = clock, speed_m_s, Jog()
         self._device: Any = None
         self._last_s, self._sequence, self._closed, self._was_pressed = 0.0, 0, False, False

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vitra_policy.action_space import SIDES
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.transforms import transform_points
 from vitra_teleop.hands import Action, Array, HandFrame, TeleopError, TrackedHand
 from vitra_teleop.landmarks import LandmarkError, in_wrist_frame
@@ -75,15 +75,15 @@ class VisionProInput:
         self._streamer = None
 
 
-def hands_of(latest: Mapping[str, Any], engage: str) -> dict[Any, TrackedHand]:
+def hands_of(latest: Mapping[str, Any], engage: str) -> dict[Side, TrackedHand]:
     """Both hands of one message of the app."""
-    hands = {}
-    for side, other in (("left", "right"), ("right", "left")):
+    hands: dict[Side, TrackedHand] = {}
+    for side in SIDES:
         wrist = np.asarray(latest[f"{side}_wrist"], dtype=np.float64).reshape(4, 4)
         joints = np.asarray(latest[f"{side}_fingers"], dtype=np.float64)[list(_LANDMARKS), :3, 3]
-        wanted = engage == "always" or float(latest[f"{other}_pinch_distance"]) < _PINCH_M
+        wanted = engage == "always" or float(latest[f"{side.other}_pinch_distance"]) < _PINCH_M
         try:
-            pose, landmarks = in_wrist_frame(transform_points(wrist, joints), side)  # type: ignore[arg-type]
+            pose, landmarks = in_wrist_frame(transform_points(wrist, joints), side)
         except LandmarkError:
             hands[side] = TrackedHand(False, False, np.eye(4))
             continue
