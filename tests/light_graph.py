@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from ament_index_python.packages import get_package_share_directory
 
-_CAMERA = {"width": 212, "height": 120, "rate_hz": 15.0}
+_CAMERA = {"width_px": 212, "height_px": 120, "rate_hz": 15.0}
 
 
 def light_config(folder: Path) -> str:

@@ -165,7 +165,7 @@ class MotionGate:
         return "may move" if missing is None else self._describe(missing, now_s)
 
     def feedback_age_s(self, now_s: float) -> float:
-        """Time since the last feedback; infinite before the first, 0 if it came after the caller's look at the clock."""
+        """Time since the last feedback; infinite before the first, 0 if it came after the caller saw the clock."""
         return max(0.0, now_s - self._feedback_s)
 
     def update(self, now_s: float, at_rest: bool) -> MotionState:
