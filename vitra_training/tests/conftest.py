@@ -217,14 +217,16 @@ class EpisodeMaker:
 
     def _calibration(self) -> Any:
         calibration = default_calibration()
-        right = calibration.right
         transforms = []
-        for parent, child, pose in (
-            ("base_link", "right_arm_base", right.base_from_arm_base),
-            ("right_ee", "right_hand_link", right.ee_from_hand_base),
-            ("right_hand_link", "right_hand_mount", right.hand_base_from_hand_mount),
-            ("base_link", "head_camera_color_optical_frame", calibration.base_from_head_camera),
-        ):
+        edges = [("base_link", "head_camera_color_optical_frame", calibration.base_from_head_camera)]
+        for side in SIDES:
+            mounted = calibration.side(side)
+            edges += [
+                ("base_link", f"{side}_arm_base", mounted.base_from_arm_base),
+                (f"{side}_ee", f"{side}_hand_link", mounted.ee_from_hand_base),
+                (f"{side}_hand_link", f"{side}_hand_mount", mounted.hand_base_from_hand_mount),
+            ]
+        for parent, child, pose in edges:
             x, y, z, w = quaternion_from_matrix(pose[:3, :3])
             transforms.append(
                 self.make(

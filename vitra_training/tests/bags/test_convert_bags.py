@@ -135,6 +135,21 @@ sys.exit(code)
 """
 
 
+def test_a_conversion_of_which_nothing_comes_says_why(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = list(both_arms(episodes.messages(3.0)))
+    number = next(n for n, message in enumerate(messages) if message[0] == "/tf_static")
+    topic, t, tree = messages[number]
+    known = [edge for edge in tree.transforms if edge.child_frame_id != "left_arm_base"]
+    messages[number] = (topic, t, replace(tree, transforms=known))
+    bag = episodes.write(tmp_path / "episode_1", messages)
+    assert main(["convert", str(bag), str(tmp_path / "out")]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "episode_1: " in said
+    assert "base_link -> left_arm_base" in said
+
+
 def both_arms(messages: list[tuple[str, int, Any]]) -> Iterator[tuple[str, int, Any]]:
     """What the right arm and hand say, said by the left ones too."""
     for topic, t, message in messages:

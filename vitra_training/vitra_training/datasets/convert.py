@@ -11,7 +11,13 @@ from typing import Protocol
 
 from vitra_policy.errors import UnknownNameError
 from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
-from vitra_training.datasets.errors import ConversionError, DatasetError, DiskError, EmptyDatasetError
+from vitra_training.datasets.errors import (
+    ConversionError,
+    DatasetError,
+    DiskError,
+    EmptyDatasetError,
+    NothingConvertedError,
+)
 from vitra_training.datasets.formats import teledata, vitra_1m
 from vitra_training.datasets.formats.egosmith import EgoSmithWriter
 from vitra_training.datasets.formats.installed import installed_formats
@@ -105,7 +111,7 @@ def convert_all(
             _convert_one(source, number, sinks, reports)
             if progress:
                 progress(number + 1, len(source))
-        _close(sinks)
+        _close(sinks, targets, reports)
     except BaseException as error:
         for sink in sinks.values():
             sink.__exit__(type(error), error, error.__traceback__)
@@ -115,14 +121,19 @@ def convert_all(
     return reports
 
 
-def _close(sinks: dict[Format | str, EpisodeSink]) -> None:
+def _close(
+    sinks: dict[Format | str, EpisodeSink],
+    targets: Mapping[Format | str, Path],
+    reports: Mapping[Format | str, ConversionReport],
+) -> None:
     """Complete every data set; one that is empty, or does not fit on the disk, does not spoil those before it."""
     empty: EmptyDatasetError | None = None
     for format in tuple(sinks):
         try:
             sinks[format].__exit__(None, None, None)
         except EmptyDatasetError as error:
-            empty = error
+            failed = reports[format].failed
+            empty = NothingConvertedError(str(targets[format]), failed) if failed else error
         del sinks[format]
     if empty is not None:
         raise empty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from vitra_policy.errors import VitraError
@@ -119,6 +120,16 @@ class EmptyDatasetError(DatasetError):
 
     def __init__(self, where: str, detail: str = "") -> None:
         super().__init__(f"{where}: no usable frame. {detail} Run `vitra-data validate` on it for the causes.")
+
+
+class NothingConvertedError(EmptyDatasetError):
+    """Every episode failed, so there is no data set."""
+
+    def __init__(self, where: str, failed: Mapping[str, str]) -> None:
+        (name, why), more = next(iter(failed.items())), len(failed) - 1
+        others = f" ({more} more episodes failed.)" if more else ""
+        said = f"{where}: nothing is written, since no episode could be converted. {name}: {why}{others}"
+        DatasetError.__init__(self, said)
 
 
 class SurveyStalledError(VitraError):
