@@ -53,6 +53,12 @@ _WORKSPACE_GIB = 1.5
 def bench(config: VitraConfig, device: torch.device, rounds: int, fp8: bool) -> dict[str, Any]:
     """Times, ratio to the roofline, and errors of all rivals, one after another so that one at a time is in memory.
 
+    Args:
+        config: Sizes of the network.
+        device: The GPU.
+        rounds: Timed calls of each rival.
+        fp8: Whether the fp8 engine runs too.
+
     Raises:
         VitraError: the device has not enough memory left.
     """

@@ -26,7 +26,13 @@ _WARM_UP = 2
 
 
 def bench(name: str, rounds: int, limit_s: float = float("inf")) -> dict[str, Any]:
-    """Times in ms, ratios and errors of one preset."""
+    """Times in ms, ratios and errors of one preset.
+
+    Args:
+        name: Of the preset.
+        rounds: Timed calls of each engine.
+        limit_s: Time after which no further round begins.
+    """
     config = preset(name)
     model, scene = random_network(config), Scene.of(config)
     tokenizer = tokenizer_for(config)

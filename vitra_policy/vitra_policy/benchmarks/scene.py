@@ -54,7 +54,13 @@ class Scene:
 
     @staticmethod
     def of(config: VitraConfig, seed: int = 0, camera_size: tuple[int, int] = CAMERA_SIZE) -> Scene:
-        """A random scene: smooth image, one active hand."""
+        """A random scene: smooth image, one active hand.
+
+        Args:
+            config: Sizes of the network.
+            seed: Of everything that is random.
+            camera_size: Height and width of the image, pixels.
+        """
         draw = np.random.default_rng(seed)
         coarse = torch.from_numpy(draw.integers(0, 256, (1, 3, 9, 16)).astype(np.float32))
         image = torch.nn.functional.interpolate(coarse, camera_size, mode="bilinear")[0].permute(1, 2, 0)

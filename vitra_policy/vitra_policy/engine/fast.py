@@ -126,7 +126,13 @@ class FastEngine:
 
     @torch.inference_mode()
     def cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Float32Array:
-        """Cognition feature (1, 1, width); see :class:`vitra_policy.model.reference_policy.ReferencePolicy`."""
+        """Cognition feature (1, 1, width); see :class:`vitra_policy.model.reference_policy.ReferencePolicy`.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            instruction: Formatted, both hands.
+            fov: Field of view (2,) or (1, 2), radians.
+        """
         clock = StageClock(self.device)
         feature: Float32Array = self._cognition(image, instruction, fov, clock).cpu().numpy().copy()
         self._timing = clock.read()

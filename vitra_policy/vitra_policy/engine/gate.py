@@ -56,7 +56,14 @@ def gated_prefix(
 
 @torch.inference_mode()
 def action_error(full: FastPrefix, small: FastPrefix, expert: FastExpert, model: Vitra) -> float:
-    """Root-mean-square difference of normalised actions between two prefixes, over a few random scenes."""
+    """Root-mean-square difference of normalised actions between two prefixes, over a few random scenes.
+
+    Args:
+        full: The prefix in full precision.
+        small: The one that is judged.
+        expert: Draws the actions.
+        model: The network both were made of.
+    """
     cfg, device = model.config, expert.mask.device
     draw = torch.Generator().manual_seed(0)
     squares = []

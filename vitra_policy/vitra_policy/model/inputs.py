@@ -52,6 +52,14 @@ def prefix_inputs(
 ) -> PrefixInputs:
     """Image (H, W, 3) uint8, instruction and field of view (2,) or (1, 2) in radians as tensors.
 
+    Args:
+        config: Sizes of the network.
+        tokenizer: Of the checkpoint.
+        image: What the camera saw.
+        instruction: Formatted, both hands.
+        fov: Horizontal and vertical.
+        device: Where the tensors go.
+
     Raises:
         ImageError: The image is not (H, W, 3) uint8.
         ShapeMismatchError: The field of view is not two numbers.
@@ -74,6 +82,11 @@ def _pixel_values(config: VitraConfig, image: NDArray[np.uint8]) -> NDArray[np.f
 
 def chunk_inputs(config: VitraConfig, request: ChunkRequest, device: torch.device | str = "cpu") -> ChunkInputs:
     """State (state_dim,), masks and noise (S, steps, action_dim) as tensors; absent noise is drawn.
+
+    Args:
+        config: Sizes of the network.
+        request: State, masks, noise or seed.
+        device: Where the tensors go.
 
     Raises:
         ShapeMismatchError: An array does not fit the network.

@@ -35,7 +35,13 @@ class VitraEngine(Protocol):
         ...
 
     def cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Float32Array:
-        """See :meth:`ReferencePolicy.cognition`."""
+        """See :meth:`ReferencePolicy.cognition`.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            instruction: Formatted, both hands.
+            fov: Field of view (2,) or (1, 2), radians.
+        """
         ...
 
     def predict(self, request: ChunkRequest) -> Float32Array:

@@ -78,7 +78,14 @@ class Vitra(nn.Module):
     def embed(
         self, pixel_values: Tensor, text_ids: Tensor, fov_rad: Tensor, text_valid: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """As `embed_tower`, from images (B, 3, height, width) in [-1, 1]."""
+        """As `embed_tower`, from images (B, 3, height, width) in [-1, 1].
+
+        Args:
+            pixel_values: Images.
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+        """
         return self.embed_tower(self.vision(pixel_values), text_ids, fov_rad, text_valid)
 
     def embed_tower(
@@ -87,6 +94,12 @@ class Vitra(nn.Module):
         """Sequence ``[image, text, FoV, cognition, padding]`` of embeddings (B, N, width) and its valid mask (B, N).
 
         The mask is None without ``text_valid``. Padding of the text moves behind the cognition token.
+
+        Args:
+            tower: What the image tower said (B, patches, width).
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
         """
         image = self.image_features(tower, self.language.embedding(text_ids), text_valid)
         return self.embed_tokens(image, text_ids, fov_rad, text_valid)
@@ -94,7 +107,14 @@ class Vitra(nn.Module):
     def embed_tokens(
         self, image: Tensor, text_ids: Tensor, fov_rad: Tensor, text_valid: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """As `embed_tower`, from image tokens (B, tokens, width)."""
+        """As `embed_tower`, from image tokens (B, tokens, width).
+
+        Args:
+            image: Image tokens.
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+        """
         batch = len(text_ids)
         text = self.language.embedding(text_ids)
         parts = [image, text.to(image.dtype)]
@@ -139,7 +159,15 @@ class Vitra(nn.Module):
         *,
         all_rows: bool = False,
     ) -> Tensor:
-        """As `cognition`, from what the image tower said: a frozen tower needs to look at an image only once."""
+        """As `cognition`, from what the image tower said: a frozen tower needs to look at an image only once.
+
+        Args:
+            tower: What the image tower said (B, patches, width).
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+            all_rows: Compute every row of the last layer, as the reference does; else only the wanted one.
+        """
         image = self.image_features(tower, self.language.embedding(text_ids), text_valid)
         return self.cognition_of_tokens(image, text_ids, fov_rad, text_valid, all_rows=all_rows)
 
@@ -152,7 +180,15 @@ class Vitra(nn.Module):
         *,
         all_rows: bool = False,
     ) -> Tensor:
-        """As `cognition`, from image tokens (B, tokens, width)."""
+        """As `cognition`, from image tokens (B, tokens, width).
+
+        Args:
+            image: Image tokens.
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+            all_rows: Compute every row of the last layer, as the reference does; else only the wanted one.
+        """
         feature = self.trunk_of_tokens(image, text_ids, fov_rad, text_valid, all_rows=all_rows)
         return feature if self.places is None else self.places.joined(feature, self.places_of_tokens(image))
 
@@ -165,7 +201,15 @@ class Vitra(nn.Module):
         *,
         all_rows: bool = False,
     ) -> Tensor:
-        """What the trunk alone adds to the cognition feature, from image tokens (B, tokens, width)."""
+        """What the trunk alone adds to the cognition feature, from image tokens (B, tokens, width).
+
+        Args:
+            image: Image tokens.
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+            all_rows: Compute every row of the last layer, as the reference does; else only the wanted one.
+        """
         embeddings, valid = self.embed_tokens(image, text_ids, fov_rad, text_valid)
         batch, length = embeddings.shape[:2]
         if valid is None:

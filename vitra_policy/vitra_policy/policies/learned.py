@@ -18,6 +18,14 @@ def make_learned_policy(
 ) -> VitraPolicy:
     """Factory of `learned`; `places=true` tells it where things are, which judges its acting apart from its seeing.
 
+    Args:
+        checkpoint: Folder that `vitra_training.imitation.train` wrote.
+        mode: `fast` or `parity`.
+        steps: Denoising steps.
+        seed: Of the noise; empty: drawn.
+        threads: Of PyTorch; 0: its own choice.
+        places: `seen`, or `true`: from the simulator.
+
     Raises:
         CheckpointFileError: there is no such checkpoint.
         PolicyOptionError: an option is no number, or the checkpoint does not say how long its steps are.

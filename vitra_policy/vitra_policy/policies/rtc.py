@@ -61,7 +61,13 @@ class AnchoredChunk:
         return np.concatenate([observed[None], integrate_wrist(observed, self.chunk.actions[:, HAND[side]][:, WRIST])])
 
     def lag(self, side: Side, stamp_s: float, camera_from_wrist: ArrayLike) -> tuple[float, float]:
-        """How far a wrist (4, 4), seen by the chunk's camera, is from its plan at a time: metres, radians."""
+        """How far a wrist (4, 4), seen by the chunk's camera, is from its plan at a time: metres, radians.
+
+        Args:
+            side: Which wrist.
+            stamp_s: The time, ROS.
+            camera_from_wrist: Where it is.
+        """
         observed = np.asarray(camera_from_wrist, dtype=np.float64)
         below, fraction = self.between(self.steps_at(stamp_s))
         poses = self.wrist_poses(side)
@@ -182,7 +188,13 @@ class DelayMeter:
         self._late: tuple[int, float] = (-1, 0.0)
 
     def report(self, sequence: int, first_step: int, late_s: float = 0.0) -> None:
-        """Note the first executed step of a chunk, repeated reports count once; and how late the robot is on it."""
+        """Note the first executed step of a chunk, repeated reports count once; and how late the robot is on it.
+
+        Args:
+            sequence: Number of the chunk.
+            first_step: Step it took effect with.
+            late_s: How far the robot is behind its plan.
+        """
         self._late = (sequence, max(late_s, 0.0))
         if not self._seen or self._seen[-1][0] != sequence:
             self._seen.append((sequence, first_step))

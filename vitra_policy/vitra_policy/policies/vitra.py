@@ -214,6 +214,13 @@ _SEED_MAX, _GUIDANCE_MAX, _THREADS_MAX = 2**63 - 1, 100.0, 1024
 def check_settings(steps: int, guidance: float, threads: int, seed: int | None, step_s: float) -> None:
     """Refuse settings that cannot work, before anything is loaded.
 
+    Args:
+        steps: Denoising steps, 1 to 1000.
+        guidance: Scale of the guidance.
+        threads: Of PyTorch; 0: its own choice.
+        seed: Of the noise; None: drawn.
+        step_s: Duration of a chunk's step.
+
     Raises:
         PolicyOptionError: names the setting and what is allowed.
         DdimStepsError: a number of steps that the schedule does not have.

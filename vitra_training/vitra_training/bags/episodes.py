@@ -102,6 +102,9 @@ class BagEpisodes(EpisodeFiles):
 
         Frames before the first sample of every hand that takes part are left out. A picture that is lost or damaged
         is the one before it again, with both hands masked, so that time stays what it was.
+
+        Raises:
+            MissingKeyError: the bag holds no image.
         """
         path = self.paths[number]
         times_s = picture_times(path)

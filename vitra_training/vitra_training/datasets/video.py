@@ -301,6 +301,12 @@ class VideoPool:
 
 
 def even_size(width: int, height: int, short_side_max: int | None = None) -> tuple[int, int]:
-    """A size for the encoder: both even, the short side at most `short_side_max`, the aspect kept closely."""
+    """A size for the encoder: both even, the short side at most `short_side_max`, the aspect kept closely.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        short_side_max: Pixels; None: as it is.
+    """
     scale = 1.0 if short_side_max is None else min(1.0, short_side_max / min(width, height))
     return max(round(width * scale / 2) * 2, 2), max(round(height * scale / 2) * 2, 2)

@@ -20,6 +20,12 @@ def judge(learner: Learner, batches: Batches, statistics: Statistics, looks: int
     """Median errors on held-out looks [mm]: of places and, while acting, of the wrist at the end of the chunk.
 
     Stills and looks of episodes apart; the wrist by what is seen, told the true places, and if it stood still.
+
+    Args:
+        learner: What is judged.
+        batches: The held-out ones.
+        statistics: Denormalise.
+        looks: How many.
     """
     rng = np.random.default_rng(0)
     learner.eval()

@@ -76,7 +76,13 @@ class Learner(nn.Module):
 
 
 def seeing_loss(learner: Learner, batch: SeeingBatch, think: bool) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the first stage, and its parts; `think`: with what the trunk makes of it."""
+    """Loss of the first stage, and its parts; `think`: with what the trunk makes of it.
+
+    Args:
+        learner: Trained.
+        batch: Looks.
+        think: Run the trunk too.
+    """
     with torch.autocast(batch.tower.device.type, torch.bfloat16):
         tokens = learner.tokens(batch.tower, batch.text)
         thought = learner.vitra.trunk_of_tokens(tokens, batch.text, batch.fov_rad, batch.text != 0) if think else None
@@ -89,13 +95,26 @@ def seeing_loss(learner: Learner, batch: SeeingBatch, think: bool) -> tuple[Tens
 
 
 def cognition(learner: Learner, batch: ActingBatch, told: Tensor) -> Tensor:
-    """Cognition features (B, 1, width): true places alone where a row is told (B,), else what is seen."""
+    """Cognition features (B, 1, width): true places alone where a row is told (B,), else what is seen.
+
+    Args:
+        learner: Its network.
+        batch: Looks, with true places.
+        told: (B,) bool.
+    """
     places = torch.where(told[:, None], batch.places, batch.said)
     return learner.where.joined(batch.thought[:, None] * ~told[:, None, None], places)
 
 
 def acting_loss(learner: Learner, batch: ActingBatch, repeats: int, told: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the second stage, and its parts; `told` (B,) says which rows are told the true places."""
+    """Loss of the second stage, and its parts; `told` (B,) says which rows are told the true places.
+
+    Args:
+        learner: Trained.
+        batch: Looks with actions.
+        repeats: Noise levels of each.
+        told: (B,) bool.
+    """
     device = batch.said.device.type
     with torch.autocast(device, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):  # for 18 tokens three times as fast
         acted = learner.vitra.loss(
@@ -106,5 +125,10 @@ def acting_loss(learner: Learner, batch: ActingBatch, repeats: int, told: Tensor
 
 
 def places_loss(predicted: Tensor, places: Tensor) -> Tensor:
-    """How far normalised places are off."""
+    """How far normalised places are off.
+
+    Args:
+        predicted: (B, numbers).
+        places: (B, numbers); NaN: unknown.
+    """
     return nn.functional.smooth_l1_loss(predicted, places, beta=_BETA)

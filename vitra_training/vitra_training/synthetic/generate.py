@@ -62,6 +62,11 @@ class SyntheticOptions:
 def generate(root: Path, options: SyntheticOptions, progress: Callable[[int, int], None] | None = None) -> int:
     """Write `annotations/*.npy` with their index and `Video/*.mp4` below a new folder; returns the episode count.
 
+    Args:
+        root: The new folder.
+        options: How many, how long, how large.
+        progress: Hears episodes done and their number.
+
     Raises:
         ConversionError: the folder is not empty.
     """

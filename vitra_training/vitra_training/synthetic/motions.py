@@ -120,7 +120,13 @@ def perform(
 
 
 def rest(side: Side, length: int, rng: np.random.Generator) -> HandScript:
-    """A hand that lies idle near the body, never quite still."""
+    """A hand that lies idle near the body, never quite still.
+
+    Args:
+        side: Which hand.
+        length: Frames.
+        rng: Of the tremor.
+    """
     base = _start_pose(side, rng)
     phase = rng.uniform(0, 2 * np.pi, 3)
     time = np.arange(length)[:, None] / 30

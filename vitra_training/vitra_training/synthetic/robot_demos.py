@@ -37,6 +37,11 @@ def generate_robot_demos(
 ) -> int:
     """Write TeleData episodes into a new folder; returns how many.
 
+    Args:
+        root: The new folder.
+        options: How many, how long, how large.
+        progress: Hears episodes done and their number.
+
     Raises:
         ConversionError: the folder is not empty.
     """

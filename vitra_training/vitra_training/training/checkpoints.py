@@ -119,6 +119,11 @@ class CheckpointFolder:
     def save(self, progress: Progress, state: TrainingState, parts: PolicyParts) -> Path:
         """Write a checkpoint, move it into place when it is complete, and remove what is too old.
 
+        Args:
+            progress: Step and data position.
+            state: Weights, averages, optimizer.
+            parts: Configuration, statistics, tokenizer.
+
         Raises:
             DiskFullError: there is no room; what was written before stays as it is.
         """

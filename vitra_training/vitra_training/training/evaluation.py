@@ -123,7 +123,14 @@ def _add(
 
 
 def write_evaluation(result: dict[str, Any], folder: Path, name: str, fps: float = 30.0) -> tuple[Path, Path]:
-    """Write the result as JSON and as a plot of error over horizon; returns both paths."""
+    """Write the result as JSON and as a plot of error over horizon; returns both paths.
+
+    Args:
+        result: Figures.
+        folder: Where to.
+        name: Of the files.
+        fps: Steps a second.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -32,7 +32,7 @@ class NoPosesError(VitraError):
 
 
 def nominal_ee_from_board(board: Board) -> Array:
-    """Pose (4, 4) of a board on the hand mount, in place of the hand: its face out of the hand's back, 50 mm beyond the flange."""
+    """Pose (4, 4) of a board in place of the hand: its face out of the hand's back, 50 mm beyond the flange."""
     width_m, _ = board.size_m
     axes = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # columns: y, z, x of the flange
     return np.asarray(make_pose([0.0, -width_m / 2, 0.05], axes))

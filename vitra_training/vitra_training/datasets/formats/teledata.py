@@ -34,7 +34,13 @@ def read_episode(path: Path) -> RobotEpisode:
 
 
 def write_episode(episode: RobotEpisode, folder: Path, video_name: str | None = None) -> Path:
-    """Write `{id}.h5`, float64 throughout; the file appears whole or not at all. The video is written apart."""
+    """Write `{id}.h5`, float64 throughout; the file appears whole or not at all. The video is written apart.
+
+    Args:
+        episode: Labels of the robot.
+        folder: Where to.
+        video_name: Path of the video in `meta`; None: `{id}.mp4`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{episode.id}.h5"
     partial = path.with_suffix(".partial")
@@ -115,7 +121,11 @@ def pose_from_vector(pose: Array) -> Array:
 
 
 def vector_from_pose(pose: Array) -> Array:
-    """Inverse of :func:`pose_from_vector`."""
+    """Inverse of :func:`pose_from_vector`.
+
+    Args:
+        pose: (..., 4, 4).
+    """
     return np.concatenate([pose[..., :3, 3], rotvec_from_matrix(pose[..., :3, :3])], axis=-1)
 
 
@@ -135,7 +145,11 @@ def _read(path: Path, file: Any) -> RobotEpisode:
 
 
 def read_video_path(path: Path) -> Path:
-    """Where the episode's video is: `meta/video_path` beside the file, else `{id}.mp4`."""
+    """Where the episode's video is: `meta/video_path` beside the file, else `{id}.mp4`.
+
+    Raises:
+        BrokenFileError: the file cannot be read.
+    """
     try:
         with h5py.File(path, "r") as file:
             named = path.parent / Path(_text(_value(path, file, "meta/video_path"))).name

@@ -26,6 +26,13 @@ def end_to_end_rows(
     """Recall and precision of cuts, and how many actions were found at all.
 
     A cut counts towards recall when the hand is in the picture; towards precision wherever the pipeline made it.
+
+    Args:
+        work: Folder for what is made.
+        videos: How many.
+        seconds: Length of each.
+        workers: Processes.
+        progress: Hears videos done and their number.
     """
     folder = work / "whole"
     for n in range(videos):
@@ -62,6 +69,13 @@ def true_cuts(truth: Truth, side: str) -> list[int]:
 
 
 def found_cuts(segments: Segments, side: str, frames: int, fps: float) -> list[int]:
-    """Frames between two found actions of a hand, away from the ends of the video."""
+    """Frames between two found actions of a hand, away from the ends of the video.
+
+    Args:
+        segments: What was found.
+        side: Which hand.
+        frames: Length of the video.
+        fps: Its rate.
+    """
     edge = round(_EDGE_S * fps)
     return [cut for cut in segments.cuts[SIDES.index(side)] if edge <= cut < frames - edge]

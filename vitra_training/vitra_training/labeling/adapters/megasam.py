@@ -80,6 +80,12 @@ def path_with_megasam(frames: Path, count: int, width_px: int, depth: MetricDept
 def read_megasam(path: Path, count: int, width_px: int, depth: MetricDepth) -> MegaSamCamera:
     """MegaSaM's result file: `cam_c2w` (T, 4, 4), `depths` (T, h, w), `intrinsic` (3, 3) for pictures of w x h.
 
+    Args:
+        path: The `.npz`.
+        count: Frames there must be.
+        width_px: Of the clip.
+        depth: Gives the scale in metres.
+
     Raises:
         EstimatorFailedError: nothing, or in another form.
     """

@@ -92,7 +92,14 @@ def make_session(
 
 
 def head_path(focus_m: Array, fps: float, motion: CameraMotion, rng: np.random.Generator) -> Array:
-    """(T, 4, 4) world_from_camera of a head that wanders and looks towards (T, 3) where hands act."""
+    """(T, 4, 4) world_from_camera of a head that wanders and looks towards (T, 3) where hands act.
+
+    Args:
+        focus_m: Where it looks (T, 3).
+        fps: Rate of the frames.
+        motion: How far it wanders.
+        rng: Of the draw.
+    """
     time = np.arange(len(focus_m))[:, None] / fps
     head = np.array([0.0, 0.0, rng.uniform(0.38, 0.48)]) + _wander(time, motion.sway_m, rng)
     width = max(int(fps * 0.8) | 1, 3)

@@ -63,7 +63,13 @@ class LockstepPort:
         self._info = {}
 
     def start(self, slot: Slot, plan: Plan, folder: Path) -> None:
-        """Begin the recording and the policy's run."""
+        """Begin the recording and the policy's run.
+
+        Args:
+            slot: What is tried.
+            plan: Of the session.
+            folder: Where the bag goes.
+        """
         self._instruction, self._stops_before = plan.instruction(slot.task, slot.thing), self.stops
         self._bag = LockstepBag(folder / "bag")
         self._policy.reset()
