@@ -94,7 +94,7 @@ def least_seconds(config: VitraConfig, peak: Peak, tokens: int, steps: int = 10,
     Args:
         config: Sizes of the network.
         peak: Of the GPU.
-        tokens: Tokens before the cognition token, image and text together.
+        tokens: Length of the trunk's sequence.
         steps: Denoising steps.
         fp8: Vision and trunk in fp8.
 

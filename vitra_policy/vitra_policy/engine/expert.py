@@ -19,6 +19,7 @@ from vitra_policy.engine.linear import Linears, Wrap
 from vitra_policy.engine.stage import Stage, plain_stage
 from vitra_policy.model.diffusion import DdimStep
 from vitra_policy.model.dit import Dit, DitBlock
+from vitra_policy.model.sampling import Conditions
 
 _NORM_EPS = 1e-6
 _PARTS = 6
@@ -211,26 +212,22 @@ class FastExpert(nn.Module):
         self._times: dict[tuple[int, ...], Tensor] = {}
 
     def plan(
-        self,
-        cognition: Tensor,
-        state: Tensor,
-        state_mask: Tensor,
-        action_mask: Tensor,
-        updates: tuple[DdimStep, ...],
-        guidance: float,
-        *,
-        clean: bool = False,
+        self, given: Conditions, updates: tuple[DdimStep, ...], guidance: float, *, clean: bool = False
     ) -> ChunkPlan:
-        """Everything that all steps share; arguments as for :func:`vitra_policy.model.sampling.sample_actions`.
+        """Everything that all steps share.
 
-        ``clean`` adds the modulation of a clean prefix.
+        Args:
+            given: Cognition feature, state and masks, batch S.
+            updates: The denoising steps.
+            guidance: Classifier-free guidance scale; 1 runs the conditional half alone.
+            clean: Whether the modulation of a clean prefix is needed.
         """
         levels = (*(update.timestep for update in updates), *([0] if clean else []))
-        mask = action_mask.float()
+        mask = given.action_mask.float()
         offset, modulation, tokens, *context = self._prepare(
-            cognition=cognition.float(),
-            state=state,
-            state_mask=state_mask,
+            cognition=given.cognition.float(),
+            state=given.state,
+            state_mask=given.state_mask,
             action_mask=mask,
             times=self.embedded_times(levels),
             guided=guidance != 1.0,

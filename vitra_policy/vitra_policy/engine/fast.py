@@ -31,6 +31,7 @@ from vitra_policy.engine.upload import Upload
 from vitra_policy.image import as_rgb
 from vitra_policy.model.inputs import ChunkInputs, chunk_inputs
 from vitra_policy.model.request import ChunkRequest
+from vitra_policy.model.sampling import Conditions
 from vitra_policy.model.stored import computes_in_fp32
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
@@ -208,25 +209,13 @@ class FastEngine:
         uploaded = self._upload.tensors(parts)
         return self._graphs(settings, partial(self._act, settings=settings), cognition=cognition, **uploaded)
 
-    def _act(
-        self,
-        cognition: Tensor,
-        noise: Tensor,
-        state: Tensor,
-        state_mask: Tensor,
-        action_mask: Tensor,
-        head: Tensor | None = None,
-        where: Tensor | None = None,
-        *,
-        settings: ChunkSettings,
-    ) -> Tensor:
-        """The part that is recorded: masks come as numbers."""
-        cognition = cognition.expand(len(noise), -1, -1)
-        updates = self._diffusion.ddim(settings.steps)
-        plan = self.expert.plan(
-            cognition, state, state_mask, action_mask, updates, settings.guidance, clean=settings.clean
-        )
-        committed = None if head is None or where is None else Committed(head, where > 0.5, settings.clean)
+    def _act(self, cognition: Tensor, *, settings: ChunkSettings, **parts: Tensor) -> Tensor:
+        """The part that is recorded: the parts of `ChunkInputs` and of a committed prefix, masks as numbers."""
+        noise = parts["noise"]
+        rows = cognition.expand(len(noise), -1, -1)
+        given = Conditions(rows, parts["state"], parts["state_mask"], parts["action_mask"])
+        plan = self.expert.plan(given, self._diffusion.ddim(settings.steps), settings.guidance, clean=settings.clean)
+        committed = Committed(parts["head"], parts["where"] > 0.5, settings.clean) if "head" in parts else None
         return self.expert.denoise(plan, noise, committed)
 
     def _committed(self, prefix: ArrayLike | None, dims: ArrayLike | None, noise: Tensor) -> tuple[Tensor, Tensor]:

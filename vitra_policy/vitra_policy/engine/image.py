@@ -45,7 +45,7 @@ def resize_matrix(
     Args:
         size_in: Pixels before.
         size_out: Pixels behind.
-        kernel: Weight at a distance, in output pixels.
+        kernel: Weights at distances (n,), in pixels of the coarser side.
         support: Distance from which it is 0.
     """
     scale = size_in / size_out

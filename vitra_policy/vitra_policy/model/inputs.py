@@ -13,6 +13,7 @@ from vitra_policy.action_space import ShapeMismatchError
 from vitra_policy.image import pixel_values, resized_pixel_values
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.request import ChunkRequest
+from vitra_policy.model.sampling import Conditions
 from vitra_policy.tokenizer import Tokenizer, text_ids
 
 
@@ -40,6 +41,11 @@ class ChunkInputs:
     """(S, state_dim) bool."""
     action_mask: Tensor
     """(S, steps, action_dim) bool."""
+
+    def conditions(self, cognition: Tensor) -> Conditions:
+        """What the chunks are drawn under, with the cognition feature (1, 1, width) of the observation."""
+        rows = cognition.expand(len(self.noise), -1, -1)
+        return Conditions(rows, self.state, self.state_mask, self.action_mask)
 
 
 def prefix_inputs(

@@ -215,7 +215,7 @@ def check_settings(steps: int, guidance: float, threads: int, seed: int | None, 
     """Refuse settings that cannot work, before anything is loaded.
 
     Args:
-        steps: Denoising steps, 1 to 1000.
+        steps: Denoising steps, one of the schedule's.
         guidance: Scale of the guidance.
         threads: Of PyTorch; 0: its own choice.
         seed: Of the noise; None: drawn.

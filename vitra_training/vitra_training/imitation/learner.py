@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vitra_policy.model.grounding import Grounding
-from vitra_policy.model.loss import ROBOT_WEIGHTS
+from vitra_policy.model.loss import ROBOT_WEIGHTS, LossSettings
+from vitra_policy.model.sampling import Conditions
 from vitra_policy.model.vla import Vitra
 from vitra_policy.places import NUMBERS
 from vitra_training.imitation.batches import ActingBatch, SeeingBatch
@@ -118,9 +119,10 @@ def acting_loss(learner: Learner, batch: ActingBatch, repeats: int, told: Tensor
     device = batch.said.device.type
     with torch.autocast(device, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):  # for 18 tokens three times as fast
         acted = learner.vitra.loss(
-            cognition(learner, batch, told), batch.actions, batch.state, batch.state_mask, batch.action_mask,
-            weights=ROBOT_WEIGHTS, repeats=repeats, cognition_dropout=0.0,
-        )  # fmt: skip
+            Conditions(cognition(learner, batch, told), batch.state, batch.state_mask, batch.action_mask),
+            batch.actions,
+            LossSettings(ROBOT_WEIGHTS, repeats, cognition_dropout=0.0),
+        )
     return acted.total, {"action": float(acted.total.detach())}
 
 
@@ -129,6 +131,6 @@ def places_loss(predicted: Tensor, places: Tensor) -> Tensor:
 
     Args:
         predicted: (B, numbers).
-        places: (B, numbers); NaN: unknown.
+        places: (B, numbers).
     """
     return nn.functional.smooth_l1_loss(predicted, places, beta=_BETA)

@@ -43,7 +43,7 @@ def evidence_path(first: ArrayLike, second: ArrayLike, prior: float = 1.0) -> Ar
     Args:
         first: Truth values.
         second: Truth values.
-        prior: Weight of the Beta mixture.
+        prior: Both parameters of the Beta prior of who wins an unequal pair.
     """
     a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     return log_evidence(np.cumsum(a & ~b, axis=-1), np.cumsum(b & ~a, axis=-1), prior)

@@ -58,7 +58,7 @@ class VoteBook:
         Args:
             participant: Who votes.
             item: Number of the page.
-            positions: Rank given to each place on it, from 1.
+            positions: Places on it, counted from 0, of the best videos, best first.
 
         Raises:
             StudyError: not a ranking of that page, or a second vote on it.
