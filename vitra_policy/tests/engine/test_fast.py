@@ -18,7 +18,7 @@ from vitra_policy.benchmarks.random_network import example_statistics, random_ne
 from vitra_policy.checkpoint.store import About, save_model
 from vitra_policy.engine import fast as engine
 from vitra_policy.engine.expert import FastExpert
-from vitra_policy.engine.fast import FastEngine
+from vitra_policy.engine.fast import FastEngine, FastOptions
 from vitra_policy.engine.gate import action_error, gated_prefix
 from vitra_policy.engine.linear import FP8, Fp8UnavailableError, Linears, Precision, quantise_rows
 from vitra_policy.engine.prefix import FastPrefix
@@ -53,7 +53,7 @@ VARIANTS: dict[str, VitraConfig] = {
 
 def pair(config: VitraConfig = TINY, **options: Any) -> tuple[ReferencePolicy, FastEngine]:
     model = random_network(config)
-    fast = FastEngine(model, ByteTokenizer(), None, **({"dtype": torch.float32} | options))
+    fast = FastEngine(model, ByteTokenizer(), None, options=FastOptions(**({"dtype": torch.float32} | options)))
     return ReferencePolicy(model, ByteTokenizer(), None), fast
 
 

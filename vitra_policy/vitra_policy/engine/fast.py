@@ -54,6 +54,23 @@ class ChunkSettings:
     clean: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FastOptions:
+    """Of the fast engine."""
+
+    dtype: torch.dtype | None = None
+    """Format of the matrix products, float32 or bfloat16; default bf16 where the device has it."""
+    fp8: bool = False
+    """Run vision and trunk in fp8 if the actions stay within `fp8_limit`."""
+    fp8_limit: float = FP8_LIMIT
+    """Largest root-mean-square error of normalised actions that fp8 may cause."""
+    fuse: bool | None = None
+    """Use `torch.compile` for the layers; default on a GPU where Triton and a C compiler are there."""
+    lengths: Sequence[int] = USUAL_LENGTHS
+    """Padded text lengths that a GPU records with the first image of whatever size, so that a new instruction does not
+    stop a running robot."""
+
+
 class FastEngine:
     """A network with its tokenizer and statistics, run as fast as the device allows.
 
@@ -68,12 +85,7 @@ class FastEngine:
         tokenizer: Its tokenizer.
         statistics: Of its training data, or None.
         device: Where to run.
-        dtype: Format of the matrix products, float32 or bfloat16; default bf16 where the device has it.
-        fp8: Run vision and trunk in fp8 if the actions stay within ``fp8_limit``.
-        fp8_limit: Largest root-mean-square error of normalised actions that fp8 may cause.
-        fuse: Use ``torch.compile`` for the layers; default on a GPU where Triton and a C compiler are there.
-        lengths: Padded text lengths that a GPU records with the first image of whatever size, so that a new
-            instruction does not stop a running robot.
+        options: Number formats and what is recorded ahead.
     """
 
     def __init__(
@@ -82,20 +94,17 @@ class FastEngine:
         tokenizer: Tokenizer,
         statistics: Statistics | None,
         device: torch.device | str = "cpu",
-        *,
-        dtype: torch.dtype | None = None,
-        fp8: bool = False,
-        fp8_limit: float = FP8_LIMIT,
-        fuse: bool | None = None,
-        lengths: Sequence[int] = USUAL_LENGTHS,
+        options: FastOptions | None = None,
     ) -> None:
+        options = options or FastOptions()
+        fp8 = options.fp8
         self.config, self.statistics, self.tokenizer = model.config, statistics, tokenizer
         self.device = torch.device(device)
         on_gpu = self._on_gpu = self.device.type == "cuda"
         model = computes_in_fp32(model)
-        fused = (on_gpu and _can_fuse()) if fuse is None else fuse
+        fused = (on_gpu and _can_fuse()) if options.fuse is None else options.fuse
         wrap: Wrap = _compiled if fused else unwrapped
-        self.dtype = dtype or (torch.bfloat16 if on_gpu or has_fast_bf16() else torch.float32)
+        self.dtype = options.dtype or (torch.bfloat16 if on_gpu or has_fast_bf16() else torch.float32)
         linears = Linears(self.device, self.dtype)
         if not on_gpu and self.dtype == torch.bfloat16:
             linears = Linears(self.device, torch.float32, Precision.BF16)
@@ -111,13 +120,13 @@ class FastEngine:
         elif streams:
             self.prefix = StreamedPrefix(model, bf16=self.dtype == torch.bfloat16)
         elif fp8:
-            self.prefix = gated_prefix(make_prefix, linears, self.expert, model, fp8_limit)
+            self.prefix = gated_prefix(make_prefix, linears, self.expert, model, options.fp8_limit)
         else:
             self.prefix = make_prefix(linears)
         self._diffusion, self._clean = model.diffusion, model.config.clean_prefix
         self._graphs, self._upload = GraphCache(self.device), Upload(self.device)
         self._resize = choose_resizer(self.config.vision, self.device, exact=self.dtype == torch.float32)
-        self._lengths, self._recorded = tuple(lengths), False
+        self._lengths, self._recorded = tuple(options.lengths), False
         self._timing: dict[str, float] = {}
 
     @property

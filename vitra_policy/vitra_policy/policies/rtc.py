@@ -128,14 +128,23 @@ def continue_chunk(
     return actions
 
 
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How late things are, as measured (`DelayMeter`)."""
+
+    steps: int
+    """Steps of a chunk that are over before it takes effect."""
+    late_s: float = 0.0
+    """How much later than by the clock the robot is on the previous chunk; its plan is continued from there."""
+
+
 def committed_prefix(
     previous: AnchoredChunk | None,
     stamp_s: float,
     state: ArrayLike,
     state_valid: ArrayLike,
-    delay_steps: int,
+    delay: Delay,
     new_camera_from_old: ArrayLike | None = None,
-    late_s: float = 0.0,
 ) -> CommittedPrefix | None:
     """Committed prefix of the next chunk, for hands that are where their plan has them.
 
@@ -146,18 +155,17 @@ def committed_prefix(
         stamp_s: time of the new observation.
         state: (102,) hands at the new observation.
         state_valid: (2,) hands whose state is known.
-        delay_steps: steps of a chunk that are over before it takes effect, as measured (`DelayMeter`).
+        delay: of the chunk that is asked for, and of the robot on the previous one.
         new_camera_from_old: see `continue_chunk`.
-        late_s: how much later than by the clock the robot is on the previous chunk; its plan is continued from there.
 
     Returns:
         The prefix, shortened to what is left of the previous plan; None when nothing is.
     """
-    if previous is None or delay_steps <= 0 or stamp_s < previous.stamp_s:
+    if previous is None or delay.steps <= 0 or stamp_s < previous.stamp_s:
         return None
-    reached_s = max(stamp_s - late_s, previous.stamp_s)
+    reached_s = max(stamp_s - delay.late_s, previous.stamp_s)
     left = int(np.floor(previous.chunk.steps - previous.steps_at(reached_s) + _WHOLE_STEP))
-    steps = min(delay_steps, left)
+    steps = min(delay.steps, left)
     if steps <= 0:
         return None
     old_from_new = np.eye(4) if new_camera_from_old is None else invert_pose(new_camera_from_old)
