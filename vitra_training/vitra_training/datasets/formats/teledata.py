@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,22 @@ def write_episode(episode: RobotEpisode, folder: Path, video_name: str | None = 
     return path
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SideJoints:
+    """Joints of an arm with its hand, rad."""
+
+    arm_joint: Array
+    """(T, 7) measured."""
+    hand_joint: Array
+    """(T, 12) measured, vendor order."""
+    arm_joint_target: Array
+    """(T, 7) commanded."""
+    hand_joint_target: Array
+    """(T, 12) commanded."""
+
+
 def make_side(
-    arm_joint: Array,
-    hand_joint: Array,
-    arm_joint_target: Array,
-    hand_joint_target: Array,
+    joints: SideJoints,
     base_from_ee: Array,
     ee_from_hand_mount: Array,
     base_from_camera: Array,
@@ -82,27 +94,24 @@ def make_side(
     """A side whose poses follow from forward kinematics, as the format's relations demand.
 
     Args:
-        arm_joint: (T, 7) measured, rad.
-        hand_joint: (T, 12) measured, rad, vendor order.
-        arm_joint_target: (T, 7) commanded.
-        hand_joint_target: (T, 12) commanded.
-        base_from_ee: (T, 4, 4) FK of `arm_joint`.
+        joints: Measured and commanded.
+        base_from_ee: (T, 4, 4) FK of the measured arm.
         ee_from_hand_mount: (4, 4) calibration.
         base_from_camera: (4, 4) calibration, camera optical frame.
         valid: (T,) frames with fresh measurements; default all.
     """
     base_from_mount = compose_poses(base_from_ee, ee_from_hand_mount)
     camera_from_mount = compose_poses(invert_pose(base_from_camera), base_from_mount)
-    mask = np.ones(len(arm_joint), dtype=bool) if valid is None else np.asarray(valid, dtype=bool)
+    mask = np.ones(len(joints.arm_joint), dtype=bool) if valid is None else np.asarray(valid, dtype=bool)
     return RobotSide(
         ee_urdf_to_hand_mount=ee_from_hand_mount,
         head_camera_to_arm_base=base_from_camera,
-        arm_joint=np.asarray(arm_joint, dtype=np.float64),
+        arm_joint=np.asarray(joints.arm_joint, dtype=np.float64),
         hand_mount_pose=vector_from_pose(base_from_mount),
         hand_mount_pose_in_cam=vector_from_pose(camera_from_mount),
-        hand_joint=np.asarray(hand_joint, dtype=np.float64),
-        arm_joint_target=np.asarray(arm_joint_target, dtype=np.float64),
-        hand_joint_target=np.asarray(hand_joint_target, dtype=np.float64),
+        hand_joint=np.asarray(joints.hand_joint, dtype=np.float64),
+        arm_joint_target=np.asarray(joints.arm_joint_target, dtype=np.float64),
+        hand_joint_target=np.asarray(joints.hand_joint_target, dtype=np.float64),
         arm_mask=mask,
         hand_mask=mask.copy(),
     )

@@ -11,7 +11,7 @@ from vitra_training.labeling.artifacts import load
 from vitra_training.labeling.engines.stage import WHOLE
 from vitra_training.labeling.ingest.layouts import Layout, find_videos
 from vitra_training.labeling.pipeline import PipelineConfig
-from vitra_training.labeling.run import label
+from vitra_training.labeling.run import Resources, label
 from vitra_training.labeling.segmentation.stage import Segments
 from vitra_training.labeling.truth.generate import Truth, read_truth, render_video
 from vitra_training.labeling.truth.options import RenderOptions
@@ -40,7 +40,7 @@ def end_to_end_rows(
             render_video(folder, f"whole{n:03d}", 3000 + n, RenderOptions(seconds=seconds))
         progress(n + 1, 2 * videos)
     found_videos = find_videos(folder, Layout.PLAIN)
-    outcome = label(found_videos, work / "labels", PipelineConfig(), workers)
+    outcome = label(found_videos, work / "labels", PipelineConfig(), Resources(workers))
     hits = found = true = 0
     for done, video in enumerate(found_videos):
         truth = read_truth(video.path)
