@@ -14,7 +14,7 @@ from vitra_description.names import arm_joints
 from vitra_description.postures import ARM_MIRROR, home
 from vitra_description.reachability import ReachDemands, check_reachability, default_task_zone
 from vitra_policy.action_space import SIDES, Side
-from vitra_safety.collision import CollisionModel
+from vitra_safety.collision import Closest, CollisionModel
 
 CALIBRATION = default_calibration()
 DESCRIPTION = robot_description("both", CALIBRATION)
@@ -157,3 +157,7 @@ def test_a_pose_out_of_reach_is_reported_with_its_miss() -> None:
     assert not report.all_reached
     assert report.poses[0].position_error_m > 0.5
     assert "0 of 1" in str(report)
+
+
+def test_the_closest_pair_is_said_in_millimetres() -> None:
+    assert str(Closest(0.0123, "palm", "table")) == "12.3 mm between palm and table"
