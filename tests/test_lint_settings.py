@@ -1,4 +1,4 @@
-"""mypy checks every package, and what ruff lets pass only shrinks."""
+"""mypy checks every package, and what ruff lets pass is a foreign interface."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
 MOST_IGNORES = 55
 """`type: ignore` outside tests; only ever less."""
-MOST_LONG_SIGNATURES = 38
-"""Files with functions of more than six arguments; only ever fewer."""
+FOREIGN = {
+    "vitra_policy/vitra_policy/engine/onnx_graphs.py": {"forward"},
+    "vitra_policy/vitra_policy/policies/vitra.py": {"make_vitra_policy"},
+    "vitra_policy/vitra_policy/serving/client.py": {"make_remote_policy"},
+    "vitra_policy/vitra_policy/serving/egosteer_client.py": {"make_egosteer_policy"},
+}
+"""Functions that others call with more than six arguments: torch.onnx exports those of `forward` one by one; a factory
+gets the options of its policy by name."""
 
 
 def packages() -> set[str]:
@@ -45,12 +51,17 @@ def test_every_ignore_says_what_it_ignores_and_there_are_no_more_than_before() -
     assert len(found) <= MOST_IGNORES, f"{len(found)}:\n" + "\n".join(found)
 
 
-def test_a_file_whose_functions_need_no_more_than_six_arguments_has_left_the_list() -> None:
+def test_only_foreign_interfaces_have_more_than_six_arguments() -> None:
     most = SETTINGS["ruff"]["lint"]["pylint"]["max-args"]
     command = ["ruff", "check", "--isolated", "--select=PLR0913", f"--config=lint.pylint.max-args={most}"]
     ran = subprocess.run([*command, "--output-format=json", "."], cwd=ROOT, capture_output=True, text=True)
-    names = {str(Path(found["filename"]).relative_to(ROOT)) for found in json.loads(ran.stdout)}
+    found: dict[str, set[str]] = {}
+    for one in json.loads(ran.stdout):
+        path = Path(one["filename"]).relative_to(ROOT)
+        if "tests" not in path.parts:
+            line = (ROOT / path).read_text(encoding="utf-8").splitlines()[one["location"]["row"] - 1]
+            found.setdefault(str(path), set()).add(re.split(r"def |\(", line)[1])
     excused = {name for name, rules in SETTINGS["ruff"]["lint"]["per-file-ignores"].items() if rules == ["PLR0913"]}
     assert most == 6
-    assert len(excused) <= MOST_LONG_SIGNATURES
-    assert excused == {name for name in names if "tests" not in Path(name).parts}
+    assert found == FOREIGN
+    assert excused == set(FOREIGN)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitra_description.calibration import default_calibration
-from vitra_description.ik import DifferentialIk, IkSettings, bounded_step, pose_error, solve_ik
+from vitra_description.ik import Damping, DifferentialIk, IkSearch, IkSettings, bounded_step, pose_error, solve_ik
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS, ARM_TELEOP_LIMITS
 from vitra_description.postures import home
@@ -97,7 +97,7 @@ def test_a_target_out_of_reach_stretches_the_arm_without_shaking() -> None:
 
 def test_a_step_without_room_does_nothing() -> None:
     J = ARM.wrist_jacobian(HOME)
-    dq, limited = bounded_step(J, np.full(6, 0.1), np.zeros(7), np.zeros(7), np.zeros(7), 0.04, 0.04)
+    dq, limited = bounded_step(J, np.full(6, 0.1), np.zeros(7), (np.zeros(7), np.zeros(7)), Damping(0.04, 0.04))
     np.testing.assert_array_equal(dq, 0)
     assert limited.any()
 
@@ -124,7 +124,7 @@ def test_solve_finds_a_posture_for_almost_every_reachable_pose() -> None:
 
 def test_solve_is_repeatable_and_says_when_it_fails() -> None:
     target = _moved(ARM.wrist_pose(HOME), [0, 0, 3.0], [0, 0, 0])
-    first, second = (solve_ik(ARM, target, HOME, restarts=2, iterations=40) for _ in range(2))
+    first, second = (solve_ik(ARM, target, HOME, search=IkSearch(restarts=2, iterations=40)) for _ in range(2))
     assert not first.converged
     assert first.position_error_m > 1
     np.testing.assert_array_equal(first.position_rad, second.position_rad)

@@ -14,6 +14,7 @@ GPL. Reach is checked before targets get here, so the short one is the default.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -126,7 +127,7 @@ class DifferentialIk:
         task[3:] *= turn
         posture = (self._rest - q) * (s.posture_gain_hz * s.period_s)
         lower, upper = step_bounds(q, self._limits, s.period_s)
-        dq, limited = bounded_step(J, task, posture, lower, upper, s.singular_value, s.damping)
+        dq, limited = bounded_step(J, task, posture, (lower, upper), Damping(s.singular_value, s.damping))
         missed = task - J @ dq
         missed_m, missed_rad = float(np.sqrt(missed[:3] @ missed[:3])), float(np.sqrt(missed[3:] @ missed[3:]))
         capped = min(share, turn) < 1.0
@@ -166,8 +167,17 @@ def step_bounds(q: Array, limits: JointLimits, period_s: float) -> tuple[Array, 
     return lower, upper
 
 
+class Damping(NamedTuple):
+    """How the solution is damped near a singular posture."""
+
+    singular_value: float
+    """Damping begins below this singular value."""
+    most: float
+    """Damping at a singular value of zero."""
+
+
 def bounded_step(
-    J: Array, task: Array, posture: Array, lower: Array, upper: Array, singular_value: float, damping: float
+    J: Array, task: Array, posture: Array, bounds: tuple[Array, Array], damping: Damping
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Joint change that serves the task first, the posture in its null space, and never leaves the bounds.
 
@@ -175,16 +185,14 @@ def bounded_step(
         J: Jacobian, shape (6, n).
         task: Wanted wrist change, shape (6,).
         posture: Wanted joint change where the task leaves freedom, shape (n,).
-        lower: Smallest joint change, shape (n,).
-        upper: Largest joint change, shape (n,).
-        singular_value: Damping begins below this singular value.
-        damping: Damping at a singular value of zero.
+        bounds: Smallest and largest joint change, each of shape (n,).
+        damping: Where the Jacobian is nearly singular.
 
     Returns:
         The change and which joints are at a bound, both of shape (n,).
     """
-    n = J.shape[1]
-    dq = _damped_solution(J, task, posture, lower, upper, singular_value, damping)
+    n, (lower, upper) = J.shape[1], bounds
+    dq = _damped_solution(J, task, posture, bounds, damping)
     free = np.ones(n, dtype=bool)
     for _ in range(n):
         excess = np.maximum(dq - upper, lower - dq)
@@ -196,18 +204,16 @@ def bounded_step(
         if not free.any():
             break
         rest = task - J[:, ~free] @ dq[~free]
-        dq[free] = _damped_solution(J[:, free], rest, posture[free], lower[free], upper[free], singular_value, damping)
+        dq[free] = _damped_solution(J[:, free], rest, posture[free], (lower[free], upper[free]), damping)
     return np.minimum(np.maximum(dq, lower), upper), ~free
 
 
-def _damped_solution(
-    J: Array, task: Array, posture: Array, lower: Array, upper: Array, singular_value: float, damping: float
-) -> Array:
-    rank = min(J.shape)
+def _damped_solution(J: Array, task: Array, posture: Array, bounds: tuple[Array, Array], damping: Damping) -> Array:
+    rank, (lower, upper) = min(J.shape), bounds
     U, s, Vt = np.linalg.svd(J, full_matrices=True)
     squares = s * s
-    lack = np.maximum(0.0, 1.0 - squares / singular_value**2)
-    dq = np.asarray(((task @ U[:, :rank]) * (s / (squares + (lack * damping**2 + 1e-12)))) @ Vt[:rank])
+    lack = np.maximum(0.0, 1.0 - squares / damping.singular_value**2)
+    dq = np.asarray(((task @ U[:, :rank]) * (s / (squares + (lack * damping.most**2 + 1e-12)))) @ Vt[:rank])
     if rank < J.shape[1]:
         null = Vt[rank:]
         drift = (null @ posture) @ null
@@ -217,17 +223,28 @@ def _damped_solution(
     return dq
 
 
+@dataclass(frozen=True, slots=True)
+class IkSearch:
+    """How a posture is looked for."""
+
+    restarts: int = 20
+    """Further starts after the seed."""
+    iterations: int = 150
+    """Steps per start."""
+    position_tolerance_m: float = 1e-5
+    """Largest distance that counts as there."""
+    rotation_tolerance_rad: float = 1e-4
+    """Largest rotation that counts as there."""
+    random_seed: int = 0
+    """Seed of the random starts."""
+
+
 def solve_ik(
     arm: ArmModel,
     target: ArrayLike,
     seed_rad: ArrayLike,
     limits: JointLimits = ARM_LIMITS,
-    *,
-    restarts: int = 20,
-    iterations: int = 150,
-    position_tolerance_m: float = 1e-5,
-    rotation_tolerance_rad: float = 1e-4,
-    random_seed: int = 0,
+    search: IkSearch | None = None,
 ) -> IkSolution:
     """A posture within limits that puts the wrist at `target`, starting near `seed_rad`; for resets and reachability.
 
@@ -238,20 +255,17 @@ def solve_ik(
         target: `arm_base_from_hand_mount`, shape (4, 4).
         seed_rad: First start and the posture preferred among redundant ones, shape (7,).
         limits: Position limits of the result.
-        restarts: Further starts after the seed.
-        iterations: Steps per start.
-        position_tolerance_m: Largest distance that counts as there.
-        rotation_tolerance_rad: Largest rotation that counts as there.
-        random_seed: Seed of the random starts.
+        search: How long to look, and how near is near enough.
     """
+    search = search or IkSearch()
     goal = np.asarray(target, dtype=np.float64)
     seed = limits.clip(seed_rad)
-    rng = np.random.default_rng(random_seed)
+    rng = np.random.default_rng(search.random_seed)
     best: IkSolution | None = None
-    for attempt in range(restarts + 1):
+    for attempt in range(search.restarts + 1):
         start = seed if attempt == 0 else rng.uniform(limits.lower_rad, limits.upper_rad)
-        q, distance, angle = _descend(arm, goal, start, seed, limits, iterations)
-        converged = distance <= position_tolerance_m and angle <= rotation_tolerance_rad
+        q, distance, angle = _descend(arm, goal, start, seed, limits, search.iterations)
+        converged = distance <= search.position_tolerance_m and angle <= search.rotation_tolerance_rad
         if best is None or converged or distance + 0.1 * angle < best.position_error_m + 0.1 * best.rotation_error_rad:
             best = IkSolution(q, converged, distance, angle, attempt)
         if converged:
@@ -274,6 +288,6 @@ def _descend(
         stride = min(1.0, 0.15 / max(distance, 1e-12), 0.5 / max(angle, 1e-12))
         lower, upper = np.maximum(limits.lower_rad - q, -0.4), np.minimum(limits.upper_rad - q, 0.4)
         posture = (rest - q) * 0.1 * (1 - i / iterations)
-        dq, _ = bounded_step(J, error * stride, posture, lower, upper, 0.05, 0.05)
+        dq, _ = bounded_step(J, error * stride, posture, (lower, upper), Damping(0.05, 0.05))
         q = limits.clip(q + dq)
     return q, distance, angle

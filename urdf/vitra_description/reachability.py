@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration
-from vitra_description.ik import solve_ik
+from vitra_description.ik import IkSearch, solve_ik
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS, JointLimits
 from vitra_description.names import ArmVariant, parse_side
@@ -133,17 +133,33 @@ def default_task_zone(side: str) -> TaskZone:
     return TaskZone((0.34, 0.44), y_m, (0.80, 0.96), pitch_rad, yaw_rad, (3, 4, 2))
 
 
+@dataclass(frozen=True, slots=True)
+class ReachDemands:
+    """What counts as reached."""
+
+    limits: JointLimits = ARM_LIMITS
+    """Position limits of the postures."""
+    variant: str = ArmVariant.RM75_6F
+    """Kind of arm."""
+    min_distance_m: float = 0.0
+    """Smallest distance of the arm to itself, torso and table."""
+    restarts: int = 20
+    """Random starts after the previous posture."""
+
+
 def check_reachability(
-    side: str,
-    calibration: Calibration,
-    wrist_poses: Iterable[Array],
-    *,
-    limits: JointLimits = ARM_LIMITS,
-    variant: str = ArmVariant.RM75_6F,
-    min_distance_m: float = 0.0,
-    restarts: int = 20,
+    side: str, calibration: Calibration, wrist_poses: Iterable[Array], demands: ReachDemands | None = None
 ) -> ReachabilityReport:
-    """Solve every wrist pose (`base_from_hand_mount`) for one arm, each started from the previous posture."""
+    """Solve every wrist pose for one arm, each started from the previous posture.
+
+    Args:
+        side: Which arm.
+        calibration: How it is mounted.
+        wrist_poses: `base_from_hand_mount`, (4, 4) each.
+        demands: What counts as reached; None: within the arm's limits.
+    """
+    demands = demands or ReachDemands()
+    limits, variant = demands.limits, demands.variant
     extrinsics = calibration.side(side)
     arm = ArmModel(variant, extrinsics)
     obstacles = CollisionModel(calibration, (side,), variant=variant)
@@ -151,14 +167,14 @@ def check_reachability(
     seed = home(side)
     results = []
     for pose in wrist_poses:
-        solution = solve_ik(arm, arm_base_from_base @ pose, seed, limits, restarts=restarts)
+        solution = solve_ik(arm, arm_base_from_base @ pose, seed, limits, search=IkSearch(restarts=demands.restarts))
         q = solution.position_rad
         distance = obstacles.distance_m(q)
         singular = float(np.linalg.svd(arm.wrist_jacobian(q), compute_uv=False)[-1])
         margin = float(np.min(np.minimum(q - limits.lower_rad, limits.upper_rad - q)))
         results.append(
             PoseReach(
-                reached=solution.converged and distance >= min_distance_m,
+                reached=solution.converged and distance >= demands.min_distance_m,
                 position_rad=q,
                 position_error_m=solution.position_error_m,
                 rotation_error_rad=solution.rotation_error_rad,

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.calibration import Calibration, calibration_path, load_calibration
 from vitra_description.fingertip_ik import FingertipIk
-from vitra_description.ik import solve_ik
+from vitra_description.ik import IkSearch, solve_ik
 from vitra_description.kinematics import ArmModel, HandModel
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.transforms import invert_pose, transform_points
@@ -46,7 +46,7 @@ class Robot:
             seed_rad: Joints (7,) to begin from.
         """
         target = invert_pose(self.camera_from_arm_base(side)) @ np.asarray(camera_from_wrist)
-        return solve_ik(self._arms[side], target, seed_rad, restarts=0).position_rad
+        return solve_ik(self._arms[side], target, seed_rad, search=IkSearch(restarts=0)).position_rad
 
     def fingertips(self, side: Side, xhand_rad: ArrayLike) -> Array:
         """Fingertips (5, 3), thumb to little finger, in the wrist frame, of hand joints (12,)."""

@@ -24,7 +24,7 @@ from vitra_policy.checkpoint.errors import (
 )
 from vitra_policy.checkpoint.hub import is_hub_id
 from vitra_policy.checkpoint.reference import find_reference, network_config
-from vitra_policy.checkpoint.store import Provenance, open_checkpoint, save_model
+from vitra_policy.checkpoint.store import About, Provenance, open_checkpoint, save_model
 from vitra_policy.checkpoint.stream import TensorSpec, write_weights
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.model.config import (
@@ -61,7 +61,7 @@ def model() -> Vitra:
 
 def test_everything_survives_saving(tmp_path: Path, model: Vitra) -> None:
     origin = Provenance(source="a test", training={"step": 12})
-    save_model(tmp_path / "ckpt", model, statistics=STATISTICS, provenance=origin)
+    save_model(tmp_path / "ckpt", model, about=About(statistics=STATISTICS, provenance=origin))
     opened = open_checkpoint(tmp_path / "ckpt")
     assert opened.config == TINY
     assert opened.provenance == origin
@@ -105,7 +105,7 @@ def test_large_networks_are_split_and_read_back_shard_by_shard(
 def test_an_interrupted_write_leaves_nothing_and_keeps_the_old_one(
     tmp_path: Path, model: Vitra, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_model(tmp_path / "ckpt", model, provenance=Provenance(source="old"))
+    save_model(tmp_path / "ckpt", model, about=About(provenance=Provenance(source="old")))
     monkeypatch.setattr(
         "vitra_policy.checkpoint.store._write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
     )
@@ -119,7 +119,7 @@ def test_overwriting_needs_to_be_asked_for(tmp_path: Path, model: Vitra) -> None
     save_model(tmp_path / "ckpt", model)
     with pytest.raises(CheckpointExistsError):
         save_model(tmp_path / "ckpt", model)
-    save_model(tmp_path / "ckpt", model, overwrite=True, provenance=Provenance(source="new"))
+    save_model(tmp_path / "ckpt", model, overwrite=True, about=About(provenance=Provenance(source="new")))
     assert open_checkpoint(tmp_path / "ckpt").provenance.source == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["ckpt"]
 
@@ -269,7 +269,7 @@ def test_hub_names_are_told_from_paths() -> None:
 
 def test_a_saved_mini_model_answers(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    save_model(tmp_path / "mini", Vitra(preset("mini")), statistics=STATISTICS)
+    save_model(tmp_path / "mini", Vitra(preset("mini")), about=About(statistics=STATISTICS))
     policy = load_policy(tmp_path / "mini")
     image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     mask = np.zeros((16, 192), bool)

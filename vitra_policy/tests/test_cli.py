@@ -18,7 +18,7 @@ from vitra_policy.benchmarks import bench_gpu, bench_policy
 from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.benchmarks.roofline import PEAKS, least_seconds, trunk_cost, vision_cost
-from vitra_policy.checkpoint.store import save_model
+from vitra_policy.checkpoint.store import About, save_model
 from vitra_policy.cli import COMMANDS, main
 from vitra_policy.model.config import preset
 from vitra_policy.policies.policy import make_example_observation
@@ -31,7 +31,7 @@ TEXT = "Left hand: None. Right hand: Lift it."
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cli") / "tiny"
-    return save_model(path, random_network(TINY), statistics=example_statistics(motion=0.05))
+    return save_model(path, random_network(TINY), about=About(statistics=example_statistics(motion=0.05)))
 
 
 def predict(checkpoint: Path, image: Path, out: Path, *more: str) -> None:

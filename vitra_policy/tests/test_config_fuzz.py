@@ -15,7 +15,7 @@ from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.checkpoint.errors import CheckpointFileError, UnsupportedReferenceError
 from vitra_policy.checkpoint.reference import find_reference, network_config
-from vitra_policy.checkpoint.store import open_checkpoint, save_model
+from vitra_policy.checkpoint.store import About, open_checkpoint, save_model
 from vitra_policy.checkpoint.stream import INDEX_FILE, weight_files
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.registry import PolicyOptionError
@@ -28,7 +28,7 @@ VALUES: tuple[Any, ...] = (None, "x", "", -1, 0, 1, 2**70, 1e30, float("nan"), 0
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fuzz") / "tiny"
-    return save_model(folder, random_network(TINY), statistics=example_statistics())
+    return save_model(folder, random_network(TINY), about=About(statistics=example_statistics()))
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

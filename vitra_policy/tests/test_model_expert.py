@@ -14,7 +14,7 @@ from torch import Tensor
 from vitra_policy.model.config import ExpertConfig
 from vitra_policy.model.diffusion import DdimStepsError, Diffusion
 from vitra_policy.model.dit import Dit
-from vitra_policy.model.sampling import Prefix, sample_actions
+from vitra_policy.model.sampling import Conditions, Denoising, Prefix, sample_actions
 
 CONFIG = ExpertConfig(width=64, layers=3, heads=4)
 COGNITION = 24
@@ -52,9 +52,11 @@ def run(expert: Dit, **changes: Any) -> Tensor:
 @torch.inference_mode()
 def sample(expert: Dit, **options: Any) -> Tensor:
     given = inputs()
-    return sample_actions(
-        expert, Diffusion(), noise=given.pop("noisy"), **{k: v for k, v in given.items() if k != "timesteps"}, **options
-    )
+    return sample_actions(expert, Diffusion(), conditions(given), given["noisy"], Denoising(**options))
+
+
+def conditions(given: dict[str, Tensor]) -> Conditions:
+    return Conditions(given["cognition"], given["state"], given["state_mask"], given["action_mask"])
 
 
 def test_the_state_is_read_together_with_the_cognition_where_asked() -> None:
@@ -83,10 +85,9 @@ def test_later_noise_never_changes_earlier_sampled_actions() -> None:
     expert, given = randomised(), inputs()
     changed = given["noisy"].clone()
     changed[:, 9:] *= -1
-    rest = {k: v for k, v in given.items() if k not in ("noisy", "timesteps")}
     with torch.inference_mode():
         before, after = (
-            sample_actions(expert, Diffusion(), noise=noise, **rest) for noise in (given["noisy"], changed)
+            sample_actions(expert, Diffusion(), conditions(given), noise) for noise in (given["noisy"], changed)
         )
     assert torch.equal(before[:, :9], after[:, :9])
 
@@ -140,11 +141,11 @@ def test_guidance_one_is_the_conditional_half_alone() -> None:
 def test_guidance_keeps_the_state_in_both_halves() -> None:
     """With the unconditional feature as cognition, any scale gives the same answer, whatever the state."""
     expert = randomised()
-    given = {k: v for k, v in inputs().items() if k not in ("noisy", "timesteps")}
-    given["cognition"] = expert.unconditional.detach().expand(2, 1, -1)
+    given = inputs() | {"cognition": expert.unconditional.detach().expand(2, 1, -1)}
     noise = inputs()["noisy"]
     with torch.inference_mode():
-        one, five = (sample_actions(expert, Diffusion(), noise=noise, guidance=g, **given) for g in (1.0, 5.0))
+        how = (Denoising(guidance=1.0), Denoising(guidance=5.0))
+        one, five = (sample_actions(expert, Diffusion(), conditions(given), noise, each) for each in how)
     torch.testing.assert_close(one, five, rtol=1e-4, atol=1e-4)
 
 

@@ -19,7 +19,8 @@ from vitra_policy.model.config import (
     expert_config,
     preset,
 )
-from vitra_policy.model.loss import ROBOT_WEIGHTS, LossWeights, component_loss
+from vitra_policy.model.loss import ROBOT_WEIGHTS, Loss, LossDraws, LossSettings, LossWeights, component_loss
+from vitra_policy.model.sampling import Conditions
 from vitra_policy.model.vla import Vitra
 
 TINY = VitraConfig(
@@ -57,6 +58,13 @@ def training_batch(batch: int = 3) -> dict[str, Tensor]:
         "state_mask": torch.ones(batch, 212, dtype=torch.bool),
         "action_mask": mask,
     }
+
+
+def loss_of(
+    model: Vitra, cognition: Tensor, batch: dict[str, Tensor], draws: LossDraws | None = None, **how: Any
+) -> Loss:
+    given = Conditions(cognition, batch["state"], batch["state_mask"], batch["action_mask"])
+    return model.loss(given, batch["actions"], LossSettings(**how), draws)
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("3b", 3.1e9, 3.2e9), ("mini", 10e6, 20e6), ("reduced", 30e6, 60e6)])
@@ -153,7 +161,7 @@ def test_gradient_checkpointing_changes_no_gradient() -> None:
         model = build().train()
         model.set_gradient_checkpointing(enabled)
         torch.manual_seed(7)
-        loss = model.loss(model.cognition(*observation(3)), **training_batch(), repeats=2)
+        loss = loss_of(model, model.cognition(*observation(3)), training_batch(), repeats=2)
         loss.total.backward()
         gradients.append({name: p.grad for name, p in model.named_parameters()})
     for name, gradient in gradients[0].items():
@@ -164,7 +172,7 @@ def test_gradient_checkpointing_changes_no_gradient() -> None:
 def test_a_frozen_image_tower_gets_no_gradient_and_the_projector_does() -> None:
     model = build().train()
     model.freeze_vision()
-    model.loss(model.cognition(*observation(3)), **training_batch(), repeats=1).total.backward()
+    loss_of(model, model.cognition(*observation(3)), training_batch(), repeats=1).total.backward()
     assert all(p.grad is None for p in model.vision.parameters())
     assert model.projector.weight.grad is not None
 
@@ -173,7 +181,7 @@ def test_the_network_runs_under_bf16_autocast() -> None:
     model, given = build().train(), observation(3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         feature = model.cognition(*given)
-    loss = model.loss(feature, **training_batch(), repeats=1)
+    loss = loss_of(model, feature, training_batch(), repeats=1)
     loss.total.backward()
     assert loss.total.dtype == torch.float32
     with torch.inference_mode():
@@ -186,7 +194,7 @@ def test_the_loss_goes_down() -> None:
     torch.manual_seed(8)
     history = []
     for _ in range(40):
-        loss = model.loss(model.cognition(*given), **batch, repeats=4).total
+        loss = loss_of(model, model.cognition(*given), batch, repeats=4).total
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -198,9 +206,9 @@ def test_repeats_are_ordered_repeat_by_repeat() -> None:
     model, batch, cognition = build(), training_batch(2), torch.randn(2, 1, 24)
     noise, times = torch.randn(6, 16, 192), torch.randint(0, 100, (6,))
     with torch.inference_mode():
-        whole = model.loss(cognition, **batch, repeats=3, noise=noise, timesteps=times).total
+        whole = loss_of(model, cognition, batch, LossDraws(noise, times), repeats=3).total
         parts = [
-            model.loss(cognition, **batch, repeats=1, noise=noise[i : i + 2], timesteps=times[i : i + 2]).total
+            loss_of(model, cognition, batch, LossDraws(noise[i : i + 2], times[i : i + 2]), repeats=1).total
             for i in (0, 2, 4)
         ]
     torch.testing.assert_close(whole, torch.stack(parts).mean())
@@ -208,14 +216,14 @@ def test_repeats_are_ordered_repeat_by_repeat() -> None:
 
 def test_cognition_dropout_acts_in_training_only() -> None:
     model, batch = build(), training_batch()
-    fixed: dict[str, Any] = {"repeats": 1, "noise": torch.randn(3, 16, 192), "timesteps": torch.tensor([5, 50, 90])}
+    fixed = LossDraws(torch.randn(3, 16, 192), torch.tensor([5, 50, 90]))
     first, second = torch.randn(3, 1, 24), torch.randn(3, 1, 24)
     with torch.inference_mode():
         model.train()
-        dropped = [model.loss(c, **batch, cognition_dropout=1.0, **fixed).total for c in (first, second)]
+        dropped = [loss_of(model, c, batch, fixed, repeats=1, cognition_dropout=1.0).total for c in (first, second)]
         assert torch.equal(*dropped)
         model.eval()
-        kept = [model.loss(c, **batch, cognition_dropout=1.0, **fixed).total for c in (first, second)]
+        kept = [loss_of(model, c, batch, fixed, repeats=1, cognition_dropout=1.0).total for c in (first, second)]
         assert not torch.equal(*kept)
 
 
@@ -231,7 +239,7 @@ def test_a_clean_prefix_carries_no_loss_and_no_noise() -> None:
     for drawn in (noise, other):
         torch.manual_seed(1)
         with torch.inference_mode():
-            loss = model.loss(cognition, **batch, repeats=1, max_prefix=4, noise=drawn, timesteps=times)
+            loss = loss_of(model, cognition, batch, LossDraws(drawn, times), repeats=1, max_prefix=4)
         totals.append(loss.total)
     assert torch.equal(*totals)
 

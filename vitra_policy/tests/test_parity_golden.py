@@ -18,8 +18,10 @@ from vitra_policy.checkpoint.reference import convert_reference
 from vitra_policy.checkpoint.reference_keys import map_keys
 from vitra_policy.image import pixel_values, shrink_short_side
 from vitra_policy.model.config import preset
+from vitra_policy.model.loss import LossDraws, LossSettings
 from vitra_policy.model.reference_policy import ReferencePolicy
 from vitra_policy.model.request import ChunkRequest
+from vitra_policy.model.sampling import Conditions
 from vitra_policy.model.variance_norm import VarianceNorm
 from vitra_policy.model.vla import Vitra
 from vitra_policy.tokenizer import full_ids
@@ -136,9 +138,8 @@ def test_the_training_loss_matches(policy: ReferencePolicy, golden: Golden) -> N
     cognition = torch.from_numpy(golden["cognition"]).expand(2, -1, -1)
     state, state_mask, action_mask = expert_rows(golden, "right", 2)
     actions, noise, times = (torch.from_numpy(golden[f"loss/{k}"]) for k in ("actions", "noise", "t"))
-    loss = policy.model.loss(
-        cognition, actions, state, state_mask, action_mask, repeats=1, noise=noise, timesteps=times
-    )
+    given = Conditions(cognition, state, state_mask, action_mask)
+    loss = policy.model.loss(given, actions, LossSettings(repeats=1), LossDraws(noise, times))
     assert loss.total.item() == pytest.approx(float(golden["loss/out/loss"]), rel=1e-5)
     for ours, theirs in (("wrist", "6d"), ("fingers", "joints")):
         for side in ("left", "right"):

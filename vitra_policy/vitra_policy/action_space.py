@@ -140,7 +140,14 @@ def state_mask(hands: Hands, hand_dims: ArrayLike | None = None) -> BoolArray:
 def action_mask(
     hands: Hands, hand_dims: ArrayLike | None = None, steps: int = STEPS, valid_steps: int | None = None
 ) -> BoolArray:
-    """Valid action dimensions (steps, 192); steps from ``valid_steps`` on lie beyond the episode and are masked."""
+    """Valid action dimensions (steps, 192); steps from ``valid_steps`` on lie beyond the episode and are masked.
+
+    Args:
+        hands: Which hands act.
+        hand_dims: Which of a hand's 51 numbers count (51,); None: all.
+        steps: Length of the chunk.
+        valid_steps: Steps before the end of the episode; None: all.
+    """
     mask = np.tile(_mask(hands, hand_dims, MODEL_ACTION_DIM), (steps, 1))
     if valid_steps is not None:
         mask[valid_steps:] = False

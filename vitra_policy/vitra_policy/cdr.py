@@ -13,6 +13,11 @@ _MOST_BEHIND = 64
 def deserialize(typestore: Any, raw: bytes | memoryview, kind: str) -> Any:
     """The message of a type in a `rosbags` type store, whose own method refuses more than three bytes behind the end.
 
+    Args:
+        typestore: The `rosbags` type store.
+        raw: The message, CDR.
+        kind: Its type, `package/msg/Name`.
+
     Raises:
         SerdeError: the bytes are no message of this type.
     """

@@ -128,14 +128,13 @@ class NewMini:
     def run(self) -> None:
         """Draw and save."""
         from vitra_policy.benchmarks.random_network import example_statistics, random_network
-        from vitra_policy.checkpoint.store import Provenance, save_model
+        from vitra_policy.checkpoint.store import About, Provenance, save_model
         from vitra_policy.model.config import preset
 
-        path = save_model(
-            self.out,
-            random_network(preset(self.preset), self.seed),
+        about = About(
             statistics=example_statistics(self.seed, motion=0.05),  # random actions are wild: keep them small
             provenance=Provenance(source=f"random weights, preset {self.preset}, seed {self.seed}"),
-            overwrite=self.overwrite,
         )
+        network = random_network(preset(self.preset), self.seed)
+        path = save_model(self.out, network, about, overwrite=self.overwrite)
         sys.stdout.write(f"Wrote {path}. Its weights are random: use it to try things out, not on a robot.\n")

@@ -61,7 +61,15 @@ def load_policy(
     tokenizer: Path | str | None = None,
     **options: Any,
 ) -> VitraEngine:
-    """Load a checkpoint of our own format or of the reference's; arguments as for :func:`load_reference`."""
+    """Load a checkpoint of our own format or of the reference's; arguments as for :func:`load_reference`.
+
+    Args:
+        source: Checkpoint folder, file or Hub repository.
+        mode: `parity` or `fast`.
+        device: `auto`, `cpu` or `cuda`.
+        tokenizer: Tokenizer file; None: the checkpoint's.
+        options: Of the fast engine (`FastOptions`).
+    """
     return _start(mode, device, lambda: find_checkpoint(source, tokenizer), tokenizer, options)
 
 

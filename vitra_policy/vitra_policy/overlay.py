@@ -57,7 +57,13 @@ def hand_paths(
 
 
 def intrinsics_from_fov(fov_rad: ArrayLike, width_px: int, height_px: int) -> FloatArray:
-    """Pinhole matrix (3, 3) of an image with that field of view (2,), principal point in the middle."""
+    """Pinhole matrix (3, 3) of an image with that field of view (2,), principal point in the middle.
+
+    Args:
+        fov_rad: Horizontal and vertical.
+        width_px: Of the image.
+        height_px: Of the image.
+    """
     half = np.tan(np.asarray(fov_rad, dtype=np.float64) / 2)
     size = np.array([width_px, height_px])
     K = np.eye(3)
@@ -79,7 +85,14 @@ def project(points_m: ArrayLike, intrinsics: ArrayLike) -> FloatArray:
 def draw_overlay(
     image: NDArray[np.uint8], intrinsics: ArrayLike, paths: tuple[HandPath, ...], skeletons: int = 3
 ) -> NDArray[np.uint8]:
-    """A copy of an image (H, W, 3) with every hand's path and ``skeletons`` of its poses, first to last."""
+    """A copy of an image (H, W, 3) with every hand's path and ``skeletons`` of its poses, first to last.
+
+    Args:
+        image: RGB uint8.
+        intrinsics: (3, 3) pixels.
+        paths: One of each hand.
+        skeletons: How many hands are drawn along a path.
+    """
     from PIL import Image, ImageDraw
 
     base = Image.fromarray(image).convert("RGBA")

@@ -71,10 +71,23 @@ def make_tokenizer(config: TokenizerConfig, path: Path | None) -> Tokenizer:
 
 
 def text_ids(instruction: str, tokenizer: Tokenizer, config: TokenizerConfig) -> list[int]:
-    """Ids ``[<bos>, instruction, newline]`` the trunk reads after the image tokens (docs/model.md: Prompt)."""
+    """Ids ``[<bos>, instruction, newline]`` the trunk reads after the image tokens (docs/model.md: Prompt).
+
+    Args:
+        instruction: Formatted, both hands.
+        tokenizer: Makes ids of text.
+        config: Special ids.
+    """
     return [config.bos_id, *tokenizer.encode(instruction + "\n")]
 
 
 def full_ids(instruction: str, tokenizer: Tokenizer, config: TokenizerConfig, image_tokens: int) -> list[int]:
-    """The same preceded by image placeholders, as the reference's processor writes them."""
+    """The same preceded by image placeholders, as the reference's processor writes them.
+
+    Args:
+        instruction: Formatted, both hands.
+        tokenizer: Makes ids of text.
+        config: Special ids.
+        image_tokens: How many placeholders.
+    """
     return [config.image_id] * image_tokens + text_ids(instruction, tokenizer, config)

@@ -134,6 +134,11 @@ def slerp_rotation(start: ArrayLike, end: ArrayLike, fraction: ArrayLike) -> Arr
     """Rotations (..., 3, 3) on the shortest arc from ``start`` (fraction 0) to ``end`` (fraction 1).
 
     ``fraction`` (...) broadcasts against the batch dimensions of the rotations.
+
+    Args:
+        start: Rotations.
+        end: Rotations.
+        fraction: Of the way, 0..1.
     """
     R0, R1 = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
     step = rotvec_from_matrix(R1 @ np.swapaxes(R0, -1, -2))
@@ -171,7 +176,13 @@ def transform_points(pose: ArrayLike, points: ArrayLike) -> Array:
 
 
 def interpolate_pose(start: ArrayLike, end: ArrayLike, fraction: ArrayLike) -> Array:
-    """Poses (..., 4, 4) between two poses: straight line in position, shortest arc in rotation."""
+    """Poses (..., 4, 4) between two poses: straight line in position, shortest arc in rotation.
+
+    Args:
+        start: Poses.
+        end: Poses.
+        fraction: Of the way (...), 0..1.
+    """
     T0, T1 = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
     s = np.asarray(fraction, dtype=np.float64)
     t = T0[..., :3, 3] + (T1[..., :3, 3] - T0[..., :3, 3]) * s[..., None]

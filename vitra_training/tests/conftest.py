@@ -87,13 +87,12 @@ def make_robot_episode(name: str, active: tuple[str, ...], length: int) -> Robot
         joints = np.array([0.2, 0.5, -0.3, 1.2, 0.1, 0.6, 0.0]) + 0.3 * time * np.arange(1, 8) / 7
         hand = np.full((length, 12), 0.1) + 0.5 * time
         sides[side] = teledata.make_side(
-            arm_joint=joints,
-            hand_joint=hand,
-            arm_joint_target=joints + 0.01,
-            hand_joint_target=hand + 0.02,
             base_from_ee=np.stack([arm.fk(q) for q in joints]),
             ee_from_hand_mount=np.asarray(calibration.side(side).ee_from_hand_mount),
             base_from_camera=np.linalg.inv(calibration.head_camera_from_arm_base(side)),
+            joints=teledata.SideJoints(
+                arm_joint=joints, hand_joint=hand, arm_joint_target=joints + 0.01, hand_joint_target=hand + 0.02
+            ),
         )
     return RobotEpisode(
         id=name,

@@ -27,7 +27,7 @@ from vitra_training.labeling.ingest.layouts import FoundVideo, Layout, find_vide
 from vitra_training.labeling.ingest.lens import read_lens, write_lens
 from vitra_training.labeling.ingest.stage import IngestConfig
 from vitra_training.labeling.pipeline import PipelineConfig
-from vitra_training.labeling.run import EngineKind, label
+from vitra_training.labeling.run import EngineKind, Resources, label
 from vitra_training.labeling.truth.options import RenderOptions
 
 _console = Console()
@@ -73,9 +73,8 @@ class Run:
         if self.lens is not None:
             config = replace(config, ingest=replace(config.ingest, lens=read_lens(self.lens)))
         with _stages(len(videos)) as progress:
-            outcome = label(
-                videos, self.out, config, self.workers, self.engine, self.retry_quarantined, progress, gpus=self.gpus
-            )
+            resources = Resources(self.workers, self.engine, self.gpus)
+            outcome = label(videos, self.out, config, resources, self.retry_quarantined, progress)
         table = Table(title=f"{outcome.facts.video_s:.1f} s of video in {outcome.facts.wall_s:.1f} s")
         for column in ("stage", "done", "from before", "put aside", "busy s"):
             table.add_column(column, justify="left" if column == "stage" else "right")

@@ -12,9 +12,9 @@ from vitra_description.kinematics import ArmModel, JointVectorError
 from vitra_description.limits import ARM_LIMITS
 from vitra_description.names import arm_joints
 from vitra_description.postures import ARM_MIRROR, home
-from vitra_description.reachability import check_reachability, default_task_zone
+from vitra_description.reachability import ReachDemands, check_reachability, default_task_zone
 from vitra_policy.action_space import SIDES, Side
-from vitra_safety.collision import CollisionModel
+from vitra_safety.collision import Closest, CollisionModel
 
 CALIBRATION = default_calibration()
 DESCRIPTION = robot_description("both", CALIBRATION)
@@ -133,7 +133,9 @@ def test_joints_of_the_wrong_number_are_refused() -> None:
 @pytest.mark.parametrize("side", SIDES)
 def test_every_grasp_of_the_task_zone_is_reachable(side: str) -> None:
     poses = default_task_zone(side).wrist_poses(side, CALIBRATION)
-    report = check_reachability(side, CALIBRATION, poses, limits=ARM_LIMITS.with_margin(0.03), min_distance_m=0.02)
+    report = check_reachability(
+        side, CALIBRATION, poses, demands=ReachDemands(limits=ARM_LIMITS.with_margin(0.03), min_distance_m=0.02)
+    )
     assert report.all_reached, str(report)
     assert len(report.poses) == 144
 
@@ -151,7 +153,11 @@ def test_the_head_camera_sees_the_task_zone_and_the_hands_in_it() -> None:
 def test_a_pose_out_of_reach_is_reported_with_its_miss() -> None:
     far = np.eye(4)
     far[:3, 3] = 2.0, 0.0, 1.0
-    report = check_reachability("left", CALIBRATION, [far], restarts=1)
+    report = check_reachability("left", CALIBRATION, [far], demands=ReachDemands(restarts=1))
     assert not report.all_reached
     assert report.poses[0].position_error_m > 0.5
     assert "0 of 1" in str(report)
+
+
+def test_the_closest_pair_is_said_in_millimetres() -> None:
+    assert str(Closest(0.0123, "palm", "table")) == "12.3 mm between palm and table"

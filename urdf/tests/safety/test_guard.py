@@ -384,3 +384,84 @@ def test_whatever_comes_the_accepted_path_keeps_every_limit(commands: list) -> N
             accepted.append(q)
     assert guard.accepted == len(accepted) - 1
     assert guard.accepted + sum(guard.refused.values()) == len(commands)
+
+
+def at(q: np.ndarray, index: int, value: float) -> np.ndarray:
+    changed = q.copy()
+    changed[index] = value
+    return changed
+
+
+@pytest.mark.parametrize("bound", ["lower", "upper"])
+@pytest.mark.parametrize(("beyond_rad", "allowed"), [(0.0, True), (0.9e-6, True), (1e-6, True), (1.2e-6, False)])
+def test_a_position_limit_is_kept_to_a_millionth_of_a_radian(bound: str, beyond_rad: float, allowed: bool) -> None:
+    sign = 1.0 if bound == "upper" else -1.0
+    limit = float(getattr(ARM_LIMITS, f"{bound}_rad")[3]) + sign * beyond_rad
+    guard = CommandGuard(ARM_GUARD)
+    guard.rearm(1, at(START, 3, limit))
+    refusal = guard.check(at(START, 3, limit), sequence=1, epoch=1, age_s=0.0, now_s=1.0)
+    assert reason(refusal) is (None if allowed else GuardReason.POSITION)
+
+
+@pytest.mark.parametrize(("age_s", "allowed"), [(-0.002, True), (-0.0021, False), (0.1, True), (0.1001, False)])
+def test_the_oldest_and_the_earliest_command_that_counts(age_s: float, allowed: bool) -> None:
+    assert reason(Feed().send(START, age_s=age_s)) is (None if allowed else GuardReason.STALE)
+
+
+def test_a_refusal_says_what_was_seen_and_what_is_allowed() -> None:
+    feed = Feed()
+    assert "computed 250.0 ms ago, allowed 100 ms" in str(feed.send(START, age_s=0.25))
+    assert "joint 3 is nan" in str(feed.send(bad(2, np.nan)))
+    assert "joint 1: 0.5000 rad from what is held, allowed 0.0175" in str(feed.send(bad(0, START[0] + 0.5)))
+    assert feed.send(START) is None
+    assert "sequence 4, must be above 4" in str(feed.send(START, sequence=4))
+    assert "epoch 9, allowed 1" in str(feed.send(START, epoch=9))
+    at_once_s = feed.now_s
+    said = [str(feed.send(START, now_s=at_once_s)) for _ in range(20)]  # the slack is used up
+    assert "commands come faster than 400 Hz" in said[-1]
+
+
+def test_twice_the_rate_is_the_fastest_that_may_come_for_long() -> None:
+    feed = Feed()
+    for i in range(400):
+        assert feed.send(START, now_s=100.0 + 0.5001 * PERIOD_S * i) is None
+
+
+def test_a_step_from_what_was_sent_may_be_as_long_as_allowed_and_no_longer() -> None:
+    longest = ARM_GUARD.max_step_rad
+    for step_rad, expected in ((0.999 * longest, GuardReason.VELOCITY), (1.001 * longest, GuardReason.STEP)):
+        feed = Feed()
+        feed.send(START)
+        assert reason(feed.send(at(START, 0, START[0] + step_rad))) is expected
+
+
+def test_a_command_is_measured_from_what_was_sent_not_from_what_was_accepted() -> None:
+    feed = Feed()
+    q = START.copy()
+    for i in range(40):
+        q = q + min(0.04 * i, 0.4) * PERIOD_S * DIRECTION
+        assert feed.send(q) is None
+    feed.guard.sent(q - (ARM_GUARD.max_step_rad - 0.0005) * DIRECTION)
+    assert reason(feed.send(q + 0.4 * PERIOD_S * DIRECTION)) is GuardReason.AHEAD
+    feed.guard.sent(q)
+    assert feed.send(q + 2 * 0.4 * PERIOD_S * DIRECTION) is None
+
+
+def test_disarmed_it_forgets_nothing_but_the_epoch() -> None:
+    feed = Feed()
+    feed.send(START)
+    feed.guard.disarm()
+    feed.send(START)
+    assert feed.guard.refused[GuardReason.NOT_ARMED] == 1
+    assert feed.guard.accepted == 1
+
+
+def test_after_a_resync_the_next_command_is_a_first_one_again() -> None:
+    feed = Feed()
+    for _ in range(3):
+        feed.send(START)
+    elsewhere = START + 0.2
+    feed.guard.resync(elsewhere)
+    np.testing.assert_array_equal(feed.guard.velocity_rad_s, np.zeros(7))
+    assert reason(feed.send(START)) is GuardReason.FIRST_COMMAND
+    assert feed.send(elsewhere) is None

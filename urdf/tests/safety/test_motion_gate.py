@@ -214,3 +214,78 @@ def test_feedback_that_comes_after_the_look_at_the_clock_has_no_negative_age(ben
     """Two threads: a worker that hears the device, and the one that reports."""
     bench.gate.on_feedback(7.02)
     assert bench.gate.feedback_age_s(7.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("permit", "last permit 140 ms ago, allowed 100 ms"),
+        ("feedback", "last feedback 140 ms ago, allowed 50 ms"),
+        ("command", "last command 140 ms ago, allowed 100 ms"),
+    ],
+)
+def test_why_it_may_not_move_is_said_with_its_age_and_what_is_allowed(bench: Bench, missing: str, said: str) -> None:
+    setattr(bench, missing, False)
+    assert "never" in bench.gate.explain(bench.now_s)
+    setattr(bench, missing, True)
+    for what in ("permit", "feedback", "command"):
+        getattr(bench.gate, f"on_{what}")(*((1, True, 5.0) if what == "permit" else (5.0,)))
+    if missing != "permit":
+        bench.gate.on_permit(1, True, 5.14)
+    if missing != "feedback":
+        bench.gate.on_feedback(5.14)
+    if missing != "command":
+        bench.gate.on_command(5.14)
+    assert bench.gate.explain(5.14) == said
+
+
+def test_a_latched_gate_says_that_it_wants_a_re_arm_and_a_stopping_one_does_not(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.at_rest = False
+    bench.gate.on_fault("hot")
+    assert bench.gate.explain(bench.now_s) == "stopping after fault: hot"
+    bench.at_rest = True
+    bench.run(0.002)
+    assert bench.gate.explain(bench.now_s) == "latched after fault: hot; re-arm to move again"
+
+
+def test_may_move_is_said_only_when_all_is_fresh(bench: Bench) -> None:
+    bench.run(0.05)
+    assert bench.gate.explain(bench.now_s) == "may move"
+    bench.allowed = False
+    bench.gate.on_permit(1, False, bench.now_s)
+    assert bench.gate.explain(bench.now_s) == "the supervisor gives no permit"
+
+
+@pytest.mark.parametrize(("what", "limit_s"), [("permit", 0.1), ("feedback", 0.05), ("command", 0.1)])
+def test_an_input_as_old_as_allowed_still_counts(what: str, limit_s: float) -> None:
+    gate, begin_s = MotionGate(), 64.0  # ages are exact there
+    gate.on_permit(1, True, begin_s)
+    gate.on_feedback(begin_s)
+    gate.on_command(begin_s)
+    assert gate.update(begin_s, True) is MotionState.MOVING
+    now_s = begin_s + limit_s
+    if what != "permit":
+        gate.on_permit(1, True, now_s)
+    if what != "feedback":
+        gate.on_feedback(now_s)
+    if what != "command":
+        gate.on_command(now_s)
+    assert gate.update(begin_s + limit_s * 0.999, False) is MotionState.MOVING
+    assert gate.update(begin_s + limit_s * 1.001, False) is MotionState.STOPPING
+
+
+def test_half_a_second_after_the_loss_it_latches_and_not_before(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.permit = False
+    assert bench.run(0.102) is MotionState.HOLDING
+    assert bench.run(0.497) is MotionState.HOLDING
+    assert bench.run(0.004) is MotionState.LATCHED
+
+
+def test_while_the_stop_is_under_way_it_does_not_latch(bench: Bench) -> None:
+    bench.run(0.1)
+    bench.permit = bench.at_rest = False
+    assert bench.run(1.0) is MotionState.STOPPING
+    bench.at_rest = True
+    assert bench.run(0.002) is MotionState.LATCHED

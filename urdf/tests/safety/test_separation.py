@@ -90,3 +90,44 @@ def test_the_path_slows_down_near_something(distance_m: float, speed: float) -> 
     is_open, share = watch.ahead(HOME, HOME)
     assert is_open
     assert share == pytest.approx(speed, abs=0.03)
+
+
+class Corridor:
+    """One joint of a metre's reach; distances along its way are given."""
+
+    reach_m = np.array([1.0])
+
+    def __init__(self, *distances_m: float) -> None:
+        self._at, self._m = np.linspace(0.0, 1.0, len(distances_m)), np.array(distances_m)
+        self.asked: list[float] = []
+
+    def distance_m(self, q_rad: np.ndarray) -> float:
+        self.asked.append(float(q_rad[0]))
+        return float(np.interp(q_rad[0], self._at, self._m))
+
+
+def way(model: Corridor) -> bool:
+    limits = JointLimits.build([-3.0], [3.0], [1.0], [8.0])
+    watch = SeparationWatch(model, limits, hold_m=0.01, slow_m=0.06)  # type: ignore[arg-type]
+    return watch.ahead(np.array([1.0]), np.array([0.0]))[0]
+
+
+@pytest.mark.parametrize(("narrow_m", "is_open"), [(0.073, True), (0.072, False)])
+def test_a_way_is_halved_three_times_on_either_side(narrow_m: float, is_open: bool) -> None:
+    """An eighth of the way needs (a + b - 1/8) / 2 above what is kept: 0.0725 m at both ends of each eighth."""
+    assert way(Corridor(*[narrow_m] * 9)) is is_open
+    assert way(Corridor(*[0.9] * 7, narrow_m, narrow_m)) is is_open
+    assert way(Corridor(narrow_m, narrow_m, *[0.9] * 7)) is is_open
+
+
+def test_a_way_that_begins_too_near_is_open_only_apart() -> None:
+    assert way(Corridor(0.005, 0.02))
+    assert not way(Corridor(0.02, 0.005))
+    assert not way(Corridor(0.005, 0.004))
+    assert not way(Corridor(0.01, 0.01))
+
+
+def test_a_wide_way_asks_nothing_in_between() -> None:
+    model = Corridor(0.9, 0.9)
+    assert way(model)
+    assert model.asked == [1.0, 0.0]

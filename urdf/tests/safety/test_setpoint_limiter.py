@@ -55,3 +55,41 @@ def test_whatever_the_targets_every_setpoint_keeps_velocity_and_acceleration(tar
     acceleration = np.diff(velocity, axis=0) / PERIOD_S
     assert (np.abs(velocity) <= ARM_LIMITS.velocity_rad_s * 1.05 + 1e-9).all()
     assert (np.abs(acceleration) <= ARM_LIMITS.acceleration_rad_s2 * 1.1 + 1e-6).all()
+
+
+def test_what_is_within_five_hundredths_of_the_limits_passes_and_no_more() -> None:
+    fastest, hardest = float(ARM_LIMITS.velocity_rad_s[0]), float(ARM_LIMITS.acceleration_rad_s2[0])
+    for share, passes in ((1.049, True), (1.051, False)):
+        under_test = limiter()
+        target = np.full(7, share * hardest * PERIOD_S**2)
+        assert (under_test.follow(target, np.zeros(7)) is target) is passes
+        under_test.rest_at(np.zeros(7))
+        under_test.velocity_rad_s = np.full(7, fastest * share)
+        target = np.full(7, fastest * share * PERIOD_S)
+        assert (under_test.follow(target, np.full(7, fastest)) is target) is passes
+
+
+def test_catching_up_uses_the_whole_acceleration_and_the_whole_speed() -> None:
+    under_test = limiter()
+    path = np.array([under_test.follow(np.full(7, 1.0), np.zeros(7)) for _ in range(120)])
+    velocity = np.diff(path, axis=0, prepend=np.zeros((1, 7))) / PERIOD_S
+    acceleration = np.diff(velocity, axis=0, prepend=np.zeros((1, 7))) / PERIOD_S
+    np.testing.assert_allclose(velocity.max(axis=0), ARM_LIMITS.velocity_rad_s)
+    np.testing.assert_allclose(acceleration.max(axis=0), ARM_LIMITS.acceleration_rad_s2)
+    np.testing.assert_allclose(-acceleration.min(axis=0), ARM_LIMITS.acceleration_rad_s2, rtol=0.05)
+
+
+def test_a_target_that_moves_is_followed_at_its_own_speed_once_it_is_reached() -> None:
+    under_test, speed = limiter(), np.full(7, 0.5)
+    for i in range(200):
+        target = 0.1 + speed * i * PERIOD_S
+        sent = under_test.follow(target, speed)
+    np.testing.assert_allclose(sent, target)
+    np.testing.assert_allclose(under_test.velocity_rad_s, speed)
+
+
+def test_a_setpoint_of_the_callers_own_counts_as_sent() -> None:
+    under_test = limiter()
+    under_test.sent(np.full(7, 0.001))
+    np.testing.assert_allclose(under_test.velocity_rad_s, 0.2)
+    np.testing.assert_allclose(under_test.position_rad, 0.001)

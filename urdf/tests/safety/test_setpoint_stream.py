@@ -9,7 +9,7 @@ from vitra_description.limits import ARM_LIMITS
 from vitra_description.postures import home
 from vitra_safety.guard import ARM_GUARD, GuardReason
 from vitra_safety.motion_gate import MotionState, StopCause
-from vitra_safety.setpoint_stream import SetpointStream
+from vitra_safety.setpoint_stream import Beginning, SetpointStream
 from vitra_safety.stop_profile import StopProfile
 
 START = home("right")
@@ -329,3 +329,91 @@ def test_a_stop_from_rest_has_no_speed_and_goes_nowhere() -> None:
     assert profile.done(0.0)
     np.testing.assert_array_equal(profile.velocity_rad_s(0.0), np.zeros(7))
     np.testing.assert_array_equal(profile.position_rad(1.0), START)
+
+
+def moving() -> Rig:
+    """A rig in motion."""
+    rig = Rig()
+    assert rig.run(60) is MotionState.MOVING
+    return rig
+
+
+def test_in_motion_a_command_that_is_too_sudden_is_refused_though_it_is_near() -> None:
+    rig = moving()
+    rig.now_s += TICK_S
+    rig.stream.on_feedback(rig.arm, rig.now_s)
+    rig.stream.on_permit(1, True, rig.now_s)
+    back = rig.command - 0.75 * TICK_S * np.eye(7)[0]
+    refusal = rig.stream.on_command(back, sequence=rig.sequence + 1, epoch=1, age_s=0.001, now_s=rig.now_s)
+    assert refusal is not None
+    assert refusal.reason is GuardReason.ACCELERATION
+
+
+def test_a_command_that_was_dropped_before_it_left_is_not_continued() -> None:
+    stream = SetpointStream(ARM_GUARD)
+    stream.on_feedback(START, 50.0)
+    stream.on_permit(1, True, 50.0)
+    there = START + np.deg2rad(0.9) * np.eye(7)[0]
+    assert stream.on_command(there, sequence=1, epoch=1, age_s=0.0, now_s=50.0) is None
+    stream.on_permit(1, False, 50.001)
+    assert stream.tick(50.001) is None
+    assert not stream.has_pending
+    stream.on_permit(1, True, 50.01)
+    other = START - np.deg2rad(0.9) * np.eye(7)[0]
+    assert stream.on_command(other, sequence=2, epoch=1, age_s=0.0, now_s=50.01) is None
+
+
+def test_before_anything_was_sent_the_guard_goes_with_the_arm() -> None:
+    stream = SetpointStream(ARM_GUARD)
+    stream.on_feedback(START, 50.0)
+    stream.on_feedback(START + 0.3, 50.01)
+    np.testing.assert_array_equal(stream.guard.position_rad, START + 0.3)
+    rig = moving()
+    accepted = rig.stream.guard.position_rad
+    rig.stream.on_feedback(rig.arm + 0.1, rig.now_s + TICK_S)
+    np.testing.assert_array_equal(rig.stream.guard.position_rad, accepted)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize(("beyond_rad", "counts"), [(-1e-6, True), (1e-6, False)])
+def test_feedback_counts_up_to_a_tenth_and_ten_degrees_beyond_the_limits(
+    sign: float, beyond_rad: float, counts: bool
+) -> None:
+    largest = np.maximum(np.abs(ARM_LIMITS.lower_rad), np.abs(ARM_LIMITS.upper_rad))
+    bound = 1.1 * largest + np.deg2rad(10.0)
+    for joint in range(7):
+        stream = SetpointStream(ARM_GUARD)
+        measured = START.copy()
+        measured[joint] = sign * (bound[joint] + beyond_rad)
+        stream.on_feedback(measured, 1.0)
+        assert (stream.gate.feedback_age_s(1.0) == 0.0) is counts
+
+
+def test_only_one_setpoint_leaves_in_a_period_and_none_without_a_command() -> None:
+    stream = SetpointStream(ARM_GUARD)
+    stream.on_feedback(START, 50.0)
+    stream.on_permit(1, True, 50.0)
+    assert stream.tick(50.0) is None
+    assert stream.setpoint_rad is None
+    stream.on_command(START, sequence=1, epoch=1, age_s=0.0, now_s=50.0)
+    assert stream.tick(50.0) is not None
+    np.testing.assert_array_equal(stream.setpoint_rad, START)
+    stream.on_command(START, sequence=2, epoch=1, age_s=0.0, now_s=50.002)
+    assert stream.tick(50.002) is None, "within the period"
+    assert stream.has_pending
+    assert stream.tick(50.0051) is not None
+
+
+def test_where_a_motion_begins_is_said_with_its_first_setpoint_only() -> None:
+    rig = Rig()
+    rig.run(1)
+    assert rig.stream.begins is Beginning.MEASURED
+    rig.run(1)
+    assert rig.stream.begins is Beginning.NONE
+    stream = SetpointStream(ARM_GUARD)
+    stream.on_feedback(START, 50.0)
+    assert stream.recall(START + 0.005, within_rad=0.01)
+    stream.on_permit(1, True, 50.0)
+    stream.on_command(START + 0.005, sequence=1, epoch=1, age_s=0.0, now_s=50.0)
+    stream.tick(50.0)
+    assert stream.begins is Beginning(2)

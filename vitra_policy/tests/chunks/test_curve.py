@@ -119,3 +119,11 @@ def test_a_quaternion_that_is_none_is_refused_whatever_stands_behind_it() -> Non
     step[:4] = 0.0
     with pytest.raises(StepsError):
         Curve(TimedSteps(1, 10.0, STEP_S, np.stack([step, step])), layout, STOP_S)
+
+
+def test_a_rotation_by_half_a_turn_keeps_the_sign_it_has() -> None:
+    layout = Layout(width=4, quaternions=(0,))
+    values = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0]])
+    curve = Curve(TimedSteps(1, 0.0, 1.0, values), layout, 0.1)
+    np.testing.assert_allclose(curve.value(2.0), [0.0, 1.0, 0.0, 0.0])
+    np.testing.assert_allclose(curve.value(3.0), [0.0, 1.0, 0.0, 0.0])

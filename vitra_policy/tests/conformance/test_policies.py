@@ -13,7 +13,7 @@ import pytest
 from vitra_policy.action_space import ACTION_DIM, HAND, Hands
 from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
-from vitra_policy.checkpoint.store import save_model
+from vitra_policy.checkpoint.store import About, save_model
 from vitra_policy.cli import main
 from vitra_policy.conformance.policy_cases import POLICY_CASES, PolicySubject
 from vitra_policy.conformance.verdict import judge
@@ -120,7 +120,7 @@ def test_what_a_policy_does_not_claim_is_not_asked_of_it() -> None:
 
 def test_the_command_examines_a_network_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     statistics = example_statistics(motion=0.01, fingers=0.05)
-    checkpoint = save_model(tmp_path / "tiny", random_network(TINY), statistics=statistics)
+    checkpoint = save_model(tmp_path / "tiny", random_network(TINY), about=About(statistics=statistics))
     options = ["--option", f"checkpoint={checkpoint}", "steps=2", "guidance=1", "device=cpu", "seed=1"]
     main(["conform", "--policy", "vitra", *options, "--json", str(tmp_path / "out.json")])
     cases = json.loads((tmp_path / "out.json").read_text())["cases"]

@@ -15,10 +15,10 @@ from vitra_policy import load_policy, load_reference
 from vitra_policy.action_space import Hands, ShapeMismatchError, action_mask, state_mask
 from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
-from vitra_policy.checkpoint.store import save_model
+from vitra_policy.checkpoint.store import About, save_model
 from vitra_policy.engine import fast as engine
 from vitra_policy.engine.expert import FastExpert
-from vitra_policy.engine.fast import FastEngine
+from vitra_policy.engine.fast import FastEngine, FastOptions
 from vitra_policy.engine.gate import action_error, gated_prefix
 from vitra_policy.engine.linear import FP8, Fp8UnavailableError, Linears, Precision, quantise_rows
 from vitra_policy.engine.prefix import FastPrefix
@@ -53,7 +53,7 @@ VARIANTS: dict[str, VitraConfig] = {
 
 def pair(config: VitraConfig = TINY, **options: Any) -> tuple[ReferencePolicy, FastEngine]:
     model = random_network(config)
-    fast = FastEngine(model, ByteTokenizer(), None, **({"dtype": torch.float32} | options))
+    fast = FastEngine(model, ByteTokenizer(), None, options=FastOptions(**({"dtype": torch.float32} | options)))
     return ReferencePolicy(model, ByteTokenizer(), None), fast
 
 
@@ -265,7 +265,7 @@ def test_wrong_inputs_are_named() -> None:
 
 
 def test_a_checkpoint_of_ours_loads_in_fast_mode(tmp_path: Path) -> None:
-    path = save_model(tmp_path / "tiny", random_network(TINY), statistics=example_statistics())
+    path = save_model(tmp_path / "tiny", random_network(TINY), about=About(statistics=example_statistics()))
     fast, parity = load_policy(path, "fast", device="cpu", dtype=torch.float32), load_policy(path)
     assert isinstance(fast, FastEngine)
     assert relative(fast.predict(asked()), parity.predict(asked())) < 1e-5

@@ -20,7 +20,7 @@ from vitra_policy.benchmarks.random_network import random_network
 from vitra_policy.benchmarks.scene import Scene, tokenizer_for
 from vitra_policy.engine import fast
 from vitra_policy.engine import graph as graph_module
-from vitra_policy.engine.fast import FastEngine
+from vitra_policy.engine.fast import FastEngine, FastOptions
 from vitra_policy.engine.graph import GraphCache
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import preset
@@ -89,7 +89,9 @@ class NotingGraphs:
 
 
 def test_a_camera_of_another_size_than_the_warm_up_s_finds_everything_recorded() -> None:
-    engine = FastEngine(random_network(TINY), tokenizer_for(TINY), None, dtype=torch.float32, lengths=(70, 80))
+    engine = FastEngine(
+        random_network(TINY), tokenizer_for(TINY), None, options=FastOptions(dtype=torch.float32, lengths=(70, 80))
+    )
     graphs = NotingGraphs()
     engine._on_gpu, engine._graphs = True, graphs  # type: ignore[assignment]
     engine.predict(Scene.of(TINY, camera_size=(48, 64)).request())
@@ -169,7 +171,7 @@ def test_baseline_and_engine_are_timed_alike_and_the_baseline_pays_for_no_resize
 
 
 def test_the_engines_answers_do_not_depend_on_where_the_resize_happens() -> None:
-    engine = FastEngine(random_network(TINY), tokenizer_for(TINY), None, dtype=torch.float32)
+    engine = FastEngine(random_network(TINY), tokenizer_for(TINY), None, options=FastOptions(dtype=torch.float32))
     request = Scene.of(TINY).request()
     plain = engine.predict(request)
     engine._on_gpu, engine._graphs = True, NotingGraphs()  # type: ignore[assignment]

@@ -13,7 +13,7 @@ import pytest
 from vitra_policy.action_space import Hands, action_mask, state_mask
 from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
-from vitra_policy.checkpoint.store import save_model
+from vitra_policy.checkpoint.store import About, save_model
 from vitra_policy.engine.onnx_engine import OnnxEngine, OnnxRuntimeError
 from vitra_policy.engine.onnx_graphs import OnnxExportError, export_onnx
 from vitra_policy.model.reference_policy import ReferencePolicy
@@ -89,7 +89,7 @@ def test_graphs_of_another_network_are_refused(exported: tuple[Vitra, Path], tmp
 
 def test_the_policy_takes_exported_graphs_by_option(exported: tuple[Vitra, Path], tmp_path: Path) -> None:
     model, graphs = exported
-    path = save_model(tmp_path / "net", model, statistics=example_statistics(motion=0.1))
+    path = save_model(tmp_path / "net", model, about=About(statistics=example_statistics(motion=0.1)))
     options = {"checkpoint": str(path), "mode": "onnx", "device": "cpu", "graphs": str(graphs), "seed": "1"}
     policy = create_policy("vitra", options)
     policy.warm_up()

@@ -11,7 +11,7 @@ import pytest
 from vitra_policy.action_space import Hands
 from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
-from vitra_policy.checkpoint.store import save_model
+from vitra_policy.checkpoint.store import About, save_model
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.policies.policy import (
     ActionChunk,
@@ -30,7 +30,7 @@ BOTH = Hands(left=True, right=True)
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("vitra") / "tiny"
-    return str(save_model(path, random_network(TINY), statistics=example_statistics(motion=0.1)))
+    return str(save_model(path, random_network(TINY), about=About(statistics=example_statistics(motion=0.1))))
 
 
 def warm(checkpoint: str, **options: str) -> Policy:
@@ -81,7 +81,9 @@ def test_a_prefix_of_one_hand_binds_only_that_hand(checkpoint: str) -> None:
 
 def test_a_network_trained_with_clean_prefixes_gets_them_clean(tmp_path: Path, checkpoint: str) -> None:
     clean = save_model(
-        tmp_path / "clean", random_network(replace(TINY, clean_prefix=True)), statistics=example_statistics(motion=0.1)
+        tmp_path / "clean",
+        random_network(replace(TINY, clean_prefix=True)),
+        about=About(statistics=example_statistics(motion=0.1)),
     )
     committed = CommittedPrefix(np.full((3, 102), 0.01), [True, True])
     seen = replace(make_example_observation(hands=BOTH), committed=committed)
@@ -93,7 +95,9 @@ def test_a_network_trained_with_clean_prefixes_gets_them_clean(tmp_path: Path, c
 
 def test_a_clean_prefix_that_lacks_an_acting_hand_is_not_used(tmp_path: Path) -> None:
     clean = save_model(
-        tmp_path / "clean", random_network(replace(TINY, clean_prefix=True)), statistics=example_statistics()
+        tmp_path / "clean",
+        random_network(replace(TINY, clean_prefix=True)),
+        about=About(statistics=example_statistics()),
     )
     committed = CommittedPrefix(np.full((3, 102), 0.01), [False, True])
     seen = replace(make_example_observation(hands=BOTH), committed=committed)
@@ -110,7 +114,7 @@ def test_the_seed_decides_the_answer(checkpoint: str) -> None:
 def test_a_hand_without_statistics_is_refused_by_name(tmp_path: Path) -> None:
     whole = example_statistics()
     right_only = Statistics("right only", {"right": whole.hands["right"]})
-    path = save_model(tmp_path / "right", random_network(TINY), statistics=right_only)
+    path = save_model(tmp_path / "right", random_network(TINY), about=About(statistics=right_only))
     policy = warm(str(path))
     assert policy.infer(make_example_observation()).valid.tolist() == [False, True]
     with pytest.raises(AbsentHandError, match="left"):

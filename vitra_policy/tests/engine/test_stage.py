@@ -15,7 +15,7 @@ from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import random_network
 from vitra_policy.engine import fast as engine
 from vitra_policy.engine import stage as engine_stage
-from vitra_policy.engine.fast import FastEngine
+from vitra_policy.engine.fast import FastEngine, FastOptions
 from vitra_policy.engine.linear import Linears, unwrapped
 from vitra_policy.engine.prefix import FastPrefix
 from vitra_policy.engine.stage import OpenVinoStage, has_openvino
@@ -105,10 +105,12 @@ def test_without_openvino_the_engine_answers_the_same_and_says_how_to_be_faster(
         "image": np.zeros((48, 64, 3), np.uint8), "instruction": "Left hand: None. Right hand: Lift it.",
         "fov": [1.1, 0.8], "action_mask": action_mask(Hands(right=True)), "seed": 0,
     }  # fmt: skip
-    usual = FastEngine(model, ByteTokenizer(), None, dtype=torch.float32).predict(ChunkRequest(**seen))
+    usual = FastEngine(model, ByteTokenizer(), None, options=FastOptions(dtype=torch.float32)).predict(
+        ChunkRequest(**seen)
+    )
     has_openvino.cache_clear()
     monkeypatch.setattr(engine_stage, "find_spec", lambda _: None)
-    plain = FastEngine(model, ByteTokenizer(), None, dtype=torch.float32)
+    plain = FastEngine(model, ByteTokenizer(), None, options=FastOptions(dtype=torch.float32))
     has_openvino.cache_clear()
     np.testing.assert_allclose(plain.predict(ChunkRequest(**seen)), usual, rtol=1e-4, atol=1e-4)
     assert "pip install openvino" in caplog.text
@@ -116,7 +118,7 @@ def test_without_openvino_the_engine_answers_the_same_and_says_how_to_be_faster(
 
 def test_usual_text_lengths_are_recorded_once_whatever_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
     model = random_network(TINY)
-    fast = FastEngine(model, ByteTokenizer(), None, dtype=torch.float32)
+    fast = FastEngine(model, ByteTokenizer(), None, options=FastOptions(dtype=torch.float32))
     fast.prefix = FastPrefix(model, Linears(torch.device("cpu"), torch.float32), unwrapped, bucket=16)
     recorded: list[tuple[int, int]] = []
     monkeypatch.setattr(

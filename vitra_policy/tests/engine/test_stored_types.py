@@ -13,7 +13,7 @@ import torch
 from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.benchmarks.scene import Scene
-from vitra_policy.checkpoint.store import save_model
+from vitra_policy.checkpoint.store import About, save_model
 from vitra_policy.engine import fast, onnx_graphs, streamed
 from vitra_policy.engine.onnx_graphs import export_onnx, fingerprint
 from vitra_policy.loading import find_checkpoint, load_policy
@@ -31,7 +31,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for weight in model.parameters():
         weight.data = weight.data.bfloat16().half().float()
     return {
-        name: save_model(folder / name, model, statistics=example_statistics(), dtype=getattr(torch, name))
+        name: save_model(folder / name, model, dtype=getattr(torch, name), about=About(statistics=example_statistics()))
         for name in ("float32", "bfloat16", "float16")
     }
 

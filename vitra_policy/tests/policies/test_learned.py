@@ -9,7 +9,7 @@ import pytest
 from vitra_policy.action_space import Hands
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.checkpoint.errors import CheckpointFileError
-from vitra_policy.checkpoint.store import Provenance, save_model
+from vitra_policy.checkpoint.store import About, Provenance, save_model
 from vitra_policy.model.config import VisionConfig, preset
 from vitra_policy.policies.policy import make_example_observation
 from vitra_policy.policies.registry import PolicyOptionError, create_policy
@@ -22,7 +22,7 @@ SMALL = replace(
 
 def saved(folder: Path, **training: Any) -> Path:
     made = Provenance("a test", training=training)
-    return save_model(folder, random_network(SMALL), statistics=example_statistics(), provenance=made)
+    return save_model(folder, random_network(SMALL), about=About(statistics=example_statistics(), provenance=made))
 
 
 def test_it_runs_at_the_rate_it_was_trained_for_and_answers(tmp_path: Path) -> None:

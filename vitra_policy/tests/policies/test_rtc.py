@@ -8,6 +8,7 @@ from vitra_policy.policies.rtc import (
     MAX_LAG_M,
     MAX_LAG_RAD,
     AnchoredChunk,
+    Delay,
     DelayMeter,
     committed_prefix,
     continue_chunk,
@@ -47,7 +48,7 @@ def planned_state(anchored, step):
 @given(seeds, st.integers(0, 15), st.integers(1, 8))
 def test_on_the_plan_the_prefix_repeats_the_previous_actions(seed, shift, delay):
     previous = random_chunk(seed)
-    prefix = committed_prefix(previous, 100.0 + shift * STEP_S, planned_state(previous, shift), BOTH, delay)
+    prefix = committed_prefix(previous, 100.0 + shift * STEP_S, planned_state(previous, shift), BOTH, Delay(delay))
     steps = min(delay, 16 - shift)
     assert prefix.steps == steps
     expected = previous.chunk.actions[shift : shift + steps]
@@ -89,7 +90,7 @@ def test_a_moved_camera_sees_the_same_plan_from_its_own_frame(seed):
 
 def test_a_hand_that_did_not_move_is_zeros_and_not_committed():
     previous = random_chunk(1, valid=np.array([False, True]))
-    prefix = committed_prefix(previous, 100.0, previous.state, BOTH, 2)
+    prefix = committed_prefix(previous, 100.0, previous.state, BOTH, Delay(2))
     assert prefix.valid.tolist() == [False, True]
     assert not prefix.actions[:, HAND["left"]].any()
 
@@ -97,12 +98,12 @@ def test_a_hand_that_did_not_move_is_zeros_and_not_committed():
 def test_nothing_is_committed_without_a_plan_that_reaches_the_new_steps():
     previous = random_chunk(2)
     state = previous.state
-    assert committed_prefix(None, 100.0, state, BOTH, 2) is None
-    assert committed_prefix(previous, 100.0, state, BOTH, 0) is None
-    assert committed_prefix(previous, 99.9, state, BOTH, 2) is None, "an observation older than the plan"
-    assert committed_prefix(previous, 100.0 + 16 * STEP_S, state, BOTH, 2) is None, "the plan has run out"
-    assert committed_prefix(previous, 100.0, state, np.array([False, False]), 2) is None
-    assert committed_prefix(previous, 100.0 + 14.5 * STEP_S, planned_state(previous, 14), BOTH, 8).steps == 1
+    assert committed_prefix(None, 100.0, state, BOTH, Delay(2)) is None
+    assert committed_prefix(previous, 100.0, state, BOTH, Delay(0)) is None
+    assert committed_prefix(previous, 99.9, state, BOTH, Delay(2)) is None, "an observation older than the plan"
+    assert committed_prefix(previous, 100.0 + 16 * STEP_S, state, BOTH, Delay(2)) is None, "the plan has run out"
+    assert committed_prefix(previous, 100.0, state, np.array([False, False]), Delay(2)) is None
+    assert committed_prefix(previous, 100.0 + 14.5 * STEP_S, planned_state(previous, 14), BOTH, Delay(8)).steps == 1
 
 
 def test_a_hand_that_does_not_follow_its_plan_is_not_held_to_it():
@@ -110,13 +111,13 @@ def test_a_hand_that_does_not_follow_its_plan_is_not_held_to_it():
     state = planned_state(previous, 5)
     stamp_s = 100.0 + 5 * STEP_S
     state[HAND["left"]][0] += MAX_LAG_M + 0.01
-    prefix = committed_prefix(previous, stamp_s, state, BOTH, 3)
+    prefix = committed_prefix(previous, stamp_s, state, BOTH, Delay(3))
     assert prefix.valid.tolist() == [False, True]
     assert not prefix.actions[:, HAND["left"]].any()
     right = state[HAND["right"]]
     turned = wrist_pose(state, "right")[:3, :3] @ matrix_from_rotvec([0, 0, MAX_LAG_RAD + 0.05])
     right[3:6] = euler_xyz_from_matrix(turned)
-    assert committed_prefix(previous, stamp_s, state, BOTH, 3) is None
+    assert committed_prefix(previous, stamp_s, state, BOTH, Delay(3)) is None
 
 
 def test_whether_a_hand_follows_its_plan_does_not_depend_on_where_the_camera_went():
@@ -127,8 +128,8 @@ def test_whether_a_hand_follows_its_plan_does_not_depend_on_where_the_camera_wen
         pose = new_from_old @ wrist_pose(moved, side)
         moved[HAND[side]][:3], moved[HAND[side]][3:6] = pose[:3, 3], euler_xyz_from_matrix(pose[:3, :3])
     stamp_s = 100.0 + 5 * STEP_S
-    assert committed_prefix(previous, stamp_s, moved, BOTH, 3, new_from_old).valid.all()
-    assert committed_prefix(previous, stamp_s, moved, BOTH, 3) is None
+    assert committed_prefix(previous, stamp_s, moved, BOTH, Delay(3), new_from_old).valid.all()
+    assert committed_prefix(previous, stamp_s, moved, BOTH, Delay(3)) is None
 
 
 def test_the_delay_is_what_was_measured_and_one_hiccup_does_not_stay():
@@ -156,10 +157,10 @@ def test_the_delay_is_limited():
 def test_a_robot_that_is_late_on_its_plan_continues_it_from_where_it_is():
     previous = random_chunk(6)
     stamp_s, late_s = 100.0 + 8 * STEP_S, 3 * STEP_S
-    prefix = committed_prefix(previous, stamp_s, planned_state(previous, 5), BOTH, 3, late_s=late_s)
-    on_time = committed_prefix(previous, stamp_s - late_s, planned_state(previous, 5), BOTH, 3)
+    prefix = committed_prefix(previous, stamp_s, planned_state(previous, 5), BOTH, Delay(3, late_s))
+    on_time = committed_prefix(previous, stamp_s - late_s, planned_state(previous, 5), BOTH, Delay(3))
     np.testing.assert_allclose(prefix.actions, on_time.actions, atol=1e-12)
-    ahead = committed_prefix(previous, stamp_s, planned_state(previous, 5), BOTH, 3)
+    ahead = committed_prefix(previous, stamp_s, planned_state(previous, 5), BOTH, Delay(3))
     assert ahead is None or np.abs(ahead.actions - prefix.actions).max() > 1e-3, "by the clock it would leap ahead"
 
 

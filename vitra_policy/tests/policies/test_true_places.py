@@ -8,7 +8,7 @@ import pytest
 
 from vitra_policy.action_space import HAND, Hands
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
-from vitra_policy.checkpoint.store import Provenance, save_model
+from vitra_policy.checkpoint.store import About, Provenance, save_model
 from vitra_policy.model.config import VisionConfig, preset
 from vitra_policy.places import NUMBERS, TURN, places_of
 from vitra_policy.policies.policy import SIM_OBJECT_NAMES, SIM_OBJECT_POSES, make_example_observation
@@ -24,7 +24,7 @@ SEEN = make_example_observation(hands=Hands(right=True))
 
 def saved(folder: Path, **training: object) -> Path:
     made = Provenance("a test", training={"step_s": 1 / 15} | training)
-    return save_model(folder, random_network(SMALL), statistics=example_statistics(), provenance=made)
+    return save_model(folder, random_network(SMALL), about=About(statistics=example_statistics(), provenance=made))
 
 
 def test_a_turn_counts_modulo_the_symmetry_of_the_object() -> None:

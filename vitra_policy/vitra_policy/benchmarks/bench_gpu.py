@@ -23,7 +23,8 @@ from vitra_policy.benchmarks.eager_reference import EagerReference
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.benchmarks.roofline import find_peak, least_seconds
 from vitra_policy.benchmarks.scene import INSTRUCTION, Scene, time_in_turns, tokenizer_for, write_report
-from vitra_policy.engine.fast import FastEngine
+from vitra_policy.engine.fast import FastEngine, FastOptions
+from vitra_policy.engine.gate import FP8_LIMIT
 from vitra_policy.engine.linear import Precision
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import ExpertConfig, LanguageConfig, TokenizerConfig, VisionConfig, VitraConfig, preset
@@ -53,6 +54,12 @@ _WORKSPACE_GIB = 1.5
 def bench(config: VitraConfig, device: torch.device, rounds: int, fp8: bool) -> dict[str, Any]:
     """Times, ratio to the roofline, and errors of all rivals, one after another so that one at a time is in memory.
 
+    Args:
+        config: Sizes of the network.
+        device: The GPU.
+        rounds: Timed calls of each rival.
+        fp8: Whether the fp8 engine runs too.
+
     Raises:
         VitraError: the device has not enough memory left.
     """
@@ -60,23 +67,24 @@ def bench(config: VitraConfig, device: torch.device, rounds: int, fp8: bool) -> 
     model, tokenizer = random_network(config, device=device), tokenizer_for(config)
     scenes = [Scene.of(config, seed, CAMERA_SIZE) for seed in range(_SCENES)]
     # Prepared once and outside of what is timed: the baseline pays for no resize, the engines pay for theirs.
-    prepared = [scene.reference_arguments(config) for scene in scenes]
+    prepared = [scene.reference_inputs(config) for scene in scenes]
     memory: dict[str, float] = {}
     with _peak(memory, "eager_reference", device):
         reference = EagerReference(model)
         with tf32(False):
-            exact = [reference.predict(**arguments) for arguments in prepared]
+            exact = [reference.predict(inputs) for inputs in prepared]
         with tf32(True):
-            eager = {"eager_reference": partial(reference.predict, **prepared[0])}
+            eager = {"eager_reference": partial(reference.predict, prepared[0])}
             times = time_in_turns(eager, max(rounds // _EAGER_SHARE, 1), _WARM_UP)
     del reference, eager
     model = model.cpu()
     errors, stages = {}, {}
     for name in ("fast", "fast_fp8") if fp8 else ("fast",):
         with _peak(memory, name, device), tf32(True):
-            extra: dict[str, Any] = {"fp8": True, "fp8_limit": float("inf")} if name == "fast_fp8" else {}
-            engine = FastEngine(model, tokenizer, None, device, lengths=(), **extra)
-            if extra and engine.prefix.precision is not Precision.FP8:
+            fp8_now = name == "fast_fp8"
+            options = FastOptions(lengths=(), fp8=fp8_now, fp8_limit=float("inf") if fp8_now else FP8_LIMIT)
+            engine = FastEngine(model, tokenizer, None, device, options)
+            if fp8_now and engine.prefix.precision is not Precision.FP8:
                 continue
             found = [engine.predict(scene.request()) for scene in scenes]
             errors[name] = action_error(exact, found)

@@ -19,27 +19,33 @@ from vitra_policy.benchmarks.bench_gpu import action_error
 from vitra_policy.benchmarks.eager_reference import EagerReference
 from vitra_policy.benchmarks.random_network import random_network
 from vitra_policy.benchmarks.scene import Scene, time_in_turns, tokenizer_for, write_report
-from vitra_policy.engine.fast import FastEngine
+from vitra_policy.engine.fast import FastEngine, FastOptions
 from vitra_policy.model.config import preset
 
 _WARM_UP = 2
 
 
 def bench(name: str, rounds: int, limit_s: float = float("inf")) -> dict[str, Any]:
-    """Times in ms, ratios and errors of one preset."""
+    """Times in ms, ratios and errors of one preset.
+
+    Args:
+        name: Of the preset.
+        rounds: Timed calls of each engine.
+        limit_s: Time after which no further round begins.
+    """
     config = preset(name)
     model, scene = random_network(config), Scene.of(config)
     tokenizer = tokenizer_for(config)
     reference = EagerReference(model)
     engines = {
         "fast": FastEngine(model, tokenizer, None),
-        "fast_fp32": FastEngine(model, tokenizer, None, dtype=torch.float32),
+        "fast_fp32": FastEngine(model, tokenizer, None, options=FastOptions(dtype=torch.float32)),
     }
     request = scene.request()
     answers = {key: engine.predict(request) for key, engine in engines.items()}
-    exact = reference.predict(**scene.reference_arguments(config))
+    exact = reference.predict(scene.reference_inputs(config))
     rivals: dict[str, Callable[[], object]] = {
-        "eager_reference": lambda: reference.predict(**scene.reference_arguments(config))
+        "eager_reference": lambda: reference.predict(scene.reference_inputs(config))
     }
     rivals |= {key: partial(engine.predict, request) for key, engine in engines.items()}
     times = {key: value.summary_ms() for key, value in time_in_turns(rivals, rounds, _WARM_UP, limit_s).items()}

@@ -8,6 +8,7 @@ guided diffusion with its tables uploaded at every look-up (docs/model.md: Cost)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,6 +19,25 @@ from torch.nn import functional as F
 from vitra_policy.model.vla import Vitra
 
 _LOGIT_CAP = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceInputs:
+    """Preprocessed inputs, shapes as in the policy, without batches."""
+
+    pixel_values: NDArray[np.float32]
+    """(3, height, width) in [-1, 1]."""
+    text_ids: Sequence[int]
+    fov_rad: Sequence[float]
+    """Horizontal and vertical."""
+    state: NDArray[np.float32]
+    """(state_dim,)."""
+    state_mask: NDArray[np.bool_]
+    """(state_dim,)."""
+    action_mask: NDArray[np.bool_]
+    """(T, action_dim)."""
+    noise: NDArray[np.float32]
+    """(S, T, action_dim)."""
 
 
 class EagerReference:
@@ -32,30 +52,26 @@ class EagerReference:
         self._device = model.cognition_token.device
 
     @torch.inference_mode()
-    def predict(
-        self,
-        pixel_values: NDArray[np.float32],
-        text_ids: Sequence[int],
-        fov_rad: Sequence[float],
-        state: NDArray[np.float32],
-        state_mask: NDArray[np.bool_],
-        action_mask: NDArray[np.bool_],
-        noise: NDArray[np.float32],
-        steps: int = 10,
-        guidance: float = 5.0,
-    ) -> NDArray[np.float32]:
-        """Normalised actions (S, T, action_dim) of preprocessed inputs; shapes as in the policy, without batches."""
-        samples = len(noise)
-        cognition = self._cognition(self._send(pixel_values)[None], text_ids, self._send(np.array([fov_rad])).float())
+    def predict(self, asked: ReferenceInputs, steps: int = 10, guidance: float = 5.0) -> NDArray[np.float32]:
+        """Normalised actions (S, T, action_dim) of preprocessed inputs.
+
+        Args:
+            asked: What is seen, known and allowed.
+            steps: Denoising steps.
+            guidance: Classifier-free guidance scale.
+        """
+        samples = len(asked.noise)
+        fov_rad = self._send(np.array([asked.fov_rad])).float()
+        cognition = self._cognition(self._send(asked.pixel_values)[None], asked.text_ids, fov_rad)
         cognition = cognition.repeat(samples, 1, 1)
         null = self._model.expert.unconditional.expand(samples, 1, -1)
         inputs = (
             torch.cat([cognition, null]),
-            self._send(state)[None].repeat(2 * samples, 1),
-            self._send(state_mask)[None].repeat(2 * samples, 1),
-            self._send(action_mask)[None].repeat(2 * samples, 1, 1),
+            self._send(asked.state)[None].repeat(2 * samples, 1),
+            self._send(asked.state_mask)[None].repeat(2 * samples, 1),
+            self._send(asked.action_mask)[None].repeat(2 * samples, 1, 1),
         )
-        x = torch.cat([self._send(noise)] * 2)
+        x = torch.cat([self._send(asked.noise)] * 2)
         alphas = self._model.diffusion.alphas()
         levels = [update.timestep for update in self._model.diffusion.ddim(steps)]
         for index, level in enumerate(levels):

@@ -18,6 +18,11 @@ def random_network(config: VitraConfig, seed: int = 0, device: torch.device | st
     """A network in evaluation mode whose outputs depend on every input; weights are drawn on the device, in fp32.
 
     Unlike a freshly initialised one its adaLN and output layers are not zero.
+
+    Args:
+        config: Sizes of the network.
+        seed: Of the weights.
+        device: Where they are drawn.
     """
     with torch.device("meta"):
         model = Vitra(config)

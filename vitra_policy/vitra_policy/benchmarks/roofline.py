@@ -38,7 +38,13 @@ class Cost:
     parameters: float
 
     def seconds(self, flops_per_s: float, bytes_per_s: float, parameter_bytes: int) -> float:
-        """The larger of the times for arithmetic and for reading the weights once."""
+        """The larger of the times for arithmetic and for reading the weights once.
+
+        Args:
+            flops_per_s: Peak of arithmetic.
+            bytes_per_s: Peak of memory.
+            parameter_bytes: Bytes of one weight.
+        """
         return max(self.flops / flops_per_s, self.parameters * parameter_bytes / bytes_per_s)
 
 
@@ -67,7 +73,13 @@ def trunk_cost(config: VitraConfig, tokens: int) -> Cost:
 
 
 def expert_cost(config: VitraConfig, steps: int, guided: bool) -> tuple[Cost, Cost]:
-    """What runs once per chunk (modulation), and what runs in each of ``steps``."""
+    """What runs once per chunk (modulation), and what runs in each of ``steps``.
+
+    Args:
+        config: Sizes of the network.
+        steps: Denoising steps.
+        guided: Whether both halves of the guidance run.
+    """
     cfg = config.expert
     rows = (2 if guided else 1) * cfg.tokens
     block = 12 * cfg.width**2
@@ -78,6 +90,13 @@ def expert_cost(config: VitraConfig, steps: int, guided: bool) -> tuple[Cost, Co
 
 def least_seconds(config: VitraConfig, peak: Peak, tokens: int, steps: int = 10, *, fp8: bool = False) -> float:
     """Roofline of a guided chunk: bf16, or vision and trunk in fp8.
+
+    Args:
+        config: Sizes of the network.
+        peak: Of the GPU.
+        tokens: Length of the trunk's sequence.
+        steps: Denoising steps.
+        fp8: Vision and trunk in fp8.
 
     Raises:
         ValueError: fp8 on a GPU that has none.

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import Hands, action_mask, state_mask
+from vitra_policy.benchmarks.eager_reference import ReferenceInputs
 from vitra_policy.engine.image import DeviceResizer
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.request import ChunkRequest
@@ -54,7 +55,13 @@ class Scene:
 
     @staticmethod
     def of(config: VitraConfig, seed: int = 0, camera_size: tuple[int, int] = CAMERA_SIZE) -> Scene:
-        """A random scene: smooth image, one active hand."""
+        """A random scene: smooth image, one active hand.
+
+        Args:
+            config: Sizes of the network.
+            seed: Of everything that is random.
+            camera_size: Height and width of the image, pixels.
+        """
         draw = np.random.default_rng(seed)
         coarse = torch.from_numpy(draw.integers(0, 256, (1, 3, 9, 16)).astype(np.float32))
         image = torch.nn.functional.interpolate(coarse, camera_size, mode="bilinear")[0].permute(1, 2, 0)
@@ -79,8 +86,8 @@ class Scene:
             noise=self.noise,
         )
 
-    def reference_arguments(self, config: VitraConfig) -> dict[str, Any]:
-        """Arguments of :class:`EagerReference`'s ``predict``; preprocesses the image on the CPU."""
+    def reference_inputs(self, config: VitraConfig) -> ReferenceInputs:
+        """What :class:`EagerReference` is asked; preprocesses the image on the CPU."""
         size = config.vision.image_size
         if find_spec("PIL") is None:
             pixels = DeviceResizer(size, torch.device("cpu"))(torch.from_numpy(self.image))[0].numpy()
@@ -88,15 +95,15 @@ class Scene:
             from vitra_policy.image import pixel_values
 
             pixels = pixel_values(self.image, size)
-        return {
-            "pixel_values": pixels,
-            "text_ids": text_ids(INSTRUCTION, tokenizer_for(config), config.tokenizer),
-            "fov_rad": FOV_RAD,
-            "state": self.state,
-            "state_mask": self.state_mask,
-            "action_mask": self.action_mask,
-            "noise": self.noise,
-        }
+        return ReferenceInputs(
+            pixel_values=pixels,
+            text_ids=text_ids(INSTRUCTION, tokenizer_for(config), config.tokenizer),
+            fov_rad=FOV_RAD,
+            state=self.state,
+            state_mask=self.state_mask,
+            action_mask=self.action_mask,
+            noise=self.noise,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,13 @@ def download_repository(repository: str) -> Path:
 
 
 def cached_hub_file(repository: str, name: str, *, download: bool) -> Path | None:
-    """One file of a Hub repository from the cache, or from the network if ``download``; None if it is not to be had."""
+    """One file of a Hub repository from the cache, or from the network if ``download``; None if it is not to be had.
+
+    Args:
+        repository: `owner/name` on the Hub.
+        name: File in it.
+        download: Whether the network may be asked.
+    """
     try:
         from huggingface_hub import hf_hub_download
 

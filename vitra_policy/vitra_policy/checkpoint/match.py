@@ -14,6 +14,11 @@ _SHOWN = 5
 def check_tensors(shapes: Mapping[str, tuple[int, ...]], model: nn.Module, source: str) -> None:
     """Check that tensors and parameters are the same set with the same shapes.
 
+    Args:
+        shapes: Of the tensors in the file, by name.
+        model: Whose parameters they must be.
+        source: Path, for the error.
+
     Raises:
         CheckpointKeysError: A parameter has no tensor, or a tensor no parameter.
         CheckpointShapeError: Shapes differ.

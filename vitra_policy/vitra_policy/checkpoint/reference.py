@@ -16,7 +16,7 @@ from vitra_policy.checkpoint.errors import CheckpointFileError, UnsupportedRefer
 from vitra_policy.checkpoint.hub import cached_hub_file, download_repository, is_hub_id
 from vitra_policy.checkpoint.match import check_tensors
 from vitra_policy.checkpoint.reference_keys import map_keys
-from vitra_policy.checkpoint.store import Provenance, save_weights
+from vitra_policy.checkpoint.store import About, Provenance, WeightSource, save_weights
 from vitra_policy.checkpoint.stream import TensorSpec
 from vitra_policy.model.config import (
     LanguageConfig,
@@ -192,13 +192,14 @@ def convert_reference(
     return save_weights(
         target,
         run.config,
-        [TensorSpec(name, shape) for name, shape in shapes.items()],
-        read,
-        statistics=run.statistics,
-        tokenizer_file=run.tokenizer_file,
-        provenance=Provenance(source=f"converted from the reference checkpoint {source}"),
         dtype=dtype,
         overwrite=overwrite,
+        about=About(
+            statistics=run.statistics,
+            tokenizer_file=run.tokenizer_file,
+            provenance=Provenance(source=f"converted from the reference checkpoint {source}"),
+        ),
+        weights=WeightSource(specs=[TensorSpec(name, shape) for name, shape in shapes.items()], read=read),
     )
 
 

@@ -127,41 +127,57 @@ def _read_provenance(path: Path) -> Provenance:
     return Provenance(**strings, training=training)
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a checkpoint holds beside the weights."""
+
+    statistics: Statistics | None = None
+    """Of the training data."""
+    tokenizer_file: Path | None = None
+    """tokenizer.json to copy."""
+    provenance: Provenance | None = None
+    """Where the weights come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSource:
+    """Where the weights are read from while they are written."""
+
+    specs: Sequence[TensorSpec]
+    """Names and shapes of the parameters."""
+    read: Callable[[Sequence[str]], Mapping[str, Tensor]]
+    """Returns named tensors, called once per file."""
+
+
 def save_model(
     directory: Path | str,
     model: Vitra,
+    about: About | None = None,
     *,
-    statistics: Statistics | None = None,
-    tokenizer_file: Path | None = None,
-    provenance: Provenance | None = None,
     dtype: torch.dtype = torch.float32,
     overwrite: bool = False,
 ) -> Path:
-    """Save a network as a checkpoint directory; see :func:`save_weights`."""
+    """Save a network as a checkpoint directory; see :func:`save_weights`.
+
+    Args:
+        directory: Where to; it appears only when complete.
+        model: The network.
+        about: Statistics, tokenizer and provenance.
+        dtype: Stored number format.
+        overwrite: Replace an existing checkpoint.
+    """
     state: dict[str, Tensor] = model.state_dict()
     specs = [TensorSpec(name, tuple(tensor.shape)) for name, tensor in state.items()]
-    return save_weights(
-        directory,
-        model.config,
-        specs,
-        lambda names: {name: state[name] for name in names},
-        statistics=statistics,
-        tokenizer_file=tokenizer_file,
-        provenance=provenance,
-        dtype=dtype,
-        overwrite=overwrite,
-    )
+    weights = WeightSource(specs, lambda names: {name: state[name] for name in names})
+    return save_weights(directory, model.config, weights, about, dtype=dtype, overwrite=overwrite)
 
 
 def save_weights(
     directory: Path | str,
     config: VitraConfig,
-    specs: Sequence[TensorSpec],
-    read: Callable[[Sequence[str]], Mapping[str, Tensor]],
+    weights: WeightSource,
+    about: About | None = None,
     *,
-    statistics: Statistics | None = None,
-    tokenizer_file: Path | None = None,
-    provenance: Provenance | None = None,
     dtype: torch.dtype = torch.float32,
     overwrite: bool = False,
 ) -> Path:
@@ -170,28 +186,26 @@ def save_weights(
     Args:
         directory: Where to; it appears only when complete.
         config: The network.
-        specs: Names and shapes of its parameters.
-        read: Returns named tensors, called once per file.
-        statistics: Of the training data.
-        tokenizer_file: tokenizer.json to copy.
-        provenance: Where the weights come from.
+        weights: Read while they are written.
+        about: Statistics, tokenizer and provenance.
         dtype: Stored number format.
         overwrite: Replace an existing checkpoint.
 
     Raises:
         CheckpointExistsError: The directory exists and ``overwrite`` is False.
     """
+    about = about or About()
     target = Path(directory)
     if target.exists() and not overwrite:
         raise CheckpointExistsError(f"{target} exists. Choose another directory or allow overwriting it.")
     with _replaced_whole(target) as folder:
-        write_weights(folder, specs, read, dtype)
+        write_weights(folder, weights.specs, weights.read, dtype)
         _write_json(folder / CONFIG_FILE, {"format": FORMAT, "version": VERSION, "model": config.to_dict()})
-        _write_json(folder / PROVENANCE_FILE, asdict(provenance or Provenance()))
-        if statistics is not None:
-            statistics.save(folder / STATISTICS_FILE)
-        if tokenizer_file is not None:
-            shutil.copyfile(tokenizer_file, folder / TOKENIZER_FILE)
+        _write_json(folder / PROVENANCE_FILE, asdict(about.provenance or Provenance()))
+        if about.statistics is not None:
+            about.statistics.save(folder / STATISTICS_FILE)
+        if about.tokenizer_file is not None:
+            shutil.copyfile(about.tokenizer_file, folder / TOKENIZER_FILE)
     return target
 
 

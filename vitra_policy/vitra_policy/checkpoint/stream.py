@@ -95,7 +95,13 @@ def weight_files(directory: Path, stem: str = MODEL) -> list[Path]:
 def plan_shards(
     specs: Iterable[TensorSpec], dtype: torch.dtype, limit: int = MAX_SHARD_BYTES
 ) -> list[list[TensorSpec]]:
-    """Which tensors go into which file, in order; who reads them together with others reads in this order."""
+    """Which tensors go into which file, in order; who reads them together with others reads in this order.
+
+    Args:
+        specs: Tensors, by name and shape.
+        dtype: In which they are stored.
+        limit: Largest file, bytes; a larger tensor gets one of its own.
+    """
     shards: list[list[TensorSpec]] = [[]]
     size = 0
     for spec in specs:

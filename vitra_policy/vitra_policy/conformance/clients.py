@@ -22,13 +22,18 @@ class TimelineClient:
         self._timeline = ChunkTimeline(Layout(2))
 
     def start(self, position: Array, now_s: float) -> None:
-        """Hold."""
+        """Hold.
+
+        Args:
+            position: Where the robot is (n,).
+            now_s: The client's clock.
+        """
         self._timeline = ChunkTimeline(Layout(len(position)), blend_for=self._blend_for)
         self._timeline.rest_at(position, now_s)
         self._delay.clear()
 
     def request(self, now_s: float) -> Array:
-        """The targets of the next steps, as many as were over before the last chunks took effect."""
+        """The targets (d, n) of the next steps, as many as were over before the last chunks took effect."""
         sample = self._timeline.sample(now_s)
         assert sample is not None
         if sample.phase is not Phase.TRACKING:
@@ -44,7 +49,7 @@ class TimelineClient:
         self._timeline.offer(chunk, now_s)
 
     def target(self, now_s: float) -> Array:
-        """By the clock."""
+        """By the clock (n,)."""
         sample = self._timeline.sample(now_s)
         assert sample is not None
         if sample.phase is Phase.TRACKING:

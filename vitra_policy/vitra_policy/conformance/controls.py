@@ -18,12 +18,17 @@ class NaiveClient:
         self._shown, self._next_s = np.zeros(0), 0.0
 
     def start(self, position: Array, now_s: float) -> None:
-        """Forgets, and where the robot is too."""
+        """Forgets, and where the robot is too.
+
+        Args:
+            position: Where the robot is (n,).
+            now_s: The client's clock.
+        """
         self._queue.clear()
         self._shown, self._next_s = np.zeros_like(position), now_s
 
     def request(self, now_s: float) -> Array:
-        """Nothing is ever said to be decided."""
+        """Nothing (0, n) is ever said to be decided."""
         return np.zeros((0, len(self._shown)))
 
     def receive(self, chunk: TimedSteps, now_s: float) -> None:
@@ -31,7 +36,7 @@ class NaiveClient:
         self._queue.extend(chunk.values)
 
     def target(self, now_s: float) -> Array:
-        """Next row, or zeros."""
+        """Next row (n,), or zeros."""
         if now_s >= self._next_s - 1e-9:
             self._next_s = now_s + STEP_S
             self._shown = self._queue.popleft() if self._queue else np.zeros_like(self._shown)
@@ -51,12 +56,17 @@ class EstimateClient:
         self._shown, self._next_s, self._asked_s, self._worst_s = np.zeros(0), 0.0, 0.0, 0.0
 
     def start(self, position: Array, now_s: float) -> None:
-        """Hold."""
+        """Hold.
+
+        Args:
+            position: Where the robot is (n,).
+            now_s: The client's clock.
+        """
         self._queue.clear()
         self._shown, self._next_s, self._worst_s = position, now_s, 0.0
 
     def request(self, now_s: float) -> Array:
-        """As many rows as the worst latency had, from the queue and then from nowhere."""
+        """As many rows (d, n) as the worst latency had, from the queue and then from nowhere."""
         self._asked_s = now_s
         prefix = np.zeros((self._steps(), len(self._shown)))
         for k, row in zip(range(self._steps()), self._queue, strict=False):
@@ -69,7 +79,7 @@ class EstimateClient:
         self._queue = deque(chunk.values[min(self._steps(), len(chunk.values)) :])
 
     def target(self, now_s: float) -> Array:
-        """Next row, or the last one again."""
+        """Next row (n,), or the last one again."""
         if now_s >= self._next_s - 1e-9:
             self._next_s = now_s + STEP_S
             self._shown = self._queue.popleft() if self._queue else self._shown

@@ -19,7 +19,7 @@ from vitra_policy.policies.policy import (
     hands_array,
     make_example_observation,
 )
-from vitra_policy.policies.rtc import AnchoredChunk, committed_prefix
+from vitra_policy.policies.rtc import AnchoredChunk, Delay, committed_prefix
 from vitra_policy.transforms import euler_xyz_from_matrix
 
 KEPT = 1e-3
@@ -184,7 +184,7 @@ def _continued(subject: PolicySubject, steps: int) -> tuple[Observation, ActionC
         hand[TRANSLATION], hand[ROTATION] = pose[:3, 3], euler_xyz_from_matrix(pose[:3, :3])
         hand[FINGERS] = before.fingers(side)[taken]
     stamp_s = first.stamp_s + taken * before.chunk.step_s
-    committed = committed_prefix(before, stamp_s, state, hands_array(subject.hands), steps)
+    committed = committed_prefix(before, stamp_s, state, hands_array(subject.hands), Delay(steps))
     if committed is None or committed.steps < steps:  # a short chunk has no more: hold where it ends
         rows = np.zeros((0, len(state))) if committed is None else committed.actions
         hold = _still(replace(first, state=state)) if not len(rows) else rows[-1].copy()

@@ -81,7 +81,13 @@ class Trace:
 
 
 def rehearse(client: ChunkClient, answers: Iterable[Answer], duration_s: float) -> Trace:
-    """Let a client live through a sequence of answers."""
+    """Let a client live through a sequence of answers.
+
+    Args:
+        client: Who is tested.
+        answers: What the server says, each with its delay.
+        duration_s: Length of the life.
+    """
     client.start(START.copy(), ORIGIN_S)
     wanted = sorted(answers, key=lambda one: one.observed_s)
     events: list[tuple[float, int, Callable[[float], None]]] = []

@@ -19,6 +19,7 @@ from vitra_policy.engine.linear import Linears, Wrap
 from vitra_policy.engine.stage import Stage, plain_stage
 from vitra_policy.model.diffusion import DdimStep
 from vitra_policy.model.dit import Dit, DitBlock
+from vitra_policy.model.sampling import Conditions
 
 _NORM_EPS = 1e-6
 _PARTS = 6
@@ -67,7 +68,13 @@ class ExpertBlock(nn.Module):
         self.gains = nn.Buffer(linears.constant(gains))
 
     def heads_of(self, x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values (B, T, heads, head_dim), norms applied."""
+        """Queries, keys and values (B, T, heads, head_dim), norms applied.
+
+        Args:
+            x: Tokens (B, T, width).
+            shift: Of the modulation (B, 1, width).
+            scale: Of the modulation (B, 1, width), 1 already added.
+        """
         qkv = self.qkv(modulate(x, shift, scale).to(self.dtype))
         qkv = qkv.view(*qkv.shape[:-1], 3, self.heads, -1)
         qk = qkv[..., :2, :, :].float()
@@ -76,7 +83,14 @@ class ExpertBlock(nn.Module):
         return query, key, qkv.select(-3, 2).to(self.dtype)
 
     def mix(self, x: Tensor, attended: Tensor, gate_a: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
-        """The rest of the block after attention (B, T, heads, head_dim)."""
+        """The rest of the block after attention (B, T, heads, head_dim).
+
+        Args:
+            x: Tokens (B, T, width) before the block.
+            attended: What attention gave (B, T, heads, head_dim).
+            gate_a: Gate of the attention (B, 1, width).
+            parts: Shift, scale and gate of the MLP, (B, 1, width) each.
+        """
         shift, scale, gate = parts
         x = torch.addcmul(x, gate_a, self.out(attended.flatten(-2)))
         hidden = self.fc1(modulate(x, shift, scale).to(self.dtype))
@@ -84,14 +98,28 @@ class ExpertBlock(nn.Module):
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Norm and modulation; ``scale`` comes with its 1 already added."""
+    """Norm and modulation; ``scale`` comes with its 1 already added.
+
+    Args:
+        x: Tokens (B, T, width).
+        shift: (B, 1, width).
+        scale: (B, 1, width).
+    """
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=_NORM_EPS), scale)
 
 
 def run_block(
     block: ExpertBlock, x: Tensor, parts: tuple[Tensor, ...], context: Tensor | None, mask: Tensor | None
 ) -> Tensor:
-    """One block over tokens (B, T, width) that also see the context's keys and values (B, C, 2, heads, head_dim)."""
+    """One block over tokens (B, T, width) that also see the context's keys and values (B, C, 2, heads, head_dim).
+
+    Args:
+        block: Its weights.
+        x: Tokens (B, T, width).
+        parts: Modulation: shift, scale, gate of attention, then of the MLP, (B, 1, width) each.
+        context: Keys and values of the context tokens; None: there are none.
+        mask: Added to the scores (T, C + T); None: everything is seen.
+    """
     query, key, value = block.heads_of(x, parts[0], parts[1])
     if context is not None:
         key, value = torch.cat([context[:, :, 0], key], dim=1), torch.cat([context[:, :, 1], value], dim=1)
@@ -102,6 +130,12 @@ def run_context_block(block: ExpertBlock, x: Tensor, parts: tuple[Tensor, ...], 
     """One block over the context tokens (R, C, width): their keys and values (R, C, 2, heads, head_dim), and x behind.
 
     Behind the last block nobody needs x.
+
+    Args:
+        block: Its weights.
+        x: Context tokens (R, C, width).
+        parts: Modulation, as in `run_block`.
+        last: Whether it is the last block.
     """
     query, key, value = block.heads_of(x, parts[0], parts[1])
     if not last:
@@ -110,14 +144,29 @@ def run_context_block(block: ExpertBlock, x: Tensor, parts: tuple[Tensor, ...], 
 
 
 def embed_sample(expert: FastExpert, masked: Tensor, offset: Tensor, guided: bool) -> Tensor:
-    """Action tokens (B, T, width) of a masked sample (S, T, action_dim), for both halves of the guidance if asked."""
+    """Action tokens (B, T, width) of a masked sample (S, T, action_dim), for both halves of the guidance if asked.
+
+    Args:
+        expert: Its weights.
+        masked: Sample times mask (S, T, action_dim).
+        offset: What the mask adds (S, T, width).
+        guided: For both halves.
+    """
     hidden = F.gelu(expert.action_in(masked.to(expert.dtype)) + offset)
     y = expert.action_mid(hidden).float() + expert.stem.position_embedding[expert.config.context_tokens :]
     return torch.cat([y, y]) if guided else y
 
 
 def read_noise(expert: FastExpert, y: Tensor, shift: Tensor, scale: Tensor, guidance: float | Tensor | None) -> Tensor:
-    """Predicted noise (S, T, action_dim) of the tokens (B, tokens, width) behind the last block."""
+    """Predicted noise (S, T, action_dim) of the tokens (B, tokens, width) behind the last block.
+
+    Args:
+        expert: Its weights.
+        y: Tokens (B, tokens, width).
+        shift: Of the last modulation (B, 1, width).
+        scale: Of the last modulation (B, 1, width).
+        guidance: Scale of the guidance; None: the conditional half alone.
+    """
     y = modulate(y, shift, scale)[:, -expert.config.steps :]
     if guidance is not None:
         conditional, unconditional = y.chunk(2)
@@ -163,26 +212,22 @@ class FastExpert(nn.Module):
         self._times: dict[tuple[int, ...], Tensor] = {}
 
     def plan(
-        self,
-        cognition: Tensor,
-        state: Tensor,
-        state_mask: Tensor,
-        action_mask: Tensor,
-        updates: tuple[DdimStep, ...],
-        guidance: float,
-        *,
-        clean: bool = False,
+        self, given: Conditions, updates: tuple[DdimStep, ...], guidance: float, *, clean: bool = False
     ) -> ChunkPlan:
-        """Everything that all steps share; arguments as for :func:`vitra_policy.model.sampling.sample_actions`.
+        """Everything that all steps share.
 
-        ``clean`` adds the modulation of a clean prefix.
+        Args:
+            given: Cognition feature, state and masks, batch S.
+            updates: The denoising steps.
+            guidance: Classifier-free guidance scale; 1 runs the conditional half alone.
+            clean: Whether the modulation of a clean prefix is needed.
         """
         levels = (*(update.timestep for update in updates), *([0] if clean else []))
-        mask = action_mask.float()
+        mask = given.action_mask.float()
         offset, modulation, tokens, *context = self._prepare(
-            cognition=cognition.float(),
-            state=state,
-            state_mask=state_mask,
+            cognition=given.cognition.float(),
+            state=given.state,
+            state_mask=given.state_mask,
             action_mask=mask,
             times=self.embedded_times(levels),
             guided=guidance != 1.0,
@@ -210,7 +255,15 @@ class FastExpert(nn.Module):
     def conditions(
         self, cognition: Tensor, state: Tensor, state_mask: Tensor, times: Tensor, *, guided: bool
     ) -> tuple[Tensor, Tensor]:
-        """Context tokens (B, C, width) and modulation (K, B, 1, parts, width) for embedded times (K, 1, 1, width)."""
+        """Context tokens (B, C, width) and modulation (K, B, 1, parts, width) for embedded times (K, 1, 1, width).
+
+        Args:
+            cognition: (S, 1, cognition_width).
+            state: (S, state_dim).
+            state_mask: (S, state_dim) as numbers.
+            times: What :meth:`embedded_times` gives.
+            guided: Both halves of the guidance, so that B is 2 S.
+        """
         cognition_token = self.stem.embed_cognition(cognition)
         if guided:
             cognition_token = torch.cat([cognition_token, self.null_token.expand_as(cognition_token)])
@@ -228,7 +281,13 @@ class FastExpert(nn.Module):
         return self._times[levels]
 
     def denoise(self, plan: ChunkPlan, noise: Tensor, committed: Committed | None = None) -> Tensor:
-        """Normalised actions (S, T, action_dim); masked dimensions are 0, a committed prefix is kept exactly."""
+        """Normalised actions (S, T, action_dim); masked dimensions are 0, a committed prefix is kept exactly.
+
+        Args:
+            plan: What all steps share.
+            noise: (S, T, action_dim) standard normal.
+            committed: Steps that open the chunk; None: none.
+        """
         x, prefix_tokens = noise, None
         if committed is not None and committed.clean:
             prefix_tokens = self._prefix_tokens(committed, plan)
@@ -292,7 +351,12 @@ class FastExpert(nn.Module):
         return noise
 
     def context(self, tokens: Tensor, modulation: Tensor) -> Tensor:
-        """:attr:`ChunkPlan.context`: keys and values of the context tokens, for all steps in one pass."""
+        """:attr:`ChunkPlan.context`: keys and values of the context tokens, for all steps in one pass.
+
+        Args:
+            tokens: (B, C, width).
+            modulation: (K, B, 1, parts, width).
+        """
         steps, rows = modulation.shape[:2]
         x = tokens.expand(steps, -1, -1, -1).flatten(0, 1)
         parts = modulation.flatten(0, 1).unbind(-2)

@@ -31,6 +31,7 @@ from vitra_policy.engine.upload import Upload
 from vitra_policy.image import as_rgb
 from vitra_policy.model.inputs import ChunkInputs, chunk_inputs
 from vitra_policy.model.request import ChunkRequest
+from vitra_policy.model.sampling import Conditions
 from vitra_policy.model.stored import computes_in_fp32
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
@@ -53,6 +54,23 @@ class ChunkSettings:
     clean: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FastOptions:
+    """Of the fast engine."""
+
+    dtype: torch.dtype | None = None
+    """Format of the matrix products, float32 or bfloat16; default bf16 where the device has it."""
+    fp8: bool = False
+    """Run vision and trunk in fp8 if the actions stay within `fp8_limit`."""
+    fp8_limit: float = FP8_LIMIT
+    """Largest root-mean-square error of normalised actions that fp8 may cause."""
+    fuse: bool | None = None
+    """Use `torch.compile` for the layers; default on a GPU where Triton and a C compiler are there."""
+    lengths: Sequence[int] = USUAL_LENGTHS
+    """Padded text lengths that a GPU records with the first image of whatever size, so that a new instruction does not
+    stop a running robot."""
+
+
 class FastEngine:
     """A network with its tokenizer and statistics, run as fast as the device allows.
 
@@ -67,12 +85,7 @@ class FastEngine:
         tokenizer: Its tokenizer.
         statistics: Of its training data, or None.
         device: Where to run.
-        dtype: Format of the matrix products, float32 or bfloat16; default bf16 where the device has it.
-        fp8: Run vision and trunk in fp8 if the actions stay within ``fp8_limit``.
-        fp8_limit: Largest root-mean-square error of normalised actions that fp8 may cause.
-        fuse: Use ``torch.compile`` for the layers; default on a GPU where Triton and a C compiler are there.
-        lengths: Padded text lengths that a GPU records with the first image of whatever size, so that a new
-            instruction does not stop a running robot.
+        options: Number formats and what is recorded ahead.
     """
 
     def __init__(
@@ -81,20 +94,17 @@ class FastEngine:
         tokenizer: Tokenizer,
         statistics: Statistics | None,
         device: torch.device | str = "cpu",
-        *,
-        dtype: torch.dtype | None = None,
-        fp8: bool = False,
-        fp8_limit: float = FP8_LIMIT,
-        fuse: bool | None = None,
-        lengths: Sequence[int] = USUAL_LENGTHS,
+        options: FastOptions | None = None,
     ) -> None:
+        options = options or FastOptions()
+        fp8 = options.fp8
         self.config, self.statistics, self.tokenizer = model.config, statistics, tokenizer
         self.device = torch.device(device)
         on_gpu = self._on_gpu = self.device.type == "cuda"
         model = computes_in_fp32(model)
-        fused = (on_gpu and _can_fuse()) if fuse is None else fuse
+        fused = (on_gpu and _can_fuse()) if options.fuse is None else options.fuse
         wrap: Wrap = _compiled if fused else unwrapped
-        self.dtype = dtype or (torch.bfloat16 if on_gpu or has_fast_bf16() else torch.float32)
+        self.dtype = options.dtype or (torch.bfloat16 if on_gpu or has_fast_bf16() else torch.float32)
         linears = Linears(self.device, self.dtype)
         if not on_gpu and self.dtype == torch.bfloat16:
             linears = Linears(self.device, torch.float32, Precision.BF16)
@@ -110,13 +120,13 @@ class FastEngine:
         elif streams:
             self.prefix = StreamedPrefix(model, bf16=self.dtype == torch.bfloat16)
         elif fp8:
-            self.prefix = gated_prefix(make_prefix, linears, self.expert, model, fp8_limit)
+            self.prefix = gated_prefix(make_prefix, linears, self.expert, model, options.fp8_limit)
         else:
             self.prefix = make_prefix(linears)
         self._diffusion, self._clean = model.diffusion, model.config.clean_prefix
         self._graphs, self._upload = GraphCache(self.device), Upload(self.device)
         self._resize = choose_resizer(self.config.vision, self.device, exact=self.dtype == torch.float32)
-        self._lengths, self._recorded = tuple(lengths), False
+        self._lengths, self._recorded = tuple(options.lengths), False
         self._timing: dict[str, float] = {}
 
     @property
@@ -126,7 +136,13 @@ class FastEngine:
 
     @torch.inference_mode()
     def cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Float32Array:
-        """Cognition feature (1, 1, width); see :class:`vitra_policy.model.reference_policy.ReferencePolicy`."""
+        """Cognition feature (1, 1, width); see :class:`vitra_policy.model.reference_policy.ReferencePolicy`.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            instruction: Formatted, both hands.
+            fov: Field of view (2,) or (1, 2), radians.
+        """
         clock = StageClock(self.device)
         feature: Float32Array = self._cognition(image, instruction, fov, clock).cpu().numpy().copy()
         self._timing = clock.read()
@@ -202,25 +218,13 @@ class FastEngine:
         uploaded = self._upload.tensors(parts)
         return self._graphs(settings, partial(self._act, settings=settings), cognition=cognition, **uploaded)
 
-    def _act(
-        self,
-        cognition: Tensor,
-        noise: Tensor,
-        state: Tensor,
-        state_mask: Tensor,
-        action_mask: Tensor,
-        head: Tensor | None = None,
-        where: Tensor | None = None,
-        *,
-        settings: ChunkSettings,
-    ) -> Tensor:
-        """The part that is recorded: masks come as numbers."""
-        cognition = cognition.expand(len(noise), -1, -1)
-        updates = self._diffusion.ddim(settings.steps)
-        plan = self.expert.plan(
-            cognition, state, state_mask, action_mask, updates, settings.guidance, clean=settings.clean
-        )
-        committed = None if head is None or where is None else Committed(head, where > 0.5, settings.clean)
+    def _act(self, cognition: Tensor, *, settings: ChunkSettings, **parts: Tensor) -> Tensor:
+        """The part that is recorded: the parts of `ChunkInputs` and of a committed prefix, masks as numbers."""
+        noise = parts["noise"]
+        rows = cognition.expand(len(noise), -1, -1)
+        given = Conditions(rows, parts["state"], parts["state_mask"], parts["action_mask"])
+        plan = self.expert.plan(given, self._diffusion.ddim(settings.steps), settings.guidance, clean=settings.clean)
+        committed = Committed(parts["head"], parts["where"] > 0.5, settings.clean) if "head" in parts else None
         return self.expert.denoise(plan, noise, committed)
 
     def _committed(self, prefix: ArrayLike | None, dims: ArrayLike | None, noise: Tensor) -> tuple[Tensor, Tensor]:

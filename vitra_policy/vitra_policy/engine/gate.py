@@ -11,6 +11,7 @@ import torch
 from vitra_policy.engine.expert import FastExpert
 from vitra_policy.engine.linear import Fp8UnavailableError, Linears, Precision, check_fp8
 from vitra_policy.engine.prefix import FastPrefix
+from vitra_policy.model.sampling import Conditions
 from vitra_policy.model.vla import Vitra
 
 FP8_LIMIT = 0.05
@@ -56,7 +57,14 @@ def gated_prefix(
 
 @torch.inference_mode()
 def action_error(full: FastPrefix, small: FastPrefix, expert: FastExpert, model: Vitra) -> float:
-    """Root-mean-square difference of normalised actions between two prefixes, over a few random scenes."""
+    """Root-mean-square difference of normalised actions between two prefixes, over a few random scenes.
+
+    Args:
+        full: The prefix in full precision.
+        small: The one that is judged.
+        expert: Draws the actions.
+        model: The network both were made of.
+    """
     cfg, device = model.config, expert.mask.device
     draw = torch.Generator().manual_seed(0)
     squares = []
@@ -71,10 +79,7 @@ def action_error(full: FastPrefix, small: FastPrefix, expert: FastExpert, model:
         chunks = []
         for prefix in (full, small):
             plan = expert.plan(
-                prefix(pixels, *tail),
-                state,
-                torch.ones_like(state),
-                torch.ones_like(noise),
+                Conditions(prefix(pixels, *tail), state, torch.ones_like(state), torch.ones_like(noise)),
                 model.diffusion.ddim(_STEPS),
                 _GUIDANCE,
             )

@@ -42,11 +42,23 @@ class GroundedPrefix(nn.Module):
         self._see = stage(self.see, varying=("tail", "cos", "sin"))
 
     def tail(self, text_ids: Sequence[int], fov_rad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Everything after the image tokens."""
+        """Everything after the image tokens.
+
+        Args:
+            text_ids: Of the instruction.
+            fov_rad: (1, 2).
+        """
         return self._tails(text_ids, fov_rad)
 
     def forward(self, pixel_values: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Cognition feature (1, 1, width) of (1, 3, height, width) and what :meth:`tail` returned."""
+        """Cognition feature (1, 1, width) of (1, 3, height, width) and what :meth:`tail` returned.
+
+        Args:
+            pixel_values: (1, 3, height, width) in [-1, 1].
+            tail: Embeddings behind the image tokens.
+            row: Number (1,) of the cognition token.
+            bias: Added to the scores (N,); None: no padding.
+        """
         cos, sin = self.trunk.rotary(self._keypoints + len(tail))
         feature: Tensor = self._see(pixel_values=pixel_values, tail=tail, row=row, cos=cos, sin=sin, bias=bias)
         return feature
@@ -54,7 +66,16 @@ class GroundedPrefix(nn.Module):
     def see(
         self, pixel_values: Tensor, tail: Tensor, row: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None
     ) -> Tensor:
-        """The same with the trunk's rotary tables, by PyTorch."""
+        """The same with the trunk's rotary tables, by PyTorch.
+
+        Args:
+            pixel_values: (1, 3, height, width) in [-1, 1].
+            tail: Embeddings behind the image tokens.
+            row: Number (1,) of the cognition token.
+            cos: Of the rotary embedding (N, 1, head_dim).
+            sin: Of the rotary embedding (N, 1, head_dim).
+            bias: Added to the scores (N,); None: no padding.
+        """
         words = tail[: -self._behind] / self._width**0.5
         tokens = self.grounding(self.vision(pixel_values), words[None], None)[0]
         feature: Tensor = self.trunk(torch.cat([tokens, tail]), row, bias, (cos, sin))

@@ -40,7 +40,14 @@ def shrunk_size(height: int, width: int) -> tuple[int, int]:
 def resize_matrix(
     size_in: int, size_out: int, kernel: Callable[[NDArray[np.float64]], NDArray[np.float64]], support: float
 ) -> NDArray[np.float64]:
-    """Weights (size_out, size_in) of PIL's antialiased resampling along one side."""
+    """Weights (size_out, size_in) of PIL's antialiased resampling along one side.
+
+    Args:
+        size_in: Pixels before.
+        size_out: Pixels behind.
+        kernel: Weights at distances (n,), in pixels of the coarser side.
+        support: Distance from which it is 0.
+    """
     scale = size_in / size_out
     stretch = max(scale, 1.0)
     matrix = np.zeros((size_out, size_in))
@@ -153,7 +160,13 @@ class BilinearResizer:
 
 
 def choose_resizer(vision: VisionConfig, device: torch.device, *, exact: bool) -> Callable[[Tensor], Tensor]:
-    """The fastest resizer for a tower and device; ``exact`` asks for PIL's very numbers, which need a CPU with PIL."""
+    """The fastest resizer for a tower and device; ``exact`` asks for PIL's very numbers, which need a CPU with PIL.
+
+    Args:
+        vision: Sizes of the tower.
+        device: Where it runs.
+        exact: PIL's numbers.
+    """
     if vision.kind != "siglip":
         return BilinearResizer(vision.image_shape, device)
     image_size = vision.image_size

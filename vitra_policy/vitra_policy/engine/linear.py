@@ -160,5 +160,5 @@ class Linears:
         return copied.requires_grad_(False)
 
     def constant(self, tensor: Tensor) -> Tensor:
-        """A constant on the device, in fp32."""
+        """A constant (any shape) on the device, in fp32."""
         return tensor.detach().to(self.device, torch.float32)

@@ -72,7 +72,13 @@ class OnnxEngine:
         return MappingProxyType(self._timing)
 
     def cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Float32Array:
-        """See :meth:`vitra_policy.model.reference_policy.ReferencePolicy.cognition`."""
+        """See :meth:`vitra_policy.model.reference_policy.ReferencePolicy.cognition`.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            instruction: Formatted, both hands.
+            fov: Field of view (2,) or (1, 2), radians.
+        """
         feature: Float32Array = self._cognition(image, instruction, fov).numpy()
         return feature
 

@@ -52,7 +52,13 @@ class PrefixGraph(nn.Module):
         self.cos, self.sin = nn.Buffer(cos), nn.Buffer(sin)
 
     def forward(self, pixel_values: Tensor, text_ids: Tensor, fov_rad: Tensor) -> Tensor:
-        """See the class."""
+        """See the class.
+
+        Args:
+            pixel_values: (1, 3, height, width) in [-1, 1].
+            text_ids: (1, T).
+            fov_rad: (1, 2).
+        """
         parts = [self.words(text_ids)[0]]
         if self.fov is not None:
             parts.append(self.fov(fov_rad)[0])
@@ -73,7 +79,15 @@ class CondGraph(nn.Module):
     def forward(
         self, cognition: Tensor, state: Tensor, state_mask: Tensor, action_mask: Tensor, timesteps: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """``offset`` (1, T, width), ``modulation`` (K, 2, 1, parts, width), ``context`` (K, layers, 2, C, 2, H, D)."""
+        """``offset`` (1, T, width), ``modulation`` (K, 2, 1, parts, width), ``context`` (K, layers, 2, C, 2, H, D).
+
+        Args:
+            cognition: (1, 1, width).
+            state: (1, state_dim).
+            state_mask: (1, state_dim).
+            action_mask: (1, T, action_dim).
+            timesteps: (K,) of the denoising steps.
+        """
         times = self.expert.stem.embed_time(timesteps)[:, None]
         offset, modulation, _, context = self.expert.prepare(
             cognition, state, state_mask, action_mask, times, guided=True
@@ -101,7 +115,20 @@ class StepGraph(nn.Module):
         index: Tensor,
         coefficients: Tensor,
     ) -> Tensor:
-        """``coefficients`` (6,): signal and spread of the prefix, keep and add of the step, guidance, clean."""
+        """``coefficients`` (6,): signal and spread of the prefix, keep and add of the step, guidance, clean.
+
+        Args:
+            sample: (S, T, action_dim).
+            noise: (S, T, action_dim) the sample began with.
+            head: Committed steps spread over a chunk (S, T, action_dim).
+            where: 1 where they hold (S, T, action_dim).
+            action_mask: (1, T, action_dim).
+            offset: As of `CondGraph`.
+            modulation: As of `CondGraph`.
+            context: As of `CondGraph`.
+            index: Number (1,) of the step.
+            coefficients: (6,), see above.
+        """
         signal, spread, keep, add, guidance, clean = coefficients.unbind(0)
         x = torch.where(where > 0.5, signal * head + spread * noise, sample)
         own = modulation.index_select(0, index)[0]

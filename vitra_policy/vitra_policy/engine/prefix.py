@@ -44,11 +44,23 @@ class FastPrefix(nn.Module):
         self._tails = Tails(model, len(self.vision.offset), linears.device, bucket)
 
     def tail(self, text_ids: Sequence[int], fov_rad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Everything after the image tokens; see :class:`vitra_policy.engine.tail.Tails`."""
+        """Everything after the image tokens; see :class:`vitra_policy.engine.tail.Tails`.
+
+        Args:
+            text_ids: Of the instruction.
+            fov_rad: (1, 2).
+        """
         return self._tails(text_ids, fov_rad)
 
     def forward(self, pixel_values: Tensor, tail: Tensor, row: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Cognition feature (1, 1, width) of (1, 3, size, size) and what :meth:`tail` returned."""
+        """Cognition feature (1, 1, width) of (1, 3, size, size) and what :meth:`tail` returned.
+
+        Args:
+            pixel_values: (1, 3, size, size) in [-1, 1].
+            tail: Embeddings behind the image tokens.
+            row: Number (1,) of the cognition token.
+            bias: Added to the scores (N,); None: no padding.
+        """
         cos, sin = self.trunk.rotary(len(self.vision.offset) + len(tail))
         feature: Tensor = self._see(pixel_values=pixel_values, tail=tail, row=row, cos=cos, sin=sin, bias=bias)
         return feature
@@ -56,6 +68,15 @@ class FastPrefix(nn.Module):
     def see(
         self, pixel_values: Tensor, tail: Tensor, row: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None
     ) -> Tensor:
-        """The same with the trunk's rotary tables, by PyTorch."""
+        """The same with the trunk's rotary tables, by PyTorch.
+
+        Args:
+            pixel_values: (1, 3, size, size) in [-1, 1].
+            tail: Embeddings behind the image tokens.
+            row: Number (1,) of the cognition token.
+            cos: Of the rotary embedding (N, 1, head_dim).
+            sin: Of the rotary embedding (N, 1, head_dim).
+            bias: Added to the scores (N,); None: no padding.
+        """
         feature: Tensor = self.trunk(torch.cat([self.vision(pixel_values), tail]), row, bias, (cos, sin))
         return feature

@@ -32,7 +32,14 @@ class StreamedPrefix(nn.Module):
         return torch.tensor([list(text_ids)]), fov_rad, None
 
     def forward(self, pixel_values: Tensor, text_ids: Tensor, fov_rad: Tensor, bias: None = None) -> Tensor:
-        """Cognition feature (1, 1, width) of (1, 3, size, size) and what :meth:`tail` returned."""
+        """Cognition feature (1, 1, width) of (1, 3, size, size) and what :meth:`tail` returned.
+
+        Args:
+            pixel_values: (1, 3, size, size) in [-1, 1].
+            text_ids: (1, T).
+            fov_rad: (1, 2).
+            bias: None; nothing is padded here.
+        """
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
             feature: Tensor = self._model[0].cognition(pixel_values, text_ids, fov_rad)
         return feature.float()

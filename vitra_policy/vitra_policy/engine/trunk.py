@@ -12,7 +12,7 @@ from vitra_policy.model.gemma2 import Gemma2, GemmaLayer, GemmaNorm, rotary_tabl
 
 
 def unit_rms(x: Tensor, eps: float) -> Tensor:
-    """The last dimension over its root mean square, in fp32."""
+    """The last dimension of (..., width) over its root mean square, in fp32."""
     y = x.float()
     spread = torch.linalg.vector_norm(y, dim=-1, keepdim=True) * y.shape[-1] ** -0.5
     return y * torch.rsqrt(spread.square() + eps)
@@ -55,7 +55,14 @@ class TrunkLayer(nn.Module):
         return heads.view(x.shape[0], -1, self.config.head_dim)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-        """Grouped attention: queries (R, heads, D), keys and values (N, kv_heads, D), additive bias (N,)."""
+        """Grouped attention: queries (R, heads, D), keys and values (N, kv_heads, D), additive bias (N,).
+
+        Args:
+            query: Queries.
+            key: Keys.
+            value: Values.
+            bias: Added to the scores; None: no padding.
+        """
         groups = self.config.kv_heads
         rows, heads, size = query.shape
         q = query.reshape(rows, groups, heads // groups, size).permute(1, 2, 0, 3).flatten(1, 2)
@@ -78,13 +85,27 @@ class TrunkLayer(nn.Module):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding of heads (N, heads, D); the first half of ``sin`` (N, 1, D) comes negated."""
+    """Rotary embedding of heads (N, heads, D); the first half of ``sin`` (N, 1, D) comes negated.
+
+    Args:
+        x: Heads.
+        cos: Cosines (N, 1, D).
+        sin: Sines, first half negated.
+    """
     y = x.float()
     return (y * cos + y.roll(y.shape[-1] // 2, -1) * sin).to(x.dtype)
 
 
 def run_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None) -> Tensor:
-    """One layer for all rows (N, width)."""
+    """One layer for all rows (N, width).
+
+    Args:
+        layer: Its weights.
+        x: Tokens.
+        cos: Cosines (N, 1, D).
+        sin: Sines (N, 1, D), first half negated.
+        bias: Added to the scores (N,); None: no padding.
+    """
     cfg = layer.config
     heads = layer.project(layer.qkv, unit_rms(x, layer.eps).to(layer.dtype))
     rotated = rotate(heads[:, : cfg.heads + cfg.kv_heads], cos, sin)
@@ -93,7 +114,16 @@ def run_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias: Tens
 
 
 def run_last_layer(layer: TrunkLayer, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None, row: Tensor) -> Tensor:
-    """The last layer for one row (1,) of (N, width)."""
+    """The last layer for one row (1,) of (N, width).
+
+    Args:
+        layer: Its weights.
+        x: Tokens.
+        cos: Cosines (N, 1, D).
+        sin: Sines (N, 1, D), first half negated.
+        bias: Added to the scores (N,); None: no padding.
+        row: Which token is wanted.
+    """
     cfg = layer.config
     assert layer.query is not None
     normed = unit_rms(x, layer.eps).to(layer.dtype)

@@ -26,7 +26,13 @@ class VisionLayer(nn.Module):
 
 
 def run_vision_layer(layer: VisionLayer, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """One layer over patches (1, N, width) of the fp32 residual stream."""
+    """One layer over patches (1, N, width) of the fp32 residual stream.
+
+    Args:
+        layer: Its weights.
+        x: The stream.
+        dtype: Of the matrix products.
+    """
     qkv: Tensor = layer.qkv(layer.norm1(x).to(dtype)).to(dtype)
     q, k, v = qkv.view(*qkv.shape[:-1], 3, layer.heads, -1).transpose(1, 3).unbind(2)
     attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)

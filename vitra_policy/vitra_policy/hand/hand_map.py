@@ -103,6 +103,11 @@ class HandMap:
 def expect_width(what: str, values: ArrayLike, width: int) -> FloatArray:
     """Values as an array (..., width), or `ShapeMismatchError`.
 
+    Args:
+        what: The values' name, for the error.
+        values: Any shape (..., width).
+        width: Numbers expected.
+
     Raises:
         ShapeMismatchError: another width.
     """

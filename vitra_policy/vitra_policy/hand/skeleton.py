@@ -76,7 +76,13 @@ class HandSkeleton:
         return ordered * _MIRROR if side == "left" else ordered
 
     def posed_keypoints(self, frame_from_wrist: ArrayLike, fingers_rad: ArrayLike, side: Side) -> FloatArray:
-        """Key points (..., 21, 3) in the frame the wrist pose (..., 4, 4) is given in (camera, base ...), metres."""
+        """Key points (..., 21, 3) in the frame the wrist pose (..., 4, 4) is given in (camera, base ...), metres.
+
+        Args:
+            frame_from_wrist: Poses (..., 4, 4).
+            fingers_rad: (..., 45), right-hand convention for both hands.
+            side: Whose shape.
+        """
         return transform_points(frame_from_wrist, self.keypoints(fingers_rad, side))
 
 

@@ -40,6 +40,11 @@ class Section:
     def take(self, key: str, convert: Callable[[Any], T], default: T | None = None) -> T:
         """A value, converted and removed.
 
+        Args:
+            key: Its name in the section.
+            convert: Makes the value of what the file says.
+            default: When it is missing; None: it must be there.
+
         Raises:
             MappingError: it is missing and has no default, or cannot be converted.
         """
@@ -55,6 +60,11 @@ class Section:
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
         """One of some words.
+
+        Args:
+            key: Its name in the section.
+            allowed: The words.
+            default: When it is missing; None: it must be there.
 
         Raises:
             MappingError: another one, or it is missing and has no default.

@@ -69,7 +69,12 @@ def relative_actions(state: Array, absolute: Array) -> Array:
 
 
 def absolute_actions(state: Array, relative: Array) -> Array:
-    """Inverse of `relative_actions`."""
+    """Inverse of `relative_actions`.
+
+    Args:
+        state: Wrists and fingertips (48,) the actions start from.
+        relative: (T, 48) relative to it.
+    """
     now, step = read_state(state), read_state(relative)
     rows = relative + state
     for side in SIDES:

@@ -26,7 +26,14 @@ class RequestRefusedError(ValueError):
 
 
 def answer_of(chunk: ActionChunk, observation: Observation, states: Any, robot: RobotKinematics) -> dict[str, Any]:
-    """EgoSteer's answer for a chunk: absolute wrists and fingertips, relative to the newest state; the end is held."""
+    """EgoSteer's answer for a chunk: absolute wrists and fingertips, relative to the newest state; the end is held.
+
+    Args:
+        chunk: What the policy behind says.
+        observation: What it was asked with.
+        states: The request's history of states.
+        robot: Turns hands into fingertips.
+    """
     state = np.asarray(states, dtype=np.float64)[-1]
     rows = np.tile(state, (STEPS, 1))
     anchored = AnchoredChunk(chunk, 0.0, observation.state)

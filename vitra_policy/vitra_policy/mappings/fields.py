@@ -49,6 +49,11 @@ class ImageField:
     def read(self, value: Any, seen: dict[str, Any], where: str) -> None:
         """The picture of a request.
 
+        Args:
+            value: What the request holds there.
+            seen: Filled: parts of an observation, by name.
+            where: Its key, for the error.
+
         Raises:
             LackingInputError: it is none.
         """
@@ -83,6 +88,11 @@ class StateField:
     def read(self, value: Any, seen: dict[str, Any], where: str) -> None:
         """The state of a request.
 
+        Args:
+            value: What the request holds there.
+            seen: Filled: parts of an observation, by name.
+            where: Its key, for the error.
+
         Raises:
             LackingInputError: another width.
         """
@@ -109,7 +119,13 @@ class TextField:
         return now.observation.instruction if self.form == "prompt" else plain_words(now.observation.instruction)
 
     def read(self, value: Any, seen: dict[str, Any], where: str) -> None:
-        """The words of a request."""
+        """The words of a request.
+
+        Args:
+            value: What the request holds there.
+            seen: Filled: parts of an observation, by name.
+            where: Its key, for the error.
+        """
         seen["text"] = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
@@ -125,7 +141,13 @@ class ConstantField:
         return np.asarray(self.value) if isinstance(self.value, list) else self.value
 
     def read(self, value: Any, seen: dict[str, Any], where: str) -> None:
-        """Nothing to learn."""
+        """Nothing to learn.
+
+        Args:
+            value: What the request holds there.
+            seen: Left as it is.
+            where: Its key.
+        """
 
 
 Field: TypeAlias = ImageField | StateField | TextField | ConstantField
@@ -158,7 +180,14 @@ def plain_words(instruction: str) -> str:
 
 
 def fitted(image: Image, width_px: int, height_px: int, fit: str) -> Image:
-    """A picture (H, W, 3) brought to a size: `pad` keeps all and adds black, `crop` fills, `stretch` distorts."""
+    """A picture (H, W, 3) brought to a size: `pad` keeps all and adds black, `crop` fills, `stretch` distorts.
+
+    Args:
+        image: (H, W, 3).
+        width_px: Wanted.
+        height_px: Wanted.
+        fit: `pad`, `crop` or `stretch`.
+    """
     import cv2
 
     height, width = image.shape[:2]

@@ -97,13 +97,24 @@ class Part(ABC):
     def decode(self, values: Array, now: Situation, plan: Plan) -> None:
         """Take numbers (n, width) of an answer.
 
+        Args:
+            values: Numbers of this part.
+            now: What is measured.
+            plan: Filled: wrists and fingers.
+
         Raises:
             AnswerRefusedError: they cannot mean what the mapping says.
         """
 
     @abstractmethod
     def encode(self, plan: Plan, now: Situation, steps: int) -> Array:
-        """The numbers (steps, width) of a plan: what a server of this mapping answers."""
+        """The numbers (steps, width) of a plan: what a server of this mapping answers.
+
+        Args:
+            plan: Wrists and fingers.
+            now: What is measured.
+            steps: Rows wanted.
+        """
 
     @abstractmethod
     def believe(self, values: Array, now: dict[str, Array]) -> None:

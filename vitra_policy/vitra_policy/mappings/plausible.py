@@ -20,7 +20,13 @@ _FAR_M = 3.0
 
 
 def joint_fault(wanted: Array, observed: Array, most: float) -> str:
-    """What joints (n, dof) [rad] ask for that no joint does, in words: a step above `most`, or more than a turn."""
+    """What joints (n, dof) [rad] ask for that no joint does, in words: a step above `most`, or more than a turn.
+
+    Args:
+        wanted: Joints of the answer.
+        observed: Measured (dof,).
+        most: Largest step, rad.
+    """
     if np.abs(wanted).max() > TURN_RAD:
         return f"would go to {np.abs(wanted).max():.3g} rad"
     steps = np.abs(np.diff(wanted, axis=0, prepend=observed[None])).max(axis=1)
@@ -31,7 +37,13 @@ def joint_fault(wanted: Array, observed: Array, most: float) -> str:
 
 
 def pose_fault(poses: Array, observed: Array, step_s: float) -> str:
-    """What wrist poses (n, 4, 4) after the measured one (4, 4) ask for that no wrist does, in words."""
+    """What wrist poses (n, 4, 4) after the measured one (4, 4) ask for that no wrist does, in words.
+
+    Args:
+        poses: Wrists of the answer.
+        observed: Measured.
+        step_s: Time from one to the next.
+    """
     before = np.concatenate([observed[None], poses[:-1]])
     steps_m = np.linalg.norm(poses[:, :3, 3] - before[:, :3, 3], axis=1)
     steps_m[0] = max(steps_m[0] - _BEHIND_M, 0.0)

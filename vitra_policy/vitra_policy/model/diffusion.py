@@ -44,7 +44,13 @@ class Diffusion:
         return _alphas(self.levels)
 
     def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Noisy actions at ``timesteps`` (B,) of clean actions and noise (B, steps, dim)."""
+        """Noisy actions at ``timesteps`` (B,) of clean actions and noise (B, steps, dim).
+
+        Args:
+            clean: (B, steps, dim).
+            noise: (B, steps, dim) standard normal.
+            timesteps: (B,) levels.
+        """
         alphas = self.alphas()
         signal, spread = (
             torch.tensor(table, dtype=clean.dtype, device=clean.device)[timesteps][:, None, None]

@@ -27,7 +27,13 @@ def time_features(timesteps: Tensor) -> Tensor:
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Normalise the last dimension without gain, then scale and shift it (adaLN)."""
+    """Normalise the last dimension without gain, then scale and shift it (adaLN).
+
+    Args:
+        x: Tokens (B, T, width).
+        shift: (B, 1, width).
+        scale: (B, 1, width).
+    """
     return F.layer_norm(x, x.shape[-1:], eps=_NORM_EPS) * (1 + scale) + shift
 
 
@@ -147,7 +153,13 @@ class Dit(nn.Module):
         return tokens
 
     def context(self, cognition_token: Tensor, state: Tensor, state_mask: Tensor) -> list[Tensor]:
-        """Tokens (B, 1, width) that precede the actions."""
+        """Tokens (B, 1, width) that precede the actions.
+
+        Args:
+            cognition_token: (B, 1, width).
+            state: (B, state_dim) normalised.
+            state_mask: (B, state_dim).
+        """
         if self.state_in is None:
             return [cognition_token]
         mask = state_mask.to(state.dtype)

@@ -72,7 +72,7 @@ class EfficientNetLite0(nn.Module):
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, pixel_values: Tensor) -> Tensor:
-        """Feature map of the images."""
+        """Feature map (B, channels, rows, columns) of images (B, 3, height, width)."""
         features: Tensor = F.relu6(self.stem(((pixel_values + 1) / 2 - _MEAN) / _STD))
         for block in self.blocks:
             features = block(features)

@@ -23,5 +23,12 @@ class FovEncoder(nn.Module):
 
 
 def fov_from_focal(width_px: float, height_px: float, fx_px: float, fy_px: float) -> tuple[float, float]:
-    """Full horizontal and vertical field of view in radians of a pinhole image of that size and focal lengths."""
+    """Full horizontal and vertical field of view in radians of a pinhole image of that size and focal lengths.
+
+    Args:
+        width_px: Of the image.
+        height_px: Of the image.
+        fx_px: Focal length.
+        fy_px: Focal length.
+    """
     return 2 * math.atan(width_px / (2 * fx_px)), 2 * math.atan(height_px / (2 * fy_px))

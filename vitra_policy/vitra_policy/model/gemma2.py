@@ -19,14 +19,20 @@ class GemmaNorm(nn.Module):
         self.weight = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise the last dimension."""
+        """Normalise the last dimension of (..., width)."""
         y = x.float()
         y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + self.eps)
         return (y * (1.0 + self.weight.float())).type_as(x)
 
 
 def rotary_tables(length: int, config: LanguageConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (length, head_dim) of positions 1..length; VITRA counts from one."""
+    """Cosines and sines (length, head_dim) of positions 1..length; VITRA counts from one.
+
+    Args:
+        length: Number of tokens.
+        config: Sizes of the trunk.
+        device: Where they are made.
+    """
     exponent = torch.arange(0, config.head_dim, 2, dtype=torch.int64, device=device).float() / config.head_dim
     positions = torch.arange(1, length + 1, device=device).float()
     angles = torch.outer(positions, 1.0 / config.rope_theta**exponent).repeat(1, 2)
@@ -34,7 +40,13 @@ def rotary_tables(length: int, config: LanguageConfig, device: torch.device) -> 
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding of heads (B, heads, N, head_dim)."""
+    """Rotary position embedding of heads (B, heads, N, head_dim).
+
+    Args:
+        x: Heads.
+        cos: (N, head_dim).
+        sin: (N, head_dim).
+    """
     first, second = x.chunk(2, dim=-1)
     return x * cos.to(x.dtype) + torch.cat((-second, first), dim=-1) * sin.to(x.dtype)
 
@@ -54,7 +66,14 @@ class GemmaAttention(nn.Module):
         self.out = nn.Linear(config.heads * config.head_dim, config.width, bias=False)
 
     def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor], bias: Tensor | None, rows: Tensor | None) -> Tensor:
-        """Attend from all tokens, or from ``rows`` (B, 1) only, to all tokens; ``bias`` (B, 1, 1, N) is additive."""
+        """Attend from all tokens, or from ``rows`` (B, 1) only, to all tokens; ``bias`` (B, 1, 1, N) is additive.
+
+        Args:
+            x: Tokens (B, N, width).
+            rotary: Cosines and sines (N, head_dim).
+            bias: Added to the scores; None: all are seen.
+            rows: Tokens that attend; None: all.
+        """
         cfg, (cos, sin) = self.config, rotary
         k = rotate(self._heads(self.key(x)), cos, sin)
         v = self._heads(self.value(x))
@@ -94,7 +113,14 @@ class GemmaLayer(nn.Module):
     def forward(
         self, x: Tensor, rotary: tuple[Tensor, Tensor], bias: Tensor | None, rows: Tensor | None = None
     ) -> Tensor:
-        """One layer; returns all rows, or only ``rows`` (B, 1), which costs a fraction and is exact."""
+        """One layer; returns all rows, or only ``rows`` (B, 1), which costs a fraction and is exact.
+
+        Args:
+            x: Tokens (B, N, width).
+            rotary: Cosines and sines (N, head_dim).
+            bias: (B, 1, 1, N) added to the scores; None: all are seen.
+            rows: Tokens that are wanted; None: all.
+        """
         attended = self.attention(self.norm_attention_in(x), rotary, bias, rows)
         x = (x if rows is None else take_rows(x, rows)) + self.norm_attention_out(attended)
         y = self.norm_mlp_in(x)

@@ -56,7 +56,13 @@ class Grounding(nn.Module):
             self.token.weight[:, :2].mul_(_SHARPNESS)
 
     def forward(self, features: Tensor, text: Tensor, valid: Tensor | None) -> Tensor:
-        """Tokens of the keypoints."""
+        """Tokens of the keypoints.
+
+        Args:
+            features: Of the image (B, channels, rows, columns).
+            text: Embeddings of the instruction (B, T, width).
+            valid: (B, T), False where padded; None: all valid.
+        """
         grid = _grid(features)
         x = F.layer_norm(features.permute(0, 2, 3, 1), features.shape[1:2]).permute(0, 3, 1, 2)
         x = self.enter(torch.cat([x, grid.to(x.dtype).expand(len(x), -1, -1, -1)], dim=1))

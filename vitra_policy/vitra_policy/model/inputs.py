@@ -13,6 +13,7 @@ from vitra_policy.action_space import ShapeMismatchError
 from vitra_policy.image import pixel_values, resized_pixel_values
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.request import ChunkRequest
+from vitra_policy.model.sampling import Conditions
 from vitra_policy.tokenizer import Tokenizer, text_ids
 
 
@@ -41,6 +42,11 @@ class ChunkInputs:
     action_mask: Tensor
     """(S, steps, action_dim) bool."""
 
+    def conditions(self, cognition: Tensor) -> Conditions:
+        """What the chunks are drawn under, with the cognition feature (1, 1, width) of the observation."""
+        rows = cognition.expand(len(self.noise), -1, -1)
+        return Conditions(rows, self.state, self.state_mask, self.action_mask)
+
 
 def prefix_inputs(
     config: VitraConfig,
@@ -51,6 +57,14 @@ def prefix_inputs(
     device: torch.device | str = "cpu",
 ) -> PrefixInputs:
     """Image (H, W, 3) uint8, instruction and field of view (2,) or (1, 2) in radians as tensors.
+
+    Args:
+        config: Sizes of the network.
+        tokenizer: Of the checkpoint.
+        image: What the camera saw.
+        instruction: Formatted, both hands.
+        fov: Horizontal and vertical.
+        device: Where the tensors go.
 
     Raises:
         ImageError: The image is not (H, W, 3) uint8.
@@ -74,6 +88,11 @@ def _pixel_values(config: VitraConfig, image: NDArray[np.uint8]) -> NDArray[np.f
 
 def chunk_inputs(config: VitraConfig, request: ChunkRequest, device: torch.device | str = "cpu") -> ChunkInputs:
     """State (state_dim,), masks and noise (S, steps, action_dim) as tensors; absent noise is drawn.
+
+    Args:
+        config: Sizes of the network.
+        request: State, masks, noise or seed.
+        device: Where the tensors go.
 
     Raises:
         ShapeMismatchError: An array does not fit the network.

@@ -31,6 +31,35 @@ ROBOT_WEIGHTS = LossWeights(wrist=1.6, fingers=0.4)
 
 
 @dataclass(frozen=True, slots=True)
+class LossSettings:
+    """How the loss of a batch is taken."""
+
+    weights: LossWeights = HUMAN_WEIGHTS
+    """Component weights; `ROBOT_WEIGHTS` for robot data; numbers, or (B,) tensors for mixed batches."""
+    repeats: int = 8
+    """Noise draws per sample (8 in pre-training, 2 in fine-tuning)."""
+    cognition_dropout: float = 0.1
+    """Chance per row of training without the cognition feature (guidance); training mode only."""
+    max_prefix: int = 0
+    """Above 0, rows draw a clean committed prefix of 0..max_prefix steps that carries no loss (training-time real-time
+    chunking, arXiv 2512.05964)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossDraws:
+    """Random numbers of a loss; what is None is drawn. Rows are ordered `repeat * B + sample`."""
+
+    noise: Tensor | None = None
+    """(repeats * B, steps, action_dim) standard normal."""
+    timesteps: Tensor | None = None
+    """(repeats * B,)."""
+    dropped: Tensor | None = None
+    """(repeats * B,) bool, rows without the cognition feature."""
+    prefix_lengths: Tensor | None = None
+    """(repeats * B,) clean steps per row."""
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """Total loss and its components."""
 

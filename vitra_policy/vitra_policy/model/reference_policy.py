@@ -14,7 +14,7 @@ from torch import Tensor
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.inputs import chunk_inputs, prefix_inputs
 from vitra_policy.model.request import ChunkRequest
-from vitra_policy.model.sampling import Prefix
+from vitra_policy.model.sampling import Denoising, Prefix
 from vitra_policy.model.stored import computes_in_fp32
 from vitra_policy.model.vla import Vitra, told_cognition
 from vitra_policy.statistics import Statistics
@@ -35,7 +35,13 @@ class VitraEngine(Protocol):
         ...
 
     def cognition(self, image: NDArray[np.uint8], instruction: str, fov: ArrayLike) -> Float32Array:
-        """See :meth:`ReferencePolicy.cognition`."""
+        """See :meth:`ReferencePolicy.cognition`.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            instruction: Formatted, both hands.
+            fov: Field of view (2,) or (1, 2), radians.
+        """
         ...
 
     def predict(self, request: ChunkRequest) -> Float32Array:
@@ -98,14 +104,9 @@ class ReferencePolicy:
             feature = told_cognition(self.model, torch.from_numpy(np.array(request.places, dtype=np.float32)))
         seen_s = time.perf_counter()
         actions = self.model.denoise(
-            feature.expand(rows, -1, -1),
+            inputs.conditions(feature),
             inputs.noise,
-            inputs.state,
-            inputs.state_mask,
-            inputs.action_mask,
-            steps=request.steps,
-            guidance=request.guidance,
-            prefix=committed,
+            Denoising(request.steps, request.guidance, committed),
         )
         chunk: Float32Array = actions.cpu().numpy()
         self.timing = {"prefix": seen_s - started_s, "denoise": time.perf_counter() - seen_s}

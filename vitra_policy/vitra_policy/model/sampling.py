@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from vitra_policy.model.diffusion import Diffusion
 from vitra_policy.model.dit import Dit
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a chunk is drawn under, batch B."""
+
+    cognition: Tensor
+    """(B, 1, cognition_width)."""
+    state: Tensor
+    """(B, state_dim) normalised."""
+    state_mask: Tensor
+    """(B, state_dim), bool or as numbers."""
+    action_mask: Tensor
+    """(B, steps, action_dim), bool or as numbers."""
+
+    def repeated(self, times: int) -> Conditions:
+        """The batch over again, so many times."""
+        parts = (self.cognition, self.state, self.state_mask, self.action_mask)
+        return Conditions(*(part.repeat(times, *[1] * (part.ndim - 1)) for part in parts))
+
+    def guided(self, unconditional: Tensor) -> Conditions:
+        """Both halves of the guidance: the batch, then again with an unconditional feature (1, 1, cognition_width)."""
+        twice = self.repeated(2)
+        empty = unconditional.to(self.cognition.dtype).expand_as(self.cognition)
+        return replace(twice, cognition=torch.cat([self.cognition, empty]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +56,20 @@ class Prefix:
         return torch.cat([head, x[:, length:]], dim=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Denoising:
+    """How a chunk is drawn."""
+
+    steps: int = 10
+    """DDIM steps, one of `Diffusion.legal_steps`."""
+    guidance: float = 5.0
+    """Classifier-free guidance scale; 1 runs the conditional half alone."""
+    prefix: Prefix | None = None
+    """Committed actions."""
+
+
 def sample_actions(
-    expert: Dit,
-    diffusion: Diffusion,
-    *,
-    cognition: Tensor,
-    noise: Tensor,
-    state: Tensor,
-    state_mask: Tensor,
-    action_mask: Tensor,
-    steps: int = 10,
-    guidance: float = 5.0,
-    prefix: Prefix | None = None,
+    expert: Dit, diffusion: Diffusion, given: Conditions, noise: Tensor, how: Denoising | None = None
 ) -> Tensor:
     """Denoised normalised actions (B, steps, action_dim); masked dimensions are 0.
 
@@ -52,34 +79,29 @@ def sample_actions(
     Args:
         expert: The noise predictor.
         diffusion: Its noise schedule.
-        cognition: (B, 1, cognition_width).
+        given: Cognition feature, state and masks (bool).
         noise: (B, steps, action_dim) standard normal.
-        state: (B, state_dim) normalised.
-        state_mask: (B, state_dim) bool.
-        action_mask: (B, steps, action_dim) bool.
-        steps: DDIM steps, one of ``diffusion.legal_steps()``.
-        guidance: Classifier-free guidance scale.
-        prefix: Committed actions, or None.
+        how: Steps, guidance and prefix; None: as published.
     """
-    guided = guidance != 1.0
-    if guided:
-        cognition = torch.cat([cognition, expert.unconditional.to(cognition.dtype).expand_as(cognition)])
-        state, state_mask, action_mask = (t.repeat(2, *[1] * (t.ndim - 1)) for t in (state, state_mask, action_mask))
+    how = how or Denoising()
+    guided, prefix = how.guidance != 1.0, how.prefix
+    seen = given.guided(expert.unconditional) if guided else given
     x, batch = noise, len(noise)
-    for update in diffusion.ddim(steps):
+    for update in diffusion.ddim(how.steps):
         if prefix is not None:
             x = _write_prefix(x, noise, prefix, update.alpha)
-        timesteps = torch.full((len(cognition),), update.timestep, device=x.device)
+        timesteps = torch.full((len(seen.cognition),), update.timestep, device=x.device)
         if prefix is not None and prefix.clean:
             timesteps = expert.token_timesteps(timesteps, torch.full_like(timesteps, prefix.actions.shape[1]))
-        eps = expert(x.repeat(2, 1, 1) if guided else x, timesteps, cognition, state, state_mask, action_mask)
+        rows = x.repeat(2, 1, 1) if guided else x
+        eps = expert(rows, timesteps, seen.cognition, seen.state, seen.state_mask, seen.action_mask)
         if guided:
             conditional, unconditional = eps[:batch], eps[batch:]
-            eps = unconditional + guidance * (conditional - unconditional)
+            eps = unconditional + how.guidance * (conditional - unconditional)
         x = update.keep * x + update.add * eps
     if prefix is not None:
         x = prefix.over(prefix.actions, x)
-    return x * action_mask[:batch]
+    return x * given.action_mask
 
 
 def _write_prefix(x: Tensor, noise: Tensor, prefix: Prefix, alpha: float) -> Tensor:

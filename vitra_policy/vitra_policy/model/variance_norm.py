@@ -19,5 +19,5 @@ class VarianceNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise the last dimension."""
+        """Normalise the last dimension of (..., width)."""
         return x * torch.rsqrt(torch.var(x, dim=-1, keepdim=True) + self.eps) * self.weight

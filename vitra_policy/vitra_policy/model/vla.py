@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -13,8 +15,8 @@ from vitra_policy.model.efficientnet import CHANNELS, EfficientNetLite0
 from vitra_policy.model.fov import FovEncoder
 from vitra_policy.model.gemma2 import Gemma2, take_rows
 from vitra_policy.model.grounding import Grounding, Places
-from vitra_policy.model.loss import HUMAN_WEIGHTS, Loss, LossWeights, component_loss
-from vitra_policy.model.sampling import Prefix, sample_actions
+from vitra_policy.model.loss import Loss, LossDraws, LossSettings, component_loss
+from vitra_policy.model.sampling import Conditions, Denoising, sample_actions
 from vitra_policy.model.siglip import Siglip
 
 _COGNITION_INIT_ID = 10
@@ -78,7 +80,14 @@ class Vitra(nn.Module):
     def embed(
         self, pixel_values: Tensor, text_ids: Tensor, fov_rad: Tensor, text_valid: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """As `embed_tower`, from images (B, 3, height, width) in [-1, 1]."""
+        """As `embed_tower`, from images (B, 3, height, width) in [-1, 1].
+
+        Args:
+            pixel_values: Images.
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+        """
         return self.embed_tower(self.vision(pixel_values), text_ids, fov_rad, text_valid)
 
     def embed_tower(
@@ -87,6 +96,12 @@ class Vitra(nn.Module):
         """Sequence ``[image, text, FoV, cognition, padding]`` of embeddings (B, N, width) and its valid mask (B, N).
 
         The mask is None without ``text_valid``. Padding of the text moves behind the cognition token.
+
+        Args:
+            tower: What the image tower said (B, patches, width).
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
         """
         image = self.image_features(tower, self.language.embedding(text_ids), text_valid)
         return self.embed_tokens(image, text_ids, fov_rad, text_valid)
@@ -94,7 +109,14 @@ class Vitra(nn.Module):
     def embed_tokens(
         self, image: Tensor, text_ids: Tensor, fov_rad: Tensor, text_valid: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """As `embed_tower`, from image tokens (B, tokens, width)."""
+        """As `embed_tower`, from image tokens (B, tokens, width).
+
+        Args:
+            image: Image tokens.
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+        """
         batch = len(text_ids)
         text = self.language.embedding(text_ids)
         parts = [image, text.to(image.dtype)]
@@ -139,7 +161,15 @@ class Vitra(nn.Module):
         *,
         all_rows: bool = False,
     ) -> Tensor:
-        """As `cognition`, from what the image tower said: a frozen tower needs to look at an image only once."""
+        """As `cognition`, from what the image tower said: a frozen tower needs to look at an image only once.
+
+        Args:
+            tower: What the image tower said (B, patches, width).
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+            all_rows: Compute every row of the last layer, as the reference does; else only the wanted one.
+        """
         image = self.image_features(tower, self.language.embedding(text_ids), text_valid)
         return self.cognition_of_tokens(image, text_ids, fov_rad, text_valid, all_rows=all_rows)
 
@@ -152,7 +182,15 @@ class Vitra(nn.Module):
         *,
         all_rows: bool = False,
     ) -> Tensor:
-        """As `cognition`, from image tokens (B, tokens, width)."""
+        """As `cognition`, from image tokens (B, tokens, width).
+
+        Args:
+            image: Image tokens.
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+            all_rows: Compute every row of the last layer, as the reference does; else only the wanted one.
+        """
         feature = self.trunk_of_tokens(image, text_ids, fov_rad, text_valid, all_rows=all_rows)
         return feature if self.places is None else self.places.joined(feature, self.places_of_tokens(image))
 
@@ -165,7 +203,15 @@ class Vitra(nn.Module):
         *,
         all_rows: bool = False,
     ) -> Tensor:
-        """What the trunk alone adds to the cognition feature, from image tokens (B, tokens, width)."""
+        """What the trunk alone adds to the cognition feature, from image tokens (B, tokens, width).
+
+        Args:
+            image: Image tokens.
+            text_ids: (B, T).
+            fov_rad: (B, 2).
+            text_valid: (B, T) bool, False where padded; None: all valid.
+            all_rows: Compute every row of the last layer, as the reference does; else only the wanted one.
+        """
         embeddings, valid = self.embed_tokens(image, text_ids, fov_rad, text_valid)
         batch, length = embeddings.shape[:2]
         if valid is None:
@@ -183,92 +229,56 @@ class Vitra(nn.Module):
         places: Tensor = self.places(image.float() * self.config.language.width**0.5)
         return places
 
-    def denoise(
-        self,
-        cognition: Tensor,
-        noise: Tensor,
-        state: Tensor,
-        state_mask: Tensor,
-        action_mask: Tensor,
-        *,
-        steps: int = 10,
-        guidance: float = 5.0,
-        prefix: Prefix | None = None,
-    ) -> Tensor:
-        """Normalised actions (B, steps, action_dim); see :func:`vitra_policy.model.sampling.sample_actions`."""
-        return sample_actions(
-            self.expert,
-            self.diffusion,
-            cognition=cognition.to(noise.dtype),
-            noise=noise,
-            state=state,
-            state_mask=state_mask,
-            action_mask=action_mask,
-            steps=steps,
-            guidance=guidance,
-            prefix=prefix,
-        )
+    def denoise(self, given: Conditions, noise: Tensor, how: Denoising | None = None) -> Tensor:
+        """Normalised actions (B, steps, action_dim); see :func:`vitra_policy.model.sampling.sample_actions`.
+
+        Args:
+            given: Cognition feature, state and masks.
+            noise: (B, steps, action_dim) standard normal.
+            how: Steps, guidance and prefix; None: as published.
+        """
+        given = replace(given, cognition=given.cognition.to(noise.dtype))
+        return sample_actions(self.expert, self.diffusion, given, noise, how)
 
     def loss(
         self,
-        cognition: Tensor,
+        given: Conditions,
         actions: Tensor,
-        state: Tensor,
-        state_mask: Tensor,
-        action_mask: Tensor,
-        *,
-        weights: LossWeights = HUMAN_WEIGHTS,
-        repeats: int = 8,
-        cognition_dropout: float = 0.1,
-        max_prefix: int = 0,
-        noise: Tensor | None = None,
-        timesteps: Tensor | None = None,
-        dropped: Tensor | None = None,
-        prefix_lengths: Tensor | None = None,
+        settings: LossSettings | None = None,
+        draws: LossDraws | None = None,
     ) -> Loss:
-        """Training loss of a batch, each sample at ``repeats`` noise levels (docs/model.md: Training).
-
-        Rows of the repeated batch are ordered ``repeat * B + sample``.
+        """Training loss of a batch, each sample at several noise levels (docs/model.md: Training).
 
         Args:
-            cognition: (B, 1, width) from :meth:`cognition`.
+            given: Cognition feature from :meth:`cognition`, state and masks (bool).
             actions: (B, steps, action_dim) normalised.
-            state: (B, state_dim) normalised.
-            state_mask: (B, state_dim) bool.
-            action_mask: (B, steps, action_dim) bool.
-            weights: Component weights; ``ROBOT_WEIGHTS`` for robot data; numbers, or (B,) tensors for mixed batches.
-            repeats: Noise draws per sample (8 in pre-training, 2 in fine-tuning).
-            cognition_dropout: Chance per row of training without the cognition feature (guidance); training mode only.
-            max_prefix: Above 0, rows draw a clean committed prefix of 0..max_prefix steps that carries no loss
-                (training-time real-time chunking, arXiv 2512.05964).
-            noise: (repeats * B, steps, action_dim), drawn when None.
-            timesteps: (repeats * B,), drawn when None.
-            dropped: (repeats * B,) bool, rows without the cognition feature, in place of drawing them.
-            prefix_lengths: (repeats * B,) clean steps per row, in place of drawing them.
+            settings: Weights, repeats, dropout and prefixes; None: as in pre-training.
+            draws: Random numbers in place of drawing them here.
         """
-        cognition, actions, state, state_mask, action_mask = (
-            t.repeat(repeats, *[1] * (t.ndim - 1))
-            for t in (cognition.to(actions.dtype), actions, state, state_mask, action_mask)
-        )
+        settings, draws = settings or LossSettings(), draws or LossDraws()
+        rows_of = replace(given, cognition=given.cognition.to(actions.dtype)).repeated(settings.repeats)
+        cognition, action_mask = rows_of.cognition, rows_of.action_mask
+        actions = actions.repeat(settings.repeats, 1, 1)
         rows, device = len(actions), actions.device
+        noise, timesteps, dropped, lengths = draws.noise, draws.timesteps, draws.dropped, draws.prefix_lengths
         if noise is None:
             noise = torch.randn_like(actions)
         if timesteps is None:
             timesteps = torch.randint(0, self.diffusion.levels, (rows,), device=device)
-        if dropped is None and self.training and cognition_dropout > 0:
-            dropped = torch.rand(rows, device=device) < cognition_dropout
+        if dropped is None and self.training and settings.cognition_dropout > 0:
+            dropped = torch.rand(rows, device=device) < settings.cognition_dropout
         if dropped is not None:
             empty = self.expert.unconditional.to(cognition.dtype)
             cognition = torch.where(dropped[:, None, None], empty, cognition)
         noisy, loss_mask = self.diffusion.add_noise(actions, noise, timesteps), action_mask
-        if prefix_lengths is None and max_prefix > 0:
-            prefix_lengths = torch.randint(0, max_prefix + 1, (rows,), device=device)
-        if prefix_lengths is not None:
-            clean = (torch.arange(actions.shape[1], device=device) < prefix_lengths[:, None])[..., None]
+        if lengths is None and settings.max_prefix > 0:
+            lengths = torch.randint(0, settings.max_prefix + 1, (rows,), device=device)
+        if lengths is not None:
+            clean = (torch.arange(actions.shape[1], device=device) < lengths[:, None])[..., None]
             noisy, loss_mask = torch.where(clean, actions, noisy), action_mask & ~clean
-            timesteps = self.expert.token_timesteps(timesteps, prefix_lengths)
-        predicted = self.expert(noisy, timesteps, cognition, state, state_mask, action_mask)
-        return component_loss(predicted, noise, loss_mask, weights.repeat(repeats))
+            timesteps = self.expert.token_timesteps(timesteps, lengths)
+        predicted = self.expert(noisy, timesteps, cognition, rows_of.state, rows_of.state_mask, action_mask)
+        return component_loss(predicted, noise, loss_mask, settings.weights.repeat(settings.repeats))
 
 
 def told_cognition(model: Vitra, places: Tensor) -> Tensor:

@@ -45,6 +45,12 @@ def check_image(image: object) -> None:
 def check_size(what: str, width_px: int, height_px: int, error: type[VitraError]) -> None:
     """Refuse a picture whose sides or whose aspect are out of bounds.
 
+    Args:
+        what: Which image, for the error.
+        width_px: Of the image.
+        height_px: Of the image.
+        error: What is raised.
+
     Raises:
         VitraError: out of bounds; of the kind `error`.
     """
@@ -73,6 +79,11 @@ def check_words(instruction: object) -> None:
 def check_numbers(stamp_s: object, fov_rad: NDArray[np.float64], intrinsics: NDArray[np.float64]) -> None:
     """Refuse a time that is none and a camera that cannot be.
 
+    Args:
+        stamp_s: Of the observation, ROS time.
+        fov_rad: (2,).
+        intrinsics: (3, 3) pixels.
+
     Raises:
         InvalidObservationError: a number that is not finite, or out of bounds.
     """
@@ -88,6 +99,11 @@ def check_numbers(stamp_s: object, fov_rad: NDArray[np.float64], intrinsics: NDA
 
 def check_hands(what: str, vectors: NDArray[Any], valid: NDArray[np.bool_]) -> None:
     """Refuse coordinates (..., 102) of a hand that counts which no hand has; wrong units are the usual cause.
+
+    Args:
+        what: Which vectors, for the error.
+        vectors: State or actions.
+        valid: (2,), left first.
 
     Raises:
         InvalidObservationError: not two truth values.

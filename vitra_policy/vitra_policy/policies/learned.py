@@ -8,7 +8,7 @@ from vitra_policy.checkpoint.errors import CheckpointFileError
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.policies.true_places import TruePlaces
-from vitra_policy.policies.vitra import VitraPolicy
+from vitra_policy.policies.vitra import VitraPolicy, VitraSettings
 
 _TRAIN = "python -m vitra_training.imitation.train"
 
@@ -17,6 +17,14 @@ def make_learned_policy(
     checkpoint: str, mode: str = "fast", steps: str = "10", seed: str = "", threads: str = "0", places: str = "seen"
 ) -> VitraPolicy:
     """Factory of `learned`; `places=true` tells it where things are, which judges its acting apart from its seeing.
+
+    Args:
+        checkpoint: Folder that `vitra_training.imitation.train` wrote.
+        mode: `fast` or `parity`.
+        steps: Denoising steps.
+        seed: Of the noise; empty: drawn.
+        threads: Of PyTorch; 0: its own choice.
+        places: `seen`, or `true`: from the simulator.
 
     Raises:
         CheckpointFileError: there is no such checkpoint.
@@ -43,11 +51,6 @@ def make_learned_policy(
     return VitraPolicy(
         folder,
         "parity" if told else mode,
-        steps=ddim_steps,
-        guidance=1.0,
-        threads=cores,
-        seed=noise,
-        step_s=step_s,
-        policy_id=f"learned:{folder.name}",
+        settings=VitraSettings(ddim_steps, 1.0, cores, noise, step_s, f"learned:{folder.name}"),
         told=TruePlaces.of_training(folder, training) if told else None,
     )

@@ -154,7 +154,13 @@ class HandStateEstimator:
 
 
 def hand_vector(camera_from_wrist: ArrayLike, hand_joints_rad: ArrayLike, hand_map: HandMap = XHAND_MAP) -> FloatArray:
-    """State of one hand (51,): wrist translation, wrist rotation and finger angles in the camera frame."""
+    """State of one hand (51,): wrist translation, wrist rotation and finger angles in the camera frame.
+
+    Args:
+        camera_from_wrist: Pose (4, 4).
+        hand_joints_rad: Of the robot's hand, in its order.
+        hand_map: From them to MANO angles.
+    """
     pose = np.asarray(camera_from_wrist, dtype=np.float64)
     fingers = hand_map.fingers_from_joints(hand_joints_rad)
     vector = np.concatenate([np.zeros(WRIST.stop), fingers])
@@ -164,6 +170,11 @@ def hand_vector(camera_from_wrist: ArrayLike, hand_joints_rad: ArrayLike, hand_m
 
 def fov_from_intrinsics(intrinsics: ArrayLike, width_px: int, height_px: int) -> FloatArray:
     """Horizontal and vertical field of view (2,) rad of an image (docs/model.md: Image).
+
+    Args:
+        intrinsics: (3, 3) pixels.
+        width_px: Of the image.
+        height_px: Of the image.
 
     Raises:
         CameraInfoError: focal lengths or sizes that are not positive (an uncalibrated camera reports zeros).

@@ -260,7 +260,14 @@ def hands_array(hands: Hands) -> BoolArray:
 def make_example_observation(
     *, height: int = 480, width: int = 640, hands: Hands | None = None, seed: int = 0
 ) -> Observation:
-    """A random but plausible observation, for tests, warm-up and smoke runs; extras of the simulator included."""
+    """A random but plausible observation, for tests, warm-up and smoke runs; extras of the simulator included.
+
+    Args:
+        height: Of the image, pixels.
+        width: Of the image, pixels.
+        hands: Which act; None: both.
+        seed: Of everything random.
+    """
     rng = np.random.default_rng(seed)
     active = hands_array(hands or Hands(right=True))
     intrinsics = np.array([[0.6 * width, 0, width / 2], [0, 0.6 * width, height / 2], [0, 0, 1.0]])

@@ -158,6 +158,12 @@ def make_replay_policy(
 ) -> ReplayPolicy:
     """Factory of `replay`.
 
+    Args:
+        bag: Folder of the recording.
+        topic: Of the chunks in it.
+        policy_id: Name in messages; empty: the bag's.
+        start_tolerance_m: Farthest a wrist may be from where it was then.
+
     Raises:
         PolicyOptionError: start_tolerance_m is no number.
         RecordingError: the bag cannot be used.

@@ -35,7 +35,13 @@ class RobotKinematics(Protocol):
         ...
 
     def arm_for_wrist(self, side: Side, camera_from_wrist: ArrayLike, seed_rad: ArrayLike) -> FloatArray:
-        """Arm joints (7,) near the seed that bring the wrist there, or as near as it gets."""
+        """Arm joints (7,) near the seed that bring the wrist there, or as near as it gets.
+
+        Args:
+            side: Which arm.
+            camera_from_wrist: Pose (4, 4) in the camera.
+            seed_rad: Joints (7,) to begin from.
+        """
         ...
 
     def fingertips(self, side: Side, xhand_rad: ArrayLike) -> FloatArray:
@@ -48,6 +54,12 @@ class RobotKinematics(Protocol):
         """Hand joints (12,) near the seed whose fingertips come nearest to (5, 3) points in the wrist frame.
 
         With `search` also far from the seed, where that is better.
+
+        Args:
+            side: Which hand.
+            fingertips_m: Points (5, 3), thumb to little finger.
+            seed_rad: Joints (12,) to begin from.
+            search: Whether to look far from the seed too.
         """
         ...
 

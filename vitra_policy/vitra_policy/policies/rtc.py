@@ -61,7 +61,13 @@ class AnchoredChunk:
         return np.concatenate([observed[None], integrate_wrist(observed, self.chunk.actions[:, HAND[side]][:, WRIST])])
 
     def lag(self, side: Side, stamp_s: float, camera_from_wrist: ArrayLike) -> tuple[float, float]:
-        """How far a wrist (4, 4), seen by the chunk's camera, is from its plan at a time: metres, radians."""
+        """How far a wrist (4, 4), seen by the chunk's camera, is from its plan at a time: metres, radians.
+
+        Args:
+            side: Which wrist.
+            stamp_s: The time, ROS.
+            camera_from_wrist: Where it is.
+        """
         observed = np.asarray(camera_from_wrist, dtype=np.float64)
         below, fraction = self.between(self.steps_at(stamp_s))
         poses = self.wrist_poses(side)
@@ -122,14 +128,23 @@ def continue_chunk(
     return actions
 
 
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How late things are, as measured (`DelayMeter`)."""
+
+    steps: int
+    """Steps of a chunk that are over before it takes effect."""
+    late_s: float = 0.0
+    """How much later than by the clock the robot is on the previous chunk; its plan is continued from there."""
+
+
 def committed_prefix(
     previous: AnchoredChunk | None,
     stamp_s: float,
     state: ArrayLike,
     state_valid: ArrayLike,
-    delay_steps: int,
+    delay: Delay,
     new_camera_from_old: ArrayLike | None = None,
-    late_s: float = 0.0,
 ) -> CommittedPrefix | None:
     """Committed prefix of the next chunk, for hands that are where their plan has them.
 
@@ -140,18 +155,17 @@ def committed_prefix(
         stamp_s: time of the new observation.
         state: (102,) hands at the new observation.
         state_valid: (2,) hands whose state is known.
-        delay_steps: steps of a chunk that are over before it takes effect, as measured (`DelayMeter`).
+        delay: of the chunk that is asked for, and of the robot on the previous one.
         new_camera_from_old: see `continue_chunk`.
-        late_s: how much later than by the clock the robot is on the previous chunk; its plan is continued from there.
 
     Returns:
         The prefix, shortened to what is left of the previous plan; None when nothing is.
     """
-    if previous is None or delay_steps <= 0 or stamp_s < previous.stamp_s:
+    if previous is None or delay.steps <= 0 or stamp_s < previous.stamp_s:
         return None
-    reached_s = max(stamp_s - late_s, previous.stamp_s)
+    reached_s = max(stamp_s - delay.late_s, previous.stamp_s)
     left = int(np.floor(previous.chunk.steps - previous.steps_at(reached_s) + _WHOLE_STEP))
-    steps = min(delay_steps, left)
+    steps = min(delay.steps, left)
     if steps <= 0:
         return None
     old_from_new = np.eye(4) if new_camera_from_old is None else invert_pose(new_camera_from_old)
@@ -182,7 +196,13 @@ class DelayMeter:
         self._late: tuple[int, float] = (-1, 0.0)
 
     def report(self, sequence: int, first_step: int, late_s: float = 0.0) -> None:
-        """Note the first executed step of a chunk, repeated reports count once; and how late the robot is on it."""
+        """Note the first executed step of a chunk, repeated reports count once; and how late the robot is on it.
+
+        Args:
+            sequence: Number of the chunk.
+            first_step: Step it took effect with.
+            late_s: How far the robot is behind its plan.
+        """
         self._late = (sequence, max(late_s, 0.0))
         if not self._seen or self._seen[-1][0] != sequence:
             self._seen.append((sequence, first_step))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,46 @@ if TYPE_CHECKING:
 _WARM_UP_RUNS = 2
 
 
+@dataclass(frozen=True, slots=True)
+class VitraSettings:
+    """How chunks are sampled, and what the policy is called."""
+
+    steps: int = 10
+    """DDIM steps, one of the schedule's."""
+    guidance: float = 5.0
+    """Classifier-free guidance scale; 1 switches it off and halves the denoising."""
+    threads: int = 0
+    """CPU threads; 0 takes half of the processor, since threads that wait for each other while the robot's nodes hold
+    the cores cost ten times what they save."""
+    seed: int | None = None
+    """Start every chunk from the same noise; None draws it anew."""
+    step_s: float = 1 / 30
+    """Duration of one step of the chunks."""
+    policy_id: str = ""
+    """Name in chunks and reports."""
+    tokenizer: str | None = None
+    """tokenizer.json, where the checkpoint does not bring one."""
+
+    def check(self) -> None:
+        """Refuse settings that cannot work, before anything is loaded.
+
+        Raises:
+            PolicyOptionError: names the setting and what is allowed.
+            DdimStepsError: a number of steps that the schedule does not have.
+        """
+        Diffusion(100).ddim(self.steps)
+        guidance, threads, seed, step_s = self.guidance, self.threads, self.seed, self.step_s
+        complaints = {
+            f"guidance is {guidance}; allowed are 1 to {_GUIDANCE_MAX:g}": not 1 <= guidance <= _GUIDANCE_MAX,
+            f"threads is {threads}; allowed are 0 (automatic) to {_THREADS_MAX}": not 0 <= threads <= _THREADS_MAX,
+            f"seed is {seed}; allowed are 0 to 2^63 - 1": seed is not None and not 0 <= seed <= _SEED_MAX,
+            f"a step takes {step_s} s; allowed are 1 to 200 steps per second": not 1 / 200 <= step_s <= 1,
+        }
+        for complaint, holds in complaints.items():
+            if holds:
+                raise PolicyOptionError(f"Policy 'vitra': {complaint}.")
+
+
 class VitraPolicy:
     """A VITRA checkpoint behind the policy interface.
 
@@ -53,14 +93,7 @@ class VitraPolicy:
         checkpoint: Directory, ``.pt`` file or Hub repository; its configuration is read now, its weights by `warm_up`.
         mode: Engine, see `vitra_policy.loading.MODES`.
         device: ``auto``, ``cpu``, ``cuda``.
-        steps: DDIM steps.
-        guidance: Classifier-free guidance scale; 1 switches it off and halves the denoising.
-        threads: CPU threads; 0 takes half of the processor, since threads that wait for each other while
-            the robot's nodes hold the cores cost ten times what they save.
-        seed: Start every chunk from the same noise; None draws it anew.
-        step_s: Duration of one step of the chunks.
-        policy_id: Name in chunks and reports.
-        tokenizer: tokenizer.json, where the checkpoint does not bring one.
+        settings: How it samples, and what it is called.
         told: Normalised places of an observation, for a network that is to be told where things are.
         options: Passed to the engine.
     """
@@ -70,31 +103,26 @@ class VitraPolicy:
         checkpoint: str | Path,
         mode: str = "fast",
         device: str = "auto",
+        settings: VitraSettings | None = None,
         *,
-        steps: int = 10,
-        guidance: float = 5.0,
-        threads: int = 0,
-        seed: int | None = None,
-        step_s: float = 1 / 30,
-        policy_id: str = "",
-        tokenizer: str | None = None,
         told: Callable[[Observation], FloatArray] | None = None,
         options: dict[str, Any] | None = None,
     ) -> None:
-        check_settings(steps, guidance, threads, seed, step_s)
-        found = find_checkpoint(checkpoint, tokenizer)
+        asked = settings or VitraSettings()
+        asked.check()
+        found = find_checkpoint(checkpoint, asked.tokenizer)
         if found.statistics is None:
             raise PolicyError(f"Checkpoint {checkpoint} has no dataset statistics, so its numbers mean nothing.")
         self._statistics: Statistics = found.statistics
         self._config = found.config
-        self._load = partial(load_policy, checkpoint, mode, device=device, tokenizer=tokenizer, **(options or {}))
-        self._steps, self._guidance, self._threads, self._seed = steps, guidance, threads, seed
+        self._load = partial(load_policy, checkpoint, mode, device=device, tokenizer=asked.tokenizer, **(options or {}))
+        self._steps, self._guidance, self._threads, self._seed = asked.steps, asked.guidance, asked.threads, asked.seed
         self._engine: VitraEngine | None = None
         self._told = told
         self._metadata = PolicyMetadata(
-            policy_id=policy_id or f"vitra:{Path(checkpoint).name}",
+            policy_id=asked.policy_id or f"vitra:{Path(checkpoint).name}",
             steps=found.config.expert.steps,
-            step_s=step_s,
+            step_s=asked.step_s,
             needs_extras=TRUE_PLACES if told else (),
             uses_committed=True,
         )
@@ -211,25 +239,6 @@ class VitraPolicy:
 _SEED_MAX, _GUIDANCE_MAX, _THREADS_MAX = 2**63 - 1, 100.0, 1024
 
 
-def check_settings(steps: int, guidance: float, threads: int, seed: int | None, step_s: float) -> None:
-    """Refuse settings that cannot work, before anything is loaded.
-
-    Raises:
-        PolicyOptionError: names the setting and what is allowed.
-        DdimStepsError: a number of steps that the schedule does not have.
-    """
-    Diffusion(100).ddim(steps)
-    complaints = {
-        f"guidance is {guidance}; allowed are 1 to {_GUIDANCE_MAX:g}": not 1 <= guidance <= _GUIDANCE_MAX,
-        f"threads is {threads}; allowed are 0 (automatic) to {_THREADS_MAX}": not 0 <= threads <= _THREADS_MAX,
-        f"seed is {seed}; allowed are 0 to 2^63 - 1": seed is not None and not 0 <= seed <= _SEED_MAX,
-        f"a step takes {step_s} s; allowed are 1 to 200 steps per second": not 1 / 200 <= step_s <= 1,
-    }
-    for complaint, holds in complaints.items():
-        if holds:
-            raise PolicyOptionError(f"Policy 'vitra': {complaint}.")
-
-
 def make_vitra_policy(
     checkpoint: str,
     mode: str = "fast",
@@ -245,7 +254,22 @@ def make_vitra_policy(
     policy_id: str = "",
     tokenizer: str = "",
 ) -> VitraPolicy:
-    """Factory of `vitra`; `graphs` is a folder that `vitra-policy export-onnx` wrote, for mode=onnx.
+    """Factory of `vitra`; options come by name, as text.
+
+    Args:
+        checkpoint: Directory, ``.pt`` file or Hub repository.
+        mode: Engine, see `vitra_policy.loading.MODES`.
+        device: ``auto``, ``cpu``, ``cuda``.
+        steps: DDIM steps.
+        guidance: Classifier-free guidance scale; 1 switches it off.
+        threads: CPU threads; 0 takes half of the processor.
+        seed: Start every chunk from the same noise; empty: drawn anew.
+        rate_hz: Steps of a chunk a second.
+        fp8: ``true`` runs vision and trunk in fp8, for mode=fast.
+        dtype: ``auto``, ``float32`` or ``bfloat16``, for mode=fast.
+        graphs: Folder that `vitra-policy export-onnx` wrote, for mode=onnx.
+        policy_id: Name in chunks and reports.
+        tokenizer: tokenizer.json, where the checkpoint does not bring one.
 
     Raises:
         PolicyOptionError: An option is malformed.
@@ -263,18 +287,13 @@ def make_vitra_policy(
     if dtype != "auto":
         options["dtype"] = _dtype(dtype, mode)
     try:
-        numbers: dict[str, Any] = {
-            "steps": int(steps),
-            "guidance": float(guidance),
-            "threads": int(threads),
-            "seed": int(seed) if seed else None,
-            "step_s": 1 / float(rate_hz),
-        }
+        settings = VitraSettings(
+            int(steps), float(guidance), int(threads), int(seed) if seed else None, 1 / float(rate_hz),
+            policy_id, tokenizer or None,
+        )  # fmt: skip
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise PolicyOptionError(f"Policy 'vitra': an option is no usable number: {error}.") from error
-    return VitraPolicy(
-        checkpoint, mode, device, policy_id=policy_id, tokenizer=tokenizer or None, options=options, **numbers
-    )
+    return VitraPolicy(checkpoint, mode, device, settings, options=options)
 
 
 def _dtype(name: str, mode: str) -> Any:

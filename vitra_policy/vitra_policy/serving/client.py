@@ -99,7 +99,18 @@ def make_remote_policy(
     calibration: str = "sim",
     arm_variant: str = "6f",
 ) -> Policy:
-    """Factory of `remote`: ``url=ws://host:port``, or host and port; ``mapping=openpi-droid`` for a foreign server.
+    """Factory of `remote`; options come by name, as text.
+
+    Args:
+        url: ``ws://host:port``; empty: of host and port.
+        host: Of the server.
+        port: Of the server.
+        connect_timeout_s: For the connection.
+        infer_timeout_s: For an answer.
+        api_key: What the server wants to hear; empty: nothing.
+        mapping: Of a foreign server, ``openpi-droid`` for example; empty: it speaks our own terms.
+        calibration: Of the robot whose kinematics a mapping may need.
+        arm_variant: Kind of its arms.
 
     Raises:
         PolicyOptionError: a number is none.
@@ -111,5 +122,5 @@ def make_remote_policy(
     except ValueError as error:
         raise PolicyOptionError(f"Policy 'remote': port and timeouts must be numbers: {error}.") from error
     if mapping:
-        return make_mapped_policy(address, mapping, *timeouts_s, api_key, calibration, arm_variant)
+        return make_mapped_policy(address, mapping, timeouts_s, api_key, calibration, arm_variant)
     return RemotePolicy(address, *timeouts_s, api_key)

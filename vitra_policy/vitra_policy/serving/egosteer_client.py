@@ -251,7 +251,18 @@ def make_egosteer_policy(
     calibration: str = "sim",
     arm_variant: str = "6f",
 ) -> EgoSteerPolicy:
-    """Factory of `egosteer`; `image_px` is what the checkpoint was trained on, or empty for the camera's own size.
+    """Factory of `egosteer`; options come by name, as text.
+
+    Args:
+        url: ``ws://host:port``; empty: of host and port.
+        host: Of the server.
+        port: Of the server.
+        connect_timeout_s: For the connection.
+        infer_timeout_s: For an answer.
+        api_key: What the server wants to hear; empty: nothing.
+        image_px: WIDTHxHEIGHT that the checkpoint was trained on; empty: the camera's own size.
+        calibration: Of the robot whose kinematics are needed.
+        arm_variant: Kind of its arms.
 
     Raises:
         PolicyOptionError: a number is none.

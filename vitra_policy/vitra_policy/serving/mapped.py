@@ -113,22 +113,24 @@ class MappedPolicy:
 
 
 def make_mapped_policy(
-    url: str,
-    mapping: str,
-    connect_timeout_s: float = 10.0,
-    infer_timeout_s: float = 1.0,
-    api_key: str = "",
-    calibration: str = "sim",
-    arm_variant: str = "6f",
+    url: str, mapping: str, timeouts_s: tuple[float, float], api_key: str, calibration: str, arm_variant: str
 ) -> MappedPolicy:
     """A mapped policy by the mapping's name or path.
+
+    Args:
+        url: Of the server, `ws://host:port`.
+        mapping: Name or path.
+        timeouts_s: For the connection and for an answer.
+        api_key: What the server wants to hear; empty: nothing.
+        calibration: Of the robot whose kinematics the mapping may need.
+        arm_variant: Kind of its arms.
 
     Raises:
         VitraError: the mapping cannot be used, or the robot's kinematics are needed and not installed.
     """
     terms = load_mapping(mapping)
     robot = find_robot(calibration, arm_variant) if terms.needs_robot else None
-    return MappedPolicy(url, terms, robot, connect_timeout_s, infer_timeout_s, api_key)
+    return MappedPolicy(url, terms, robot, *timeouts_s, api_key)
 
 
 def _number(value: Any) -> float:

@@ -82,7 +82,7 @@ def test_a_pass_that_was_cut_short_is_taken_up_again(
     human: EpisodeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SurveyStalledError, match="3 of 6 parts are missing"):
-        survey(human, "h", tmp_path, PLAIN, Share(rank=0, world_size=2), stalled_s=0.05)
+        survey(human, "h", tmp_path, PLAIN, Share(rank=0, world_size=2, stalled_s=0.05))
     jobs: list[range] = []
     real = module.count_jobs
     monkeypatch.setattr(module, "count_jobs", lambda s, j, *r: jobs.extend(j) or real(s, j, *r))

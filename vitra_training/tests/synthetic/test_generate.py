@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitra_policy.action_space import SIDES
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import euler_xyz_from_matrix, make_pose
 from vitra_training.datasets.episode import HumanEpisode
@@ -15,7 +15,7 @@ from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader
 from vitra_training.synthetic.generate import SyntheticOptions, generate, make_episode
 from vitra_training.synthetic.hands import HELD_FROM_WRIST_M, fingers, grasp_pose, side_grasp, top_grasp
-from vitra_training.synthetic.motions import Skill, perform
+from vitra_training.synthetic.motions import Skill, Touched, perform
 from vitra_training.synthetic.objects import scatter
 
 SMALL = SyntheticOptions(episodes=2, width_px=96, height_px=72, seed=9)
@@ -102,7 +102,7 @@ def test_a_grasp_puts_the_thing_before_the_palm(side: str) -> None:
 def test_every_skill_moves_smoothly_and_carries_its_thing(skill: Skill) -> None:
     rng = np.random.default_rng(2)
     things = scatter(4, rng)
-    script = perform(skill, "right", things, 0, 1, 30.0, rng)
+    script = perform(skill, Side.RIGHT, things, Touched(0, 1), 30.0, rng)
     steps = np.linalg.norm(np.diff(script.wrist[:, :3, 3], axis=0), axis=1)
     assert steps.max() < 0.06
     moved = np.linalg.norm(script.thing_pose[-1, :3, 3] - script.thing_pose[0, :3, 3])

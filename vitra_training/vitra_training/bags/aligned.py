@@ -41,7 +41,12 @@ class AlignedStream:
         return self._history.newest_s is None
 
     def add(self, stamp_s: float, value: Array) -> None:
-        """The next sample; one that is not newer than the last is left out."""
+        """The next sample; one that is not newer than the last is left out.
+
+        Args:
+            stamp_s: When it was measured.
+            value: (width,).
+        """
         before = self._newest
         if not self._history.add(stamp_s, value):
             return
@@ -56,7 +61,12 @@ class AlignedStream:
         return self
 
     def as_of(self, stamp_s: float, max_age_s: float) -> Array | Missing:
-        """Value at a frame, with the interface of a `SampleHistory`."""
+        """Value (width,) at a frame, with the interface of a `SampleHistory`.
+
+        Args:
+            stamp_s: Of the frame.
+            max_age_s: Oldest sample that counts.
+        """
         row = int(np.searchsorted(self._times_s, stamp_s))
         assert max_age_s == MAX_AGE_S
         assert self._times_s[row] == stamp_s

@@ -13,7 +13,13 @@ _MAX_MARKS = 4000
 
 
 def draw_check(report: BagReport, bag: BagStreams, target: Path) -> Path:
-    """Write a PNG of one checked bag."""
+    """Write a PNG of one checked bag.
+
+    Args:
+        report: What was found.
+        bag: The streams.
+        target: The PNG.
+    """
     import matplotlib
 
     matplotlib.use("Agg")

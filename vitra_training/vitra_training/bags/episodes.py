@@ -31,7 +31,7 @@ from vitra_training.bags.timeline import Timeline, timeline
 from vitra_training.bags.writer import SAVED, custom_data, outcome_of
 from vitra_training.datasets.episode import Array, Recording, RobotEpisode, RobotSide, VideoClip
 from vitra_training.datasets.errors import MissingKeyError
-from vitra_training.datasets.formats.teledata import absent_side, make_side
+from vitra_training.datasets.formats.teledata import SideJoints, absent_side, make_side
 from vitra_training.datasets.sources import EpisodeFiles
 from vitra_training.datasets.video import VideoWriter
 
@@ -102,6 +102,9 @@ class BagEpisodes(EpisodeFiles):
 
         Frames before the first sample of every hand that takes part are left out. A picture that is lost or damaged
         is the one before it again, with both hands masked, so that time stays what it was.
+
+        Raises:
+            MissingKeyError: the bag holds no image.
         """
         path = self.paths[number]
         times_s = picture_times(path)
@@ -214,14 +217,16 @@ def _side(path: Path, content: BagContent, side: Side, seen: NDArray[np.bool_], 
         invert_pose(_lookup(path, content, arm_base(side), BASE_FRAME)), base_from_camera
     )
     return make_side(
-        arm_joint=arm.values,
-        hand_joint=hand.values,
-        arm_joint_target=np.where(arm_target.fresh[:, None], arm_target.values, arm.values),
-        hand_joint_target=np.where(hand_target.fresh[:, None], hand_target.values, hand.values),
         base_from_ee=np.stack([model.fk(q) for q in arm.values]),
         ee_from_hand_mount=_lookup(path, content, hand_mount(side), ee(side)),
         base_from_camera=arm_base_from_camera,
         valid=arm.fresh & hand.fresh & seen,
+        joints=SideJoints(
+            arm_joint=arm.values,
+            hand_joint=hand.values,
+            arm_joint_target=np.where(arm_target.fresh[:, None], arm_target.values, arm.values),
+            hand_joint_target=np.where(hand_target.fresh[:, None], hand_target.values, hand.values),
+        ),
     )
 
 

@@ -58,7 +58,11 @@ class JointSamples:
     count: int = 0
 
     def add(self, positions: Array) -> None:
-        """Positions of the next message."""
+        """Positions of the next message.
+
+        Args:
+            positions: (dof,) [rad].
+        """
         self.width = self.width or len(positions)
         if self.width and len(positions) == self.width:
             self.values.frombytes(np.ascontiguousarray(positions, dtype=np.float32).tobytes())
@@ -144,6 +148,9 @@ def usual_period_s(times_s: Array) -> float:
     """Mean time between messages without pauses and losses; 0 for fewer than two.
 
     Not the median: stamps may lie on the grid of a coarser clock, as 35, 35, 30 ms for 30 Hz.
+
+    Args:
+        times_s: (n,) increasing.
     """
     periods = np.diff(times_s)
     if not len(periods):
@@ -171,7 +178,14 @@ def largest_turn(positions: NDArray[np.float32], before: NDArray[np.intp]) -> Ar
 def moving(
     bag: BagStreams, window_s: float = 0.2, arm_rad: float = 0.004, hand_rad: float = 0.02
 ) -> list[NDArray[Any]]:
-    """Per joint stream the times (s) around which a joint turned by more than a threshold within a window."""
+    """Per joint stream the times (s) around which a joint turned by more than a threshold within a window.
+
+    Args:
+        bag: The streams.
+        window_s: Length of the window.
+        arm_rad: Threshold of arm joints.
+        hand_rad: Threshold of hand joints.
+    """
     times = []
     for topic in bag.joints:
         stamps, positions = joint_track(bag, topic)

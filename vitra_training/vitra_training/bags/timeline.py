@@ -36,6 +36,10 @@ class Timeline:
 def timeline(path: Path, times_s: Array) -> Timeline:
     """Slots for pictures captured at increasing times; of two within one period the first is kept.
 
+    Args:
+        path: Of the bag, for the error.
+        times_s: (n,) of the images.
+
     Raises:
         CameraGapError: the camera was silent for longer than can be filled.
     """

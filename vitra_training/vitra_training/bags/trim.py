@@ -24,6 +24,12 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
 
     A cut within a video is moved back to its key frame, at most half a second.
 
+    Args:
+        path: The bag.
+        target: The new one.
+        begin_s: First moment kept.
+        end_s: Last moment kept.
+
     Raises:
         EmptyTrimError: no picture would be left.
         BagExistsError: the target is there.

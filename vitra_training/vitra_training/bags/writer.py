@@ -46,6 +46,12 @@ def write_bag(
 ) -> int:
     """Write `(stream, time ns, data)` into a new bag; returns how many. Nothing is left of one that fails.
 
+    Args:
+        target: The new folder.
+        streams: Topic, type and QoS of each number.
+        messages: In order of arrival.
+        about: Texts kept in the metadata.
+
     Raises:
         BagExistsError: the place is taken.
         BagWriteError: the disk refuses it.

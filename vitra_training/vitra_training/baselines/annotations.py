@@ -120,7 +120,15 @@ class Recut:
 
 
 def cut_episode(episode: HumanEpisode, start: int, stop: int, name: str, text: dict[Side, str]) -> HumanEpisode:
-    """Frames [start, stop) of an episode under another caption."""
+    """Frames [start, stop) of an episode under another caption.
+
+    Args:
+        episode: The whole.
+        start: First frame.
+        stop: Frame after the last.
+        name: Id of the part.
+        text: Caption of each hand.
+    """
     shared = {"beta"}
     hands = {
         side: HumanHand(

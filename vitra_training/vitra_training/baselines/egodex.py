@@ -17,7 +17,7 @@ import numpy as np
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose
-from vitra_training.baselines.human_arrays import HandTrack, human_episode
+from vitra_training.baselines.human_arrays import EpisodeSourceName, Filmed, HandTrack, human_episode
 from vitra_training.baselines.keypoint_fit import fit_hand
 from vitra_training.datasets.arrays import check_shape
 from vitra_training.datasets.episode import Array, HumanEpisode, Recording, VideoClip
@@ -86,14 +86,13 @@ def _read(path: Path, file: Any, name: str) -> HumanEpisode:
         wrist, rotations = fit_hand(points, side, _SKELETON)
         tracks[side] = HandTrack(wrist, rotations, sure)
     return human_episode(
-        name=name,
-        dataset="egodex",
-        video_name=path.stem,
-        camera_from_world=invert_pose(world_from_camera),
-        intrinsics=_array(path, file, "camera/intrinsic", (3, 3)),
         tracks=tracks,
         captions={side: words for side in SIDES if tracks[side].valid.any()},
         skeleton=_SKELETON,
+        source=EpisodeSourceName(name=name, dataset="egodex", video_name=path.stem),
+        filmed=Filmed(
+            camera_from_world=invert_pose(world_from_camera), intrinsics=_array(path, file, "camera/intrinsic", (3, 3))
+        ),
     )
 
 

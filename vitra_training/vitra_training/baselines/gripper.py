@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from vitra_policy.action_space import Side
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import euler_xyz_from_matrix, make_pose, matrix_from_euler_xyz
-from vitra_training.baselines.human_arrays import HandTrack, human_episode
+from vitra_training.baselines.human_arrays import EpisodeSourceName, Filmed, HandTrack, human_episode
 from vitra_training.datasets.episode import Array, HumanEpisode, IntArray, Recording, VideoClip
 from vitra_training.datasets.errors import BrokenFileError, UnknownFormatError, WrongShapeError
 from vitra_training.datasets.sources import open_source
@@ -108,14 +108,11 @@ class GripperData:
         wrist, rotations = hand_from_gripper(self._state[rows])
         length = len(rows)
         return human_episode(
-            name=self.ids[number],
-            dataset="gripper",
-            video_name=self.ids[number],
-            camera_from_world=np.tile(camera_from_base, (length, 1, 1)),
-            intrinsics=intrinsics,
             tracks={Side.RIGHT: HandTrack(wrist, rotations, np.ones(length, dtype=bool))},
             captions={Side.RIGHT: (self._tasks[int(self._task[rows[0]])],)},
             skeleton=_SKELETON,
+            source=EpisodeSourceName(name=self.ids[number], dataset="gripper", video_name=self.ids[number]),
+            filmed=Filmed(camera_from_world=np.tile(camera_from_base, (length, 1, 1)), intrinsics=intrinsics),
         )
 
     def _camera(self, video: Path) -> tuple[Array, Array]:

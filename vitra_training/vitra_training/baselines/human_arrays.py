@@ -26,18 +26,43 @@ class HandTrack:
     """(T,)."""
 
 
+@dataclass(frozen=True, slots=True)
+class EpisodeSourceName:
+    """Where an episode comes from."""
+
+    name: str
+    """Its id."""
+    dataset: str
+    video_name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filmed:
+    """How it was filmed."""
+
+    camera_from_world: Array
+    """(T, 4, 4)."""
+    intrinsics: Array
+    """(3, 3) pixels."""
+
+
 def human_episode(
-    *,
-    name: str,
-    dataset: str,
-    video_name: str,
-    camera_from_world: Array,
-    intrinsics: Array,
+    source: EpisodeSourceName,
+    filmed: Filmed,
     tracks: Mapping[Side, HandTrack],
     captions: Mapping[Side, tuple[str, ...]],
     skeleton: HandSkeleton,
 ) -> HumanEpisode:
-    """An episode whose other labels follow from these; captions (and rephrases) hold from its start to its end."""
+    """An episode whose other labels follow from these.
+
+    Args:
+        source: Where it comes from.
+        filmed: The camera.
+        tracks: Of the hands that were seen.
+        captions: And rephrases, of each hand; they hold from the start to the end.
+        skeleton: Shape of the hands.
+    """
+    camera_from_world = filmed.camera_from_world
     length = len(camera_from_world)
     hands = {
         side: _labels(tracks[side], camera_from_world, side, skeleton) if side in tracks else _absent(length)
@@ -45,12 +70,12 @@ def human_episode(
     }
     main = max(SIDES, key=lambda side: int(hands[side].kept_frames.sum()))
     return HumanEpisode(
-        id=name,
-        dataset=dataset,
-        video_name=video_name,
+        id=source.name,
+        dataset=source.dataset,
+        video_name=source.video_name,
         video_decode_frame=np.arange(length),
         extrinsics=camera_from_world,
-        intrinsics=intrinsics,
+        intrinsics=filmed.intrinsics,
         anno_type=main,
         hands=hands,
         text={

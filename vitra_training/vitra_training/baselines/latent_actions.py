@@ -57,7 +57,12 @@ class LatentActionModel(nn.Module):
         return smooth + (torch.round(smooth * half) / half - smooth).detach()
 
     def forward(self, now: Tensor, later: Tensor) -> Tensor:
-        """Mean squared error of the later picture drawn from the earlier one and the code."""
+        """Mean squared error of the later picture drawn from the earlier one and the code.
+
+        Args:
+            now: Images (B, 3, 32, 32).
+            later: Images (B, 3, 32, 32).
+        """
         code = self.encode(now, later)
         features = self.now(now)
         drawn = now + self.decoder(features + self.spread(code).view_as(features))
@@ -71,7 +76,15 @@ def small(picture: NDArray[np.uint8]) -> Tensor:
 
 
 def fit(model: LatentActionModel, now: Tensor, later: Tensor, options: LatentOptions, seed: int) -> list[float]:
-    """Train on pairs (N, 3, 32, 32); returns the loss of every step."""
+    """Train on pairs (N, 3, 32, 32); returns the loss of every step.
+
+    Args:
+        model: Trained in place.
+        now: Earlier images.
+        later: Later images.
+        options: Steps, batch and rate.
+        seed: Of the order.
+    """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), options.lr)
     losses = []

@@ -98,7 +98,14 @@ class Step:
 
 
 def random_batch(config: VitraConfig, size: int, repeats: int, device: torch.device) -> TrainBatch:
-    """A batch of right hands with noise for a picture."""
+    """A batch of right hands with noise for a picture.
+
+    Args:
+        config: Sizes of the network.
+        size: Samples.
+        repeats: Noise levels of each.
+        device: Where it is made.
+    """
     expert, image = config.expert, config.vision.image_size
     action_mask = torch.zeros(size, expert.steps, expert.action_dim, dtype=torch.bool)
     action_mask[..., 51:102] = True
@@ -124,7 +131,15 @@ def random_batch(config: VitraConfig, size: int, repeats: int, device: torch.dev
 def measure(
     config: VitraConfig, variant: Variant, options: argparse.Namespace, device: torch.device, peak: float | None
 ) -> dict[str, Any]:
-    """Figures of one variant; an out-of-memory error is a result too."""
+    """Figures of one variant; an out-of-memory error is a result too.
+
+    Args:
+        config: Sizes of the network.
+        variant: What is switched on.
+        options: Of the command.
+        device: The GPU.
+        peak: Operations a second it could do; None: unknown.
+    """
     try:
         step = Step(config, variant, options.samples_per_step, options.repeats, device)
         for _ in range(options.warmup):

@@ -23,7 +23,15 @@ _PALM = (0, 2, 5, 9, 13, 17)
 
 
 def load_sample(annotation: Path, video: Path, frame: int, rng: np.random.Generator, steps: int = 16) -> dict[str, Any]:
-    """One augmented sample, made from scratch."""
+    """One augmented sample, made from scratch.
+
+    Args:
+        annotation: The episode's file.
+        video: Its video.
+        frame: Number of the frame.
+        rng: Of augmentation and words.
+        steps: Length of the chunk.
+    """
     episode = load_npy_dict(annotation)
     picture = _read_frame(video, int(episode["video_decode_frame"][frame]))
     height, width = picture.shape[:2]

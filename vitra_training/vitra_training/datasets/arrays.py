@@ -13,6 +13,11 @@ from vitra_training.datasets.errors import NotFiniteError, WrongShapeError
 def check_shape(where: str, values: object, shape: tuple[int | None, ...]) -> NDArray[Any]:
     """`values` as a numeric array of a shape; None stands for any size.
 
+    Args:
+        where: File and key, for the error.
+        values: What was read.
+        shape: What it must have.
+
     Raises:
         WrongShapeError: another shape, or not numbers.
     """
@@ -29,6 +34,11 @@ def check_shape(where: str, values: object, shape: tuple[int | None, ...]) -> ND
 
 def check_finite(where: str, values: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> None:
     """Refuse NaN and infinity in the valid frames (leading axis) of an array.
+
+    Args:
+        where: File and key, for the error.
+        values: Frames first (T, ...).
+        valid: Frames that count (T,); None: all.
 
     Raises:
         NotFiniteError: names the first bad frame.

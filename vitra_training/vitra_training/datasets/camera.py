@@ -49,6 +49,11 @@ def camera_for_video(original: Array, width_px: int, height_px: int) -> Camera:
     The annotations never name the original size; its principal point is the picture's centre, so the size is twice the
     principal point. A video stretched by resizing gets different scales in x and y.
 
+    Args:
+        original: Intrinsics (3, 3) before resizing.
+        width_px: Of the video.
+        height_px: Of the video.
+
     Raises:
         WrongShapeError: intrinsics that cannot be a pinhole camera's.
     """

@@ -86,7 +86,15 @@ def convert(
     options: StoreOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ConversionReport:
-    """Convert every episode; broken ones are left out and named in the report."""
+    """Convert every episode; broken ones are left out and named in the report.
+
+    Args:
+        source: The episodes.
+        target: A new folder.
+        format: Its layout.
+        options: Of the canonical store.
+        progress: Hears episodes done and their number.
+    """
     return convert_all(source, {format: target}, options, progress)[format]
 
 
@@ -97,6 +105,12 @@ def convert_all(
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[Format | str, ConversionReport]:
     """Convert every episode into several formats, each loaded once; memory does not grow with their length.
+
+    Args:
+        source: The episodes.
+        targets: A new folder of each format.
+        options: Of the canonical store.
+        progress: Hears episodes done and their number.
 
     Raises:
         ConversionError: a target is taken.
@@ -164,7 +178,13 @@ def _convert_one(
 
 
 def open_sink(target: Path, format: Format | str, options: StoreOptions | None = None) -> EpisodeSink:
-    """A writer of a format into a folder."""
+    """A writer of a format into a folder.
+
+    Args:
+        target: A new folder.
+        format: Its layout.
+        options: Of the canonical store.
+    """
     create = None if format in tuple(Format) else installed_formats()[format].create
     if create is not None:
         return create(target)
@@ -196,7 +216,11 @@ class Vitra1MWriter:
             vitra_1m.write_index(self.root, self._lengths)
 
     def add(self, recording: Recording) -> None:
-        """Write one annotation."""
+        """Write one annotation.
+
+        Raises:
+            ConversionError: it is a robot's episode.
+        """
         if not isinstance(recording.episode, HumanEpisode):
             raise ConversionError(recording.episode.id, "VITRA-1M", "it is a robot episode; that format holds hands")
         vitra_1m.write_episode(recording.episode, self.root)

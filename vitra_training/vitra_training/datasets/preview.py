@@ -41,7 +41,13 @@ def write_preview(recording: Recording, path: Path) -> Path:
 
 
 def keypoints_world(episode: Episode, motion: Motion, side: Side) -> NDArray[np.float64]:
-    """(T, 21, 3) key points: the labelled ones of a human hand, those of our skeleton for a robot's."""
+    """(T, 21, 3) key points: the labelled ones of a human hand, those of our skeleton for a robot's.
+
+    Args:
+        episode: The labels.
+        motion: The same as both kinds have it.
+        side: Which hand.
+    """
     if isinstance(episode, HumanEpisode):
         return np.asarray(episode.hands[side].joints_worldspace, dtype=np.float64)
     hand = motion.hands[side]

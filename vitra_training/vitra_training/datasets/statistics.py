@@ -128,6 +128,13 @@ def compute_statistics(
 ) -> tuple[Statistics, StatisticsCount]:
     """Statistics over the valid frames of a data set, one action step each; broken episodes are skipped and named.
 
+    Args:
+        source: The episodes.
+        name: Of the data set.
+        options: What counts.
+        workers: Processes.
+        progress: Hears episodes done and their number.
+
     Raises:
         EmptyDatasetError: no valid frame at all.
     """
@@ -145,6 +152,11 @@ def pool(parts: Sequence[Statistics], weights: Sequence[float], name: str) -> St
     """Statistics of a mixture as of one data set: exact pooled variance, which also counts how far means lie apart.
 
     `vitra_policy.statistics.mix` is the reference's way (it averages the deviations).
+
+    Args:
+        parts: Of each data set.
+        weights: Share of each.
+        name: Of the mixture.
     """
 
     def pooled(side: Side, what: str) -> Moments:
@@ -162,7 +174,14 @@ def pool(parts: Sequence[Statistics], weights: Sequence[float], name: str) -> St
 def count_jobs(
     source: EpisodeSource, jobs: Sequence[range], options: StatisticsOptions, workers: int
 ) -> Iterable[StatisticsCount]:
-    """The count of each job, a range of episodes, in order; with several workers each in a process of its own."""
+    """The count of each job, a range of episodes, in order; with several workers each in a process of its own.
+
+    Args:
+        source: The episodes.
+        jobs: Ranges of their numbers.
+        options: What counts.
+        workers: Processes.
+    """
     if workers <= 1:
         yield from (_count(source, job, options) for job in jobs)
         return

@@ -45,6 +45,8 @@ class Share:
     world_size: int = 1
     workers: int = 1
     """Processes of its own."""
+    stalled_s: float = STALLED_S
+    """The others' parts are waited for so long after the last one came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,17 @@ def survey(
     cache: Path,
     options: StatisticsOptions | None = None,
     share: Share | None = None,
-    *,
-    stalled_s: float = STALLED_S,
     progress: Progress | None = None,
 ) -> Survey:
     """The survey of a data set from the cache, made by all processes together when data or options changed.
+
+    Args:
+        source: The episodes.
+        name: Of the data set.
+        cache: Folder of surveys.
+        options: What counts.
+        share: What this process makes of it; None: all.
+        progress: Hears episodes done and their number.
 
     Raises:
         EmptyDatasetError: no frame can be learned from.
@@ -87,13 +95,13 @@ def survey(
         jobs = _jobs(len(source))
         parts = [folder / f"part-{number:05d}.npz" for number in range(len(jobs))]
         _make_parts(source, jobs, parts, options, share, progress)
-        _await(parts, whole, stalled_s, progress)
+        _await(parts, whole, share.stalled_s, progress)
         if share.rank == 0:
             _write(whole, *_merged(parts))
     elif share.rank == 0:
         shutil.rmtree(folder, ignore_errors=True)
     if share.rank != 0:
-        _await([whole], whole, stalled_s, None)
+        _await([whole], whole, share.stalled_s, None)
     count, digest = _read(whole)
     return Survey(count.statistics(name), count.frame_index, count.skipped, dict(count.doubts), digest)
 

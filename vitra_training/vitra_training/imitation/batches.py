@@ -69,7 +69,13 @@ class Batches:
         """Normalised places that the keypoints of every look say, once seeing is learned."""
 
     def draw(self, rng: np.random.Generator, count: int, stills: float) -> Indices:
-        """Looks to learn from, a share of them stills."""
+        """Looks to learn from, a share of them stills.
+
+        Args:
+            rng: Of the draw.
+            count: How many.
+            stills: The share, 0..1.
+        """
         still, moving = self.train
         if not (len(still) and len(moving)):
             return rng.choice(still if len(still) else moving, count)

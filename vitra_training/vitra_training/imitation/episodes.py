@@ -66,7 +66,11 @@ class Demonstration:
         return len(self.state)
 
     def image(self, index: int) -> NDArray[np.uint8]:
-        """(H, W, 3) RGB at a look."""
+        """(H, W, 3) RGB at a look.
+
+        Raises:
+            DemonstrationError: it cannot be decoded.
+        """
         decoded = cv2.imdecode(self.jpegs[index], cv2.IMREAD_COLOR)
         if decoded is None:
             raise DemonstrationError(

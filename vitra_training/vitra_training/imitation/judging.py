@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION, Hands
+from vitra_policy.model.sampling import Conditions, Denoising
 from vitra_policy.places import GEOMETRY, TURN
 from vitra_policy.statistics import Statistics
 from vitra_training.imitation.batches import ActingBatch, Batches, Indices
@@ -20,6 +21,12 @@ def judge(learner: Learner, batches: Batches, statistics: Statistics, looks: int
     """Median errors on held-out looks [mm]: of places and, while acting, of the wrist at the end of the chunk.
 
     Stills and looks of episodes apart; the wrist by what is seen, told the true places, and if it stood still.
+
+    Args:
+        learner: What is judged.
+        batches: The held-out ones.
+        statistics: Denormalise.
+        looks: How many.
     """
     rng = np.random.default_rng(0)
     learner.eval()
@@ -51,7 +58,8 @@ def _chunks(learner: Learner, batch: ActingBatch, told: bool) -> torch.Tensor:
     """Normalised chunks out of always the same noise."""
     feature = cognition(learner, batch, torch.full((len(batch.state),), told))
     noise = torch.randn(batch.actions.shape, generator=torch.Generator().manual_seed(0))
-    return learner.vitra.denoise(feature, noise, batch.state, batch.state_mask, batch.action_mask, guidance=1.0)
+    given = Conditions(feature, batch.state, batch.state_mask, batch.action_mask)
+    return learner.vitra.denoise(given, noise, Denoising(guidance=1.0))
 
 
 def _ends_m(normalised: torch.Tensor, hands: Indices, statistics: Statistics) -> NDArray[np.float64]:

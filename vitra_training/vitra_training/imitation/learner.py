@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vitra_policy.model.grounding import Grounding
-from vitra_policy.model.loss import ROBOT_WEIGHTS
+from vitra_policy.model.loss import ROBOT_WEIGHTS, LossSettings
+from vitra_policy.model.sampling import Conditions
 from vitra_policy.model.vla import Vitra
 from vitra_policy.places import NUMBERS
 from vitra_training.imitation.batches import ActingBatch, SeeingBatch
@@ -76,7 +77,13 @@ class Learner(nn.Module):
 
 
 def seeing_loss(learner: Learner, batch: SeeingBatch, think: bool) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the first stage, and its parts; `think`: with what the trunk makes of it."""
+    """Loss of the first stage, and its parts; `think`: with what the trunk makes of it.
+
+    Args:
+        learner: Trained.
+        batch: Looks.
+        think: Run the trunk too.
+    """
     with torch.autocast(batch.tower.device.type, torch.bfloat16):
         tokens = learner.tokens(batch.tower, batch.text)
         thought = learner.vitra.trunk_of_tokens(tokens, batch.text, batch.fov_rad, batch.text != 0) if think else None
@@ -89,22 +96,41 @@ def seeing_loss(learner: Learner, batch: SeeingBatch, think: bool) -> tuple[Tens
 
 
 def cognition(learner: Learner, batch: ActingBatch, told: Tensor) -> Tensor:
-    """Cognition features (B, 1, width): true places alone where a row is told (B,), else what is seen."""
+    """Cognition features (B, 1, width): true places alone where a row is told (B,), else what is seen.
+
+    Args:
+        learner: Its network.
+        batch: Looks, with true places.
+        told: (B,) bool.
+    """
     places = torch.where(told[:, None], batch.places, batch.said)
     return learner.where.joined(batch.thought[:, None] * ~told[:, None, None], places)
 
 
 def acting_loss(learner: Learner, batch: ActingBatch, repeats: int, told: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the second stage, and its parts; `told` (B,) says which rows are told the true places."""
+    """Loss of the second stage, and its parts; `told` (B,) says which rows are told the true places.
+
+    Args:
+        learner: Trained.
+        batch: Looks with actions.
+        repeats: Noise levels of each.
+        told: (B,) bool.
+    """
     device = batch.said.device.type
     with torch.autocast(device, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):  # for 18 tokens three times as fast
         acted = learner.vitra.loss(
-            cognition(learner, batch, told), batch.actions, batch.state, batch.state_mask, batch.action_mask,
-            weights=ROBOT_WEIGHTS, repeats=repeats, cognition_dropout=0.0,
-        )  # fmt: skip
+            Conditions(cognition(learner, batch, told), batch.state, batch.state_mask, batch.action_mask),
+            batch.actions,
+            LossSettings(ROBOT_WEIGHTS, repeats, cognition_dropout=0.0),
+        )
     return acted.total, {"action": float(acted.total.detach())}
 
 
 def places_loss(predicted: Tensor, places: Tensor) -> Tensor:
-    """How far normalised places are off."""
+    """How far normalised places are off.
+
+    Args:
+        predicted: (B, numbers).
+        places: (B, numbers).
+    """
     return nn.functional.smooth_l1_loss(predicted, places, beta=_BETA)

@@ -67,6 +67,11 @@ class Looks:
 def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures: int = 25) -> Looks:
     """Every look of the episodes that have features; of failed episodes without their last looks.
 
+    Args:
+        folders: Episodes and their features.
+        config: Sizes of the network.
+        tail_of_failures: How many looks are left out.
+
     Raises:
         DemonstrationError: there is nothing to learn from.
     """

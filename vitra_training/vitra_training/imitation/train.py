@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
-from vitra_policy.checkpoint.store import Provenance, open_checkpoint, save_model
+from vitra_policy.checkpoint.store import About, Provenance, open_checkpoint, save_model
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import preset
 from vitra_policy.model.vla import Vitra
@@ -160,10 +160,9 @@ class Run:
         save_model(
             self.args.out / "checkpoint",
             self.learner.vitra,
-            statistics=self.statistics,
-            provenance=made,
             dtype=torch.float16,
             overwrite=True,
+            about=About(statistics=self.statistics, provenance=made),
         )
         self.learner.load_state_dict(live, strict=False)
         saved = {"learner": self.learner.state_dict(), "optimizer": self._optimizer.state_dict(), "step": self.step}

@@ -32,6 +32,18 @@ class EngineKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Resources:
+    """What a run may use."""
+
+    workers: int = 2
+    """Jobs at the same time."""
+    engine: EngineKind = EngineKind.LOCAL
+    """Where they run."""
+    gpus: float = 0.0
+    """Share of a GPU that each actor of a Ray cluster holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunOutcome:
     """What a run gave."""
 
@@ -45,11 +57,9 @@ def label(
     videos: list[FoundVideo],
     out: Path,
     config: PipelineConfig,
-    workers: int = 2,
-    engine: EngineKind = EngineKind.LOCAL,
+    resources: Resources | None = None,
     retry_quarantined: bool = False,
     progress: Callable[[Outcome | None, RunResult], None] | None = None,
-    gpus: float = 0.0,
 ) -> RunOutcome:
     """Label videos; running it again continues where it was.
 
@@ -57,17 +67,16 @@ def label(
         videos: what to label.
         out: folder of results, ledger, episodes and report.
         config: of the stages.
-        workers: jobs at the same time.
-        engine: where they run.
+        resources: what it runs on; None: two processes of this machine.
         retry_quarantined: try what an earlier run gave up.
         progress: called after every item.
-        gpus: share of a GPU that each actor of a Ray cluster holds.
 
     Raises:
         MissingModelError: an estimator is not there; nothing was started.
         DiskFullError: everything finished so far is kept.
     """
     check_estimators(config)
+    resources = resources or Resources()
     start = time.monotonic()
     workspace = Workspace(out)
     if retry_quarantined:
@@ -75,7 +84,7 @@ def label(
         ledger.release_quarantine()
         ledger.close()
     schedule = Schedule(stages(config), workspace, CUT_BY, count_clips)
-    result = schedule.run([video.item for video in videos], _engine(engine, workers, gpus), progress)
+    result = schedule.run([video.item for video in videos], _engine(resources), progress)
     ready = {
         name: {stage: folders[WHOLE] for stage, folders in outputs.items() if WHOLE in folders}
         for name, outputs in result.outputs.items()
@@ -85,14 +94,14 @@ def label(
     episodes = assemble(out / "episodes", dataset, ready)
     ingested = [load(IngestedVideo, o[CUT_BY][WHOLE]) for o in result.outputs.values() if WHOLE in o[CUT_BY]]
     video_s = sum(len(video) / video.fps for video in ingested)
-    facts = RunFacts(len(videos), video_s, time.monotonic() - start, workers, engine)
+    facts = RunFacts(len(videos), video_s, time.monotonic() - start, resources.workers, resources.engine)
     report = write_report(out / "report.html", result, episodes, facts)
     return RunOutcome(result, episodes, facts, report)
 
 
-def _engine(kind: EngineKind, workers: int, gpus: float) -> Engine:
-    if kind is EngineKind.LOCAL:
-        return LocalEngine(workers)
+def _engine(resources: Resources) -> Engine:
+    if resources.engine is EngineKind.LOCAL:
+        return LocalEngine(resources.workers)
     from vitra_training.labeling.engines.ray_engine import RayEngine  # needs ray
 
-    return RayEngine(workers, gpus)
+    return RayEngine(resources.workers, resources.gpus)

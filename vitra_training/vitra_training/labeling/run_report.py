@@ -35,7 +35,14 @@ class RunFacts:
 
 
 def write_report(path: Path, run: RunResult, assembled: Assembled, facts: RunFacts) -> Path:
-    """Write the report as HTML and, beside it, the numbers as JSON."""
+    """Write the report as HTML and, beside it, the numbers as JSON.
+
+    Args:
+        path: The HTML file.
+        run: What the stages did.
+        assembled: What came out.
+        facts: Machine, versions, options.
+    """
     busy = sum(tally.seconds for tally in run.tallies.values())
     numbers = {
         "videos": facts.videos, "video_s": facts.video_s, "wall_s": facts.wall_s, "engine": facts.engine,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import SideCalibration
-from vitra_description.ik import solve_ik
+from vitra_description.ik import IkSearch, solve_ik
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS, ARM_VENDOR_LIMITS
 from vitra_description.names import ARM_DOF
@@ -72,7 +72,7 @@ def _follow(arm: ArmModel, targets: Array, start_rad: Array) -> Array | None:
     """(T, 7) joints for targets (T, 4, 4), each found from the one before; None where one is out of reach."""
     path, q = [], start_rad
     for target in targets:
-        solution = solve_ik(arm, target, q, ARM_LIMITS, restarts=0, iterations=40)
+        solution = solve_ik(arm, target, q, ARM_LIMITS, search=IkSearch(restarts=0, iterations=40))
         if not solution.converged:
             return None
         path.append(q := solution.position_rad)

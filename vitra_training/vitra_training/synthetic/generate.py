@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
-from vitra_policy.hand.skeleton import HandSkeleton, default_skeleton
+from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xyz, rotation_angle, transform_points
 from vitra_training.datasets.camera import Camera
 from vitra_training.datasets.episode import HumanEpisode, HumanHand, TextWindow
 from vitra_training.datasets.errors import ConversionError
 from vitra_training.datasets.formats.vitra_1m import write_episode, write_index
 from vitra_training.datasets.video import Image, VideoWriter
-from vitra_training.synthetic.motions import HandScript, Skill, perform, rest, stretched
+from vitra_training.synthetic.motions import HandScript, Skill, Touched, perform, rest, stretched
 from vitra_training.synthetic.objects import Thing, scatter
 from vitra_training.synthetic.render import DrawnHand, render
 from vitra_training.synthetic.scene import camera_path, make_room
@@ -61,6 +61,11 @@ class SyntheticOptions:
 
 def generate(root: Path, options: SyntheticOptions, progress: Callable[[int, int], None] | None = None) -> int:
     """Write `annotations/*.npy` with their index and `Video/*.mp4` below a new folder; returns the episode count.
+
+    Args:
+        root: The new folder.
+        options: How many, how long, how large.
+        progress: Hears episodes done and their number.
 
     Raises:
         ConversionError: the folder is not empty.
@@ -103,10 +108,7 @@ def make_episode(
         camera_from_world = np.repeat(camera_from_world[:1], length, axis=0)
     keypoints = {s: skeleton.posed_keypoints(scripts[s].wrist, scripts[s].fingers_rad, s) for s in scripts}
     beta = np.concatenate([[10 * (size - 1)], rng.normal(0, 0.3, 9)])
-    hands = {
-        side: _label(side, scripts.get(side), keypoints.get(side), camera_from_world, camera, beta, skeleton)
-        for side in SIDES
-    }
+    hands = {side: _label(scripts.get(side), keypoints.get(side), camera_from_world, camera, beta) for side in SIDES}
     world_from_camera = invert_pose(camera_from_world)
     turns = world_from_camera[1:, :3, :3] @ np.swapaxes(world_from_camera[:-1, :3, :3], 1, 2)
     episode = HumanEpisode(
@@ -134,12 +136,12 @@ def _choose_scripts(
     order = sorted(range(len(things)), key=lambda i: things[i].place_m[1] * (1 if main == "right" else -1))
     target, beside = order[0], order[1 + int(rng.integers(len(order) - 1))]
     skill, poses_per_s = _skill(things[target], things[beside], rng), options.fps * options.slowness
-    scripts = {main: perform(skill, main, things, target, beside, poses_per_s, rng)}
+    scripts = {main: perform(skill, main, things, Touched(target, beside), poses_per_s, rng)}
     length = len(scripts[main].wrist)
     chance = rng.random()
     if chance < options.both_hands and order[-1] not in (target, beside):
         skill = _skill(things[order[-1]], things[beside], rng)
-        second = perform(skill, other, things, order[-1], beside, poses_per_s, rng)
+        second = perform(skill, other, things, Touched(order[-1], beside), poses_per_s, rng)
         scripts[other] = stretched(second, length)
     elif chance < options.both_hands + options.idle_hand:
         scripts[other] = rest(other, length, rng)
@@ -166,13 +168,7 @@ def _text(script: HandScript | None, length: int) -> tuple[TextWindow, ...]:
 
 
 def _label(
-    side: Side,
-    script: HandScript | None,
-    keypoints: Array | None,
-    camera_from_world: Array,
-    camera: Camera,
-    beta: Array,
-    skeleton: HandSkeleton,
+    script: HandScript | None, keypoints: Array | None, camera_from_world: Array, camera: Camera, beta: Array
 ) -> HumanHand:
     length = len(camera_from_world)
     if script is None or keypoints is None:

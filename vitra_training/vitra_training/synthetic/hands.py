@@ -39,7 +39,13 @@ def fingers(grip: float, variation: Array | None = None) -> Array:
 
 
 def wrist_rotation(side: Side, pointing: Array, back: Array) -> Array:
-    """Wrist rotation (3, 3) whose fingers point one way and whose back of the hand faces another."""
+    """Wrist rotation (3, 3) whose fingers point one way and whose back of the hand faces another.
+
+    Args:
+        side: Which hand.
+        pointing: Direction (3,) of the fingers.
+        back: Direction (3,) of the back of the hand.
+    """
     x = pointing / np.linalg.norm(pointing) * (1.0 if side == "left" else -1.0)
     y = back - x * (x @ back)
     y /= np.linalg.norm(y)
@@ -47,12 +53,23 @@ def wrist_rotation(side: Side, pointing: Array, back: Array) -> Array:
 
 
 def grasp_pose(side: Side, rotation: Array, thing_m: Array) -> Array:
-    """Wrist pose (4, 4) with which a hand holds a thing at a place."""
+    """Wrist pose (4, 4) with which a hand holds a thing at a place.
+
+    Args:
+        side: Which hand.
+        rotation: Of the wrist (3, 3).
+        thing_m: Where the thing is (3,).
+    """
     return make_pose(thing_m - rotation @ HELD_FROM_WRIST_M[side], rotation)
 
 
 def side_grasp(side: Side, heading_rad: float = 0.0) -> Array:
-    """Wrist rotation for a tall thing: fingers forward, thumb up, palm inward."""
+    """Wrist rotation (3, 3) for a tall thing: fingers forward, thumb up, palm inward.
+
+    Args:
+        side: Which hand.
+        heading_rad: Turn about the vertical.
+    """
     inward = 1.0 if side == "right" else -1.0
     heading = inward * heading_rad
     pointing = np.array([np.cos(heading), np.sin(heading), -0.15])
@@ -61,7 +78,12 @@ def side_grasp(side: Side, heading_rad: float = 0.0) -> Array:
 
 
 def top_grasp(side: Side, heading_rad: float = 0.0) -> Array:
-    """Wrist rotation for a flat thing: fingers forward and down, back of the hand up."""
+    """Wrist rotation (3, 3) for a flat thing: fingers forward and down, back of the hand up.
+
+    Args:
+        side: Which hand.
+        heading_rad: Turn about the vertical.
+    """
     heading = heading_rad if side == "right" else -heading_rad
     pointing = np.array([0.8 * np.cos(heading), 0.8 * np.sin(heading), -0.6])
     return wrist_rotation(side, pointing, np.array([0.5, 0.0, 0.9]))

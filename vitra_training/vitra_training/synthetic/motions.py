@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +64,30 @@ class HandScript:
     """(T, 4, 4) of that thing, world; identity at rest."""
 
 
+class Touched(NamedTuple):
+    """Things of an action, by their numbers."""
+
+    target: int
+    """It is moved."""
+    beside: int
+    """Where it goes to or what is done to."""
+
+
 def perform(
-    skill: Skill, side: Side, things: list[Thing], target: int, other: int, fps: float, rng: np.random.Generator
+    skill: Skill, side: Side, things: list[Thing], touched: Touched, fps: float, rng: np.random.Generator
 ) -> HandScript:
-    """A hand doing something with one thing (and, for some skills, near another)."""
-    thing, beside = things[target], things[other]
+    """A hand doing something with one thing (and, for some skills, near another).
+
+    Args:
+        skill: What it does.
+        side: Which hand.
+        things: All there are.
+        touched: Which of them are part of it.
+        fps: Frames a second.
+        rng: Of the draw.
+    """
+    target = touched.target
+    thing, beside = things[target], things[touched.beside]
     rotation = _grasp_rotation(side, thing, rng)
     at = grasp_pose(side, rotation, thing.place_m + np.array([0, 0, 0.25 * thing.half_extents_m[2]]))
     away = _start_pose(side, rng)
@@ -120,7 +140,13 @@ def perform(
 
 
 def rest(side: Side, length: int, rng: np.random.Generator) -> HandScript:
-    """A hand that lies idle near the body, never quite still."""
+    """A hand that lies idle near the body, never quite still.
+
+    Args:
+        side: Which hand.
+        length: Frames.
+        rng: Of the tremor.
+    """
     base = _start_pose(side, rng)
     phase = rng.uniform(0, 2 * np.pi, 3)
     time = np.arange(length)[:, None] / 30

@@ -44,7 +44,15 @@ def render(
     things: Sequence[tuple[Thing, Array]],
     hands: Sequence[DrawnHand],
 ) -> Image:
-    """The picture (H, W, 3) RGB of things at their poses (4, 4, world) and of hands in a room."""
+    """The picture (H, W, 3) RGB of things at their poses (4, 4, world) and of hands in a room.
+
+    Args:
+        camera: Its lens and size.
+        camera_from_world: (4, 4).
+        room: Walls and table.
+        things: Each with its pose.
+        hands: Each with its mesh.
+    """
     picture = np.full((camera.height_px, camera.width_px, 3), 90, dtype=np.uint8)
     for plane in room.planes:
         _draw_plane(picture, camera, camera_from_world, plane)

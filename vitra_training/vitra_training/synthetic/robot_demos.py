@@ -37,6 +37,11 @@ def generate_robot_demos(
 ) -> int:
     """Write TeleData episodes into a new folder; returns how many.
 
+    Args:
+        root: The new folder.
+        options: How many, how long, how large.
+        progress: Hears episodes done and their number.
+
     Raises:
         ConversionError: the folder is not empty.
     """
@@ -85,14 +90,13 @@ def _moving(human: HumanEpisode, side: Side, fps: float, calibration: Calibratio
     arm, joints = ArmModel(), path.joints_rad
     fingers = xhand_from_mano(euler_xyz_from_matrix(hand.hand_pose).reshape(length, 45))
     return teledata.make_side(
-        arm_joint=joints,
-        hand_joint=fingers,
-        arm_joint_target=_next(joints),
-        hand_joint_target=_next(fingers),
         base_from_ee=np.stack([arm.fk(q) for q in joints]),
         ee_from_hand_mount=extrinsics.ee_from_hand_mount,
         base_from_camera=path.base_from_world @ invert_pose(human.extrinsics[0]),
         valid=np.asarray(hand.kept_frames) > 0,
+        joints=teledata.SideJoints(
+            arm_joint=joints, hand_joint=fingers, arm_joint_target=_next(joints), hand_joint_target=_next(fingers)
+        ),
     )
 
 

@@ -41,7 +41,13 @@ class Room:
 
 
 def make_room(width_px: int, height_px: int, rng: np.random.Generator) -> Room:
-    """A random room around a table whose top is the plane z = 0 before the person."""
+    """A random room around a table whose top is the plane z = 0 before the person.
+
+    Args:
+        width_px: Of the image.
+        height_px: Of the image.
+        rng: Of colours and sizes.
+    """
     wall = Plane(np.array([3.0, 3.0, 2.2]), np.array([0, -6.0, 0]), np.array([0, 0, -3.2]), _texture(rng))
     floor = Plane(np.array([3.0, 3.0, -0.75]), np.array([0, -6.0, 0]), np.array([-2.6, 0, 0]), _texture(rng))
     left, right, far = rng.uniform(0.5, 0.9), rng.uniform(0.5, 0.9), rng.uniform(0.75, 1.1)

@@ -75,7 +75,13 @@ class BlindBound:
                 self._spread[side].add(np.asarray(chunks, dtype=np.float64))
 
     def judge(self, actions: NDArray[np.floating], mask: NDArray[np.bool_], robot: bool) -> float | None:
-        """Loss on held-out actions, weighted as training weighs them; None where nothing was learnt or is to judge."""
+        """Loss on held-out actions, weighted as training weighs them; None where nothing was learnt or is to judge.
+
+        Args:
+            actions: Normalised (N, T, action_dim).
+            mask: (N, T, action_dim).
+            robot: Whether they are a robot's.
+        """
         cfg, total, steps = self._loss, 0.0, 0
         weights = (
             (WRIST, cfg.robot_wrist if robot else cfg.human_wrist),

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vitra_policy.checkpoint.errors import CheckpointFileError
-from vitra_policy.checkpoint.store import Provenance, save_weights
+from vitra_policy.checkpoint.store import About, Provenance, WeightSource, save_weights
 from vitra_policy.checkpoint.stream import TensorSpec, plan_shards, weight_files, write_weights
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.statistics import Statistics
@@ -118,6 +118,11 @@ class CheckpointFolder:
     def save(self, progress: Progress, state: TrainingState, parts: PolicyParts) -> Path:
         """Write a checkpoint, move it into place when it is complete, and remove what is too old.
 
+        Args:
+            progress: Step and data position.
+            state: Weights, averages, optimizer.
+            parts: Configuration, statistics, tokenizer.
+
         Raises:
             DiskFullError: there is no room; what was written before stays as it is.
         """
@@ -143,12 +148,13 @@ class CheckpointFolder:
         save_weights(
             partial,
             parts.config,
-            policy.specs,
-            policy.read,
-            statistics=parts.statistics,
-            tokenizer_file=parts.tokenizer_file,
-            provenance=Provenance("vitra-train", training={"step": progress.step, **progress.settings}),
             overwrite=True,
+            about=About(
+                statistics=parts.statistics,
+                tokenizer_file=parts.tokenizer_file,
+                provenance=Provenance("vitra-train", training={"step": progress.step, **progress.settings}),
+            ),
+            weights=WeightSource(specs=policy.specs, read=policy.read),
         )
         folder = partial / "training"
         folder.mkdir()

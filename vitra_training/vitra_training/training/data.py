@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ class TrainingData:
 
 
 def open_training_data(
-    config: DataConfig, seed: int, steps: int, cache: Path, say: Say, rank: int = 0, world_size: int = 1
+    config: DataConfig, seed: int, steps: int, cache: Path, say: Say, share: Share | None = None
 ) -> TrainingData:
     """Open, measure and split the data of a run; all processes of a team measure together.
 
@@ -54,8 +54,7 @@ def open_training_data(
         steps: actions per chunk.
         cache: folder of computed statistics.
         say: receives a line about each slow thing.
-        rank: this process.
-        world_size: of so many.
+        share: what this process measures of it; None: all.
 
     Raises:
         DatasetError: nothing usable at a path.
@@ -67,7 +66,7 @@ def open_training_data(
     weights = config.weights or (1.0,) * len(sources)
     say("surveying the data: what can be learned from, and its statistics (kept for the next run)")
     look = StatisticsOptions(augment=config.augment, frames_per_episode=config.statistics_frames)
-    share = Share(rank, world_size, max(config.workers, 1))
+    share = replace(share or Share(), workers=max(config.workers, 1))
     surveys = [survey(source, name, cache, look, share) for source, name in zip(sources, names, strict=True)]
     frames = [found.frames for found in surveys]
     for source, found in zip(sources, surveys, strict=True):

@@ -44,7 +44,11 @@ class Team:
         return self.rank == 0
 
     def sum(self, value: Tensor) -> Tensor:
-        """Sum over all processes."""
+        """Sum over all processes.
+
+        Args:
+            value: Any shape, the same on each.
+        """
         if self.world_size > 1:
             value = value.clone()
             dist.all_reduce(value)
@@ -92,6 +96,11 @@ def share(network: TrainingNetwork, team: Team, config: RunConfig) -> nn.Module:
     """The network as this process runs it: alone, as one of several copies, or sharded layer by layer (FSDP2).
 
     Of a network without weights only this process's share gets memory; what is in it is anything until it is restored.
+
+    Args:
+        network: On the CPU or without weights.
+        team: The processes.
+        config: Says how they share.
     """
     if team.world_size == 1:
         return _placed(network, team.device)
@@ -133,7 +142,12 @@ def gathered(tensors: Mapping[str, Tensor], team: Team) -> dict[str, Tensor]:
 
 
 def like(whole: Tensor, parameter: Tensor) -> Tensor:
-    """A whole tensor placed as a parameter is: on its device, and of a sharded one this process's share alone."""
+    """A whole tensor placed as a parameter is: on its device, and of a sharded one this process's share alone.
+
+    Args:
+        whole: Any shape.
+        parameter: Of the same shape.
+    """
     if not isinstance(parameter, DTensor):
         return whole.to(parameter.device)
     mesh, placements = parameter.device_mesh, parameter.placements
@@ -144,7 +158,12 @@ def like(whole: Tensor, parameter: Tensor) -> Tensor:
 
 
 def tensor_set(tensors: Mapping[str, Tensor], team: Team) -> TensorSet:
-    """Tensors of a team, sharded or not, to be put together some at a time."""
+    """Tensors of a team, sharded or not, to be put together some at a time.
+
+    Args:
+        tensors: Any shapes, by name.
+        team: The processes.
+    """
     specs = tuple(TensorSpec(name, tuple(tensor.shape)) for name, tensor in tensors.items())
     return TensorSet(specs, lambda names: gathered({name: tensors[name] for name in names}, team))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def evaluate_checkpoint(options: EvaluationOptions) -> tuple[dict[str, Any], Pat
     model = TrainingNetwork(checkpoint.load_model(dtype=torch.float32), loss).to(team.device).eval()
     batches = -(-options.samples // (options.batch_size * team.world_size))
     by_set = {part.name: statistics for part in sets}
-    result = evaluate(model, feed(loader), batches, by_set, team, Sampling(options.steps, options.guidance))
+    result = evaluate(model, islice(feed(loader), batches), by_set, team, Sampling(options.steps, options.guidance))
     result = {
         "checkpoint": str(options.checkpoint),
         "samples": batches * options.batch_size * team.world_size,

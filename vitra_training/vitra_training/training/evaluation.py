@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -27,18 +26,16 @@ from vitra_training.training.open_loop import ErrorSums
 def evaluate(
     model: nn.Module,
     batches: Iterable[TrainBatch],
-    count: int,
     statistics: Mapping[str, Statistics],
     team: Team,
     sampling: Sampling | None = None,
     blind: BlindBound | None = None,
 ) -> dict[str, Any]:
-    """Open-loop errors over `count` batches per process; every process must call it.
+    """Open-loop errors over the batches of each process, equally many; every process must call it.
 
     Args:
         model: a `TrainingNetwork`, alone or shared.
         batches: held-out batches without augmentation.
-        count: how many of them.
         statistics: by data set name, to turn network numbers into metres and radians.
         team: the processes.
         sampling: how actions are denoised.
@@ -48,7 +45,7 @@ def evaluate(
     model.eval()
     sums: dict[str, ErrorSums] = {}
     losses = {name: torch.zeros(2, device=team.device) for name in ("loss", *_SHUFFLES, "loss_blind")}
-    for batch in itertools.islice(batches, count):
+    for batch in batches:
         on_device = batch.to(team.device)
         share = valid_components(on_device, 0).float()
         losses["loss"] += torch.stack([model(on_device)[0] * share, share])
@@ -123,7 +120,14 @@ def _add(
 
 
 def write_evaluation(result: dict[str, Any], folder: Path, name: str, fps: float = 30.0) -> tuple[Path, Path]:
-    """Write the result as JSON and as a plot of error over horizon; returns both paths."""
+    """Write the result as JSON and as a plot of error over horizon; returns both paths.
+
+    Args:
+        result: Figures.
+        folder: Where to.
+        name: Of the files.
+        fps: Steps a second.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

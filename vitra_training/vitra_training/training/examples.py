@@ -49,7 +49,14 @@ class Draws:
 
 
 def draw(seed: int, place: int, network: VitraConfig, loss: LossConfig) -> Draws:
-    """Random numbers that the loss of the sample at a place needs, whichever process computes it."""
+    """Random numbers that the loss of the sample at a place needs, whichever process computes it.
+
+    Args:
+        seed: Of the run.
+        place: Number of the sample in the run.
+        network: Sizes.
+        loss: Which numbers are drawn.
+    """
     rng = np.random.default_rng([seed, place, _NOISE_STREAM])
     shape = (loss.repeats, network.expert.steps, network.expert.action_dim)
     return Draws(

@@ -67,6 +67,11 @@ def _with_weights(config: ModelConfig, checkpoint: Checkpoint | None, network: V
 def network_config(config: ModelConfig, loss: LossConfig, checkpoint: Checkpoint | None) -> VitraConfig:
     """Sizes of the network to train.
 
+    Args:
+        config: What is asked for.
+        loss: What the loss needs of the network.
+        checkpoint: Where weights come from; None: none.
+
     Raises:
         ForeignCheckpointError: the checkpoint's differ from what is asked for.
     """

@@ -87,6 +87,11 @@ def with_latents(data: TrainingData, config: TrainConfig, device: torch.device) 
     """The data with latent actions where the run asks for them; the latent model is trained when it is not there.
 
     Nothing is held out: errors of hands mean nothing for latents.
+
+    Args:
+        data: Images.
+        config: Of the run.
+        device: Where the latent model is trained.
     """
     path = config.data.latents
     if path is None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from vitra_policy.action_space import FINGERS, HAND, SIDES, WRIST
-from vitra_policy.model.loss import LossWeights
+from vitra_policy.model.loss import LossDraws, LossSettings, LossWeights
+from vitra_policy.model.sampling import Conditions, Denoising
 from vitra_policy.model.vla import Vitra
 from vitra_training.training.batch import TrainBatch
 from vitra_training.training.config import LossConfig
@@ -53,37 +54,21 @@ class TrainingNetwork(nn.Module):
             wrist=torch.where(robot, cfg.robot_wrist, cfg.human_wrist),
             fingers=torch.where(robot, cfg.robot_fingers, cfg.human_fingers),
         )
-        loss = self.vitra.loss(
-            cognition,
-            batch.actions,
-            batch.state,
-            batch.state_mask,
-            batch.action_mask,
-            weights=weights,
-            repeats=len(batch.noise),
+        draws = LossDraws(
             noise=batch.noise.flatten(0, 1),
             timesteps=batch.timesteps.flatten(),
             dropped=batch.dropped.flatten(),
             prefix_lengths=batch.prefix_lengths.flatten() if cfg.max_prefix else None,
         )
+        given = Conditions(cognition, batch.state, batch.state_mask, batch.action_mask)
+        loss = self.vitra.loss(given, batch.actions, LossSettings(weights, len(batch.noise)), draws)
         return loss.total, loss.components
 
     def _sample(self, batch: TrainBatch, cognition: Tensor, sampling: Sampling) -> Tensor:
         draws = len(batch.noise)
-        repeated = [
-            part.repeat(draws, *[1] * (part.ndim - 1))
-            for part in (cognition.float(), batch.state, batch.state_mask, batch.action_mask)
-        ]
-        cognition, state, state_mask, action_mask = repeated
-        actions = self.vitra.denoise(
-            cognition,
-            batch.noise.flatten(0, 1),
-            state,
-            state_mask,
-            action_mask,
-            steps=sampling.steps,
-            guidance=sampling.guidance,
-        )
+        given = Conditions(cognition.float(), batch.state, batch.state_mask, batch.action_mask).repeated(draws)
+        how = Denoising(sampling.steps, sampling.guidance)
+        actions = self.vitra.denoise(given, batch.noise.flatten(0, 1), how)
         return actions.view(draws, -1, *actions.shape[1:])
 
 

@@ -22,6 +22,11 @@ def is_decayed(name: str, parameter: Tensor, decay_cognition_token: bool) -> boo
     """Whether weight decay applies: to matrices; in the reference the cognition token too (docs/model.md: Training).
 
     The unconditional feature and the positions are matrices in name only; the reference decays them, and so do we.
+
+    Args:
+        name: Of the parameter.
+        parameter: Any shape.
+        decay_cognition_token: Whether the cognition token is.
     """
     if name == "cognition_token":
         return decay_cognition_token

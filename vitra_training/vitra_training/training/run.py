@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from vitra_training.datasets.survey import Share
 from vitra_training.training.checkpoints import CheckpointFolder, Progress
 from vitra_training.training.config import TrainConfig, resume_differences
 from vitra_training.training.data import TrainingData, invent_if_asked, open_training_data
@@ -46,7 +47,9 @@ def train(config: TrainConfig) -> int:
             invent_if_asked(config.data, _say_if(team))
             folder.clean()
     steps, cache = vitra.config.expert.steps, config.run.out / _CACHE
-    data = open_training_data(config.data, config.run.seed, steps, cache, _say_if(team), team.rank, team.world_size)
+    data = open_training_data(
+        config.data, config.run.seed, steps, cache, _say_if(team), Share(team.rank, team.world_size)
+    )
     if config.data.latents:
         with team.in_turn():
             data = with_latents(data, config, team.device)

@@ -23,6 +23,11 @@ def rates_at(step: int, total_steps: int, config: OptimizerConfig) -> Rates:
     """Learning rates of optimizer step `step` (0 is the first) of `total_steps`.
 
     The backbone is frozen in steps 0 .. backbone_freeze_steps - 1 (docs/model.md: Training), then warms up anew.
+
+    Args:
+        step: Number from 0.
+        total_steps: Of the run.
+        config: Highest rates and warm-up.
     """
     frozen = step < config.backbone_freeze_steps
     course = _course(step, total_steps, config)

@@ -21,7 +21,13 @@ ANNOTATIONS = "annotations.json"
 
 
 def invent(what: Synthetic, root: Path, episodes: int) -> None:
-    """Write a synthetic data set; it appears at `root` when it is complete."""
+    """Write a synthetic data set; it appears at `root` when it is complete.
+
+    Args:
+        what: Human or robot.
+        root: The new folder.
+        episodes: How many.
+    """
     makers: dict[Synthetic, Callable[[Path, SyntheticOptions], object]] = {
         Synthetic.HUMAN: _labelled_episodes,
         Synthetic.ROBOT: generate_robot_demos,

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,9 @@ class Trainer:
             self.average.swap()
         loader = self._loader(self._data.held_out, 0, self.config.run.seed + 1)
         sampling = Sampling(guidance=self.config.run.evaluate_guidance)
-        result = evaluate(self.model, feed(loader), batches, self._data.by_set, self.team, sampling, self._blind)
+        result = evaluate(
+            self.model, islice(feed(loader), batches), self._data.by_set, self.team, sampling, self._blind
+        )
         if self.average:
             self.average.swap()
         if self.team.leads:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,6 +25,22 @@ class LinkState(StrEnum):
     UP = "up"
 
 
+@dataclass(frozen=True, slots=True)
+class LinkTimes:
+    """How long the link waits for what, seconds."""
+
+    retry_s: float = 1.0
+    """Pause between two attempts."""
+    connect_deadline_s: float = 5.0
+    """For the child to start, connect and configure."""
+    call_deadline_s: float = 0.7
+    """For one setpoint or operation; more means that the SDK hangs."""
+    stall_s: float = 0.08
+    """Setpoints that wait longer in the child are a fault."""
+    silence_s: float = 1.0
+    """Without a state push for this long the connection is given up."""
+
+
 class SdkLink:
     """One arm's connection, for ever: every failure ends the child process, and a new one is started after a while.
 
@@ -31,11 +48,7 @@ class SdkLink:
 
     Args:
         config: handed to the child.
-        retry_s: pause between two attempts.
-        connect_deadline_s: for the child to start, connect and configure.
-        call_deadline_s: for one setpoint or operation; more means that the SDK hangs.
-        stall_s: setpoints that wait longer in the child are a fault.
-        silence_s: without a state push for this long the connection is given up.
+        times: how long to wait for what.
         spawn: starts the child with its end of the pipe; replaced by tests.
         clock: monotonic clock [s].
     """
@@ -43,12 +56,8 @@ class SdkLink:
     def __init__(
         self,
         config: frames.LinkConfig,
+        times: LinkTimes | None = None,
         *,
-        retry_s: float = 1.0,
-        connect_deadline_s: float = 5.0,
-        call_deadline_s: float = 0.7,
-        stall_s: float = 0.08,
-        silence_s: float = 1.0,
         spawn: Callable[[socket.socket], subprocess.Popen[bytes]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,8 +66,9 @@ class SdkLink:
         self.problem = "connecting"
         self.identity = ""
         self.restarts = 0
-        self._retry_s, self._connect_deadline_s = retry_s, connect_deadline_s
-        self._call_deadline_s, self._stall_s, self._silence_s = call_deadline_s, stall_s, silence_s
+        times = times or LinkTimes()
+        self._retry_s, self._connect_deadline_s = times.retry_s, times.connect_deadline_s
+        self._call_deadline_s, self._stall_s, self._silence_s = times.call_deadline_s, times.stall_s, times.silence_s
         self._spawn, self._clock = spawn or spawn_child, clock
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: socket.socket | None = None

@@ -10,7 +10,7 @@ from std_srvs.srv import Trigger
 
 from realman_driver import frames
 from realman_driver.arm_driver import ArmDriver, ArmState
-from realman_driver.link import SdkLink
+from realman_driver.link import LinkTimes, SdkLink
 from realman_driver.parameters import Parameters
 from vitra_description.calibration import calibration_path, load_calibration
 from vitra_description.hardware import Hardware
@@ -67,7 +67,7 @@ class RealmanDriverNode(StackNode[Parameters]):
         checks = self._posture_checks()
         for device in (f"realman-{link.arm_ip}-{link.tcp_port}", f"realman-udp-{link.udp_port}"):
             self._locks.append(DeviceLock(device))
-        self._link = SdkLink(link, retry_s=params.retry_period_s)
+        self._link = SdkLink(link, LinkTimes(retry_s=params.retry_period_s))
         stream = SetpointStream(params.guard, checks, params.freshness, params.rest_error_rad)
         self._driver = ArmDriver(
             self._link,

@@ -22,7 +22,7 @@ import pytest
 
 from realman_driver import frames
 from realman_driver.frames import LinkConfig, Operation
-from realman_driver.link import LinkState, SdkLink
+from realman_driver.link import LinkState, LinkTimes, SdkLink
 from realman_driver.send_queue import SendQueue
 from vitra_description.postures import home
 from vitra_safety.setpoint_stream import Beginning
@@ -37,7 +37,7 @@ class Reader:
     """A link that is polled, and what it reported."""
 
     def __init__(self, config: LinkConfig, **options: Any) -> None:
-        self.link = SdkLink(config, retry_s=0.1, **options)
+        self.link = SdkLink(config, LinkTimes(**({"retry_s": 0.1} | options)))
         self.feedback: list[frames.Feedback] = []
         self.events: list[frames.Event] = []
 

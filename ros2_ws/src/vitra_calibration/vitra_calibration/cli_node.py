@@ -36,7 +36,7 @@ from vitra_calibration.errors import InaccurateError, SessionError
 from vitra_calibration.evaluation import Outcome, outcome
 from vitra_calibration.intrinsics import solve_lens
 from vitra_calibration.overlay import ArmOverlay
-from vitra_calibration.poses import guided_poses
+from vitra_calibration.poses import View, guided_poses
 from vitra_calibration.refine import Lens
 from vitra_calibration.sample import CalibrationSession, load_session
 from vitra_calibration.simulate import simulate
@@ -163,7 +163,7 @@ def _poses(args: Poses) -> None:
     calibration = load_calibration(calibration_path(args.calibration))
     camera = calibration.head_camera
     lens, size = Lens(camera.matrix, np.zeros(5)), (camera.width_px, camera.height_px)
-    for n, q in enumerate(guided_poses(calibration, args.side, args.board, lens, size, args.count)):
+    for n, q in enumerate(guided_poses(calibration, args.side, args.board, View(lens, size), args.count)):
         screen.print(f"{n + 1:3d}  " + "  ".join(f"{angle:7.1f}" for angle in np.degrees(q)) + "  deg")
 
 

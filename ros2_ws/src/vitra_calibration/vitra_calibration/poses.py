@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,18 +34,26 @@ class NoPosesError(VitraError):
 
 
 def nominal_ee_from_board(board: Board) -> Array:
-    """Pose (4, 4) of a board on the hand mount, its face out of the hand's back, 50 mm beyond the flange."""
+    """Pose (4, 4) of a board in place of the hand: its face out of the hand's back, 50 mm beyond the flange."""
     width_m, _ = board.size_m
     axes = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # columns: y, z, x of the flange
     return np.asarray(make_pose([0.0, -width_m / 2, 0.05], axes))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a camera sees by."""
+
+    lens: Lens
+    size_px: tuple[int, int]
+    """Width and height of the images."""
 
 
 def guided_poses(
     calibration: Calibration,
     side: str,
     board: Board,
-    lens: Lens,
-    size_px: tuple[int, int],
+    view: View,
     count: int = 24,
     seed: int = 0,
 ) -> list[Array]:
@@ -53,8 +63,7 @@ def guided_poses(
         calibration: Nominal mounting: a hand's breadth and some degrees off are no harm.
         side: Arm that carries the board.
         board: Its geometry.
-        lens: Intrinsics.
-        size_px: Width and height of the pictures.
+        view: Of the camera.
         count: How many.
         seed: Of the search.
 
@@ -78,7 +87,7 @@ def guided_poses(
         if not limits.contains(q):
             continue
         camera_from_board = np.asarray(camera_from_arm_base @ arm.fk(q) @ mounted)
-        if shows(camera_from_board, board, lens, size_px) and collisions.distance_m(q) > _CLEAR_M:
+        if shows(camera_from_board, board, view.lens, view.size_px) and collisions.distance_m(q) > _CLEAR_M:
             found.append((q, camera_from_board[:3, :3]))
     if len(found) < count:
         raise NoPosesError(

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_calibration.board import Board, Detection
-from vitra_calibration.poses import guided_poses, nominal_ee_from_board, shows
+from vitra_calibration.poses import View, guided_poses, nominal_ee_from_board, shows
 from vitra_calibration.refine import Lens, Mounting
 from vitra_calibration.sample import CalibrationSession, Sample
-from vitra_description.calibration import Calibration, default_calibration
+from vitra_description.calibration import default_calibration
 from vitra_description.kinematics import ArmModel
 from vitra_description.postures import home
 from vitra_policy.action_space import Side
@@ -39,9 +39,7 @@ def simulate(
     side: str = "right",
     noise_px: float = 0.3,
     poses: int = 24,
-    board: Board | None = None,
     pictures: bool = False,
-    calibration: Calibration | None = None,
 ) -> Truth:
     """Samples of one made-up mounting.
 
@@ -50,12 +48,10 @@ def simulate(
         side: Arm that carries the board.
         noise_px: Standard deviation of each coordinate of a corner.
         poses: How many.
-        board: Its geometry.
         pictures: Find the corners in painted pictures instead of projecting them.
-        calibration: Nominal mounting; None takes the simulator's.
     """
     random = np.random.default_rng(seed)
-    calibration, board = calibration or default_calibration(), board or Board()
+    calibration, board = default_calibration(), Board()
     camera = calibration.head_camera
     lens, size_px = Lens(camera.matrix, np.zeros(5)), (camera.width_px, camera.height_px)
     base_from_camera = calibration.base_from_head_camera @ _small(random)
@@ -63,7 +59,7 @@ def simulate(
     ee_from_board = np.asarray(nominal_ee_from_board(board) @ _small(random))
     arm = ArmModel(calibration.hardware.arm_variant)
     samples: list[Sample] = []
-    for q in guided_poses(calibration, side, board, lens, size_px, poses + 12, seed):
+    for q in guided_poses(calibration, side, board, View(lens, size_px), poses + 12, seed):
         camera_from_board = np.asarray(invert_pose(arm_base_from_camera) @ arm.fk(q) @ ee_from_board)
         if len(samples) == poses or not shows(camera_from_board, board, lens, size_px):
             continue

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vitra_camera.capture import CaptureLoop, CaptureState, FrameCounter
+from vitra_camera.capture import CaptureLoop, CaptureSettings, CaptureState, FrameCounter
 from vitra_camera.errors import CameraLostError, CameraNotFoundError, EndOfRecordingError
 from vitra_camera.pipeline import CameraFrame, CameraPipeline
 from vitra_camera.settings import CameraSettings, VideoProfile
@@ -39,7 +39,12 @@ class ScriptedCamera:
 
 def run(camera, **options):
     got = []
-    loop = CaptureLoop(camera, lambda info: None, lambda f: got.append(f.number), retry_period_s=0.0, **options)
+    loop = CaptureLoop(
+        camera,
+        lambda info: None,
+        lambda f: got.append(f.number),
+        CaptureSettings(**({"retry_period_s": 0.0} | options)),
+    )
     loop.start()
     loop._thread.join(10.0)
     assert not loop._thread.is_alive()
@@ -72,7 +77,7 @@ def test_a_lost_camera_is_opened_again_and_its_gap_is_not_counted_as_dropped():
 
 def test_the_status_says_what_is_wrong_while_the_camera_is_away(eventually):
     camera = ScriptedCamera([1, CameraLostError("silent for 1 s")], *[CameraNotFoundError("unplugged")] * 1000)
-    loop = CaptureLoop(camera, lambda info: None, lambda f: None, retry_period_s=0.01)
+    loop = CaptureLoop(camera, lambda info: None, lambda f: None, settings=CaptureSettings(retry_period_s=0.01))
     loop.start()
     eventually(lambda: loop.status.problem == "unplugged")
     assert loop.status.state == CaptureState.LOST
@@ -85,7 +90,12 @@ def test_a_recording_ends_once_or_starts_again(eventually):
     assert (got, loop.status.state, loop.status.problem) == ([1, 2], CaptureState.ENDED, "over")
     camera = ScriptedCamera([1, END], [1, END], CameraNotFoundError("x"))
     again = []
-    loop = CaptureLoop(camera, lambda info: None, lambda f: again.append(f.number), retry_period_s=60.0, repeat=True)
+    loop = CaptureLoop(
+        camera,
+        lambda info: None,
+        lambda f: again.append(f.number),
+        settings=CaptureSettings(retry_period_s=60.0, repeat=True),
+    )
     loop.start()
     eventually(lambda: not camera.script)
     loop.stop()
@@ -111,7 +121,9 @@ def test_a_camera_that_is_plugged_in_later_is_found(rs, recording, tmp_path, eve
     settings = CameraSettings(
         color=VideoProfile(0, 0, 0), depth=VideoProfile(0, 0, 0), playback_file=str(path), frame_timeout_s=0.5
     )
-    loop = CaptureLoop(CameraPipeline(rs, settings), lambda info: None, lambda f: None, retry_period_s=0.01)
+    loop = CaptureLoop(
+        CameraPipeline(rs, settings), lambda info: None, lambda f: None, settings=CaptureSettings(retry_period_s=0.01)
+    )
     loop.start()
     eventually(lambda: "does not exist" in loop.status.problem)
     path.write_bytes(recording.read_bytes())
@@ -121,7 +133,9 @@ def test_a_camera_that_is_plugged_in_later_is_found(rs, recording, tmp_path, eve
 
 @pytest.mark.parametrize("script", [([CameraLostError("a")],), (CameraNotFoundError("b"),)])
 def test_stopping_a_loop_that_waits_to_retry_is_immediate(script):
-    loop = CaptureLoop(ScriptedCamera(*script), lambda info: None, lambda f: None, retry_period_s=3600.0)
+    loop = CaptureLoop(
+        ScriptedCamera(*script), lambda info: None, lambda f: None, settings=CaptureSettings(retry_period_s=3600.0)
+    )
     loop.start()
     loop.stop(timeout_s=5.0)
     assert not loop._thread.is_alive()

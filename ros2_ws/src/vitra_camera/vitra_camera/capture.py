@@ -81,6 +81,20 @@ class FrameCounter:
         self._last = None
 
 
+@dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """How a camera is read."""
+
+    retry_period_s: float = 1.0
+    """Wait between attempts to open."""
+    rate_hz: float = 30.0
+    """Nominal colour rate."""
+    repeat: bool = False
+    """Start a recording again at its end."""
+    still_limit_s: float = 0.0
+    """The same image for longer than this is a problem; 0: never."""
+
+
 class CaptureLoop:
     """Runs a camera in a thread until `stop`.
 
@@ -88,10 +102,7 @@ class CaptureLoop:
         camera: What to read.
         on_open: Called in the thread when the camera has been opened.
         on_frame: Called in the thread with every frame.
-        retry_period_s: Wait between attempts to open.
-        rate_hz: Nominal colour rate.
-        repeat: Start a recording again at its end.
-        still_limit_s: The same picture for longer than this is a problem; 0: never.
+        settings: Rates and limits.
     """
 
     def __init__(
@@ -99,19 +110,17 @@ class CaptureLoop:
         camera: Camera,
         on_open: Callable[[CameraInfo], None],
         on_frame: Callable[[CameraFrame], None],
-        *,
-        retry_period_s: float = 1.0,
-        rate_hz: float = 30.0,
-        repeat: bool = False,
-        still_limit_s: float = 0.0,
+        settings: CaptureSettings | None = None,
     ) -> None:
+        settings = settings or CaptureSettings()
+        rate_hz = max(settings.rate_hz, 1.0)
         self._camera, self._on_open, self._on_frame = camera, on_open, on_frame
-        self._retry_period_s, self._repeat = retry_period_s, repeat
+        self._retry_period_s, self._repeat = settings.retry_period_s, settings.repeat
         self._counter = FrameCounter()
-        self._cadence = Cadence(1.0 / max(rate_hz, 1.0), window=int(2 * max(rate_hz, 1.0)))
+        self._cadence = Cadence(1.0 / rate_hz, window=int(2 * rate_hz))
         self._stop = threading.Event()
         self._status = CaptureStatus()
-        self._still = StillPicture(still_limit_s)
+        self._still = StillPicture(settings.still_limit_s)
         self._thread = WatchedThread(self._run, name="capture", should_run=self._should_run)
 
     @property

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo as CameraInfoMessage
 from sensor_msgs.msg import Image
 
 from vitra_camera.cameras import create_camera
-from vitra_camera.capture import Camera, CaptureLoop, CaptureStatus
+from vitra_camera.capture import Camera, CaptureLoop, CaptureSettings, CaptureStatus
 from vitra_camera.conversion import ImageFiller, fill_camera_info
 from vitra_camera.pipeline import CameraFrame, CameraInfo
 from vitra_camera.settings import CameraSettings, VideoProfile
@@ -95,10 +95,12 @@ class HeadCamera(StackNode[Parameters]):
             self._camera,
             self._on_open,
             self._on_frame,
-            retry_period_s=self.params.reconnect_timeout_s,
-            rate_hz=self._rate_hz,
-            repeat=self.params.playback_repeat,
-            still_limit_s=self.params.frozen_after_s,
+            settings=CaptureSettings(
+                retry_period_s=self.params.reconnect_timeout_s,
+                rate_hz=self._rate_hz,
+                repeat=self.params.playback_repeat,
+                still_limit_s=self.params.frozen_after_s,
+            ),
         )
         self._loop.start()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fake_robot import FakeRobot
 
-from vitra_control.joint_trajectory import JointTrajectory, TrajectoryRefusedError, read_trajectory
+from vitra_control.joint_trajectory import JointTrajectory, TrajectoryPoints, TrajectoryRefusedError, read_trajectory
 from vitra_control.setpoints import Mode
 from vitra_control.settings import GeneratorSettings
 from vitra_description.names import arm_joints
@@ -24,9 +24,10 @@ GOAL = HOME + [0.2, -0.15, 0.1, 0.1, 0.2, 0.1, -0.3]
 def made(side: Side = Side.RIGHT, goal: Any = None, seconds: float = 2.0) -> JointTrajectory:
     start = home(side)
     goal = start + (GOAL - HOME if side is Side.RIGHT else HOME - GOAL) if goal is None else goal
-    return read_trajectory(
-        side, arm_joints(side), [0.0, seconds / 2, seconds], [start, (start + goal) / 2, goal], [[]] * 3, start, LIMITS
-    )  # fmt: skip
+    points = TrajectoryPoints(
+        arm_joints(side), [0.0, seconds / 2, seconds], [start, (start + goal) / 2, goal], [[]] * 3
+    )
+    return read_trajectory(side, points, start, LIMITS)
 
 
 def robot(**more: Any) -> FakeRobot:
@@ -39,9 +40,8 @@ def test_it_goes_through_its_points_in_the_joints_own_order_and_rests_at_both_en
     order = [3, 0, 6, 1, 2, 5, 4]
     middle = (HOME + GOAL) / 2
     points = [p[order] for p in (HOME, middle, GOAL)]
-    read = read_trajectory(
-        Side.RIGHT, [NAMES[i] for i in order], [0.0, 1.0, 2.0], points, [[], [], []], HOME, LIMITS
-    )  # fmt: skip
+    given = TrajectoryPoints([NAMES[i] for i in order], [0.0, 1.0, 2.0], points, [[], [], []])
+    read = read_trajectory(Side.RIGHT, given, HOME, LIMITS)
     for time_s, point in ((0.0, HOME), (1.0, middle), (2.0, GOAL), (9.0, GOAL)):
         np.testing.assert_allclose(read.at(time_s)[0], point, atol=1e-12)
     assert np.abs(read.at(0.0)[1]).max() == np.abs(read.at(2.0)[1]).max() == 0
@@ -49,7 +49,7 @@ def test_it_goes_through_its_points_in_the_joints_own_order_and_rests_at_both_en
 
 
 def test_a_first_point_later_than_the_start_is_led_up_to() -> None:
-    read = read_trajectory(Side.RIGHT, NAMES, [1.5], [GOAL], [[]], HOME, LIMITS)
+    read = read_trajectory(Side.RIGHT, TrajectoryPoints(NAMES, [1.5], [GOAL], [[]]), HOME, LIMITS)
     np.testing.assert_allclose(read.at(0.0)[0], HOME)
     assert read.duration_s == 1.5
 
@@ -75,8 +75,11 @@ def test_what_cannot_be_followed_is_refused_with_the_reason(change: dict[str, An
     given = {"names": NAMES, "times": [0.0, 2.0], "points": [HOME, GOAL], "speeds": [[], []]} | change
     with pytest.raises(TrajectoryRefusedError, match=says):
         read_trajectory(
-            Side.RIGHT, given["names"], given["times"], given["points"], given["speeds"], HOME, LIMITS
-        )  # fmt: skip
+            Side.RIGHT,
+            TrajectoryPoints(given["names"], given["times"], given["points"], given["speeds"]),
+            HOME,
+            LIMITS,
+        )
 
 
 def test_the_arm_follows_it_through_the_guard_and_chunks_are_followed_again_afterwards() -> None:

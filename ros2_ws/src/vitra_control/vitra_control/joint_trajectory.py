@@ -62,30 +62,34 @@ class JointTrajectory:
         return np.asarray(position), np.asarray(velocity)
 
 
-def read_trajectory(
-    side: Side,
-    names: Sequence[str],
-    times_s: Sequence[float],
-    positions: Sequence[ArrayLike],
-    velocities: Sequence[ArrayLike],
-    start_rad: ArrayLike,
-    limits: JointLimits,
-) -> JointTrajectory:
+@dataclass(frozen=True, slots=True)
+class TrajectoryPoints:
+    """Points as another program sends them, not yet judged."""
+
+    names: Sequence[str]
+    """Joints in the message's order."""
+    times_s: Sequence[float]
+    """From the start, of every point."""
+    positions: Sequence[ArrayLike]
+    """Of every point, in that order [rad]."""
+    velocities: Sequence[ArrayLike]
+    """The same [rad/s], or empty where they are not given."""
+
+
+def read_trajectory(side: Side, points: TrajectoryPoints, start_rad: ArrayLike, limits: JointLimits) -> JointTrajectory:
     """A trajectory of a message, from where the arm is.
 
     Args:
         side: Whose arm.
-        names: Joints in the message's order.
-        times_s: From the start, of every point.
-        positions: Of every point, in that order.
-        velocities: The same, or empty where they are not given.
+        points: As the message has them.
         start_rad: Where the arm is, shape (7,).
         limits: Position and velocity limits.
 
     Raises:
         TrajectoryRefusedError: says what is wrong with it.
     """
-    joints = arm_joints(side)
+    joints, names, times_s = arm_joints(side), points.names, points.times_s
+    positions, velocities = points.positions, points.velocities
     if sorted(names) != sorted(joints):
         raise TrajectoryRefusedError(f"Joints must be {', '.join(joints)}, got {', '.join(names) or 'none'}.", True)
     if not 1 <= len(times_s) <= _MOST_POINTS:

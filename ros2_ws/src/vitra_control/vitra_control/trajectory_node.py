@@ -14,7 +14,7 @@ from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectoryPoint
 
 from vitra_control.generator import SetpointGenerator
-from vitra_control.joint_trajectory import JointTrajectory, TrajectoryRefusedError, read_trajectory
+from vitra_control.joint_trajectory import JointTrajectory, TrajectoryPoints, TrajectoryRefusedError, read_trajectory
 from vitra_control.setpoints import HomeResult
 from vitra_description.limits import JointLimits
 from vitra_description.names import arm_joints
@@ -95,15 +95,13 @@ class TrajectoryActions:
         message = handle.request.trajectory
         points = message.points
         try:
-            trajectory = read_trajectory(
-                side,
+            given = TrajectoryPoints(
                 message.joint_names,
                 [point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in points],
                 [point.positions for point in points],
                 [point.velocities for point in points],
-                generator.arm_rad(side),
-                self._limits,
             )
+            trajectory = read_trajectory(side, given, generator.arm_rad(side), self._limits)
         except TrajectoryRefusedError as error:
             self._refuse(handle, _Result.INVALID_JOINTS if error.joints else _Result.INVALID_GOAL, str(error))
             return

@@ -15,7 +15,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from vitra_console.web.presence import Presence
 from vitra_evaluation.backends.port import Check, Event
-from vitra_evaluation.console.server import ConsoleServer
+from vitra_evaluation.console.server import ConsoleAddress, ConsoleServer
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.plan.schedule import Slot
@@ -197,7 +197,7 @@ def console(small_plan: Plan, tmp_path: Path) -> Iterator[ConsoleUnderTest]:
             outcome.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
-    with ConsoleServer(runner, port, session, presence, TOKEN, tcp_port=0) as server:
+    with ConsoleServer(runner, port, session, presence, ConsoleAddress(TOKEN, tcp_port=0)) as server:
         thread.start()
         address = f"http://127.0.0.1:{server.port}"
         yield ConsoleUnderTest(session, port, presence, runner, f"{address}/#token={TOKEN}", address, outcome, thread)

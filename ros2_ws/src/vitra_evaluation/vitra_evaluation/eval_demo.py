@@ -83,7 +83,13 @@ def run(args: Args) -> int:
 
 
 def kill_while_running(process: subprocess.Popen[bytes], folder: Path, done: int) -> bool:
-    """Kill the process in the trial that follows `done` counted ones; False if it ended before."""
+    """Kill the process in the trial that follows `done` counted ones; False if it ended before.
+
+    Args:
+        process: The session's.
+        folder: Of the session.
+        done: Trials that count before it.
+    """
     database = folder / "session.sqlite"
     while process.poll() is None:
         time.sleep(_POLL_S)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from vitra_inference.observations import Frame, ObservationBuffer, Sighting
 from vitra_inference.session import Run, RunSession, TerminationReason
 from vitra_policy.policies.policy import ActionChunk, Observation, Policy
-from vitra_policy.policies.rtc import AnchoredChunk, DelayMeter, committed_prefix
+from vitra_policy.policies.rtc import AnchoredChunk, Delay, DelayMeter, committed_prefix
 from vitra_runtime.threads import WatchedThread
 
 _IDLE_POLL_S = 0.2
@@ -167,10 +167,8 @@ class PolicyWorker:
         hands, states = run.hands, sighting.hands
         committed = None
         if self._commits:
-            committed = committed_prefix(
-                previous, sighting.frame.stamp_s, states.state, states.valid, self._delay.steps,
-                late_s=self._delay.late_s(self._sequence),
-            )  # fmt: skip
+            delay = Delay(self._delay.steps, self._delay.late_s(self._sequence))
+            committed = committed_prefix(previous, sighting.frame.stamp_s, states.state, states.valid, delay)
         observation = self._buffer.observe(sighting, run.instruction, hands, committed)
         self._metadata.check(observation)
         assembled_s = time.monotonic()

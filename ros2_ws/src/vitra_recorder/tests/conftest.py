@@ -25,13 +25,17 @@ def make(tmp_path, typestore, text):
 
     def build(**parameters):
         parameters = {"episodes": True, "output_dir": str(tmp_path / "set"), "min_free_gb": 0.0, **parameters}
-        from vitra_recorder.session import RecordingSession
+        from vitra_recorder.session import RecordingHost, RecordingSession
         from vitra_recorder.settings import Parameters
 
         session = RecordingSession(
-            Parameters(**parameters), typestore, lambda name: "/" + name.lstrip("/"), {"software/git": "abc"}, text,
-            lambda reason: pytest.fail(reason), lambda: clock["ns"],
-        )  # fmt: skip
+            Parameters(**parameters),
+            typestore,
+            {"software/git": "abc"},
+            RecordingHost(
+                lambda name: "/" + name.lstrip("/"), text, lambda reason: pytest.fail(reason), lambda: clock["ns"]
+            ),
+        )
         session.clock = clock
         return session
 

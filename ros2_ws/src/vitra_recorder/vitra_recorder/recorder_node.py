@@ -29,7 +29,15 @@ from vitra_recorder.bag import leftovers
 from vitra_recorder.condition import condition
 from vitra_recorder.desk import Answer, Ears, RecordingDesk
 from vitra_recorder.episodes import lock_folder
-from vitra_recorder.session import DISCARDED, SAVED, UNJUDGED, BagRecording, EpisodeRequest, RecordingSession
+from vitra_recorder.session import (
+    DISCARDED,
+    SAVED,
+    UNJUDGED,
+    BagRecording,
+    EpisodeRequest,
+    RecordingHost,
+    RecordingSession,
+)
 from vitra_recorder.settings import Parameters
 from vitra_recorder.software import calibration_texts, software_versions
 from vitra_recorder.topics import TOPICS, Delivery, Topic
@@ -133,11 +141,14 @@ class RecorderNode(StackNode[Parameters]):
         """Read the message definitions, hold the folder, and subscribe to everything."""
         calibration = calibration_texts(self.params.calibration)
         about = {**software_versions(), **calibration, **parse_options(self.params.about)}
-        session = RecordingSession(
-            self.params, stack_typestore([Path(get_package_share_directory("vitra_msgs"))]), self.resolve_topic_name,
-            about, lambda text: serialize_message(String(data=text)), self.set_fault,
-            lambda: self.get_clock().now().nanoseconds,
-        )  # fmt: skip
+        typestore = stack_typestore([Path(get_package_share_directory("vitra_msgs"))])
+        host = RecordingHost(
+            full_name=self.resolve_topic_name,
+            instruction_message=lambda text: serialize_message(String(data=text)),
+            on_failure=self.set_fault,
+            clock_ns=lambda: self.get_clock().now().nanoseconds,
+        )
+        session = RecordingSession(self.params, typestore, about, host)
         self._lock = lock_folder(session.folder)
         for path in leftovers(session.folder):
             self.get_logger().warning(f"{path} was cut off earlier; it is left as it is (vitra-bag repair {path})")

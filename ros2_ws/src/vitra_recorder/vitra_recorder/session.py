@@ -70,32 +70,40 @@ class BagRecording:
         return sum(self.pipeline.statistics.dropped.copy().values())
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingHost:
+    """What the session needs of the node it runs in."""
+
+    full_name: Callable[[str], str]
+    """Topic as in `TOPICS` to its name in this graph."""
+    instruction_message: Callable[[str], bytes]
+    """Serialises an instruction as std_msgs/String."""
+    on_failure: Callable[[str], None]
+    """Told, in the writer thread, that a recording ended by itself."""
+    clock_ns: Callable[[], int]
+    """ROS time."""
+
+
 class RecordingSession:
     """At most one recording at a time; all methods from one thread.
 
     Args:
         params: the recorder's parameters.
         typestore: definitions of every type.
-        full_name: topic as in `TOPICS` to its name in this graph.
         about: texts for every bag (software, calibration ...).
-        instruction_message: serialises an instruction as std_msgs/String.
-        on_failure: told, in the writer thread, that a recording ended by itself.
-        clock_ns: ROS time.
+        host: what the node around it gives.
     """
 
     def __init__(
         self,
         params: Parameters,
         typestore: Typestore,
-        full_name: Callable[[str], str],
         about: Mapping[str, str],
-        instruction_message: Callable[[str], bytes],
-        on_failure: Callable[[str], None],
-        clock_ns: Callable[[], int],
+        host: RecordingHost,
     ) -> None:
         self._params, self._typestore, self._about = params, typestore, dict(about)
-        self._full_name, self._instruction_message = full_name, instruction_message
-        self._on_failure, self._clock_ns = on_failure, clock_ns
+        self._full_name, self._instruction_message = host.full_name, host.instruction_message
+        self._on_failure, self._clock_ns = host.on_failure, host.clock_ns
         self._output = Path(params.output).expanduser() if params.output and not params.episodes else None
         self.folder = self._output.parent if self._output else Path(params.output_dir).expanduser()
         self.monitor = StreamMonitor()

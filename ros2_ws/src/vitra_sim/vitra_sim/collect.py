@@ -28,7 +28,7 @@ from vitra_policy.policies.policy import Observation, Policy
 from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_sim.expert.expert import ExpertPolicy
 from vitra_sim.lockstep.drift import Drift
-from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.lockstep.midway import start_midway
 from vitra_sim.tasks.ground_truth import scene_truth
 
@@ -153,7 +153,12 @@ def path_of(out: Path, name: str, seed: int) -> Path:
 def _work(args: Args, jobs: list[tuple[str, int]]) -> list[tuple[str, int, str]]:
     """Record some episodes in this process; returns name, seed and problem ("" for none) of each."""
     env = VitraSimEnv(
-        args.family[0], args.executed_steps, (args.image_width, args.image_height), time_limit_s=args.time_limit_s
+        args.family[0],
+        settings=EnvSettings(
+            executed_steps=args.executed_steps,
+            image_size=(args.image_width, args.image_height),
+            time_limit_s=args.time_limit_s,
+        ),
     )
     expert = ExpertPolicy(env.calibration, return_s=args.return_s)
     driver = create_policy(args.policy, parse_options(args.policy_option)) if args.policy else None

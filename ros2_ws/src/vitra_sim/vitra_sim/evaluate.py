@@ -25,7 +25,7 @@ from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_sim.evaluation_report import write_report
-from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.outcome import Failure, Outcome, failure_of, lifted
 from vitra_sim.suites import Cell, Picture, get_suite
 from vitra_sim.tasks.ground_truth import scene_truth
@@ -105,7 +105,15 @@ Job = tuple[Cell, str, int]
 def _work(args: Args, jobs: list[Job]) -> list[Outcome]:
     """Play some episodes in this process."""
     size = (args.image_width, args.image_height)
-    env = VitraSimEnv(jobs[0][1], args.executed_steps, size, args.time_limit_s, args.latency_s)
+    env = VitraSimEnv(
+        jobs[0][1],
+        settings=EnvSettings(
+            executed_steps=args.executed_steps,
+            image_size=size,
+            time_limit_s=args.time_limit_s,
+            latency_s=args.latency_s,
+        ),
+    )
     policy = create_policy(args.policy, parse_options(args.policy_option))
     outcomes = []
     try:

@@ -20,7 +20,7 @@ from vitra_description.calibration import calibration_path, load_calibration
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy, parse_options
-from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.tasks.tasks import DEFAULT_TASK, TASKS, get_task
 
 console = Console(stderr=True, highlight=False)
@@ -166,10 +166,12 @@ def run(args: Args) -> Report:
         raise NoImageError(f"Policy '{args.policy}' needs images, which are not drawn: add --render.")
     env = VitraSimEnv(
         tasks[0],
-        args.executed_steps,
-        (424, 240) if args.render else None,
-        args.time_limit_s,
         calibration=load_calibration(calibration_path(args.calibration)),
+        settings=EnvSettings(
+            executed_steps=args.executed_steps,
+            image_size=(424, 240) if args.render else None,
+            time_limit_s=args.time_limit_s,
+        ),
     )
     outcomes: list[Episode] = []
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())

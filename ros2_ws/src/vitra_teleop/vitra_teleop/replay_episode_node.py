@@ -22,7 +22,7 @@ from vitra_runtime import qos
 from vitra_runtime.identity import new_identity
 from vitra_runtime.polling import PolledTopic, PolledTopics
 from vitra_runtime.timing import Ticker
-from vitra_teleop.chunk_message import fill_chunk
+from vitra_teleop.chunk_message import ChunkLabel, fill_chunk
 from vitra_teleop.follower import SpeedLimits
 from vitra_teleop.hands import TeleopError
 from vitra_teleop.joint_topics import JointTopics
@@ -91,11 +91,13 @@ def _replay(args: Args) -> int:
                 fill_chunk(
                     HandActionChunk(publisher=identity),
                     chunk,
-                    stamp_s=stamp_s,
-                    sequence=sequence,
-                    step_s=settings.step_s,
-                    source_id=f"replay:{args.bag.name}",
-                    instruction=path.instruction,
+                    label=ChunkLabel(
+                        stamp_s=stamp_s,
+                        sequence=sequence,
+                        step_s=settings.step_s,
+                        source_id=f"replay:{args.bag.name}",
+                        instruction=path.instruction,
+                    ),
                 )  # fmt: skip
             )
     robot.close()

@@ -20,7 +20,7 @@ from vitra_runtime.diagnostics import OK, WARN, DiagnosticsPublisher
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.polling import PolledTopics
-from vitra_teleop.chunk_message import fill_chunk
+from vitra_teleop.chunk_message import ChunkLabel, fill_chunk
 from vitra_teleop.clutch import ClutchState
 from vitra_teleop.frames import camera_from_tracker
 from vitra_teleop.hands import Action, TeleopInput
@@ -126,11 +126,13 @@ class TeleopNode(StackNode[Parameters]):
             fill_chunk(
                 HandActionChunk(publisher=self._identity),
                 chunk,
-                stamp_s=stamp_s,
-                sequence=self._sequence,
-                step_s=self.params.session.step_s,
-                source_id=f"teleop:{self.params.input}",
-                instruction=self._instruction,
+                label=ChunkLabel(
+                    stamp_s=stamp_s,
+                    sequence=self._sequence,
+                    step_s=self.params.session.step_s,
+                    source_id=f"teleop:{self.params.input}",
+                    instruction=self._instruction,
+                ),
             )  # fmt: skip
         )
 

@@ -8,7 +8,7 @@ from vitra_sim.doubles import xhand_control
 from xhand_driver.device import Gains
 from xhand_driver.discovery import PortSettings
 from xhand_driver.driver import HandDriver
-from xhand_driver.worker import HandWorker
+from xhand_driver.worker import HandWorker, WorkerCycle
 
 
 @pytest.fixture
@@ -25,8 +25,7 @@ def rig(server):
                 PortSettings(side),
                 Gains(),
                 self.samples.append,
-                retry_period_s=0.02,
-                link_timeout_s=0.05,
+                cycle=WorkerCycle(retry_period_s=0.02, link_timeout_s=0.05),
             )
             started.append(self.worker)
             self.worker.start()

@@ -20,7 +20,7 @@ from xhand_driver.driver import HandDriver
 from xhand_driver.errors import HandHungError
 from xhand_driver.parameters import Parameters
 from xhand_driver.sdk import load_sdk
-from xhand_driver.worker import HandWorker
+from xhand_driver.worker import HandWorker, WorkerCycle
 
 _STATE_PERIOD_S = 0.1
 _WATCH_PERIOD_S = 0.02
@@ -70,10 +70,12 @@ class XHandDriverNode(StackNode[Parameters]):
             p.ports,
             p.gains,
             self._on_sample,
-            period_s=1.0 / p.update_rate_hz,
-            retry_period_s=p.retry_period_s,
-            link_timeout_s=p.link_timeout_s,
-            force_update=p.force_update,
+            cycle=WorkerCycle(
+                period_s=1.0 / p.update_rate_hz,
+                retry_period_s=p.retry_period_s,
+                link_timeout_s=p.link_timeout_s,
+                force_update=p.force_update,
+            ),
         )
         self._worker.start()
 

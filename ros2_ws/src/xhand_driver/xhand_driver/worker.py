@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from vitra_policy.errors import VitraError
@@ -17,6 +18,20 @@ from xhand_driver.errors import HandLinkError
 from xhand_driver.sdk import CallWatch
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerCycle:
+    """How often the hand is served, and how long its link is waited for."""
+
+    period_s: float = 0.01
+    """Of a cycle."""
+    retry_period_s: float = 1.0
+    """Wait between attempts to connect."""
+    link_timeout_s: float = 0.3
+    """Without a good state for this long the port is opened anew."""
+    force_update: bool = False
+    """Force a state exchange in every read."""
+
+
 class HandWorker:
     """Owns the SDK: it is not thread-safe, so only this thread calls it.
 
@@ -26,10 +41,7 @@ class HandWorker:
         ports: Where to look for the hand.
         gains: Joint control.
         on_sample: Called in the thread with every good state.
-        period_s: Cycle time.
-        retry_period_s: Wait between attempts to connect.
-        link_timeout_s: Without a good state for this long the port is opened anew.
-        force_update: Force a state exchange in every read.
+        cycle: How often, and how long to wait.
     """
 
     def __init__(
@@ -39,20 +51,18 @@ class HandWorker:
         ports: PortSettings,
         gains: Gains,
         on_sample: Callable[[HandSample], None],
-        *,
-        period_s: float = 0.01,
-        retry_period_s: float = 1.0,
-        link_timeout_s: float = 0.3,
-        force_update: bool = False,
+        cycle: WorkerCycle | None = None,
     ) -> None:
+        cycle = cycle or WorkerCycle()
         self._sdk, self._driver, self._ports, self._gains = sdk, driver, ports, gains
-        self._on_sample, self._force_update = on_sample, force_update
-        self._period_s, self._retry_period_s, self._link_timeout_s = period_s, retry_period_s, link_timeout_s
+        self._on_sample, self._force_update = on_sample, cycle.force_update
+        self._period_s, self._retry_period_s = cycle.period_s, cycle.retry_period_s
+        self._link_timeout_s = cycle.link_timeout_s
         self._stop = threading.Event()
         self._thread = WatchedThread(self._run, name="hand", should_run=lambda: not self._stop.is_set())
         self.watch = CallWatch()
         self.identity, self.connections, self.failed_exchanges = "", 0, 0
-        self.forces_reads = force_update
+        self.forces_reads = cycle.force_update
 
     def start(self) -> None:
         """Begin; returns at once."""

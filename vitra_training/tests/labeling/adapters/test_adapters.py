@@ -20,7 +20,7 @@ from vitra_training.labeling.adapters.deepcalib import calibrate_with_deepcalib
 from vitra_training.labeling.adapters.droidcalib import calibrate_with_droidcalib
 from vitra_training.labeling.adapters.hawor import read_hawor, track_with_hawor
 from vitra_training.labeling.adapters.mano_hands import Found, tracks_of
-from vitra_training.labeling.adapters.megasam import path_with_megasam
+from vitra_training.labeling.adapters.megasam import ImageFolder, path_with_megasam
 from vitra_training.labeling.adapters.moge import MetricDepth, depth_with_moge
 from vitra_training.labeling.adapters.tool import Tool, ToolConfig
 from vitra_training.labeling.adapters.wilor import track_with_wilor
@@ -192,7 +192,7 @@ def test_megasams_path_is_in_metres_of_moge_and_starts_at_the_first_camera(
 ) -> None:
     config, work = fake.megasam(tmp_path / "megasam"), tmp_path / "work"
     work.mkdir()
-    found = path_with_megasam(frames, fake.FRAMES, fake.WIDTH, depth, 60.0, config, work)
+    found = path_with_megasam(ImageFolder(frames, fake.FRAMES, fake.WIDTH), depth, 60.0, config, work)
     np.testing.assert_allclose(found.camera_from_world[0], np.eye(4), atol=1e-9)
     np.testing.assert_allclose(-found.camera_from_world[:, 0, 3], 0.5 * 0.1 * np.arange(fake.FRAMES), atol=1e-6)
     assert found.focal_px == pytest.approx(60.0)
@@ -207,7 +207,7 @@ def test_a_path_of_another_length_is_refused(
     script = tmp_path / "megasam/camera_tracking_scripts/test_demo.py"
     script.write_text(script.read_text().replace("cam_c2w=c2w", "cam_c2w=c2w[1:]"))
     with pytest.raises(EstimatorFailedError, match="6 poses expected"):
-        path_with_megasam(frames, fake.FRAMES, fake.WIDTH, depth, 60.0, config, work)
+        path_with_megasam(ImageFolder(frames, fake.FRAMES, fake.WIDTH), depth, 60.0, config, work)
 
 
 def test_droidcalibs_answer_is_read_not_its_first_guess(fake: ModuleType, frames: Path, tmp_path: Path) -> None:

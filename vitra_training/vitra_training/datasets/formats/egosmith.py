@@ -108,7 +108,13 @@ class EgoSmithWriter:
 
 
 def lowdim(episode: HumanEpisode, width_px: int, height_px: int) -> NDArray[np.float32]:
-    """(T, 116) numbers of every frame: wrists, fingertips, those of the next frame, extrinsics, intrinsics."""
+    """(T, 116) numbers of every frame: wrists, fingertips, those of the next frame, extrinsics, intrinsics.
+
+    Args:
+        episode: The labels.
+        width_px: Of the images.
+        height_px: Of the images.
+    """
     frames = len(episode)
     state = np.zeros((frames, 48))
     for n, side in enumerate(SIDES):

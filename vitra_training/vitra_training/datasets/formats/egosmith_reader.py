@@ -21,7 +21,7 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_rot6d, transform_points
 from vitra_training.baselines.fingertip_fit import fit_fingertips
-from vitra_training.baselines.human_arrays import HandTrack, human_episode
+from vitra_training.baselines.human_arrays import EpisodeSourceName, Filmed, HandTrack, human_episode
 from vitra_training.datasets.episode import HumanEpisode, Recording, VideoClip, usable_frames
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, UnknownFormatError
 from vitra_training.datasets.formats.egosmith_rules import order_problems, sample_problems
@@ -201,12 +201,12 @@ def _episode(name: str, rows: Array, metas: Sequence[dict[str, Any]]) -> HumanEp
         tracks[side] = HandTrack(world_from_wrist, rotations, valid)
     fx, fy, cx, cy = rows[0, 112:116]
     return human_episode(
-        name=name,
-        dataset="egosmith",
-        video_name=name,
-        camera_from_world=rows[:, 96:112].reshape(-1, 4, 4),
-        intrinsics=np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]),
         tracks=tracks,
         captions=dict.fromkeys(tracks, captions),
         skeleton=_SKELETON,
+        source=EpisodeSourceName(name=name, dataset="egosmith", video_name=name),
+        filmed=Filmed(
+            camera_from_world=rows[:, 96:112].reshape(-1, 4, 4),
+            intrinsics=np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]),
+        ),
     )

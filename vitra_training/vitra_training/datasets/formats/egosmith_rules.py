@@ -20,7 +20,13 @@ _MEAN, _SPREAD = (5.0, 250.0), 3.0
 
 
 def sample_problems(row: NDArray[np.floating[Any]], meta: Mapping[str, Any], picture: NDArray[np.uint8]) -> list[str]:
-    """Rules that a frame breaks: numbers, camera, words and picture (EgoSteer's data.md, 2026-06)."""
+    """Rules that a frame breaks: numbers, camera, words and picture (EgoSteer's data.md, 2026-06).
+
+    Args:
+        row: The frame's numbers (116,).
+        meta: Its JSON.
+        picture: (H, W, 3).
+    """
     if row.ndim != 1 or len(row) not in WIDTHS or row.dtype != np.float32:
         return [f"lowdim is {row.dtype} {row.shape}, not float32 of {WIDTHS[0]} or {WIDTHS[1]}"]
     if not np.isfinite(row).all():

@@ -29,7 +29,11 @@ class NumpyUnpickler(pickle.Unpickler):
         self._name = name
 
     def find_class(self, module: str, name: str) -> Any:
-        """The few constructors of numpy data; every other global is refused before it is imported."""
+        """The few constructors of numpy data; every other global is refused before it is imported.
+
+        Raises:
+            ForeignTypeError: it is none of them.
+        """
         if module in _NUMPY_MODULES and name in _NUMPY_NAMES:
             return _ALLOWED[name]
         if module == "_codecs" and name == "encode":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,13 @@ def read_episode(path: Path) -> RobotEpisode:
 
 
 def write_episode(episode: RobotEpisode, folder: Path, video_name: str | None = None) -> Path:
-    """Write `{id}.h5`, float64 throughout; the file appears whole or not at all. The video is written apart."""
+    """Write `{id}.h5`, float64 throughout; the file appears whole or not at all. The video is written apart.
+
+    Args:
+        episode: Labels of the robot.
+        folder: Where to.
+        video_name: Path of the video in `meta`; None: `{id}.mp4`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{episode.id}.h5"
     partial = path.with_suffix(".partial")
@@ -63,11 +70,22 @@ def write_episode(episode: RobotEpisode, folder: Path, video_name: str | None = 
     return path
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SideJoints:
+    """Joints of an arm with its hand, rad."""
+
+    arm_joint: Array
+    """(T, 7) measured."""
+    hand_joint: Array
+    """(T, 12) measured, vendor order."""
+    arm_joint_target: Array
+    """(T, 7) commanded."""
+    hand_joint_target: Array
+    """(T, 12) commanded."""
+
+
 def make_side(
-    arm_joint: Array,
-    hand_joint: Array,
-    arm_joint_target: Array,
-    hand_joint_target: Array,
+    joints: SideJoints,
     base_from_ee: Array,
     ee_from_hand_mount: Array,
     base_from_camera: Array,
@@ -76,27 +94,24 @@ def make_side(
     """A side whose poses follow from forward kinematics, as the format's relations demand.
 
     Args:
-        arm_joint: (T, 7) measured, rad.
-        hand_joint: (T, 12) measured, rad, vendor order.
-        arm_joint_target: (T, 7) commanded.
-        hand_joint_target: (T, 12) commanded.
-        base_from_ee: (T, 4, 4) FK of `arm_joint`.
+        joints: Measured and commanded.
+        base_from_ee: (T, 4, 4) FK of the measured arm.
         ee_from_hand_mount: (4, 4) calibration.
         base_from_camera: (4, 4) calibration, camera optical frame.
         valid: (T,) frames with fresh measurements; default all.
     """
     base_from_mount = compose_poses(base_from_ee, ee_from_hand_mount)
     camera_from_mount = compose_poses(invert_pose(base_from_camera), base_from_mount)
-    mask = np.ones(len(arm_joint), dtype=bool) if valid is None else np.asarray(valid, dtype=bool)
+    mask = np.ones(len(joints.arm_joint), dtype=bool) if valid is None else np.asarray(valid, dtype=bool)
     return RobotSide(
         ee_urdf_to_hand_mount=ee_from_hand_mount,
         head_camera_to_arm_base=base_from_camera,
-        arm_joint=np.asarray(arm_joint, dtype=np.float64),
+        arm_joint=np.asarray(joints.arm_joint, dtype=np.float64),
         hand_mount_pose=vector_from_pose(base_from_mount),
         hand_mount_pose_in_cam=vector_from_pose(camera_from_mount),
-        hand_joint=np.asarray(hand_joint, dtype=np.float64),
-        arm_joint_target=np.asarray(arm_joint_target, dtype=np.float64),
-        hand_joint_target=np.asarray(hand_joint_target, dtype=np.float64),
+        hand_joint=np.asarray(joints.hand_joint, dtype=np.float64),
+        arm_joint_target=np.asarray(joints.arm_joint_target, dtype=np.float64),
+        hand_joint_target=np.asarray(joints.hand_joint_target, dtype=np.float64),
         arm_mask=mask,
         hand_mask=mask.copy(),
     )
@@ -115,7 +130,11 @@ def pose_from_vector(pose: Array) -> Array:
 
 
 def vector_from_pose(pose: Array) -> Array:
-    """Inverse of :func:`pose_from_vector`."""
+    """Inverse of :func:`pose_from_vector`.
+
+    Args:
+        pose: (..., 4, 4).
+    """
     return np.concatenate([pose[..., :3, 3], rotvec_from_matrix(pose[..., :3, :3])], axis=-1)
 
 
@@ -135,7 +154,11 @@ def _read(path: Path, file: Any) -> RobotEpisode:
 
 
 def read_video_path(path: Path) -> Path:
-    """Where the episode's video is: `meta/video_path` beside the file, else `{id}.mp4`."""
+    """Where the episode's video is: `meta/video_path` beside the file, else `{id}.mp4`.
+
+    Raises:
+        BrokenFileError: the file cannot be read.
+    """
     try:
         with h5py.File(path, "r") as file:
             named = path.parent / Path(_text(_value(path, file, "meta/video_path"))).name

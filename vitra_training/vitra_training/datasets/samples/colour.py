@@ -38,6 +38,11 @@ def sample_colour(rng: np.random.Generator, options: ColourOptions, colour_named
     """(4,) brightness added, contrast and saturation factors, and hue shift in turns; None for no change.
 
     Consumes a fixed amount of randomness.
+
+    Args:
+        rng: Of the draw.
+        options: How far each may go.
+        colour_named: Whether the caption names a colour; hue stays then.
     """
     draws = rng.random(5)
     if draws[0] >= options.probability:

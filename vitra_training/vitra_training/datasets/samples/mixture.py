@@ -53,7 +53,13 @@ class Schedule:
 
 
 def permute(number: int, size: int, key: int) -> int:
-    """Image of a number in a pseudo-random permutation of [0, size): a Feistel network walked until it lands inside."""
+    """Image of a number in a pseudo-random permutation of [0, size): a Feistel network walked until it lands inside.
+
+    Args:
+        number: Which.
+        size: Of the range.
+        key: Of the permutation.
+    """
     half = max((size - 1).bit_length() + 1, 2) // 2
     low = (1 << half) - 1
     while True:

@@ -196,7 +196,14 @@ def robot_captions(episode: RobotEpisode) -> dict[Side, str]:
 
 
 def camera_from_wrist(motion: Motion, side: Side, frame: int, stop: int) -> Array:
-    """(stop - frame, 4, 4) wrist poses of frames [frame, stop) in the camera of `frame`."""
+    """(stop - frame, 4, 4) wrist poses of frames [frame, stop) in the camera of `frame`.
+
+    Args:
+        motion: Of an episode.
+        side: Which hand.
+        frame: The camera's.
+        stop: Frame after the last.
+    """
     poses: Array = motion.camera_from_world[frame] @ motion.hands[side].world_from_wrist[frame:stop]
     return poses
 

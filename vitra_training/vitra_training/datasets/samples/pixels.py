@@ -58,7 +58,13 @@ def warp_frame(frame: Any, source: Camera, view: View, colour: Array | None = No
 
 
 def plain_picture(rgb: Image, flipped: bool = False, size_px: int = PICTURE_PX) -> Image:
-    """The whole picture squashed to a square by the live robot's own two resizes (docs/model.md: Image)."""
+    """The whole picture squashed to a square by the live robot's own two resizes (docs/model.md: Image).
+
+    Args:
+        rgb: (H, W, 3).
+        flipped: Whether it is mirrored.
+        size_px: Side of the square.
+    """
     from PIL import Image as Pil
 
     shrunk = Pil.fromarray(shrink_short_side(rgb, size_px))

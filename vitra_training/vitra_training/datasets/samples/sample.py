@@ -112,7 +112,14 @@ class Numbers:
 
 
 def choose_view(motion: Motion, frame: int, rng: np.random.Generator, options: SampleOptions) -> tuple[View, Framing]:
-    """A random view for a sample; without augmentation the whole picture, never mirrored."""
+    """A random view for a sample; without augmentation the whole picture, never mirrored.
+
+    Args:
+        motion: Of an episode.
+        frame: Number in it.
+        rng: Of the draw.
+        options: Of augmentation.
+    """
     if not options.augment:
         return full_view(motion.camera), Framing.PLAIN
     may_flip = motion.kind == "human" or options.flip_robot
@@ -173,6 +180,12 @@ def cut_chunk(motion: Motion, frame: int, view: View, steps: int = STEPS) -> Chu
 def choose_words(motion: Motion, frame: int, view: View, rng: np.random.Generator) -> Words:
     """The instruction at a frame: a random wording per hand, `None.` for an idle one, mirrored with the view.
 
+    Args:
+        motion: Of an episode.
+        frame: Number in it.
+        view: Says whether it is mirrored.
+        rng: Of the draw.
+
     Raises:
         MissingCaptionError: no hand has a caption there.
     """
@@ -194,6 +207,13 @@ def network_numbers(
     """Normalised, padded and masked numbers of a chunk, by the functions that the live robot uses.
 
     A hand that the statistics do not know is masked.
+
+    Args:
+        chunk: State and actions.
+        view: Field of view.
+        kind: Human or robot.
+        statistics: Normalise.
+        hide_state: Leave the state out.
 
     Raises:
         NoValidHandError: they know none of the valid hands, or no step can be learned from.

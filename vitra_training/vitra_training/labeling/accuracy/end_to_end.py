@@ -11,7 +11,7 @@ from vitra_training.labeling.artifacts import load
 from vitra_training.labeling.engines.stage import WHOLE
 from vitra_training.labeling.ingest.layouts import Layout, find_videos
 from vitra_training.labeling.pipeline import PipelineConfig
-from vitra_training.labeling.run import label
+from vitra_training.labeling.run import Resources, label
 from vitra_training.labeling.segmentation.stage import Segments
 from vitra_training.labeling.truth.generate import Truth, read_truth, render_video
 from vitra_training.labeling.truth.options import RenderOptions
@@ -26,6 +26,13 @@ def end_to_end_rows(
     """Recall and precision of cuts, and how many actions were found at all.
 
     A cut counts towards recall when the hand is in the picture; towards precision wherever the pipeline made it.
+
+    Args:
+        work: Folder for what is made.
+        videos: How many.
+        seconds: Length of each.
+        workers: Processes.
+        progress: Hears videos done and their number.
     """
     folder = work / "whole"
     for n in range(videos):
@@ -33,7 +40,7 @@ def end_to_end_rows(
             render_video(folder, f"whole{n:03d}", 3000 + n, RenderOptions(seconds=seconds))
         progress(n + 1, 2 * videos)
     found_videos = find_videos(folder, Layout.PLAIN)
-    outcome = label(found_videos, work / "labels", PipelineConfig(), workers)
+    outcome = label(found_videos, work / "labels", PipelineConfig(), Resources(workers))
     hits = found = true = 0
     for done, video in enumerate(found_videos):
         truth = read_truth(video.path)
@@ -62,6 +69,13 @@ def true_cuts(truth: Truth, side: str) -> list[int]:
 
 
 def found_cuts(segments: Segments, side: str, frames: int, fps: float) -> list[int]:
-    """Frames between two found actions of a hand, away from the ends of the video."""
+    """Frames between two found actions of a hand, away from the ends of the video.
+
+    Args:
+        segments: What was found.
+        side: Which hand.
+        frames: Length of the video.
+        fps: Its rate.
+    """
     edge = round(_EDGE_S * fps)
     return [cut for cut in segments.cuts[SIDES.index(side)] if edge <= cut < frames - edge]

@@ -33,7 +33,14 @@ class Measured:
 
 
 def share(what: str, hits: int, n: int, of: str) -> Measured:
-    """A share with Wilson's interval."""
+    """A share with Wilson's interval.
+
+    Args:
+        what: Name of the row.
+        hits: How many.
+        n: Of how many.
+        of: What was counted.
+    """
     z = 1.959964
     if n == 0:
         return Measured(what, float("nan"), 0.0, 100.0, 0, "%", of)
@@ -44,7 +51,14 @@ def share(what: str, hits: int, n: int, of: str) -> Measured:
 
 
 def median(what: str, values: ArrayLike, unit: str, of: str) -> Measured:
-    """A median with the interval that order statistics give without assumptions (binomial)."""
+    """A median with the interval that order statistics give without assumptions (binomial).
+
+    Args:
+        what: Name of the row.
+        values: (n,).
+        unit: Theirs.
+        of: What was measured.
+    """
     x = np.sort(np.asarray(values, dtype=np.float64))
     x = x[np.isfinite(x)]
     n = len(x)
@@ -86,7 +100,13 @@ def aligned_joint_error(found: Array, true: Array) -> float:
 
 
 def matched_cuts(found: list[int], true: list[int], tolerance: int) -> int:
-    """How many cuts agree within a tolerance; each counts once."""
+    """How many cuts agree within a tolerance; each counts once.
+
+    Args:
+        found: Frames.
+        true: Frames.
+        tolerance: Frames between two that agree, at most.
+    """
     free, hits = set(true), 0
     for cut in sorted(found):
         near = [t for t in free if abs(t - cut) <= tolerance]

@@ -26,7 +26,13 @@ Array = NDArray[np.float64]
 
 
 def single_pictures(folder: Path, name: str, networks: HandNetworks) -> list[Measured]:
-    """2D landmarks on photographs with COCO key points (wrist, thumb .. little finger)."""
+    """2D landmarks on photographs with COCO key points (wrist, thumb .. little finger).
+
+    Args:
+        folder: Of the photographs.
+        name: Of the data set.
+        networks: Find the landmarks.
+    """
     content = json.loads(next(folder.glob("*.json")).read_text())
     files = {image["id"]: folder / image["file_name"] for image in content["images"]}
     errors, near, points, found = [], 0, 0, 0

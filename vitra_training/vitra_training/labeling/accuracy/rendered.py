@@ -39,7 +39,15 @@ _CUT_TOLERANCE_S = 0.2
 def cameras(
     work: Path, moving: int, still: int, seconds: float, progress: Callable[[int, int], None]
 ) -> list[Measured]:
-    """Static or moving, path and focal length of rendered videos (hands masked where they truly are)."""
+    """Static or moving, path and focal length of rendered videos (hands masked where they truly are).
+
+    Args:
+        work: Folder for what is made.
+        moving: Videos with a moving camera.
+        still: Videos with a static one.
+        seconds: Length of each.
+        progress: Hears videos done and their number.
+    """
     paths, focals, right, known = [], [], 0, 0
     for n in range(moving + still):
         moves = n < moving
@@ -75,7 +83,15 @@ def cameras(
 def hands(
     work: Path, videos: int, seconds: float, networks: HandNetworks, progress: Callable[[int, int], None]
 ) -> list[Measured]:
-    """Hands in the picture and in the camera (true intrinsics)."""
+    """Hands in the picture and in the camera (true intrinsics).
+
+    Args:
+        work: Folder for what is made.
+        videos: How many.
+        seconds: Length of each.
+        networks: Find the landmarks.
+        progress: Hears videos done and their number.
+    """
     seen = visible = swapped = told = 0
     pixels: list[float] = []
     aligned: list[float] = []

@@ -22,6 +22,11 @@ _TAIL = 800
 def write_frames(pictures: Iterable[Image | None], folder: Path, pattern: str = "{:06d}.jpg") -> tuple[int, int, int]:
     """Write a clip as numbered JPEG files; a missing picture is the one before it again.
 
+    Args:
+        pictures: (H, W, 3) each; None: missing.
+        folder: Where to.
+        pattern: Of the names, by number.
+
     Returns:
         How many, and the width and height in pixels.
 
@@ -54,7 +59,15 @@ def write_frames(pictures: Iterable[Image | None], folder: Path, pattern: str = 
 
 
 def run_bridge(tool: Tool, config: ToolConfig, name: str, arguments: Mapping[str, object], folder: Path) -> str:
-    """Run one of our bridges in the estimator's own Python; see `run_program`."""
+    """Run one of our bridges in the estimator's own Python; see `run_program`.
+
+    Args:
+        tool: The estimator.
+        config: Where it is installed.
+        name: Of the bridge.
+        arguments: Its options.
+        folder: Where it works.
+    """
     command = [str(_BRIDGES / f"run_{name}.py")]
     for option, value in arguments.items():
         command += [f"--{option}", str(value)]

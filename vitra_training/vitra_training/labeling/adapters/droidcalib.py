@@ -44,6 +44,11 @@ def calibrate_with_droidcalib(
 def read_droidcalib(printed: str, width_px: int, height_px: int) -> Lens:
     """The camera that DroidCalib printed.
 
+    Args:
+        printed: Its output.
+        width_px: Of the video.
+        height_px: Of the video.
+
     Raises:
         EstimatorFailedError: it printed none.
     """

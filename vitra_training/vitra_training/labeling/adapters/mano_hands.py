@@ -40,7 +40,16 @@ class Found:
 def tracks_of(
     found: Iterable[Found], frames: int, focal_px: float, width_px: int, height_px: int, tracker: str
 ) -> HandTracks:
-    """Tracks of both hands; of several sightings of a hand in a frame the one with the best score counts."""
+    """Tracks of both hands; of several sightings of a hand in a frame the one with the best score counts.
+
+    Args:
+        found: Sightings.
+        frames: Length of the clip.
+        focal_px: Focal length the estimator assumed.
+        width_px: Of the video.
+        height_px: Of the video.
+        tracker: Name of the estimator.
+    """
     shape = (len(SIDES), frames)
     points, shapes = np.zeros((*shape, 21, 2), np.float32), np.zeros((*shape, 21, 3), np.float32)
     source, confidence = np.zeros(shape, np.uint8), np.zeros(shape)

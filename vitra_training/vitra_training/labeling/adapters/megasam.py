@@ -32,14 +32,22 @@ class MegaSamCamera:
     """Spread of metric over relative depth from frame to frame."""
 
 
-def path_with_megasam(frames: Path, count: int, width_px: int, depth: MetricDepth, focal_px: float, config: ToolConfig,
-                      work: Path) -> MegaSamCamera:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """A clip as a folder of numbered JPEG files."""
+
+    path: Path
+    count: int
+    width_px: int
+
+
+def path_with_megasam(
+    clip: ImageFolder, depth: MetricDepth, focal_px: float, config: ToolConfig, work: Path
+) -> MegaSamCamera:
     """The camera path of a folder of pictures.
 
     Args:
-        frames: numbered JPEG files.
-        count: how many.
-        width_px: of the pictures.
+        clip: the pictures.
         depth: of some of them; between these the nearest one's is used.
         focal_px: the start of MegaSaM's own estimate.
         config: where MegaSaM is installed.
@@ -49,7 +57,7 @@ def path_with_megasam(frames: Path, count: int, width_px: int, depth: MetricDept
         MissingModelError: something that it needs is not there.
         EstimatorFailedError: it gave nothing.
     """
-    folder = MEGASAM.found(config)
+    folder, count, width_px = MEGASAM.found(config), clip.count, clip.width_px
     if count > LONGEST:
         raise EstimatorFailedError(
             MEGASAM.name,
@@ -70,7 +78,7 @@ def path_with_megasam(frames: Path, count: int, width_px: int, depth: MetricDept
         np.save(here / f"mono/clip/{n:06d}.npy", 1 / np.maximum(metres, 1e-3))
         np.savez(here / f"metric/clip/{n:06d}.npz", depth=metres, fov=fov_deg)
     run_program(MEGASAM, config, [
-        "camera_tracking_scripts/test_demo.py", "--datapath", str(frames), "--scene_name", "clip", "--disable_vis",
+        "camera_tracking_scripts/test_demo.py", "--datapath", str(clip.path), "--scene_name", "clip", "--disable_vis",
         "--weights", str(folder / "checkpoints/megasam_final.pth"), "--mono_depth_path", "mono",
         "--metric_depth_path", "metric",
     ], here)  # fmt: skip
@@ -79,6 +87,12 @@ def path_with_megasam(frames: Path, count: int, width_px: int, depth: MetricDept
 
 def read_megasam(path: Path, count: int, width_px: int, depth: MetricDepth) -> MegaSamCamera:
     """MegaSaM's result file: `cam_c2w` (T, 4, 4), `depths` (T, h, w), `intrinsic` (3, 3) for pictures of w x h.
+
+    Args:
+        path: The `.npz`.
+        count: Frames there must be.
+        width_px: Of the clip.
+        depth: Gives the scale in metres.
 
     Raises:
         EstimatorFailedError: nothing, or in another form.

@@ -56,6 +56,12 @@ class JudgementBook:
     def add(self, judge: str, episode: str, segment: str, caption: str) -> AuditJudgement:
         """Record a judgement.
 
+        Args:
+            judge: Who.
+            episode: Id.
+            segment: Whether the cut is right, `yes` or `no`.
+            caption: Whether the words are right, `yes` or `no`.
+
         Raises:
             AuditError: another answer than yes or no, no episode of the sample, or judged already.
         """

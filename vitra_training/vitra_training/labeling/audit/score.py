@@ -76,7 +76,13 @@ def score(judgements: Sequence[AuditJudgement]) -> AuditScore | None:
 
 
 def lines(result: AuditScore | None, drawn: int, of: int) -> list[str]:
-    """The result in words."""
+    """The result in words.
+
+    Args:
+        result: None: nothing was judged.
+        drawn: Size of the sample.
+        of: Number of episodes.
+    """
     if result is None:
         return [f"Nothing judged yet; {drawn} of {of} episodes were drawn."]
     said = [

@@ -18,6 +18,11 @@ __all__ = ["default_token", "open_audit", "result_of", "run_pages"]
 def open_audit(run: Path, size: int, seed: int) -> tuple[AuditSample, JudgementBook]:
     """The sample of a run, drawn now or before, and what was judged so far.
 
+    Args:
+        run: Folder of a labeling run.
+        size: Of the sample.
+        seed: Of the draw.
+
     Raises:
         AuditError: there is nothing to judge.
     """
@@ -26,7 +31,15 @@ def open_audit(run: Path, size: int, seed: int) -> tuple[AuditSample, JudgementB
 
 
 def run_pages(sample: AuditSample, book: JudgementBook, token: str, host: str, port: int) -> None:
-    """Serve the pages until Ctrl-C."""
+    """Serve the pages until Ctrl-C.
+
+    Args:
+        sample: What is judged.
+        book: Where judgements go.
+        token: That a page must show.
+        host: Address to listen on.
+        port: Its port.
+    """
     app = make_app(sample, book, token, host, port)
     web.run_app(app, host=host, port=port, print=None, access_log=None)
 

@@ -12,7 +12,7 @@ from vitra_training.datasets.video import Image
 from vitra_training.labeling.adapters.bridge import write_frames
 from vitra_training.labeling.adapters.deepcalib import calibrate_with_deepcalib
 from vitra_training.labeling.adapters.droidcalib import calibrate_with_droidcalib
-from vitra_training.labeling.adapters.megasam import MegaSamCamera, path_with_megasam
+from vitra_training.labeling.adapters.megasam import ImageFolder, MegaSamCamera, path_with_megasam
 from vitra_training.labeling.adapters.moge import MetricDepth, depth_with_moge
 from vitra_training.labeling.adapters.tool import DEEPCALIB, DROIDCALIB, MEGASAM, MOGE, Tool, ToolConfig
 from vitra_training.labeling.camera.focal import Focal
@@ -134,7 +134,7 @@ def ask(
         if not path or depth is None:
             return Outside(focal, depth)
         start = focal.px * width / video.width_px if focal else depth.median_focal_px(width)[0]
-        found = path_with_megasam(frames, count, width, depth, start, config.megasam, work)
+        found = path_with_megasam(ImageFolder(frames, count, width), depth, start, config.megasam, work)
         if focal is None or focal.source == "DroidCalib":  # MegaSaM refines what it was started with
             focal = Focal(found.focal_px * video.width_px / width, 0.03, "MegaSaM")
         return Outside(focal, depth, found)

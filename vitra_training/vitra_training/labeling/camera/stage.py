@@ -102,7 +102,7 @@ def camera_of(
     if outside.path is not None:
         scale = Scale(1.0, max(outside.path.scale_sigma_share, _MOGE_SIGMA), "MoGe-2")
         path, trust = outside.path.camera_from_world, np.full(frames, _MEGASAM_TRUST)
-        return _camera(kind, focal or assumed_focal(video), video, path, trust, "MegaSaM", scale)
+        return _camera(kind, focal or assumed_focal(video), video, _Motion(path, trust, "MegaSaM"), scale)
     structure: Structure | None = None
     if tracks.moving:
         structure = reconstruct(tracks, frames, video.fps, *size_px, focal.px * shrink if focal else None)
@@ -113,7 +113,7 @@ def camera_of(
         name, sure = ("none", 0.0) if tracks.moving else ("still", 1.0)
         scale = Scale(1.0, 0.0, "still") if not tracks.moving else Scale(1.0, float("inf"), "none")
         still = np.tile(np.eye(4), (frames, 1, 1))
-        return _camera(kind, focal, video, still, np.full(frames, sure), name, scale)
+        return _camera(kind, focal, video, _Motion(still, np.full(frames, sure), name), scale)
     K = _matrix(focal, video)
     if outside.depth is not None:
         scale = scale_from_depth(outside.depth, structure.camera_from_world, structure.points_m, K, video.width_px)
@@ -123,14 +123,24 @@ def camera_of(
     path = structure.camera_from_world @ np.linalg.inv(structure.camera_from_world[0])
     path[:, :3, 3] *= scale.metres
     trust = np.where(structure.registered, 1.0, 0.3) * np.exp(-structure.rms_px / 4)
-    return _camera(kind, focal, video, path, trust, "klt+colmap", scale)
+    return _camera(kind, focal, video, _Motion(path, trust, "klt+colmap"), scale)
 
 
-def _camera(
-    kind: CameraKind, focal: Focal, video: IngestedVideo, path: Array, trust: Array, by: str, scale: Scale
-) -> ClipCamera:
+@dataclass(frozen=True, slots=True)
+class _Motion:
+    """The camera's way."""
+
+    path: Array
+    """(T, 4, 4) camera_from_world, metres."""
+    trust: Array
+    """(T,) 0..1."""
+    by: str
+    """What found it."""
+
+
+def _camera(kind: CameraKind, focal: Focal, video: IngestedVideo, motion: _Motion, scale: Scale) -> ClipCamera:
     K = _matrix(focal, video)
-    return ClipCamera(kind, K, focal.sigma_share, focal.source, path, trust, by, scale)
+    return ClipCamera(kind, K, focal.sigma_share, focal.source, motion.path, motion.trust, motion.by, scale)
 
 
 def _matrix(focal: Focal, video: IngestedVideo) -> Array:

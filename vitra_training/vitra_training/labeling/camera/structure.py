@@ -90,7 +90,14 @@ def reconstruct(
 
 
 def key_frames(tracks: PointTracks, frames: int, fps: float, width_px: int) -> list[int]:
-    """Frames between which the background moved by some pixels, or half a second passed."""
+    """Frames between which the background moved by some pixels, or half a second passed.
+
+    Args:
+        tracks: Points followed.
+        frames: Length of the clip.
+        fps: Its rate.
+        width_px: Of the images; the motion is a share of it.
+    """
     keys, travelled = [], np.inf
     last = -np.inf
     usable = set(tracks.frames.tolist())

@@ -15,7 +15,13 @@ _SHORT_SIDE_PX = 448
 
 
 def sampled(start: int, end: int, count: int = FRAMES) -> list[int]:
-    """Frames spread evenly over [start, end), both ends included."""
+    """Frames spread evenly over [start, end), both ends included.
+
+    Args:
+        start: First frame.
+        end: Frame after the last.
+        count: How many.
+    """
     return [int(frame) for frame in np.linspace(start, end - 1, min(count, end - start)).round()]
 
 

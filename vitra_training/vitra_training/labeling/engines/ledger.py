@@ -79,7 +79,13 @@ class Ledger:
         )
 
     def started(self, item: Item, stage: str, config: str) -> int:
-        """Count an attempt; returns its number from 1."""
+        """Count an attempt; returns its number from 1.
+
+        Args:
+            item: What is worked on.
+            stage: Name of the stage.
+            config: Hash of its configuration.
+        """
         row = self._database.execute(
             "INSERT INTO items (video, clip, stage, config, status, attempts) VALUES (?, ?, ?, ?, ?, 1) "
             "ON CONFLICT DO UPDATE SET status = excluded.status, attempts = attempts + 1 RETURNING attempts",
@@ -88,7 +94,15 @@ class Ledger:
         return int(row[0])
 
     def done(self, item: Item, stage: str, config: str, seconds: float, peak_mib: float) -> None:
-        """The output is in place."""
+        """The output is in place.
+
+        Args:
+            item: What was worked on.
+            stage: Name of the stage.
+            config: Hash of its configuration.
+            seconds: How long it took.
+            peak_mib: Memory it took.
+        """
         self._database.execute(
             "UPDATE items SET status = ?, seconds = ?, peak_mib = ?, reason = '', detail = '' "
             "WHERE video = ? AND clip = ? AND stage = ? AND config = ?",
@@ -96,7 +110,16 @@ class Ledger:
         )
 
     def failed(self, item: Item, stage: str, config: str, reason: Reason, detail: str, final: bool) -> None:
-        """An attempt failed; a final one puts the item in quarantine."""
+        """An attempt failed; a final one puts the item in quarantine.
+
+        Args:
+            item: What was worked on.
+            stage: Name of the stage.
+            config: Hash of its configuration.
+            reason: What kind of failure.
+            detail: In words.
+            final: Whether it is not tried again.
+        """
         self._database.execute(
             "UPDATE items SET status = ?, reason = ?, detail = ? "
             "WHERE video = ? AND clip = ? AND stage = ? AND config = ?",
@@ -104,7 +127,13 @@ class Ledger:
         )
 
     def entry(self, item: Item, stage: str, config: str) -> Entry | None:
-        """The row of an item, if it was ever tried."""
+        """The row of an item, if it was ever tried.
+
+        Args:
+            item: What it is about.
+            stage: Name of the stage.
+            config: Hash of its configuration.
+        """
         rows = self._select("WHERE video = ? AND clip = ? AND stage = ? AND config = ?",
                             (item.video, item.clip, stage, config))  # fmt: skip
         return rows[0] if rows else None

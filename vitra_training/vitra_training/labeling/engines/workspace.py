@@ -21,7 +21,13 @@ class Workspace:
         return self.root / "ledger.sqlite"
 
     def output(self, item: Item, stage: str, config: str) -> Path:
-        """Folder of one result; it exists only when it is complete."""
+        """Folder of one result; it exists only when it is complete.
+
+        Args:
+            item: What it is about.
+            stage: Name of the stage.
+            config: Hash of its configuration.
+        """
         clip = "video" if item.clip == WHOLE else f"clip{item.clip:04d}"
         return self.root / "results" / item.video / clip / f"{stage}-{config}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,11 +69,9 @@ def fit_hand(
     skeleton = default_skeleton().scaled(config.hand_scale)
     if len(landmarks_px) == 0:
         return FittedHand(np.zeros((0, 4, 4)), np.zeros((0, FINGERS_DIM)), np.zeros((0, 21, 3)), np.zeros(0))
-    problem = _Problem(skeleton, side, landmarks_px, _scaled(shape_m, skeleton), sigma_px, intrinsics, config)
-    seen = problem.solve()
-    turned = _Problem(
-        skeleton, side, landmarks_px, _scaled(shape_m * [1, 1, -1], skeleton), sigma_px, intrinsics, config
-    ).solve()
+    given = _Given(landmarks_px, _scaled(shape_m, skeleton), sigma_px, intrinsics)
+    bent_back = replace(given, shape_m=_scaled(shape_m * [1, 1, -1], skeleton))
+    seen, turned = (_Problem(skeleton, side, each, config).solve() for each in (given, bent_back))
     keep = seen.cost + seen.towards_camera < turned.cost + turned.towards_camera
     best = {name: np.where(_wide(keep, a), a, b) for name, a, b in seen.pairs(turned)}
     fingers = np.zeros((len(landmarks_px), FINGERS_DIM))
@@ -103,6 +101,18 @@ class _Solution:
         return [(name, getattr(self, name), getattr(other, name)) for name in names]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    landmarks_px: Array
+    """(T, 21, 2)."""
+    shape_m: Array
+    """(T, 21, 3), any origin."""
+    sigma_px: Array
+    """(T,)."""
+    intrinsics: Array
+    """(3, 3)."""
+
+
 class _Problem:
     """Least squares over T independent frames."""
 
@@ -110,16 +120,14 @@ class _Problem:
         self,
         skeleton: HandSkeleton,
         side: Side,
-        landmarks_px: Array,
-        shape_m: Array,
-        sigma_px: Array,
-        K: Array,
+        given: _Given,
         config: FitConfig,
     ) -> None:
         self._skeleton, self._mirror = skeleton, _MIRROR if side == "left" else np.eye(3)
-        self._uv = landmarks_px.astype(np.float64)
-        self._shape = shape_m - shape_m[:, :1]
-        self._weight = 1 / np.maximum(sigma_px, 0.5)[:, None, None]
+        self._uv = given.landmarks_px.astype(np.float64)
+        self._shape = given.shape_m - given.shape_m[:, :1]
+        self._weight = 1 / np.maximum(given.sigma_px, 0.5)[:, None, None]
+        K = given.intrinsics
         self._f, self._c = K[[0, 1], [0, 1]], K[[0, 1], [2, 2]]
         self._config = config
 

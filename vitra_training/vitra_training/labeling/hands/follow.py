@@ -57,10 +57,22 @@ class Networks(Protocol):
     """The two networks (a test brings its own)."""
 
     def palms(self, picture: Image, least: float, area: tuple[Array, float] | None = None) -> list[Palm]:
-        """Palms in a picture or a square of it."""
+        """Palms in a picture or a square of it.
+
+        Args:
+            picture: (H, W, 3).
+            least: Smallest score.
+            area: Centre (2,) and side of the square, pixels; None: everywhere.
+        """
 
     def landmarks(self, picture: Image, region: Region, mirrored: bool = False) -> Landmarks:
-        """Landmarks in a region."""
+        """Landmarks in a region.
+
+        Args:
+            picture: (H, W, 3).
+            region: A turned square.
+            mirrored: Show the network the mirror image.
+        """
 
 
 @dataclass(frozen=True, slots=True)

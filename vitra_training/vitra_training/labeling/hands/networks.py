@@ -51,7 +51,11 @@ class Region:
         return M
 
     def moved(self, shift_px: Array) -> Region:
-        """The same square elsewhere."""
+        """The same square elsewhere.
+
+        Args:
+            shift_px: (2,).
+        """
         return Region(self.centre_px + shift_px, self.size_px, self.angle_rad)
 
 

@@ -75,7 +75,14 @@ def track_hands(inputs: Inputs, config: HandsConfig) -> HandTracks:
 
 
 def track_clip(clip: ClipPictures, networks: Networks, config: HandsConfig, fps: float) -> HandTracks:
-    """Hands in the pictures of a clip by two networks, followed over time in both directions."""
+    """Hands in the pictures of a clip by two networks, followed over time in both directions.
+
+    Args:
+        clip: Images of a clip.
+        networks: Palms and landmarks.
+        config: Thresholds.
+        fps: Rate of the clip.
+    """
     tracks = track_both_ways(clip, len(clip), networks, config.follow, fps)
     mirror = {n: mirror_share(track, clip, networks) for n, track in enumerate(tracks)}
     sides = choose_sides(tracks, mirror, clip.shape[1], clip.shape[0])
@@ -83,7 +90,13 @@ def track_clip(clip: ClipPictures, networks: Networks, config: HandsConfig, fps:
 
 
 def mirror_share(track: Track, clip: ClipPictures, networks: Networks) -> float:
-    """How often the network's answer about the side turns with the mirror image, over the best frames of a track."""
+    """How often the network's answer about the side turns with the mirror image, over the best frames of a track.
+
+    Args:
+        track: A hand.
+        clip: Images of the clip.
+        networks: Palms and landmarks.
+    """
     frames = sorted(track.confirmed, key=lambda f: -track.seen[f].presence)[:_MIRRORED_LOOKS]
     turned = []
     for frame in frames:

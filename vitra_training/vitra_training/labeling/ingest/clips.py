@@ -14,6 +14,12 @@ def cut_clips(frames: int, fps: float, length_s: float = 20.0, overlap_s: float 
 
     All clips have the same length except where the video is shorter; the last one starts earlier rather than being a
     short remainder.
+
+    Args:
+        frames: Length of the video.
+        fps: Its rate.
+        length_s: Of a clip.
+        overlap_s: What neighbours share.
     """
     length = max(round(length_s * fps), 2)
     step = max(length - round(overlap_s * fps), 1)

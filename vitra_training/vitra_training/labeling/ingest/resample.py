@@ -43,6 +43,9 @@ def rewrite(
     Returns:
         For every new frame (T,) the number of the original one, and (T,) whether a frame was there within a tick
         (otherwise an old one is repeated, and nothing may be learnt from it).
+
+    Raises:
+        UnreadableVideoError: no frame can be decoded.
     """
     ticks = max(int(np.floor(source.times_s[-1] * fps)) + 1, 1)
     numbers, near = np.zeros(ticks, dtype=np.int64), np.zeros(ticks, dtype=bool)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import default_calibration
-from vitra_description.ik import DifferentialIk, IkSettings, solve_ik
+from vitra_description.ik import DifferentialIk, IkSearch, IkSettings, solve_ik
 from vitra_description.kinematics import ArmModel
 from vitra_description.limits import ARM_LIMITS, HAND_LIMITS
 from vitra_description.postures import home
@@ -84,7 +84,7 @@ def executability(
 
 
 def _follow(arm: ArmModel, path: Array, side: Side, fps: float) -> tuple[NDArray[np.bool_], Array]:
-    start = solve_ik(arm, path[0], home(side), restarts=4)
+    start = solve_ik(arm, path[0], home(side), search=IkSearch(restarts=4))
     ik = DifferentialIk(
         arm, home(side), ARM_LIMITS, IkSettings(period_s=_STEP_S, max_linear_m_s=3.0, max_angular_rad_s=8.0)
     )

@@ -68,7 +68,13 @@ def segment(wrist_m: Array, fps: float, config: SegmentationConfig | None = None
 
 
 def smooth_speed(wrist_m: Array, fps: float, smoothing_s: float) -> Array:
-    """(T,) m/s of a path after a Gaussian filter."""
+    """(T,) m/s of a path after a Gaussian filter.
+
+    Args:
+        wrist_m: (T, 3).
+        fps: Rate of the frames.
+        smoothing_s: Standard deviation of the filter.
+    """
     smooth = gaussian_filter1d(wrist_m, max(smoothing_s * fps, 1e-3), axis=0, mode="nearest")
     return np.asarray(np.linalg.norm(np.gradient(smooth, 1 / fps, axis=0), axis=1))
 

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def plot_speed(segments: Segments, world: WorldHands, path: Path) -> None:
-    """Write a PNG: speed over time, cuts as lines, bridged stretches grey."""
+    """Write a PNG: speed over time, cuts as lines, bridged stretches grey.
+
+    Args:
+        segments: What was found.
+        world: Hands of the video.
+        path: The PNG.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

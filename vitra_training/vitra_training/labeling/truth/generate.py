@@ -18,7 +18,7 @@ from vitra_training.datasets.video import Image, VideoWriter
 from vitra_training.labeling.artifacts import load, save
 from vitra_training.labeling.truth.hand_mesh import right_hand_mesh
 from vitra_training.labeling.truth.options import RenderOptions
-from vitra_training.labeling.truth.scene import CAMERA, HandScene, Look
+from vitra_training.labeling.truth.scene import CAMERA, HandScene, HandShape, Look
 from vitra_training.labeling.truth.session import ActedSession, CameraMotion, Leg, make_session
 
 Array = NDArray[np.float64]
@@ -69,7 +69,7 @@ def render_video(
     session = make_session(frames, options.fps, options.sides, motion, rng)
     camera = _camera(options, rng)
     scene = HandScene(
-        session.things, right_hand_mesh(), default_skeleton(), options.sides,
+        session.things, HandShape(right_hand_mesh(), default_skeleton()), options.sides,
         2 * np.arctan2(camera.height_px / 2, camera.fy_px), Look.random(rng), rng,
     )  # fmt: skip
     eye = HeadCamera(camera, shadows=options.shadows, camera=CAMERA)

@@ -108,6 +108,11 @@ def _weights(vertices: Array, capsules: list[tuple[Array, Array, float, float, i
 def surface_nets(field: Array, origin_m: Array, cell_m: float) -> tuple[Array, NDArray[np.int32]]:
     """The zero level of a scalar field (X, Y, Z) as a mesh (naive surface nets: Gibson 1998).
 
+    Args:
+        field: Negative inside.
+        origin_m: Place (3,) of its first sample.
+        cell_m: Distance of two.
+
     Returns:
         Vertices (V, 3) and triangles (F, 3) that turn counter-clockwise seen from where the field is positive.
     """

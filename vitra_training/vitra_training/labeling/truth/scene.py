@@ -49,13 +49,22 @@ class Look:
         return Look(skin, (float(r), float(g), float(b)), float(rng.uniform(0.05, 0.3)), int(rng.integers(6, 14)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HandShape:
+    """What a hand looks like."""
+
+    mesh: HandMesh
+    """Of the right hand; the left one is its mirror image."""
+    skeleton: HandSkeleton
+    """Of that hand."""
+
+
 class HandScene:
     """The model with its state.
 
     Args:
         things: what can be moved.
-        mesh: of the right hand; the left one is its mirror image.
-        skeleton: of that hand.
+        hand: shape of the hands.
         sides: hands in the scene.
         fovy_rad: vertical field of view of the camera.
         look: colours and clutter.
@@ -63,9 +72,15 @@ class HandScene:
     """
 
     def __init__(
-        self, things: tuple[Thing, ...], mesh: HandMesh, skeleton: HandSkeleton, sides: tuple[Side, ...],
-        fovy_rad: float, look: Look, rng: np.random.Generator,
-    ) -> None:  # fmt: skip
+        self,
+        things: tuple[Thing, ...],
+        hand: HandShape,
+        sides: tuple[Side, ...],
+        fovy_rad: float,
+        look: Look,
+        rng: np.random.Generator,
+    ) -> None:
+        mesh, skeleton = hand.mesh, hand.skeleton
         self._skeleton, self._sides = skeleton, sides
         spec = mujoco.MjSpec()
         _room(spec, rng)

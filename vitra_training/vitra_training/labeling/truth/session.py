@@ -86,13 +86,20 @@ def make_session(
         order = sorted(set(range(len(things))) - taken, key=lambda n: -sign * things[n].place_m[1])
         mine = order[:2]
         taken |= set(mine)
-        hands[side] = _act(side, frames, fps, things, mine, poses, rng)
+        hands[side] = _act(side, fps, things, mine, poses, rng)
     focus = np.mean([hand.world_from_wrist[:, :3, 3] for hand in hands.values()], axis=0)
     return ActedSession(hands, tuple(things), poses, head_path(focus, fps, camera, rng))
 
 
 def head_path(focus_m: Array, fps: float, motion: CameraMotion, rng: np.random.Generator) -> Array:
-    """(T, 4, 4) world_from_camera of a head that wanders and looks towards (T, 3) where hands act."""
+    """(T, 4, 4) world_from_camera of a head that wanders and looks towards (T, 3) where hands act.
+
+    Args:
+        focus_m: Where it looks (T, 3).
+        fps: Rate of the frames.
+        motion: How far it wanders.
+        rng: Of the draw.
+    """
     time = np.arange(len(focus_m))[:, None] / fps
     head = np.array([0.0, 0.0, rng.uniform(0.38, 0.48)]) + _wander(time, motion.sway_m, rng)
     width = max(int(fps * 0.8) | 1, 3)
@@ -112,74 +119,82 @@ def head_path(focus_m: Array, fps: float, motion: CameraMotion, rng: np.random.G
 
 
 def _act(
-    side: Side, frames: int, fps: float, things: list[Thing], mine: list[int], poses: Array, rng: np.random.Generator
+    side: Side, fps: float, things: list[Thing], mine: list[int], poses: Array, rng: np.random.Generator
 ) -> ActingHand:
-    """Reach, carry, let go, in turn; moves `mine` in `poses`."""
+    """Reach, carry, let go, in turn; moves `mine` in `poses` (N, T, 4, 4)."""
+    frames = poses.shape[1]
     variation = rng.normal(0, 0.04, FINGERS_DIM)
     sign = 1.0 if side == "left" else -1.0
     start = wrist_rotation(side, np.array([0.9, -0.3 * sign, -0.2]), np.array([0.3, 0.1 * sign, 1.0]))
     pose = make_pose(np.array([0.26, 0.17 * sign, 0.07]) + rng.normal(0, 0.02, 3), start)
-    wrist, grip, legs = [pose], [0.1], []
-    held: list[int | None] = [None]
+    track, legs = _Track(pose, 0.1, fps), []
     current, turn, drawn_back = 0.1, 0, 0
-    while len(wrist) < frames:
+    while len(track) < frames:
         number = mine[turn % len(mine)]
         thing, first = things[number], drawn_back
-        place = poses[number, min(len(wrist) - 1, frames - 1)]
+        place = poses[number, min(len(track) - 1, frames - 1)]
         heading = float(rng.uniform(-0.1, 0.25))
         rotation = side_grasp(side, heading) if thing.kind.tall else top_grasp(side, heading)
         at = grasp_pose(side, rotation, place[:3, 3] + [0, 0, 0.25 * thing.half_extents_m[2]])
-        _move(wrist, grip, held, at, (current, 0.25), None, rng.uniform(*_REACH_S), fps)
-        there_since = len(wrist)
-        _move(wrist, grip, held, at, (0.25, 0.75), None, rng.uniform(*_DWELL_S), fps)
-        middle = (there_since + len(wrist)) // 2
+        track.move(at, (current, 0.25), None, rng.uniform(*_REACH_S))
+        there_since = len(track)
+        track.move(at, (0.25, 0.75), None, rng.uniform(*_DWELL_S))
+        middle = (there_since + len(track)) // 2
         legs.append(Leg(first, middle, f"Reach for {thing.name}."))
-        spot = _free_spot(side, number, things, poses[:, min(len(wrist) - 1, frames - 1)], rng)
+        spot = _free_spot(side, number, things, poses[:, min(len(track) - 1, frames - 1)], rng)
         there = make_pose(
             at[:3, 3] + spot - place[:3, 3], matrix_from_rotvec([0, 0, rng.uniform(-0.3, 0.3)]) @ at[:3, :3]
         )
-        _move(wrist, grip, held, there, (0.75, 0.8), number, rng.uniform(*_REACH_S), fps)
-        down = len(wrist)
-        _move(wrist, grip, held, there, (0.8, 0.15), None, rng.uniform(*_DWELL_S), fps)
-        ends = (down + len(wrist)) // 2
+        track.move(there, (0.75, 0.8), number, rng.uniform(*_REACH_S))
+        down = len(track)
+        track.move(there, (0.8, 0.15), None, rng.uniform(*_DWELL_S))
+        ends = (down + len(track)) // 2
         legs.append(Leg(middle, ends, f"Move {thing.name} to another place."))
-        _carry(poses[number], wrist, held, first, frames)
+        track.carry(poses[number], first, frames)
         away = make_pose(there[:3, 3] + [-0.09, 0.03 * sign, 0.05], there[:3, :3])
-        _move(wrist, grip, held, away, (0.15, 0.1), None, rng.uniform(0.5, 0.8), fps)
-        back = len(wrist)
-        _move(wrist, grip, held, away, (0.1, 0.1), None, rng.uniform(*_DWELL_S), fps)
-        drawn_back = (back + len(wrist)) // 2
+        track.move(away, (0.15, 0.1), None, rng.uniform(0.5, 0.8))
+        back = len(track)
+        track.move(away, (0.1, 0.1), None, rng.uniform(*_DWELL_S))
+        drawn_back = (back + len(track)) // 2
         legs.append(Leg(ends, drawn_back, f"Let go of {thing.name} and draw back."))
         current, turn = 0.1, turn + 1
     cut = tuple(Leg(leg.start, min(leg.end, frames), leg.caption) for leg in legs if leg.start < frames - 4)
-    angles = np.stack([fingers(float(value), variation) for value in grip[:frames]])
-    return ActingHand(np.stack(wrist[:frames]), angles, cut)
+    angles = np.stack([fingers(float(value), variation) for value in track.grip[:frames]])
+    return ActingHand(np.stack(track.wrist[:frames]), angles, cut)
 
 
-def _move(
-    wrist: list[Array], grip: list[float], held: list[int | None], to: Array, grips: tuple[float, float],
-    thing: int | None, duration_s: float, fps: float,
-) -> None:  # fmt: skip
-    """Append a minimum-jerk motion on a low arc."""
-    begin, steps = wrist[-1], max(round(duration_s * fps), 3)
-    s = np.arange(1, steps + 1) / steps
-    eased = s**3 * (10 - 15 * s + 6 * s * s)
-    far = float(np.linalg.norm(to[:3, 3] - begin[:3, 3]))
-    lift = min(_ARC_M, 0.4 * far) * 4 * eased * (1 - eased)
-    for share, up in zip(eased, lift, strict=True):
-        place = begin[:3, 3] + share * (to[:3, 3] - begin[:3, 3]) + [0, 0, up]
-        wrist.append(make_pose(place, slerp_rotation(begin[:3, :3], to[:3, :3], share)))
-        grip.append(float(grips[0] + share * (grips[1] - grips[0])))
-        held.append(thing)
+class _Track:
+    """A hand's way, frame by frame: wrist, closing of the fingers, and the thing it holds."""
 
+    def __init__(self, pose: Array, grip: float, fps: float) -> None:
+        self.wrist: list[Array] = [pose]
+        self.grip = [grip]
+        self.held: list[int | None] = [None]
+        self._fps = fps
 
-def _carry(path: Array, wrist: list[Array], held: list[int | None], first: int, frames: int) -> None:
-    """Let a thing go with the hand while it is held, and stay where it was put."""
-    pose = path[min(first, frames - 1)]
-    for frame in range(first + 1, min(len(wrist), frames)):
-        if held[frame] is not None:
-            pose = wrist[frame] @ invert_pose(wrist[frame - 1]) @ pose
-        path[frame:] = pose
+    def __len__(self) -> int:
+        return len(self.wrist)
+
+    def move(self, to: Array, grips: tuple[float, float], thing: int | None, duration_s: float) -> None:
+        """Append a minimum-jerk motion on a low arc."""
+        begin, steps = self.wrist[-1], max(round(duration_s * self._fps), 3)
+        s = np.arange(1, steps + 1) / steps
+        eased = s**3 * (10 - 15 * s + 6 * s * s)
+        far = float(np.linalg.norm(to[:3, 3] - begin[:3, 3]))
+        lift = min(_ARC_M, 0.4 * far) * 4 * eased * (1 - eased)
+        for share, up in zip(eased, lift, strict=True):
+            place = begin[:3, 3] + share * (to[:3, 3] - begin[:3, 3]) + [0, 0, up]
+            self.wrist.append(make_pose(place, slerp_rotation(begin[:3, :3], to[:3, :3], share)))
+            self.grip.append(float(grips[0] + share * (grips[1] - grips[0])))
+            self.held.append(thing)
+
+    def carry(self, path: Array, first: int, frames: int) -> None:
+        """Let a thing go with the hand while it is held, and stay where it was put."""
+        pose = path[min(first, frames - 1)]
+        for frame in range(first + 1, min(len(self.wrist), frames)):
+            if self.held[frame] is not None:
+                pose = self.wrist[frame] @ invert_pose(self.wrist[frame - 1]) @ pose
+            path[frame:] = pose
 
 
 def _free_spot(side: Side, number: int, things: list[Thing], poses: Array, rng: np.random.Generator) -> Array:

@@ -52,7 +52,13 @@ def unwrap(mesh: HandMesh) -> SkinMesh:
 
 
 def paint_skin(skeleton: HandSkeleton, skin: tuple[float, float, float], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """(512, 512, 3) the atlas of a hand with this colour of skin (0 .. 1)."""
+    """(512, 512, 3) the atlas of a hand with this colour of skin (0 .. 1).
+
+    Args:
+        skeleton: Shape of the hand.
+        skin: Red, green, blue.
+        rng: Of spots and folds.
+    """
     half = TEXTURE_PX // 2
     row, column = np.meshgrid((np.arange(TEXTURE_PX) + 0.5) / TEXTURE_PX, (np.arange(half) + 0.5) / half, indexing="ij")
     x = _LOW_M[0] + row * (_HIGH_M[0] - _LOW_M[0])

@@ -80,7 +80,13 @@ def _spread(information: Array) -> Array:
 
 
 def smooth_rows(values: Array, weight: Array, sigma_frames: float) -> Array:
-    """(T, n) values averaged with a Gaussian in time, each counting by its weight (T,)."""
+    """(T, n) values averaged with a Gaussian in time, each counting by its weight (T,).
+
+    Args:
+        values: (T, n).
+        weight: (T,).
+        sigma_frames: Width of the window.
+    """
     reach = max(int(3 * sigma_frames), 1)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_frames) ** 2)
 
@@ -95,7 +101,13 @@ def smooth_rows(values: Array, weight: Array, sigma_frames: float) -> Array:
 
 
 def smooth_rotations(rotations: Array, weight: Array, sigma_frames: float) -> Array:
-    """(T, 3, 3) rotations: the chordal mean under a Gaussian window."""
+    """(T, 3, 3) rotations: the chordal mean under a Gaussian window.
+
+    Args:
+        rotations: (T, 3, 3).
+        weight: (T,).
+        sigma_frames: Width of the window.
+    """
     mean = smooth_rows(rotations.reshape(-1, 9), weight, sigma_frames).reshape(-1, 3, 3)
     return nearest_rotations(mean)
 

@@ -105,6 +105,13 @@ def join(
 ) -> WorldHands:
     """Hands in one world from those of all clips; see `place_hands`.
 
+    Args:
+        video: Its clips.
+        hands: Of each clip, by number.
+        cameras: Of each clip, by number.
+        name: Of the video.
+        config: Of the stage.
+
     Raises:
         NoHandsError: hands are seen in too small a part of the video.
     """
@@ -196,7 +203,14 @@ def _join_side(
 
 
 def wrist_information(place: Array, lateral_m: Array, world_from_camera: Array, depth_share: float) -> Array:
-    """(T, 3, 3) inverse covariance in the world: good across the line of sight, poor along it."""
+    """(T, 3, 3) inverse covariance in the world: good across the line of sight, poor along it.
+
+    Args:
+        place: Wrist in the camera (T, 3).
+        lateral_m: Uncertainty across the line of sight (T,).
+        world_from_camera: (T, 4, 4).
+        depth_share: Uncertainty along it, as a share of the distance.
+    """
     ray = place / np.maximum(np.linalg.norm(place, axis=1, keepdims=True), 1e-9)
     ray = (world_from_camera @ ray[..., None])[..., 0]
     across = 1 / np.maximum(lateral_m, 1e-3) ** 2

@@ -129,7 +129,16 @@ class GraphPort:
         self._wait_for_frame()
 
     def start(self, slot: Slot, plan: Plan, folder: Path) -> None:
-        """Begin to record, then let the policy run."""
+        """Begin to record, then let the policy run.
+
+        Args:
+            slot: What is tried.
+            plan: Of the session.
+            folder: Where the bag goes.
+
+        Raises:
+            NotRecordingError: the recorder refused.
+        """
         self._stops_at_start = len(self._client.stops)
         self._limits.clear()
         try:

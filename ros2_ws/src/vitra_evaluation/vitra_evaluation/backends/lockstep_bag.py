@@ -44,7 +44,13 @@ class LockstepBag:
         self._sequence = 0
 
     def add(self, env: Any, observation: Observation, chunk: ActionChunk) -> None:
-        """Write the state before a chunk is executed, and the chunk."""
+        """Write the state before a chunk is executed, and the chunk.
+
+        Args:
+            env: The simulation.
+            observation: What the policy saw.
+            chunk: What it answered.
+        """
         make, world = self._types.types, env.world
         time_ns = round(world.time_s * 1e9)
         stamp = make["builtin_interfaces/msg/Time"](time_ns // 10**9, time_ns % 10**9)

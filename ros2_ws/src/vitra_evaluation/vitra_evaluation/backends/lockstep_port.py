@@ -15,6 +15,7 @@ from vitra_evaluation.plan.schedule import Slot
 from vitra_evaluation.session.trial import Status
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Observation, Policy
+from vitra_sim.lockstep.env import EnvSettings
 
 
 class LockstepPort:
@@ -30,7 +31,9 @@ class LockstepPort:
         from vitra_sim.lockstep.env import VitraSimEnv
 
         self._policy = policy
-        self._env = VitraSimEnv(image_size=(424, 240) if render else None, time_limit_s=time_limit_s + 1.0)
+        self._env = VitraSimEnv(
+            settings=EnvSettings(image_size=(424, 240) if render else None, time_limit_s=time_limit_s + 1.0)
+        )
         self._observation: Observation | None = None
         self._info: dict[str, Any] = {}
         self.stops = 0
@@ -63,7 +66,13 @@ class LockstepPort:
         self._info = {}
 
     def start(self, slot: Slot, plan: Plan, folder: Path) -> None:
-        """Begin the recording and the policy's run."""
+        """Begin the recording and the policy's run.
+
+        Args:
+            slot: What is tried.
+            plan: Of the session.
+            folder: Where the bag goes.
+        """
         self._instruction, self._stops_before = plan.instruction(slot.task, slot.thing), self.stops
         self._bag = LockstepBag(folder / "bag")
         self._policy.reset()

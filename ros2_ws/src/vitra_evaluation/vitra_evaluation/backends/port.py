@@ -68,6 +68,11 @@ class TrialPort(Protocol):
     def start(self, slot: Slot, plan: Plan, folder: Path) -> None:
         """Begin to record, then let the policy run.
 
+        Args:
+            slot: What is tried.
+            plan: Of the session.
+            folder: Where the bag goes.
+
         Raises:
             NotRecordingError: the recording did not begin.
             VitraError: the policy did not start.

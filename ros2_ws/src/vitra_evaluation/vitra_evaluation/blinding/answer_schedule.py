@@ -85,7 +85,11 @@ def fixed_period_s(folder: Path, slowest_s: Mapping[str, Sequence[float]], decla
 
 
 def known_period_s(folder: Path) -> float | None:
-    """The session's answer time, if it was fixed already."""
+    """The session's answer time, if it was fixed already.
+
+    Raises:
+        PolicyError: the file is damaged.
+    """
     path = folder / SCHEDULE_NAME
     if not path.is_file():
         return None

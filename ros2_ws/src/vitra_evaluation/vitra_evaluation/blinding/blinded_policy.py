@@ -86,7 +86,11 @@ class BlindedPolicy:
             self._schedule = AnswerSchedule(fixed_period_s(self._folder, times_s, self._declared_s))
 
     def reset(self) -> None:
-        """A new run: the policy behind the alias that the runner chose takes over."""
+        """A new run: the policy behind the alias that the runner chose takes over.
+
+        Raises:
+            PolicyError: no runner has chosen one.
+        """
         self._write_times()
         begun_s = self._schedule.now_s()
         try:
@@ -101,7 +105,11 @@ class BlindedPolicy:
         self._late += self._schedule.wait(begun_s)
 
     def infer(self, observation: Observation) -> ActionChunk:
-        """Answer as the policy of this trial, under its alias."""
+        """Answer as the policy of this trial, under its alias.
+
+        Raises:
+            PolicyError: no trial was chosen.
+        """
         if not self._active:
             raise PolicyError("No trial is chosen: let vitra-eval run the session.")
         policy = self._policies[self._active]

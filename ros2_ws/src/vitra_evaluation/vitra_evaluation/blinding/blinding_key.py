@@ -92,7 +92,14 @@ def open_blinding_key(folder: Path) -> BlindingKey:
 
 
 def key_problems(folder: Path, plan: Plan, schedule: Schedule, locked_sha256: str) -> list[str]:
-    """Everything that shows tampering with plan, schedule or seal; empty when all is as it was locked."""
+    """Everything that shows tampering with plan, schedule or seal; empty when all is as it was locked.
+
+    Args:
+        folder: Of the session.
+        plan: As it is read now.
+        schedule: As it is read now.
+        locked_sha256: Hash of the lock, from the journal.
+    """
     problems = []
     if schedule.sha256 != locked_sha256:
         problems.append("schedule.json differs from the schedule that was locked at the start")

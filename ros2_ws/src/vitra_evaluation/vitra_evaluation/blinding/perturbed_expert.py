@@ -52,5 +52,11 @@ class PerturbedExpert:
 
 
 def make_perturbed_expert(noise_m: str = "0.03", seed: str = "0", calibration: str = "sim") -> PerturbedExpert:
-    """By its options; entry point `handicapped_expert` of `vitra_policy.policies`."""
+    """By its options; entry point `handicapped_expert` of `vitra_policy.policies`.
+
+    Args:
+        noise_m: Standard deviation of its beliefs, as text.
+        seed: Of the errors.
+        calibration: Name or path.
+    """
     return PerturbedExpert(create_policy("expert", {"calibration": calibration}), float(noise_m), int(seed))

@@ -231,7 +231,11 @@ def changing(folder: Path) -> Iterator[Session]:
 
 
 def known(session: Session, trial: int) -> None:
-    """Refuse numbers of trials that were never begun."""
+    """Refuse numbers of trials that were never begun.
+
+    Raises:
+        UnknownNameError: there is no such trial; the message lists those there are.
+    """
     numbers = [str(a.id) for a in session.store.attempts()]
     if str(trial) not in numbers:
         raise UnknownNameError("trial", str(trial), numbers)

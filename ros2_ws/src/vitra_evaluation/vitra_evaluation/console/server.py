@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,20 @@ class TrialDesk:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class ConsoleAddress:
+    """Where a console is served, and to whom."""
+
+    token: str
+    """What a console has to know."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    tcp_port: int = 8765
+    """Port to listen on; 0 takes a free one."""
+    names: tuple[str, ...] = ()
+    """Further names under which the console is reached, through a tunnel for instance."""
+
+
 class ConsoleServer(server.ConsoleServer):
     """Serves the trial console; use as a context manager.
 
@@ -88,10 +103,7 @@ class ConsoleServer(server.ConsoleServer):
         port: pictures, safety state.
         session: what is evaluated.
         presence: kept alive by the console in control.
-        token: what a console has to know.
-        host: address to listen on.
-        tcp_port: port to listen on; 0 takes a free one.
-        names: further names under which the console is reached, through a tunnel for instance.
+        address: where it listens, and what a console has to know.
     """
 
     def __init__(
@@ -100,13 +112,10 @@ class ConsoleServer(server.ConsoleServer):
         port: TrialPort,
         session: Session,
         presence: PresenceLike,
-        token: str,
-        host: str = "127.0.0.1",
-        tcp_port: int = 8765,
-        names: tuple[str, ...] = (),
+        address: ConsoleAddress,
     ) -> None:
-        self._trials, self._names = TrialDesk(runner, port, session), names
-        super().__init__(self._trials, presence, token, host, tcp_port, names)
+        self._trials, self._names = TrialDesk(runner, port, session), address.names
+        super().__init__(self._trials, presence, address.token, address.host, address.tcp_port, address.names)
 
     def __enter__(self) -> ConsoleServer:
         super().__enter__()

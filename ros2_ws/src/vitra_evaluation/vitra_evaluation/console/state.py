@@ -14,7 +14,13 @@ _SAFETY = {0: "disarmed", 1: "armed", 2: "stopped"}
 
 
 def page_state(session: Session, view: View, port: TrialPort) -> dict[str, Any]:
-    """The whole state as plain data."""
+    """The whole state as plain data.
+
+    Args:
+        session: The session.
+        view: What the page is showing.
+        port: The robot.
+    """
     slot, trial, plan = view.slot, view.trial, session.plan
     state: dict[str, Any] = {
         "session": plan.name,

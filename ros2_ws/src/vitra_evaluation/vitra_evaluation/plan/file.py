@@ -66,7 +66,16 @@ def read_plan(path: Path, policy_names: Collection[str] | None) -> Plan:
 
 
 def parse_plan(text: str, policy_names: Collection[str] | None, path: Path | str = "plan") -> Plan:
-    """As `read_plan`, from text."""
+    """As `read_plan`, from text.
+
+    Args:
+        text: YAML.
+        policy_names: Policies there are; None: not checked.
+        path: Named in errors.
+
+    Raises:
+        PlanError: everything that is wrong, with lines.
+    """
     reader = _PlanReader(policy_names)
     plan = reader.plan(text)
     if plan is None or reader.problems:

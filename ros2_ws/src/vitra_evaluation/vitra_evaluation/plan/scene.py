@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration, calibration_path, load_calibration
-from vitra_description.reachability import check_reachability, grasp_hand_pose
+from vitra_description.reachability import ReachDemands, check_reachability, grasp_hand_pose
 from vitra_evaluation.errors import PlanError
 from vitra_evaluation.plan.plan import Plan, Robot, Setting
 from vitra_policy.errors import UnknownNameError
@@ -52,7 +52,10 @@ def _judge(candidates: dict[Place, list[Array] | str], calibration: Calibration)
         mine = {s: poses for s, poses in candidates.items() if s[0] == side}
         reports = iter(
             check_reachability(
-                side, calibration, [p for c in mine.values() if not isinstance(c, str) for p in c], restarts=4
+                side,
+                calibration,
+                [p for c in mine.values() if not isinstance(c, str) for p in c],
+                demands=ReachDemands(restarts=4),
             ).poses
         )
         for setting, poses in mine.items():

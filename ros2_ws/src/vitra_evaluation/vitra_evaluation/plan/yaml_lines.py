@@ -41,7 +41,14 @@ class Reader:
         self.problems.append((where if isinstance(where, int) else where.start_mark.line + 1, reason))
 
     def unknown(self, where: Node | int, kind: str, name: str, allowed: Iterable[str]) -> None:
-        """Note a name that does not exist, with the closest one that does."""
+        """Note a name that does not exist, with the closest one that does.
+
+        Args:
+            where: Node or line it stands in.
+            kind: Such as 'key'.
+            name: What stands there.
+            allowed: Names that exist.
+        """
         names = sorted(allowed)
         close = difflib.get_close_matches(name, names, n=1)
         guess = f" Did you mean '{close[0]}'?" if close else ""
@@ -63,7 +70,14 @@ class Reader:
         return found
 
     def fields(self, node: Node | None, what: str, allowed: Iterable[str], required: Iterable[str]) -> dict[str, Node]:
-        """Entries of a mapping with a fixed set of keys."""
+        """Entries of a mapping with a fixed set of keys.
+
+        Args:
+            node: The mapping; None: it is missing.
+            what: Its name, for messages.
+            allowed: Keys it may have.
+            required: Keys it must have.
+        """
         found, allowed = self.entries(node, what), tuple(allowed)
         for name in [n for n in found if n not in allowed]:
             self.unknown(found.pop(name), f"key of {what}", name, allowed)
@@ -85,7 +99,15 @@ class Reader:
     def value(
         self, node: Node | None, what: str, kind: type[T], default: T, check: Callable[[T], str] | None = None
     ) -> T:
-        """A scalar of a type; `check` answers what is wrong with it, or an empty string."""
+        """A scalar of a type; `check` answers what is wrong with it, or an empty string.
+
+        Args:
+            node: The scalar; None: it is missing.
+            what: Its name, for messages.
+            kind: Its type.
+            default: When it is missing or wrong.
+            check: Judges the value.
+        """
         if node is None:
             return default
         value: Any = self.plain(node)

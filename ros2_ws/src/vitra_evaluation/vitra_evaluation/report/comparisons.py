@@ -27,7 +27,13 @@ from vitra_evaluation.stats.verdict import Verdict
 
 
 def comparisons(session: Session, policies: list[str], rows: list[Row]) -> list[Figures]:
-    """Every pair of policies; those that were declared are adjusted together, and only they can show something."""
+    """Every pair of policies; those that were declared are adjusted together, and only they can show something.
+
+    Args:
+        session: Says which comparisons were declared.
+        policies: Names, in the report's order.
+        rows: Trials that count.
+    """
     found: list[Figures] = []
     for first, second in itertools.combinations(policies, 2):
         declared = next((p for p in session.plan.declared_pairs if set(p) == {first, second}), None)
@@ -117,7 +123,14 @@ def starts(session: Session, rows: list[Row]) -> Figures:
 
 
 def letters(session: Session, policies: list[str], rows: list[Row], compared: list[Figures]) -> list[Figures]:
-    """Compact letter display over all trials, by the declared comparisons."""
+    """Compact letter display over all trials, by the declared comparisons.
+
+    Args:
+        session: Says which comparisons were declared.
+        policies: Names, in the report's order.
+        rows: Trials that count.
+        compared: What `comparisons` gave.
+    """
     alpha = compared[0]["alpha"] if compared else session.plan.comparisons.alpha
     different = {frozenset((c["first"], c["second"])) for c in compared if c["is_shown"]}
     k_n = {policy: counts([r for r in rows if r.policy == policy]) for policy in policies}

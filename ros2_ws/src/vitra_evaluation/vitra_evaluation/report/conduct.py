@@ -9,7 +9,13 @@ from vitra_evaluation.stats.agreement import cohens_kappa
 
 
 def begun(session: Session, names: dict[str, str], policies: list[str]) -> dict[str, Figures]:
-    """What became of every trial that was begun, by policy: what does not count may not count for a reason."""
+    """What became of every trial that was begun, by policy: what does not count may not count for a reason.
+
+    Args:
+        session: With its journal.
+        names: Name behind each alias.
+        policies: Names, in the report's order.
+    """
     slots = {slot.index: slot for slot in session.schedule.slots}
     found = {p: dict.fromkeys(("begun", "counted", "no_start", "void_person", "void_machine", "no_bag"), 0)
              for p in policies}  # fmt: skip

@@ -110,7 +110,7 @@ class AttendedSession:
         from vitra_console.operator_beat import OperatorBeat
         from vitra_console.web.presence import Presence
         from vitra_evaluation.console.phone import qr_text
-        from vitra_evaluation.console.server import ConsoleServer
+        from vitra_evaluation.console.server import ConsoleAddress, ConsoleServer
 
         settings = self._settings
         presence = Presence()
@@ -118,9 +118,8 @@ class AttendedSession:
         if client is not None:
             beat = OperatorBeat(client.node, presence)
             stack.callback(beat.close)
-        server = ConsoleServer(
-            runner, port, self._session, presence, settings.token, settings.host, settings.port, settings.names
-        )
+        address = ConsoleAddress(settings.token, settings.host, settings.port, settings.names)
+        server = ConsoleServer(runner, port, self._session, presence, address)
         stack.enter_context(server)
         self._say(f"console: http://{settings.host}:{server.port}/#token={settings.token}")
         for url in server.phone_urls:

@@ -53,6 +53,12 @@ class Session:
     def create(folder: Path, plan: Plan, hashes: dict[str, str] | None = None, secret: str | None = None) -> Session:
         """Draw, seal and lock a new session; held. It appears whole or not at all.
 
+        Args:
+            folder: A new or empty one.
+            plan: What is tried.
+            hashes: Of the files the policies are made of.
+            secret: Seed of the draw; None: drawn.
+
         Raises:
             SessionError: there is something in the folder already; nothing is ever overwritten.
         """

@@ -168,7 +168,14 @@ class Journal:
 
 
 def chained(before: Entry | None, at: str, kind: str, text: str) -> Entry:
-    """The entry that follows another one."""
+    """The entry that follows another one.
+
+    Args:
+        before: The last one; None: it is the first.
+        at: Time, ISO 8601.
+        kind: What happened.
+        text: Its details, JSON.
+    """
     number, last = (before.number + 1, before.sha256) if before else (1, _ORIGIN)
     sealed = json.dumps([last, number, at, kind, text])
     return Entry(number, at, kind, text, hashlib.sha256(sealed.encode()).hexdigest())

@@ -24,7 +24,13 @@ class Verdict(StrEnum):
 
 
 def paired_outcomes(session: Session, first: str, second: str) -> tuple[list[bool], list[bool]]:
-    """Outcomes of two policies in the blocks in which both have a trial that counts, in order."""
+    """Outcomes of two policies in the blocks in which both have a trial that counts, in order.
+
+    Args:
+        session: With its results.
+        first: Name of a policy.
+        second: Name of the other.
+    """
     names = open_blinding_key(session.folder).names
     counted = session.store.counted()
     blocks: dict[int, dict[str, bool]] = {}

@@ -163,6 +163,13 @@ class Store:
     ) -> None:
         """Commit the result of a trial, with the hashes of its files, and in the same breath whether it is void.
 
+        Args:
+            attempt: Number of the trial.
+            result: How it went.
+            files: Hash of each file.
+            void: Why it does not count; empty: it does.
+            person: Who decided.
+
         Raises:
             SessionError: it has one already, or was never begun.
         """
@@ -170,13 +177,30 @@ class Store:
         self._append(Kind.RESULT, body | ({"void": void, "person": person} if void else {}))
 
     def void(self, attempt: int, reason: str, person: str, files: Mapping[str, str] | None = None) -> None:
-        """Take a trial out of the statistics, with a reason; its slot is tried again."""
+        """Take a trial out of the statistics, with a reason; its slot is tried again.
+
+        Args:
+            attempt: Number of the trial.
+            reason: Why it does not count.
+            person: Who decided.
+            files: Hash of each file.
+
+        Raises:
+            SessionError: without a reason.
+        """
         if not reason.strip():
             raise SessionError("A trial is voided with a reason.")
         self._append(Kind.VOID, {"attempt": attempt, "reason": reason, "person": person, "files": dict(files or {})})
 
     def correct(self, attempt: int, outcome: Outcome, failure_code: str, reason: str, person: str) -> None:
         """Set a label right, before the next trial begins.
+
+        Args:
+            attempt: Number of the trial.
+            outcome: The right one.
+            failure_code: Of the plan's list; empty for a success.
+            reason: Why the first was wrong.
+            person: Who decided.
 
         Raises:
             SessionError: no reason, no result to correct, or another trial has begun since.
@@ -190,12 +214,25 @@ class Store:
         )  # fmt: skip
 
     def event(self, kind: str, detail: str, attempt: int | None = None, files: Mapping[str, str] | None = None) -> None:
-        """Append to the log of the session."""
+        """Append to the log of the session.
+
+        Args:
+            kind: What happened.
+            detail: In words.
+            attempt: Number of the trial it belongs to; None: to none.
+            files: Hash of each file.
+        """
         body: Body = {"attempt": attempt, "kind": kind, "detail": detail}
         self._append(Kind.EVENT, body | ({"files": dict(files)} if files else {}))
 
     def rate(self, attempt: int, rater: str, outcome: Outcome) -> None:
-        """A second judge's label."""
+        """A second judge's label.
+
+        Args:
+            attempt: Number of the trial.
+            rater: Who judges.
+            outcome: The label.
+        """
         self._append(Kind.RATING, {"attempt": attempt, "rater": rater, "outcome": str(outcome)})
 
     def unseal(self, detail: str, files: Body) -> None:

@@ -64,7 +64,13 @@ def keep_evidence(
 
 
 def write_trial_video(path: Path, bag: Path, caption: str) -> int:
-    """Head camera with the predicted path, beside what the graph said at that time; returns the number of frames."""
+    """Head camera with the predicted path, beside what the graph said at that time; returns the number of frames.
+
+    Args:
+        path: The mp4.
+        bag: Folder of the trial's bag.
+        caption: Above the image.
+    """
     stories = _Stories(bag)
 
     def frames() -> Iterator[Image]:

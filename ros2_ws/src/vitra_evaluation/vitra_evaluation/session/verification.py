@@ -91,7 +91,13 @@ def verify_session(session: Session) -> Verification:
 
 
 def differences(where: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """Files that are missing, changed or too many."""
+    """Files that are missing, changed or too many.
+
+    Args:
+        where: Folder, for the messages.
+        wanted: Hash of each file, as kept.
+        found: Hash of each file there is.
+    """
     problems = [f"{where}/{name} is missing" for name in wanted if name not in found]
     problems += [f"{where}/{n} was changed" for n, sha256 in wanted.items() if found.get(n, sha256) != sha256]
     return problems + [f"{where}/{name} was not there when the trial was recorded" for name in found.keys() - wanted]

@@ -63,12 +63,26 @@ def sign_flip_exact(differences: Sequence[int]) -> float:
 
 
 def barnard(k1: int, n1: int, k2: int, n2: int) -> float:
-    """Two-sided p of Barnard's unconditional exact test (pooled statistic) for independent trials."""
+    """Two-sided p of Barnard's unconditional exact test (pooled statistic) for independent trials.
+
+    Args:
+        k1: Successes of the first.
+        n1: Its trials.
+        k2: Successes of the second.
+        n2: Its trials.
+    """
     return _unconditional(stats.barnard_exact, k1, n1, k2, n2)
 
 
 def boschloo(k1: int, n1: int, k2: int, n2: int) -> float:
-    """Two-sided p of Boschloo's unconditional exact test, never less powerful than Fisher's."""
+    """Two-sided p of Boschloo's unconditional exact test, never less powerful than Fisher's.
+
+    Args:
+        k1: Successes of the first.
+        n1: Its trials.
+        k2: Successes of the second.
+        n2: Its trials.
+    """
     return _unconditional(stats.boschloo_exact, k1, n1, k2, n2)
 
 
@@ -82,7 +96,15 @@ def _unconditional(test: object, k1: int, n1: int, k2: int, n2: int) -> float:
 
 
 def difference_interval(k1: int, n1: int, k2: int, n2: int, confidence: float = 0.95) -> Interval:
-    """Newcombe's hybrid score interval (1998, method 10) of p1 - p2 for independent trials."""
+    """Newcombe's hybrid score interval (1998, method 10) of p1 - p2 for independent trials.
+
+    Args:
+        k1: Successes of the first.
+        n1: Its trials.
+        k2: Successes of the second.
+        n2: Its trials.
+        confidence: Of the interval, 0..1.
+    """
     from vitra_evaluation.stats.intervals import wilson
 
     a, b = wilson(k1, n1, confidence), wilson(k2, n2, confidence)

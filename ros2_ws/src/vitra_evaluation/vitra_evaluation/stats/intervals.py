@@ -37,7 +37,13 @@ def check_counts(k: int, n: int) -> None:
 
 
 def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval (1927): the default, close to its nominal coverage for small n."""
+    """Wilson's score interval (1927): the default, close to its nominal coverage for small n.
+
+    Args:
+        k: Successes.
+        n: Trials.
+        confidence: Of the interval, 0..1.
+    """
     check_counts(k, n)
     z = float(special.ndtri(0.5 + confidence / 2))
     p = k / n
@@ -50,7 +56,13 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
-    """Clopper and Pearson's exact interval (1934): covers at least as often as it says."""
+    """Clopper and Pearson's exact interval (1934): covers at least as often as it says.
+
+    Args:
+        k: Successes.
+        n: Trials.
+        confidence: Of the interval, 0..1.
+    """
     check_counts(k, n)
     tail = (1 - confidence) / 2
     low = 0.0 if k == 0 else float(stats.beta.ppf(tail, k, n - k + 1))
@@ -76,11 +88,21 @@ class BetaPosterior:
         return Interval(*(float(stats.beta.ppf(q, self.a, self.b)) for q in (tail, 1 - tail)))
 
     def density(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probability density at p."""
+        """Probability density at p.
+
+        Args:
+            p: Success rates (n,).
+        """
         return np.asarray(stats.beta.pdf(p, self.a, self.b), dtype=np.float64)
 
 
 def posterior(k: int, n: int, prior: tuple[float, float] = (1.0, 1.0)) -> BetaPosterior:
-    """Belief after k of n from a Beta prior; the default prior is uniform."""
+    """Belief after k of n from a Beta prior; the default prior is uniform.
+
+    Args:
+        k: Successes.
+        n: Trials.
+        prior: Its two parameters.
+    """
     check_counts(k, n)
     return BetaPosterior(prior[0] + k, prior[1] + n - k)

@@ -50,7 +50,14 @@ def paired_power(pairs: int, p_first: float, p_second: float, alpha: float = 0.0
 
 
 def pairs_needed(p_first: float, p_second: float, power: float = POWER, alpha: float = 0.05) -> int | None:
-    """Fewest pairs from which on the paired test has that power; None beyond `MOST_PAIRS`."""
+    """Fewest pairs from which on the paired test has that power; None beyond `MOST_PAIRS`.
+
+    Args:
+        p_first: True rate of the first.
+        p_second: True rate of the second.
+        power: How often the difference shall be seen.
+        alpha: How often equals may be called different.
+    """
     if p_first == p_second or paired_power(MOST_PAIRS, p_first, p_second, alpha) < power:
         return None
     low, high = 0, MOST_PAIRS
@@ -62,6 +69,12 @@ def pairs_needed(p_first: float, p_second: float, power: float = POWER, alpha: f
 
 def smallest_difference(pairs: int, rate: float, power: float = POWER, alpha: float = 0.05) -> float | None:
     """Smallest difference around a mean rate that so many pairs show with that power; None when none is.
+
+    Args:
+        pairs: How many.
+        rate: Mean of both rates.
+        power: How often the difference shall be seen.
+        alpha: How often equals may be called different.
 
     Returns:
         in steps of a percentage point.
@@ -78,7 +91,14 @@ def smallest_difference(pairs: int, rate: float, power: float = POWER, alpha: fl
 def power_table(
     baseline: float, differences: NDArray[np.float64], power: float = POWER, alpha: float = 0.05
 ) -> list[tuple[float, int | None]]:
-    """(difference, pairs needed) for policies better than a baseline."""
+    """(difference, pairs needed) for policies better than a baseline.
+
+    Args:
+        baseline: Rate of the weaker policy.
+        differences: How much better the other is (n,).
+        power: How often the difference shall be seen.
+        alpha: How often equals may be called different.
+    """
     check_rate(baseline)
     return [
         (float(d), pairs_needed(min(1.0, baseline + float(d)), baseline, power, alpha))

@@ -38,7 +38,13 @@ def log_evidence(only_first: ArrayLike, only_second: ArrayLike, prior: float = 1
 
 
 def evidence_path(first: ArrayLike, second: ArrayLike, prior: float = 1.0) -> Array:
-    """Log evidence after every pair; outcomes (..., pairs) of both policies in order."""
+    """Log evidence after every pair; outcomes (..., pairs) of both policies in order.
+
+    Args:
+        first: Truth values.
+        second: Truth values.
+        prior: Both parameters of the Beta prior of who wins an unequal pair.
+    """
     a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     return log_evidence(np.cumsum(a & ~b, axis=-1), np.cumsum(b & ~a, axis=-1), prior)
 
@@ -64,7 +70,12 @@ class SequentialPlan:
 
 
 def anytime_p(first: ArrayLike, second: ArrayLike) -> float:
-    """P value that holds at any stopping time: one over the highest wealth so far."""
+    """P value that holds at any stopping time: one over the highest wealth so far.
+
+    Args:
+        first: Outcomes (..., pairs).
+        second: Outcomes (..., pairs).
+    """
     path = evidence_path(first, second)
     return float(min(1.0, np.exp(-path.max()))) if path.size else 1.0
 
@@ -75,6 +86,11 @@ def anytime_difference(first: ArrayLike, second: ArrayLike, alpha: float = 0.05)
     The pairs are draws of (win, loss, tie); against each true triple the Dirichlet(1/2) mixture is a martingale, so the
     triples that it has not outbid by 1/alpha are a confidence set (Ville), and their differences are the interval. An
     estimate at a stopping time that a large difference brought about is too large on average; this interval is not.
+
+    Args:
+        first: Outcomes (pairs,).
+        second: Outcomes (pairs,).
+        alpha: One minus the confidence.
     """
     a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     wins, losses = int(np.sum(a & ~b)), int(np.sum(b & ~a))
@@ -102,7 +118,15 @@ def _profile(counts: Array, differences: Array) -> Array:
 
 
 def simulate(p_first: float, p_second: float, plan: SequentialPlan, runs: int, seed: int = 0) -> tuple[float, float]:
-    """(share of runs that end with DIFFERENT, mean number of pairs until the end) for two success probabilities."""
+    """(share of runs that end with DIFFERENT, mean number of pairs until the end) for two success probabilities.
+
+    Args:
+        p_first: True rate of the first.
+        p_second: True rate of the second.
+        plan: When to look, and when to end.
+        runs: How many are simulated.
+        seed: Of the draws.
+    """
     rng = np.random.default_rng(seed)
     first, second = (rng.random((runs, plan.max_pairs)) < p for p in (p_first, p_second))
     crossed = evidence_path(first, second) >= -np.log(plan.alpha)

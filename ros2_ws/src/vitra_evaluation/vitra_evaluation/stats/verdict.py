@@ -53,7 +53,13 @@ class Verdict:
 
 
 def compare_counts(first: tuple[int, int], second: tuple[int, int], alpha: float = 0.05) -> tuple[Verdict, int | None]:
-    """Verdict on two counts of independent trials, and how many pairs would settle a difference of that size."""
+    """Verdict on two counts of independent trials, and how many pairs would settle a difference of that size.
+
+    Args:
+        first: Successes and trials.
+        second: Successes and trials.
+        alpha: How often equals may be called different.
+    """
     (k1, n1), (k2, n2) = first, second
     p = boschloo(k1, n1, k2, n2)
     names = (f"{k1}/{n1}", f"{k2}/{n2}")

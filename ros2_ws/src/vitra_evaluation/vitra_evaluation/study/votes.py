@@ -55,6 +55,11 @@ class VoteBook:
     def add(self, participant: str, item: int, positions: list[int]) -> Vote:
         """Record a ranking given by positions on the participant's page.
 
+        Args:
+            participant: Who votes.
+            item: Number of the page.
+            positions: Places on it, counted from 0, of the best videos, best first.
+
         Raises:
             StudyError: not a ranking of that page, or a second vote on it.
         """

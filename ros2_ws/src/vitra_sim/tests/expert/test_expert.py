@@ -8,7 +8,7 @@ from vitra_policy.policies.policy import InvalidObservationError, Policy, Policy
 from vitra_policy.policies.registry import create_policy
 from vitra_sim.expert.expert import returning
 from vitra_sim.expert.motion import Phase
-from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_it_places_the_object(expert, task, seed):
 
 
 def test_late_chunks_do_not_matter(expert):
-    assert run(VitraSimEnv(latency_s=0.2), expert, "place_cube_in_box", 6)["success"]
+    assert run(VitraSimEnv(settings=EnvSettings(latency_s=0.2)), expert, "place_cube_in_box", 6)["success"]
 
 
 def test_dropped_chunks_do_not_matter(expert):
@@ -79,7 +79,9 @@ def test_dropped_chunks_do_not_matter(expert):
             last[:] = [chunk, observation]
         return tuple(last)
 
-    assert run(VitraSimEnv(executed_steps=3), expert, "place_can_in_box", 7, answer=drop_half)["success"]
+    assert run(VitraSimEnv(settings=EnvSettings(executed_steps=3)), expert, "place_can_in_box", 7, answer=drop_half)[
+        "success"
+    ]
 
 
 def test_a_pause_of_the_arm_is_waited_for(expert):

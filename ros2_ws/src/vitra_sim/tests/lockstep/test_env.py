@@ -8,7 +8,7 @@ from vitra_policy.action_space import HAND, ROTATION, TRANSLATION, WRIST, Side
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.policies.policy import ActionChunk
 from vitra_policy.transforms import delta_wrist, make_pose, matrix_from_euler_xyz
-from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 
 
 def wrist(observation, side="right"):
@@ -46,7 +46,7 @@ def test_the_observed_wrist_is_the_arms_forward_kinematics():
 
 
 def test_the_wrist_goes_where_the_chunk_says():
-    env = VitraSimEnv(executed_steps=16)
+    env = VitraSimEnv(settings=EnvSettings(executed_steps=16))
     observation, _ = env.reset(seed=0)
     goal = wrist(observation)
     goal[:3, 3] += [0.03, -0.04, 0.02]
@@ -57,7 +57,7 @@ def test_the_wrist_goes_where_the_chunk_says():
 
 
 def test_only_the_leading_steps_are_executed():
-    env = VitraSimEnv(executed_steps=3)
+    env = VitraSimEnv(settings=EnvSettings(executed_steps=3))
     observation, _ = env.reset(seed=0)
     chunk = chunk_to(observation, wrist(observation), observation.state[HAND["right"]][6:])
     env.step(chunk, observation)
@@ -65,7 +65,7 @@ def test_only_the_leading_steps_are_executed():
 
 
 def test_an_episode_ends_at_the_time_limit():
-    env = VitraSimEnv(time_limit_s=0.5)
+    env = VitraSimEnv(settings=EnvSettings(time_limit_s=0.5))
     observation, _ = env.reset(seed=0)
     chunk = chunk_to(observation, wrist(observation), observation.state[HAND["right"]][6:])
     flags = []
@@ -79,7 +79,7 @@ def test_an_episode_ends_at_the_time_limit():
 
 
 def test_fingers_are_kept_within_their_limits():
-    env = VitraSimEnv(executed_steps=16)
+    env = VitraSimEnv(settings=EnvSettings(executed_steps=16))
     observation, _ = env.reset(seed=0)
     env.step(chunk_to(observation, wrist(observation), np.full(45, 9.0)), observation)
     target = env.world.hand(Side.RIGHT).target(env.world.data)

@@ -19,7 +19,7 @@ from vitra_policy.policies.registry import create_policy
 from vitra_retarget.retarget import Retargeter
 from vitra_retarget.retarget_node import contents, robot_chunk
 from vitra_runtime.timing import stamp_to_s
-from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.scene.scene import TICK_S
 from vitra_sim.scene.world import World
 
@@ -75,7 +75,7 @@ def test_setpoints_of_lockstep_and_of_the_nodes_are_the_same(speed: float, laten
                 apart = max(apart, float(np.abs(setpoints.hands[side] - world.hand(side).target(world.data)).max()))
         ticks, moved = ticks + 1, max(moved, float(np.abs(setpoints.arms[side] - start[side]).max()))
 
-    env = VitraSimEnv(executor=settings, latency_s=latency_s, on_tick=compare)
+    env = VitraSimEnv(on_tick=compare, settings=EnvSettings(executor=settings, latency_s=latency_s))
     policy = create_policy("expert")
     observation, _ = env.reset(seed=0)
     start = {side: env.world.arm_q(side) for side in SIDES}

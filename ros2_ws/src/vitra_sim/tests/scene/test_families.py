@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
-from vitra_description.reachability import check_reachability
+from vitra_description.reachability import ReachDemands, check_reachability
 from vitra_policy.action_space import SIDES
 from vitra_policy.errors import UnknownNameError
 from vitra_sim.expert.grasp import Grasp, base_from_wrist, preferred_yaw_rad
@@ -78,5 +78,5 @@ def test_every_grasp_of_the_reach_zone_is_reachable(side):
         for height in (0.03, 0.20)
         for yaw in preferred_yaw_rad(side, y) + np.deg2rad([-45.0, 0.0, 45.0])
     ]
-    report = check_reachability(side, calibration, poses, restarts=5)
+    report = check_reachability(side, calibration, poses, demands=ReachDemands(restarts=5))
     assert report.all_reached, str(report)

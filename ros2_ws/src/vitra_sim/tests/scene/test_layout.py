@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
-from vitra_description.reachability import check_reachability
+from vitra_description.reachability import ReachDemands, check_reachability
 from vitra_policy.action_space import SIDES
 from vitra_sim.expert.grasp import Grasp, base_from_wrist, preferred_yaw_rad
 from vitra_sim.scene.layout import DISTRACTOR_CLEARANCE_M, TABLE_HEIGHT_M, LayoutError, make_layout, task_zone
@@ -62,7 +62,7 @@ def test_every_grasp_of_the_zone_and_the_box_is_reachable(side):
         for y in (-0.02, 0.02)
         for height in (0.04, 0.20)
     ]
-    report = check_reachability(side, calibration, poses, restarts=5)
+    report = check_reachability(side, calibration, poses, demands=ReachDemands(restarts=5))
     assert report.all_reached, str(report)
     assert min(pose.distance_m for pose in report.poses) > 0.02
     assert min(pose.manipulability for pose in report.poses) > 0.02

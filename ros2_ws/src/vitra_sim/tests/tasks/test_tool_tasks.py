@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
-from vitra_description.reachability import check_reachability
+from vitra_description.reachability import ReachDemands, check_reachability
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.policies.registry import create_policy
 from vitra_sim.expert.grasp import base_from_wrist, plan_grasp
 from vitra_sim.expert.plans import pour_path, turned
-from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.rollout import run_episode
 from vitra_sim.scene.layout import TABLE_HEIGHT_M, make_layout
 from vitra_sim.scene.objects import Kind, yaw_pose
@@ -129,7 +129,7 @@ def test_the_cup_can_be_turned_over_wherever_the_box_stands(side):
         path = pour_path(side, half, np.asarray(layout.box.position_m), rim_m)
         upright = base_from_wrist(calibration, grasp, path.over_m, path.yaw_rad)
         wanted += [turned(upright, path.over_m, path.axis, tilt) for tilt in (0.0, *path.tilts_rad)]
-    report = check_reachability(side, calibration, wanted, restarts=3)
+    report = check_reachability(side, calibration, wanted, demands=ReachDemands(restarts=3))
     assert report.all_reached, str(report)
 
 
@@ -146,7 +146,7 @@ def test_an_expert_that_is_misled_fails():
     """The verdicts are not given away: a hand that closes nine centimetres beside the brush sweeps nothing."""
     from vitra_policy.policies.policy import SIM_OBJECT_POSES
 
-    env, policy = VitraSimEnv(SWEEP.name, time_limit_s=12.0), create_policy("expert")
+    env, policy = VitraSimEnv(SWEEP.name, settings=EnvSettings(time_limit_s=12.0)), create_policy("expert")
     observation, _ = env.reset(seed=0, options={"task": SWEEP.name})
     done, info = False, {}
     while not done:

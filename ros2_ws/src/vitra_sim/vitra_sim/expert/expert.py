@@ -176,6 +176,6 @@ def make_expert_policy(calibration: str = "sim", step_s: str = str(STEP_S), retu
     Args:
         calibration: Name or path.
         step_s: Duration of a chunk's step, seconds, as text.
-        return_s: Time constant with which a chunk leads a displaced wrist back to the plan, seconds; 0: at once.
+        return_s: Time constant in which a hand off its path comes back to it, seconds, as text; 0: at once.
     """
     return ExpertPolicy(load_calibration(calibration_path(calibration)), float(step_s), float(return_s))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,24 @@ from vitra_sim.tasks.ground_truth import ground_truth_extras
 from vitra_sim.tasks.tasks import DEFAULT_TASK
 
 
+@dataclass(frozen=True, slots=True)
+class EnvSettings:
+    """How episodes are run."""
+
+    executed_steps: int = 4
+    """Leading steps of a chunk that are executed before the next observation."""
+    image_size: tuple[int, int] | None = None
+    """(width, height) of the rendered head camera image, pixels; None leaves images out."""
+    time_limit_s: float = 30.0
+    """Simulated time after which an episode is truncated."""
+    latency_s: float = 0.0
+    """A chunk takes effect this long after its observation; until then the one before goes on."""
+    executor: GeneratorSettings | None = None
+    """Tuning of the executor; None takes its defaults."""
+    chunk_period_s: float | None = None
+    """Executed time of a chunk before the next observation; None: `executed_steps` of it."""
+
+
 class VitraSimEnv:
     """One robot and one task in lockstep: `reset`, then `step(chunk)` until terminated or truncated.
 
@@ -29,36 +48,28 @@ class VitraSimEnv:
 
     Args:
         task: name of a task.
-        executed_steps: leading steps of a chunk that are executed before the next observation.
-        image_size: (width, height) of the rendered head camera image; None leaves images out.
-        time_limit_s: simulated time after which an episode is truncated.
-        latency_s: a chunk takes effect this long after its observation; until then the one before goes on.
+        settings: how it is run.
         calibration: mounting of the robot; None takes the simulator's.
-        executor: tuning of the executor; None takes its defaults.
-        chunk_period_s: executed time of a chunk before the next observation; None: `executed_steps` of it.
         on_tick: called after every control tick.
     """
 
     def __init__(
         self,
         task: str = DEFAULT_TASK,
-        executed_steps: int = 4,
-        image_size: tuple[int, int] | None = None,
-        time_limit_s: float = 30.0,
-        latency_s: float = 0.0,
+        settings: EnvSettings | None = None,
+        *,
         calibration: Calibration | None = None,
-        executor: GeneratorSettings | None = None,
-        chunk_period_s: float | None = None,
         on_tick: Callable[[World], None] | None = None,
     ) -> None:
+        settings = settings or EnvSettings()
         self.calibration = calibration or default_calibration()
         self.world = World(task, 0, self.calibration)
-        self._executed_steps, self._time_limit_s = executed_steps, time_limit_s
-        self._chunk_period_s, self._on_tick = chunk_period_s, on_tick
-        self._latency_s = latency_s
-        self._intrinsics = scaled_intrinsics(self.calibration.head_camera, *(image_size or (424, 240)))
-        self._camera = HeadCamera(self._intrinsics) if image_size else None
-        self.chain = RobotChain(self.calibration, executor)
+        self._executed_steps, self._time_limit_s = settings.executed_steps, settings.time_limit_s
+        self._chunk_period_s, self._on_tick = settings.chunk_period_s, on_tick
+        self._latency_s = settings.latency_s
+        self._intrinsics = scaled_intrinsics(self.calibration.head_camera, *(settings.image_size or (424, 240)))
+        self._camera = HeadCamera(self._intrinsics) if settings.image_size else None
+        self.chain = RobotChain(self.calibration, settings.executor)
         self._on_the_way: deque[tuple[float, ActionChunk, Observation]] = deque()
 
     def reset(self, *, seed: int = 0, options: Mapping[str, str] | None = None) -> tuple[Observation, dict[str, Any]]:

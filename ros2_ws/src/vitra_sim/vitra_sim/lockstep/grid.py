@@ -22,7 +22,7 @@ from vitra_description.calibration import default_calibration
 from vitra_description.kinematics import ArmModel
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy
-from vitra_sim.lockstep.env import VitraSimEnv
+from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.rollout import run_episode
 from vitra_sim.scene.world import World
 from vitra_sim.tasks.tasks import DEFAULT_TASK, get_task
@@ -101,10 +101,13 @@ def run_cell(args: Args, policy: Policy, chunk_hz: float, speed: float, delay_s:
         delay_s: From observation to the moment a chunk is there.
     """
     meter = PathMeter(args.task)
-    env = VitraSimEnv(
-        args.task, time_limit_s=args.time_limit_s, latency_s=delay_s, executor=GeneratorSettings(speed=speed),
-        chunk_period_s=1 / chunk_hz, on_tick=meter,
-    )  # fmt: skip
+    settings = EnvSettings(
+        time_limit_s=args.time_limit_s,
+        latency_s=delay_s,
+        executor=GeneratorSettings(speed=speed),
+        chunk_period_s=1 / chunk_hz,
+    )
+    env = VitraSimEnv(args.task, settings, on_tick=meter)
     meter.env = env
     successes, reseeds, times_s, lags_s = 0, 0, [], []
     for seed in range(args.episodes):
