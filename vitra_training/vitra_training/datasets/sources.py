@@ -155,7 +155,7 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     """The data set at a path: a folder or one episode file of any format we read.
 
     Args:
-        path: canonical store, folder of `*.npy`, `*.h5`, `*.tar` or bags, or one such file or bag.
+        path: canonical store, LeRobot data set, folder of `*.npy`, `*.h5`, `*.tar` or bags, or one such file or bag.
         video_root: where the videos of VITRA-1M annotations are, when they are elsewhere.
 
     Raises:
@@ -172,6 +172,10 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
         from vitra_training.datasets.formats.egosmith_reader import EgoSmithShards
 
         return EgoSmithShards(path)
+    if (path / "meta" / "info.json").is_file():
+        from vitra_training.datasets.formats.lerobot_reader import LeRobotData  # needs the robot description
+
+        return LeRobotData(path)
     annotations = [file for file in files if file.suffix == ".npy"]
     demonstrations = [file for file in files if file.suffix in {".h5", ".hdf5"}]
     if annotations:
