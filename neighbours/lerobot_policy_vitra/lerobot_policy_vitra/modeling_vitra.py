@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import torch
+from lerobot.configs import PreTrainedConfig
 from lerobot.policies.pretrained import PreTrainedPolicy
 from torch import Tensor
 
@@ -31,6 +33,21 @@ class VitraPolicy(PreTrainedPolicy):
         self._action_queue: deque[Tensor] = deque()
         self._steps = 0
         self.register_parameter("_device_of", torch.nn.Parameter(torch.zeros(1), requires_grad=False))
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_name_or_path: str | Path | None, *, config: PreTrainedConfig | None = None, **more: Any
+    ) -> VitraPolicy:
+        """The policy of a folder that `lerobot_policy_vitra.package` wrote, or of a configuration alone.
+
+        The weights are the stack's checkpoint, which `options` names; there is nothing else to load.
+        """
+        if config is None:
+            config = PreTrainedConfig.from_pretrained(str(pretrained_name_or_path), **more)
+        policy = cls(config)
+        policy.to(config.device)
+        policy.eval()
+        return policy
 
     def reset(self) -> None:
         """A new episode."""
