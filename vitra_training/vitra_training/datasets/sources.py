@@ -68,15 +68,7 @@ class EpisodeFiles:
 
     def frame_index(self) -> IntArray:
         """(N, 2) every (episode, frame) at which a sample can start; broken episodes are left out and named."""
-        pairs = [np.zeros((0, 2), dtype=np.int64)]
-        for number in range(len(self)):
-            try:
-                frames = np.flatnonzero(usable_frames(self.load(number).episode))
-            except DatasetError as error:
-                self.broken[self.ids[number]] = str(error)
-                continue
-            pairs.append(np.stack([np.full(len(frames), number), frames], axis=1))
-        return np.concatenate(pairs)
+        return frames_of(self)
 
     def content_hash(self) -> str:
         """SHA-256 over the episode files (not the videos)."""
@@ -133,6 +125,20 @@ class TeleData(EpisodeFiles):
         path = self.paths[number]
         episode = teledata.read_episode(path)
         return Recording(episode, VideoClip(teledata.read_video_path(path), np.arange(len(episode))))
+
+
+def frames_of(source: EpisodeSource) -> IntArray:
+    """(N, 2) every (episode, frame) at which a sample can start; `source.broken` names episodes that are left out."""
+    pairs = [np.zeros((0, 2), dtype=np.int64)]
+    for number in range(len(source)):
+        try:
+            frames = np.flatnonzero(usable_frames(source.load(number).episode))
+        except DatasetError as error:
+            source.broken[source.ids[number]] = str(error)
+            continue
+        source.release(number)
+        pairs.append(np.stack([np.full(len(frames), number), frames], axis=1))
+    return np.concatenate(pairs)
 
 
 def stamp_of(source: EpisodeSource) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from vitra_description.kinematics import ArmModel
 from vitra_description.names import arm_joints, hand_joints
 from vitra_policy.action_space import SIDES, Side
 from vitra_training.datasets.arrays import check_finite, check_shape
@@ -109,6 +108,8 @@ def robot_episode(
     action = check_shape(f"{mounting.id}: action", numbers["action"], (len(state), len(NUMBERS)))
     known = numbers.get("observation.hand_valid", np.ones((len(state), len(SIDES))))
     valid = check_shape(f"{mounting.id}: hand_valid", known, (len(state), len(SIDES))).astype(bool)
+    from vitra_description.kinematics import ArmModel  # heavy, and only needed here
+
     model, width = ArmModel(), ARM_JOINTS + HAND_JOINTS
     sides = {}
     for n, side in enumerate(SIDES):

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from vitra_training.datasets.arrays import check_finite, check_shape
-from vitra_training.datasets.episode import Array, IntArray, Recording, VideoClip, usable_frames
+from vitra_training.datasets.episode import Array, IntArray, Recording, VideoClip
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, WrongShapeError
 from vitra_training.datasets.formats.lerobot_mounting import MOUNTING, Mounting, read_mountings, robot_episode
+from vitra_training.datasets.sources import frames_of
 
 CAMERA = "observation.images.head_camera"
 STATE, ACTION, HANDS_VALID = "observation.state", "action", "observation.hand_valid"
@@ -162,15 +163,7 @@ class LeRobotData:
 
     def frame_index(self) -> IntArray:
         """(N, 2) every (episode, frame) at which a sample can start; what cannot be trained on is named."""
-        pairs = [np.zeros((0, 2), dtype=np.int64)]
-        for number in range(len(self)):
-            try:
-                frames = np.flatnonzero(usable_frames(self.load(number).episode))
-            except DatasetError as error:
-                self.broken[self.ids[number]] = str(error)
-                continue
-            pairs.append(np.stack([np.full(len(frames), number), frames], axis=1))
-        return np.concatenate(pairs)
+        return frames_of(self)
 
     def content_hash(self) -> str:
         """Changes when tables or videos are changed, added or removed."""
