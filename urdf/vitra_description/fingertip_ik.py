@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -135,7 +136,8 @@ def measure_human(side: str, samples: int = 200, seed: int = 0) -> FingertipErro
     bend[:, :, 0, 1] = draw.uniform(-0.2, 0.2, (samples, 5))
     bend[:, :, 0, 2] = draw.uniform(0, 1.2, (samples, 5))
     bend[:, :, 1, 2] = bend[:, :, 2, 2] = draw.uniform(0, 1.2, (samples, 5))
-    joints, errors, name = np.zeros(HAND_LIMITS.dof), [], Side(side)
+    joints, errors = np.zeros(HAND_LIMITS.dof), []
+    name: Literal["left", "right"] = "left" if side == Side.LEFT else "right"
     for wanted in default_skeleton().keypoints(bend.reshape(samples, 45), name)[:, [4, 8, 12, 16, 20]]:
         joints = robot.hand_for_fingertips(name, wanted, joints, search=True)
         errors.append(np.linalg.norm(robot.fingertips(name, joints) - wanted, axis=1))
