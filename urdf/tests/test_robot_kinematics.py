@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vitra_description.fingertip_ik import measure
+from vitra_description.fingertip_ik import measure, measure_human
 from vitra_description.limits import HAND_LIMITS
 from vitra_description.postures import home, open_hand
 from vitra_description.robot_kinematics import Robot, make_robot
@@ -48,6 +48,11 @@ def test_the_median_fingertip_error_over_the_workspace_is_below_8_mm(side: str) 
     assert reachable.median_m < 2e-4
     assert reachable.p95_m < 2e-3
     assert beside.median_m < 8e-3
+
+
+@pytest.mark.parametrize("side", [s.value for s in SIDES])
+def test_of_a_human_hands_fingertips_the_nearest_reachable_points_are_taken(side: str) -> None:
+    assert measure_human(side, samples=20).median_m < 14e-3
 
 
 def test_along_a_path_joints_do_not_leap_and_stay_within_limits(robot: Robot) -> None:

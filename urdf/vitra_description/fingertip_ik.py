@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_description.kinematics import HandModel
 from vitra_description.limits import HAND_LIMITS
-from vitra_policy.action_space import SIDES
+from vitra_policy.action_space import SIDES, Side
 
 Array = NDArray[np.float64]
 
@@ -117,16 +117,46 @@ def measure(side: str, samples: int = 500, noise_m: float = 0.0, seed: int = 0) 
         true, start = (draw.uniform(HAND_LIMITS.lower_rad, HAND_LIMITS.upper_rad) for _ in range(2))
         wanted = hand.fingertips(true) + draw.normal(0, 1, (5, 3)) * noise_m
         errors.append(np.linalg.norm(hand.fingertips(ik.solve(wanted, start)) - wanted, axis=1))
+    return _summary(side, samples, errors)
+
+
+def measure_human(side: str, samples: int = 200, seed: int = 0) -> FingertipError:
+    """Error for fingertips of a bending human hand (MANO's mean shape), most of which an XHand cannot reach.
+
+    Args:
+        side: Which hand.
+        samples: Postures: bend 0 to 1.2 rad, spread up to 0.2 rad, each finger by itself.
+        seed: Draws them.
+    """
+    from vitra_description.robot_kinematics import make_robot  # it imports this module
+    from vitra_policy.hand.skeleton import default_skeleton
+
+    robot, draw, bend = make_robot(), np.random.default_rng(seed), np.zeros((samples, 5, 3, 3))
+    bend[:, :, 0, 1] = draw.uniform(-0.2, 0.2, (samples, 5))
+    bend[:, :, 0, 2] = draw.uniform(0, 1.2, (samples, 5))
+    bend[:, :, 1, 2] = bend[:, :, 2, 2] = draw.uniform(0, 1.2, (samples, 5))
+    joints, errors = np.zeros(HAND_LIMITS.dof), []
+    acting = Side(side)
+    for wanted in default_skeleton().keypoints(bend.reshape(samples, 45), acting)[:, [4, 8, 12, 16, 20]]:
+        joints = robot.hand_for_fingertips(acting, wanted, joints, search=True)
+        errors.append(np.linalg.norm(robot.fingertips(acting, joints) - wanted, axis=1))
+    return _summary(side, samples, errors)
+
+
+def _summary(side: str, samples: int, errors: list[Array]) -> FingertipError:
     flat = np.concatenate(errors)
     return FingertipError(side, samples, *(float(x) for x in (np.median(flat), np.quantile(flat, 0.95), flat.max())))
 
 
 def main() -> None:
-    """Print the error of both hands, for reachable points and for points 5 mm off."""
+    """Print the error of both hands: for reachable points, for points 5 mm off, and for a human's fingertips."""
     for side in SIDES:
-        for noise_m in (0.0, 0.005):
-            found = measure(side, noise_m=noise_m)
-            row = {"side": str(side), "noise_mm": noise_m * 1e3, "samples": found.samples}
+        for points, found in (
+            ("within reach", measure(side)),
+            ("5 mm beside it", measure(side, noise_m=0.005)),
+            ("of a human hand", measure_human(side)),
+        ):
+            row: dict[str, object] = {"side": str(side), "points": points, "samples": found.samples}
             row |= {f"{name}_mm": round(value * 1e3, 3) for name, value in (
                 ("median", found.median_m), ("p95", found.p95_m), ("largest", found.largest_m))}  # fmt: skip
             sys.stdout.write(json.dumps(row) + "\n")

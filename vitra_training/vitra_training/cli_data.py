@@ -22,6 +22,7 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError, disk_words
 from vitra_training.datasets.convert import Format, convert, parse_format
 from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
+from vitra_training.datasets.formats.lerobot_reader import LeRobotData
 from vitra_training.datasets.formats.store import StoreOptions
 from vitra_training.datasets.preview import write_preview
 from vitra_training.datasets.sources import EpisodeSource, open_source
@@ -40,7 +41,7 @@ class Inspect:
     """Say what a data set holds."""
 
     data: _Data
-    """Canonical store, folder of *.npy, *.h5 or bags, or one such file."""
+    """Canonical store, LeRobot data set, folder of *.npy, *.h5, *.tar or bags, or one such file."""
     video_root: Path | None = None
     """Where the videos of VITRA-1M annotations are, when they are elsewhere."""
     episodes: int = 10
@@ -55,6 +56,8 @@ class Inspect:
         for number in range(min(len(source), self.episodes)):
             table.add_row(*_describe(source, number))
         _console.print(table)
+        if isinstance(source, LeRobotData):
+            _say("robot", f"{source.robot_type}; {source.fps:g} Hz; " + _features(source), "bold")
         return 0
 
 
@@ -224,9 +227,27 @@ def _say(label: str, text: str, style: str = "red") -> None:
     _console.print(f"[{style}]{label}[/] {escape(text)}", soft_wrap=True)
 
 
+def _features(source: LeRobotData) -> str:
+    """What a LeRobot data set holds, and whether statistics have quantiles."""
+    shapes = [f"{name} {tuple(about.get('shape', ()))}" for name, about in source.features.items() if "." in name]
+    return f"{', '.join(shapes)}; statistics {'with' if source.has_quantiles else 'without'} quantiles q01 to q99"
+
+
+def _read_only(source: LeRobotData, number: int) -> list[str]:
+    """An episode of another robot: what it shows, without hands of ours."""
+    shown = source.look(number)
+    sizes = []
+    for camera, clip in shown.cameras.items():
+        with VideoReader(clip.path) as video:
+            sizes.append(f"{camera.rpartition('.')[2]} {video.width}x{video.height} {video.fps:g} Hz")
+    return [shown.id, str(len(shown)), "read-only", "-", "-", ", ".join(sizes) or "-", escape(shown.task)]
+
+
 def _describe(source: EpisodeSource, number: int) -> list[str]:
     name = source.ids[number]
     try:
+        if isinstance(source, LeRobotData) and not source.is_ours:
+            return _read_only(source, number)
         recording = source.load(number)
         episode = recording.episode
         with VideoReader(recording.video.path) as video:

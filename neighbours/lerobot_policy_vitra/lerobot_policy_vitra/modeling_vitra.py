@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from lerobot.configs import PreTrainedConfig
 from lerobot.policies.pretrained import PreTrainedPolicy
 from torch import Tensor
 
@@ -14,6 +17,8 @@ from vitra_policy.mappings.mapping import load_mapping
 from vitra_policy.mappings.translator import Translator
 from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_policy.policies.robot import find_robot
+
+_STATE = "observation.state"
 
 
 class VitraPolicy(PreTrainedPolicy):
@@ -31,6 +36,21 @@ class VitraPolicy(PreTrainedPolicy):
         self._action_queue: deque[Tensor] = deque()
         self._steps = 0
         self.register_parameter("_device_of", torch.nn.Parameter(torch.zeros(1), requires_grad=False))
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_name_or_path: str | Path | None, *, config: PreTrainedConfig | None = None, **more: Any
+    ) -> VitraPolicy:
+        """The policy of a folder that `lerobot_policy_vitra.package` wrote, or of a configuration alone.
+
+        The weights are the stack's checkpoint, which `options` names; there is nothing else to load.
+        """
+        if config is None:
+            config = PreTrainedConfig.from_pretrained(str(pretrained_name_or_path), **more)
+        policy = cls(config)
+        policy.to(config.device)
+        policy.eval()
+        return policy
 
     def reset(self) -> None:
         """A new episode."""
@@ -59,8 +79,9 @@ class VitraPolicy(PreTrainedPolicy):
                 request[key] = value[0]
         observation = self._translator.observation(request)
         self._policy.metadata.check(observation)
-        rows = self._translator.answer(self._policy.infer(observation), observation)
-        return torch.from_numpy(rows[self._translator.mapping.answer.key])[None]
+        answer = self._translator.mapping.answer
+        rows = self._translator.answer(self._policy.infer(observation), observation)[answer.key]
+        return torch.from_numpy(_held(rows, answer.ignored, request[_STATE]))[None]
 
     @torch.no_grad()
     def select_action(self, batch: dict[str, Tensor], **more: Any) -> Tensor:
@@ -69,3 +90,20 @@ class VitraPolicy(PreTrainedPolicy):
             self._action_queue.extend(self.predict_action_chunk(batch)[0, : self.config.n_action_steps])
         self._steps += 1
         return self._action_queue.popleft()[None]
+
+
+def _held(rows: np.ndarray, ignored: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """Rows (16, n) whose ignored columns stay where they are measured: as zeros they would move the other arm.
+
+    Raises:
+        ValueError: State and action do not have the same layout, so nobody knows where they are.
+    """
+    if ignored.any():
+        if state.shape != ignored.shape:
+            raise ValueError(
+                f"The mapping ignores {int(ignored.sum())} of {len(ignored)} numbers of the action, and the state has "
+                f"{state.shape[-1]}: what the others are to do is unknown. Use a mapping that names them all."
+            )
+        rows = rows.copy()
+        rows[:, ignored] = state[ignored]
+    return rows

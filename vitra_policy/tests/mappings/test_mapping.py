@@ -262,3 +262,27 @@ def test_pictures_are_padded_cropped_or_stretched() -> None:
 def test_plain_words_leave_out_the_hands() -> None:
     assert plain_words("Left hand: None. Right hand: Open it.") == "Open it."
     assert plain_words("Open it.") == "Open it."
+
+
+@pytest.mark.parametrize("size", [(424, 240), (64, 48), (224, 224)])
+def test_pixels_of_a_camera_that_no_request_describes_are_square(size: tuple[int, int]) -> None:
+    mapping = load_mapping("lerobot-right")
+    message = mapping.request(situation(mapping))
+    message["observation.images.head_camera"] = np.zeros((size[1], size[0], 3), np.uint8)
+    seen_there = Translator(mapping, ToyRobot()).observation(message)  # type: ignore[arg-type]
+    K = seen_there.intrinsics
+    assert K[0, 0] == K[1, 1]
+    np.testing.assert_allclose(K[:2, 2], np.array(size) / 2)
+    np.testing.assert_allclose(seen_there.fov_rad, 2 * np.arctan2(np.array(size) / 2, K[0, 0]))
+    assert np.rad2deg(seen_there.fov_rad[0]) == pytest.approx(79)
+
+
+def test_a_mapping_may_say_what_its_clients_camera_sees(tmp_path: Path) -> None:
+    text = (
+        "camera_fov_deg: [60, 45]\nrequest:\n  x: {image: head}\n  y: {text: prompt}\n"
+        "answer:\n  rate_hz: 30\n  parts: [{what: hands}]\n"
+    )
+    (tmp_path / "own.yaml").write_text(text)
+    message = {"x": np.zeros((48, 64, 3), np.uint8), "y": "Wave."}
+    seen_there = Translator(load_mapping(tmp_path / "own.yaml")).observation(message)
+    np.testing.assert_allclose(np.rad2deg(seen_there.fov_rad), [60, 45])

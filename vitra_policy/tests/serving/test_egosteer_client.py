@@ -159,6 +159,31 @@ def test_committed_steps_are_sent_relative_to_the_state_and_come_back_exactly() 
     np.testing.assert_allclose(made.wrist_poses("right"), meant.wrist_poses("right"), atol=1e-5)
 
 
+def test_a_robot_that_is_late_on_its_path_is_no_fault_of_the_server() -> None:
+    """Decided steps may begin up to 10 cm from where the hand is; they are ours, and come back as they were sent."""
+    with Trial() as trial:
+        trial.policy.warm_up()
+        observation = seen()
+        plan = gentle(observation).actions[:4].astype(np.float64)
+        plan[0, HAND["right"]][:3] += (0.09, 0.0, 0.0)
+        late = dataclasses.replace(observation, committed=CommittedPrefix(plan, observation.hands))
+        chunk = trial.infer(late)
+    np.testing.assert_allclose(chunk.actions[:4], plan, atol=1e-7)
+
+
+def test_a_leap_behind_what_is_decided_is_refused_also_where_the_server_changes_what_is_decided() -> None:
+    def leaps(answer: dict[str, Any]) -> dict[str, Any]:
+        answer["pred_actions"][:, 3:6] += (0.0, 0.2, 0.0)
+        return answer
+
+    with Trial(leaps) as trial:
+        trial.policy.warm_up()
+        observation = seen()
+        plan = gentle(observation).actions[:4].astype(np.float64)
+        with pytest.raises(AnswerRefusedError, match=r"moves the right wrist by 0\.\d+ m"):
+            trial.infer(dataclasses.replace(observation, committed=CommittedPrefix(plan, observation.hands)))
+
+
 def spoiled(change: Any) -> Any:
     def spoil(answer: dict[str, Any]) -> dict[str, Any]:
         change(answer["pred_actions"])

@@ -21,7 +21,7 @@ from vitra_policy.errors import UnknownNameError
 from vitra_policy.mappings.document import MappingError, Section, read_document
 from vitra_policy.mappings.fields import Field, ImageField, StateField, Tree, parse_tree
 from vitra_policy.mappings.part import AnswerRefusedError, Part, Plan, Situation
-from vitra_policy.mappings.parts import ArmJoints, OwnHands, Wrist, parse_part
+from vitra_policy.mappings.parts import ArmJoints, Ignored, OwnHands, Wrist, parse_part
 from vitra_policy.policies.policy import ActionChunk
 from vitra_policy.transforms import delta_wrist
 
@@ -44,6 +44,11 @@ class Answer:
     def width(self) -> int:
         """Columns."""
         return sum(part.width for part in self.parts)
+
+    @property
+    def ignored(self) -> NDArray[np.bool_]:
+        """(width,) columns that mean nothing to us; an answer of ours has zeros there."""
+        return np.concatenate([np.full(part.width, isinstance(part, Ignored)) for part in self.parts])
 
 
 @dataclass(frozen=True, slots=True)

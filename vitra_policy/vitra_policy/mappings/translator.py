@@ -22,7 +22,8 @@ from vitra_policy.transforms import euler_xyz_from_matrix, interpolate_pose, inv
 
 Array = NDArray[np.float64]
 _EXTRA = "extras/"
-_DEFAULT_FOV_DEG = (79.0, 64.0)
+_DEFAULT_WIDE_DEG = 79.0
+"""Horizontal field of view of our head camera."""
 
 
 class Translator:
@@ -150,9 +151,11 @@ class Translator:
         width, height = (640, 480) if image is None else (image.shape[1], image.shape[0])
         if "intrinsics" in message and "fov_rad" in message:
             return np.asarray(message["intrinsics"]), np.asarray(message["fov_rad"])
-        fov_rad = np.deg2rad(self.mapping.fov_deg or _DEFAULT_FOV_DEG)
-        fx, fy = width / 2 / np.tan(fov_rad[0] / 2), height / 2 / np.tan(fov_rad[1] / 2)
-        return np.array([[fx, 0, width / 2], [0, fy, height / 2], [0, 0, 1]]), fov_rad
+        wide_deg, high_deg = self.mapping.fov_deg or (_DEFAULT_WIDE_DEG, 0.0)
+        fx = width / 2 / np.tan(np.deg2rad(wide_deg) / 2)
+        fy = height / 2 / np.tan(np.deg2rad(high_deg) / 2) if high_deg else fx  # pixels are square, whatever the shape
+        K = np.array([[fx, 0, width / 2], [0, fy, height / 2], [0, 0, 1]])
+        return K, 2 * np.arctan2([width / 2, height / 2], [fx, fy])
 
     def _instruction(self, text: str) -> str:
         """The client's words as our prompt: plain words are given to the hands that the mapping moves."""

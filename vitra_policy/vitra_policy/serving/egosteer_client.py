@@ -108,7 +108,7 @@ class EgoSteerPolicy:
         started_s = time.monotonic()
         answer = self._connection.request(request)
         answered_s = time.monotonic()
-        rows = self._checked(answer, observation)
+        rows = self._checked(answer, observation, prefix)
         chunk = self._chunk(observation, state, rows, 0 if prefix is None else len(prefix))
         spent = {"server": answered_s - started_s, "fingertips": time.monotonic() - answered_s}
         return ActionChunk(
@@ -165,7 +165,8 @@ class EgoSteerPolicy:
                     row[part] = one[part]
         return egosteer.relative_actions(state, rows)
 
-    def _checked(self, answer: dict[str, Any], observation: Observation) -> Array:
+    def _checked(self, answer: dict[str, Any], observation: Observation, prefix: Array | None) -> Array:
+        """Rows (32, 48) of an answer; what was decided before stands in front, as it was sent."""
         value = answer.get("pred_actions")
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.shape != (STEPS, STATE_DIM):
             got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else f"keys {sorted(answer)}"
@@ -176,9 +177,12 @@ class EgoSteerPolicy:
         rows = value.astype(np.float64)
         if not np.isfinite(rows).all():
             raise AnswerRefusedError("EgoSteer's answer has numbers that are not finite.")
+        committed = 0 if prefix is None else len(prefix)
+        if prefix is not None:
+            rows[:committed] = prefix
         for side, asked in zip(SIDES, observation.hands, strict=True):
             if asked:
-                _plausible(side, rows)
+                _plausible(side, rows, committed)
         return rows
 
     def _chunk(self, observation: Observation, state: Array, rows: Array, committed: int) -> ActionChunk:
@@ -218,8 +222,11 @@ class EgoSteerPolicy:
         self._said = greeting
 
 
-def _plausible(side: Side, rows: Array) -> None:
-    """Refuse what no hand does; wrong units, another layout, or absolute instead of relative actions look like this."""
+def _plausible(side: Side, rows: Array, committed: int) -> None:
+    """Refuse what no hand does; wrong units, another layout, or absolute instead of relative actions look like this.
+
+    The first rows are our own: a robot that is late on its path is some way from them, which is no fault of the server.
+    """
     rotation = rows[:, egosteer.ROTATION[side]]
     first, second = rotation[:, :3], rotation[:, 3:]
     lengths = np.linalg.norm(np.stack([first, second]), axis=-1)
@@ -228,6 +235,7 @@ def _plausible(side: Side, rows: Array) -> None:
         raise AnswerRefusedError(f"EgoSteer's answer: the {side} hand's rot6d are no rotations; is the layout another?")
     poses = egosteer.read_state(rows)[side].camera_from_wrist
     before = np.concatenate([np.eye(4)[None], poses[:-1]])
+    poses, before = poses[committed:], before[committed:]
     steps_m = np.linalg.norm(poses[:, :3, 3] - before[:, :3, 3], axis=1)
     turns = rotation_angle(np.swapaxes(before[:, :3, :3], 1, 2) @ poses[:, :3, :3])
     tips_m = np.abs(rows[:, egosteer.TIPS[side]])

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import HumanEpisode, TextWindow
+from vitra_training.datasets.errors import BrokenPromiseError
 from vitra_training.datasets.formats import vitra_1m
 from vitra_training.datasets.preview import write_preview
+from vitra_training.datasets.samples.motion import checked_motion
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.validate import Level, validate_episode
 from vitra_training.datasets.video import VideoReader
@@ -120,3 +123,15 @@ def test_damaged_bytes_end_in_a_named_error_and_nothing_else(
         broken += not validate_episode(source, 0).ok
         source.frame_index()
     assert broken > 40
+
+
+def test_episodes_that_share_a_video_are_not_judged_by_its_length(robot: EpisodeSource, tmp_path: Path) -> None:
+    assert not convert(robot, tmp_path / "store", Format.CANONICAL).failed
+    store = open_source(tmp_path / "store")
+    assert all(validate_episode(store, number).ok for number in range(len(store)))
+    recording = store.load(0)
+    with VideoReader(recording.video.path) as video:
+        assert len(video) > len(recording.episode)
+        checked_motion(recording, video)
+        with pytest.raises(BrokenPromiseError, match="length and rate"):
+            checked_motion(replace(recording, video=replace(recording.video, shared=False)), video)

@@ -87,7 +87,7 @@ class GripperData:
                 raise BrokenFileError(video, "video", "not found")
             video = found[0]
         episode = self._episode(number, rows, video)
-        return Recording(episode, VideoClip(video, first + np.arange(len(rows))))
+        return Recording(episode, VideoClip(video, first + np.arange(len(rows)), shared=True))
 
     def release(self, number: int) -> None:
         """Nothing was made for an episode."""

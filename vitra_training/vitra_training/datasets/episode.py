@@ -43,6 +43,8 @@ class VideoClip:
     path: Path
     frames: IntArray
     """(T,) frame numbers in the video, 0 first."""
+    shared: bool = False
+    """Whether other episodes are in the same file."""
 
 
 @dataclass(frozen=True, slots=True)

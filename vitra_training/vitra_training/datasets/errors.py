@@ -94,7 +94,8 @@ class UnknownFormatError(DatasetError):
     def __init__(self, path: Path | str) -> None:
         super().__init__(
             f"{path}: no data set found. Expected a folder with *.npy (VITRA-1M), *.h5 (TeleData), store.json "
-            "(canonical store), or rosbag2 folders (metadata.yaml); or one such episode file."
+            "(canonical store), meta/info.json (LeRobot), *.tar (EgoSmith), or rosbag2 folders (metadata.yaml); or one "
+            "such episode file."
         )
 
 

@@ -65,21 +65,29 @@ class Check:
     level: Level = Level.ERROR
     by_frame: bool = False
     """What it finds concerns single frames, which the sampler leaves out one by one."""
+    own_video: bool = False
+    """It holds only where no other episode is in the same video."""
 
 
-def checks_of(episode: Episode) -> tuple[Check, ...]:
+def checks_of(episode: Episode, shared_video: bool = False) -> tuple[Check, ...]:
     """The promises of an episode's format."""
-    return (*_COMMON, *(_HUMAN if isinstance(episode, HumanEpisode) else _ROBOT))
+    checks = (*_COMMON, *(_HUMAN if isinstance(episode, HumanEpisode) else _ROBOT))
+    return tuple(check for check in checks if not (check.own_video and shared_video))
 
 
-def demand_promises(episode: Episode, video: VideoReader) -> None:
+def demand_promises(episode: Episode, video: VideoReader, shared_video: bool = False) -> None:
     """Refuse an episode whose numbers cannot be right, before they spoil statistics or weights.
+
+    Args:
+        episode: What is judged.
+        video: Its pictures.
+        shared_video: Whether other episodes are in the same video.
 
     Raises:
         BrokenPromiseError: names the first broken promise.
     """
     with np.errstate(all="ignore"):  # damaged numbers overflow; the checks judge the results
-        for check in checks_of(episode):
+        for check in checks_of(episode, shared_video):
             if check.level is Level.ERROR and not check.by_frame:
                 for message in check.run(episode, video):
                     raise BrokenPromiseError(episode.id, check.name, message)
@@ -249,9 +257,12 @@ def _behind(episode: Episode, _: VideoReader) -> Iterator[str]:
             yield f"{side}: the wrist is behind the camera in {int((depth <= 0).sum())} valid frames"
 
 
-def _length_and_rate(episode: RobotEpisode, video: VideoReader) -> Iterator[str]:
+def _length(episode: RobotEpisode, video: VideoReader) -> Iterator[str]:
     if len(video) != len(episode):
         yield f"frame_count is {len(episode)}, the video has {len(video)} frames"
+
+
+def _rate(episode: RobotEpisode, video: VideoReader) -> Iterator[str]:
     if abs(video.fps / episode.fps - 1) > 0.01:
         yield f"meta/fps is {episode.fps:g}, the video runs at {video.fps:g}"
 
@@ -329,7 +340,8 @@ _HUMAN = (
     Check("wrist joint", _wrist_joint),
 )
 _ROBOT = (
-    Check("length and rate", _length_and_rate),
+    Check("length and rate", _length, own_video=True),
+    Check("length and rate", _rate),
     Check("masks", _masks),
     Check("forward kinematics", _forward_kinematics),
     Check("camera relation", _camera_relation),

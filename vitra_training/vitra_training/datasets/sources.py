@@ -68,15 +68,7 @@ class EpisodeFiles:
 
     def frame_index(self) -> IntArray:
         """(N, 2) every (episode, frame) at which a sample can start; broken episodes are left out and named."""
-        pairs = [np.zeros((0, 2), dtype=np.int64)]
-        for number in range(len(self)):
-            try:
-                frames = np.flatnonzero(usable_frames(self.load(number).episode))
-            except DatasetError as error:
-                self.broken[self.ids[number]] = str(error)
-                continue
-            pairs.append(np.stack([np.full(len(frames), number), frames], axis=1))
-        return np.concatenate(pairs)
+        return frames_of(self)
 
     def content_hash(self) -> str:
         """SHA-256 over the episode files (not the videos)."""
@@ -135,6 +127,20 @@ class TeleData(EpisodeFiles):
         return Recording(episode, VideoClip(teledata.read_video_path(path), np.arange(len(episode))))
 
 
+def frames_of(source: EpisodeSource) -> IntArray:
+    """(N, 2) every (episode, frame) at which a sample can start; `source.broken` names episodes that are left out."""
+    pairs = [np.zeros((0, 2), dtype=np.int64)]
+    for number in range(len(source)):
+        try:
+            frames = np.flatnonzero(usable_frames(source.load(number).episode))
+        except DatasetError as error:
+            source.broken[source.ids[number]] = str(error)
+            continue
+        source.release(number)
+        pairs.append(np.stack([np.full(len(frames), number), frames], axis=1))
+    return np.concatenate(pairs)
+
+
 def stamp_of(source: EpisodeSource) -> str:
     """Changes when the data may have changed; cheap, however large they are."""
     return source.stamp() if _has_files(source) else source.content_hash()  # type: ignore[attr-defined]
@@ -155,7 +161,7 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     """The data set at a path: a folder or one episode file of any format we read.
 
     Args:
-        path: canonical store, folder of `*.npy`, `*.h5`, `*.tar` or bags, or one such file or bag.
+        path: canonical store, LeRobot data set, folder of `*.npy`, `*.h5`, `*.tar` or bags, or one such file or bag.
         video_root: where the videos of VITRA-1M annotations are, when they are elsewhere.
 
     Raises:
@@ -172,6 +178,10 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
         from vitra_training.datasets.formats.egosmith_reader import EgoSmithShards
 
         return EgoSmithShards(path)
+    if (path / "meta" / "info.json").is_file():
+        from vitra_training.datasets.formats.lerobot_reader import LeRobotData  # needs the robot description
+
+        return LeRobotData(path)
     annotations = [file for file in files if file.suffix == ".npy"]
     demonstrations = [file for file in files if file.suffix in {".h5", ".hdf5"}]
     if annotations:

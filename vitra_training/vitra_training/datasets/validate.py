@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_training.datasets.episode import Episode, usable_frames
+from vitra_training.datasets.episode import Recording, usable_frames
 from vitra_training.datasets.errors import DatasetError
 from vitra_training.datasets.promises import Finding, Level, checks_of
 from vitra_training.datasets.sources import EpisodeSource
@@ -38,13 +38,14 @@ def validate_episode(source: EpisodeSource, number: int) -> EpisodeReport:
     try:
         recording = source.load(number)
         with VideoReader(recording.video.path) as video:
-            return _validate(recording.episode, recording.video.frames, video)
+            return _validate(recording, video)
     except DatasetError as error:
         return EpisodeReport(name, 0, 0, ("read",), (Finding(Level.ERROR, type(error).__name__, str(error)),))
 
 
-def _validate(episode: Episode, frames: NDArray[np.int64], video: VideoReader) -> EpisodeReport:
-    checks = checks_of(episode)
+def _validate(recording: Recording, video: VideoReader) -> EpisodeReport:
+    episode, frames = recording.episode, recording.video.frames
+    checks = checks_of(episode, recording.video.shared)
     with np.errstate(all="ignore"):  # damaged numbers overflow; the checks judge the results
         findings = [
             Finding(check.level, check.name, message) for check in checks for message in check.run(episode, video)

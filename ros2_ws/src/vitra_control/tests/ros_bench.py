@@ -12,6 +12,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from vitra_control.executor_node import ExecutorNode
@@ -72,6 +73,7 @@ class FakeDrivers(Node):
         self.create_subscription(SafetyState, "safety_state", self.safety.append, qos.LATCHED)
         self.create_subscription(ExecutorState, "executor_state", self.executor_states.append, qos.SETPOINT)
         self.chunks = self.create_publisher(RobotChunk, "robot_chunk", qos.CHUNK)
+        self.policy_running = self.create_publisher(Bool, "policy/running", qos.LATCHED)
         self._joints = {
             "right_arm": self.create_publisher(JointState, "right_arm/joint_states", qos.SENSOR),
             "right_hand": self.create_publisher(JointState, "right_hand/joint_states", qos.SENSOR),

@@ -117,6 +117,18 @@ def test_it_is_refused_while_a_policy_holds_the_arm_and_taken_when_that_is_over(
     assert one.generator.trajectory_refusal(Side.RIGHT, one.now_s) == ""
 
 
+def test_a_run_that_has_sent_no_chunk_yet_holds_the_arms_too() -> None:
+    one = robot(sides=(Side.LEFT, Side.RIGHT))
+    one.generator.begin_trajectory(Side.LEFT, made(Side.LEFT), one.now_s)
+    one.generator.policy_runs = True
+    assert "run is under way" in one.generator.begin_trajectory(Side.RIGHT, made(), one.now_s), "beside another one"
+    one.run(3.0)
+    assert one.generator.take_trajectory_results()[Side.LEFT].success, "what had begun goes on to its end"
+    assert "policy/stop" in one.generator.begin_trajectory(Side.RIGHT, made(), one.now_s)
+    one.generator.policy_runs = False
+    assert one.generator.begin_trajectory(Side.RIGHT, made(), one.now_s) == ""
+
+
 def test_chunks_during_a_trajectory_are_dropped() -> None:
     one = robot()
     one.generator.begin_trajectory(Side.RIGHT, made(), one.now_s)

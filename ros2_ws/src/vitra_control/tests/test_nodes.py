@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from ros_bench import RosBench, wait_for
+from std_msgs.msg import Bool
 
 from vitra_description.postures import home
 from vitra_msgs.msg import ExecutorState, RobotChunk, SafetyState
@@ -199,6 +200,16 @@ def test_a_moveit_like_client_moves_the_arm_and_is_refused_while_a_policy_has_it
     assert feedback
     assert list(feedback[-1].joint_names) == list(arm_joints("right"))
     assert bench.executor._homes == 0
+    assert any(state.state == ExecutorState.TRAJECTORY for state in peer.executor_states)
+
+    peer.policy_running.publish(Bool(data=True))
+    assert wait_for(lambda: bench.executor._generator.policy_runs)
+    early = send(home("right"), 2.0)
+    assert early.error_code == FollowJointTrajectory.Result.INVALID_GOAL
+    assert "a policy's run is under way" in early.error_string, "it has sent no chunk yet"
+    np.testing.assert_allclose(peer.arm, goal_rad, atol=3e-3)
+    peer.policy_running.publish(Bool(data=False))
+    assert wait_for(lambda: not bench.executor._generator.policy_runs)
 
     def a_policy_holds_the_arm() -> bool:
         peer.chunks.publish(peer.chunk(0.02, sequence=7))

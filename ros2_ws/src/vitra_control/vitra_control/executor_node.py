@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from vitra_control.clock import ClockBridge
@@ -50,6 +51,7 @@ _STATES = {
     Phase.TRACKING: ExecutorState.TRACKING,
     Phase.DECELERATING: ExecutorState.DECELERATING,
 }
+_BUSY = {Mode.HOMING: ExecutorState.HOMING, Mode.TRAJECTORY: ExecutorState.TRAJECTORY}
 _DROPPED = (Verdict.OUT_OF_ORDER, Verdict.DUPLICATE, Verdict.STALE, Verdict.FUTURE)
 
 
@@ -66,6 +68,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._chunks: deque[dict[Side, TimedSteps]] = deque(maxlen=4)
         self._chunk_came = threading.Event()
         self._speed_share = self.params.speed_share
+        self._policy_runs = False
         self._home_asked = threading.Event()
         self._homes, self._home_result = 0, ""
         self._time_bridge = ClockBridge()
@@ -83,6 +86,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._diagnostics = DiagnosticsPublisher(self)
         self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
         self.create_subscription(RobotChunk, "robot_chunk", self._on_chunk, qos.CHUNK)
+        self.create_subscription(Bool, "policy/running", self._on_policy_running, qos.LATCHED)
         self._interruptions = DriverWatch()
         for device in [f"{side}_{part}" for side in sides for part in ("arm", "hand")]:
             topic = f"{device}/driver_state"
@@ -99,6 +103,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._feedback = JointFeedback(self, self.params.sides, hand=hand)
         self._generator = SetpointGenerator(sides, self.params.settings, self._feedback)
         self._generator.set_speed_share(self._speed_share)
+        self._generator.policy_runs = self._policy_runs
 
     def start(self) -> None:  # noqa: D102
         assert self._generator is not None
@@ -145,6 +150,11 @@ class ExecutorNode(StackNode[Parameters]):
         self._interruptions.see(
             message.device, message.state, message.stop_cause, message.refused, message.last_refusal
         )
+
+    def _on_policy_running(self, message: Bool) -> None:
+        self._policy_runs = message.data
+        if self._generator is not None:
+            self._generator.policy_runs = message.data
 
     def _on_chunk(self, message: RobotChunk) -> None:
         try:
@@ -194,8 +204,8 @@ class ExecutorNode(StackNode[Parameters]):
         message.header.stamp = self.get_clock().now().to_msg()
         if generator.mode in (Mode.IDLE, Mode.SEEDING):
             message.state = ExecutorState.IDLE
-        elif generator.mode in (Mode.HOMING, Mode.TRAJECTORY):
-            message.state = ExecutorState.HOMING
+        elif generator.mode in _BUSY:
+            message.state = _BUSY[generator.mode]
         elif generator.mode is Mode.FOLLOWING and sample is not None:
             message.state = _STATES[sample.phase]
             message.chunk_sequence = sample.sequence

@@ -48,6 +48,9 @@ class SetpointGenerator:
         sides: The arms that are driven.
         settings: Tuning.
         feedback: Gives the newest measured joints of a side, or None; asked only when needed.
+
+    Attributes:
+        policy_runs: Whether a policy's run is under way, chunks or not; set from another thread.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class SetpointGenerator:
         self.failures = 0
         self.last_failure = ""
         self.waiting_for = ""
+        self.policy_runs = False
         self._settings, self._feedback = settings, feedback
         self._arms = ArmGroup(self.sides, settings)
         self._clock = PathClock()
@@ -146,6 +150,8 @@ class SetpointGenerator:
         """Why an arm may not follow a joint trajectory now, or an empty text; may be asked from another thread."""
         if side not in self.sides:
             return f"there is no {side} arm"
+        if self.policy_runs:
+            return "a policy's run is under way; stop it first (policy/stop)"
         if self.mode is Mode.TRAJECTORY:
             return f"the {side} arm follows another trajectory; cancel it first" if side in self._runs else ""
         if self.mode is not Mode.FOLLOWING:

@@ -62,7 +62,7 @@ class Graph:
         from rclpy.action import ActionClient
         from rclpy.experimental import EventsExecutor
         from sensor_msgs.msg import CameraInfo, Image, JointState
-        from std_msgs.msg import String
+        from std_msgs.msg import Bool, String
         from std_srvs.srv import Trigger
 
         from vitra_inference.policy_node import PolicyNode
@@ -86,10 +86,11 @@ class Graph:
         self.safety = publisher(SafetyState, "safety_state", qos.LATCHED)
         self.sim = publisher(SimState, "sim/state", qos.SENSOR)
         self.executor_state = publisher(ExecutorState, "executor_state", qos.SETPOINT)
-        self.chunks, self.beats, self.instructions = [], [], []
+        self.chunks, self.beats, self.instructions, self.running = [], [], [], []
         self.robot.create_subscription(HandActionChunk, "hand_action_chunk", self.chunks.append, qos.CHUNK)
         self.robot.create_subscription(Heartbeat, "heartbeat", self.beats.append, qos.HEARTBEAT)
         self.robot.create_subscription(String, "instruction", self.instructions.append, qos.LATCHED)
+        self.robot.create_subscription(Bool, "policy/running", lambda said: self.running.append(said.data), qos.LATCHED)
         self.start = self.robot.create_client(Trigger, "policy/start")
         self.stop = self.robot.create_client(Trigger, "policy/stop")
         self.set_instruction = self.robot.create_client(SetInstruction, "policy/set_instruction")

@@ -202,6 +202,57 @@ def test_a_goal_on_a_robot_that_stays_unarmed_is_refused(graph):
     assert "rearm" in result.result().result.detail
 
 
+def test_a_run_is_told_before_its_first_chunk_and_until_its_end(graph, fake_policy):
+    g = graph()
+    fake_policy.hold.clear()
+    g.run()
+    g.until(lambda: g.running and g.running[-1])
+    assert not g.chunks, "the policy still thinks"
+    g.call(g.stop)
+    g.until(lambda: not g.running[-1])
+    assert g.call(g.start).success
+    g.until(lambda: g.running[-1])
+    g.node.end()
+    g.until(lambda: not g.running[-1])
+
+
+def follow_trajectory(g, follows=True):
+    state = ExecutorState.TRAJECTORY if follows else ExecutorState.HOLDING
+
+    def heard():
+        g.executor_state.publish(ExecutorState(state=state))
+        return g.node._trajectory == follows
+
+    g.until(heard)
+
+
+def test_no_run_begins_while_an_arm_follows_a_joint_trajectory(graph):
+    g = graph()
+    g.until(lambda: g.node.is_active)
+    g.say("Wave")
+    follow_trajectory(g)
+    refused = g.call(g.start)
+    assert (refused.success, refused.message[:44]) == (False, "An arm follows a joint trajectory of another")
+    handle, result = begin(g)
+    g.until(result.done)
+    assert result.result().result.termination_reason == "refused"
+    assert "joint trajectory" in result.result().result.detail
+    assert not any(g.running)
+    follow_trajectory(g, follows=False)
+    assert g.call(g.start).success
+
+
+def test_a_run_that_a_trajectory_has_forestalled_ends_instead_of_going_on_at_its_end(graph):
+    g = graph()
+    handle, result = begin(g)
+    g.until(lambda: g.chunks)
+    follow_trajectory(g)
+    g.until(result.done)
+    got = result.result().result
+    assert (got.termination_reason, got.detail) == ("stopped", "an arm follows a joint trajectory of another program")
+    g.until(lambda: not g.running[-1])
+
+
 def test_a_goal_that_cannot_start_says_why(graph):
     g = graph()
     handle, result = begin(g, instruction="Left hand: Wave. Right hand: None.")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from rclpy.action.server import ServerGoalHandle
 from sensor_msgs.msg import CameraInfo, Image, JointState
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from vitra_description.calibration import calibration_path, load_calibration
@@ -45,6 +45,7 @@ from vitra_runtime.timing import stamp_to_s
 
 _LOAD_PATIENCE_S = 2.0
 _WATCH_PERIOD_S = 0.1
+_BUSY = "an arm follows a joint trajectory of another program"
 
 
 class _ActionGoal:
@@ -96,9 +97,13 @@ class PolicyNode(StackNode[Parameters]):
         self._chunks: Any = None
         self._safety: SafetyState | None = None
         self._instruction, self._hands = "", np.zeros(2, dtype=bool)
-        self._goals = RunGoals(self._session, self._begin, lambda: self._may_move)
+        self._goals = RunGoals(self._session, self._begin, lambda: self._may_move and not self._trajectory)
         self._silence = ""
+        self._trajectory = False
         self._instructions = self.stream_publisher(String, "instruction", qos.LATCHED)
+        self._running = self.stream_publisher(Bool, "~/running", qos.LATCHED)
+        self._told_running: bool | None = None
+        self._tell_running()
         self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction)
         self.create_service(Trigger, "~/start", self._on_start)
         self.create_service(Trigger, "~/stop", self._on_stop)
@@ -135,6 +140,7 @@ class PolicyNode(StackNode[Parameters]):
     def halt(self) -> None:
         """End the run."""
         self._session.end(TerminationReason.STOPPED, "the policy node was deactivated")
+        self._tell_running()
 
     def teardown(self) -> None:
         """Stop the worker, close the policy, drop the subscriptions."""
@@ -194,7 +200,17 @@ class PolicyNode(StackNode[Parameters]):
         message.publisher = self._identity
         self._chunks.publish(message)
 
+    def _tell_running(self) -> None:
+        """Say whether a run is under way, if that has changed: its arms are nobody else's, also before it thinks."""
+        runs = self._session.run is not None
+        if runs != self._told_running:
+            self._told_running = runs
+            self._running.publish(Bool(data=runs))
+
     def _on_executor(self, message: ExecutorState) -> None:
+        self._trajectory = message.state == ExecutorState.TRAJECTORY
+        if self._trajectory:  # it began before the executor heard of the run, which would go on at its end
+            self._session.end(TerminationReason.STOPPED, _BUSY)
         if message.state == ExecutorState.TRACKING:
             passed_s = stamp_to_s(message.header.stamp) - stamp_to_s(message.chunk_stamp)
             late_s = passed_s - message.position_steps * self._step_s
@@ -227,7 +243,11 @@ class PolicyNode(StackNode[Parameters]):
             raise RunRefusedError("No instruction is set; call ~/set_instruction first.")
         if not self._may_move:
             raise RunRefusedError("The robot is not armed; call safety_supervisor/rearm first.")
-        return self._session.start(self._instruction, self._hands, time_limit_s)
+        if self._trajectory:
+            raise RunRefusedError(f"{_BUSY[0].upper()}{_BUSY[1:]}; wait for its end, or cancel it.")
+        run = self._session.start(self._instruction, self._hands, time_limit_s)
+        self._tell_running()
+        return run
 
     def _on_set_instruction(
         self, request: SetInstruction.Request, response: SetInstruction.Response
@@ -262,6 +282,7 @@ class PolicyNode(StackNode[Parameters]):
         """Time limit, cancel requests, feedback, and a policy that does not answer."""
         self._session.check_time()
         self._goals.watch()
+        self._tell_running()
         silent_s = 0.0 if self._worker is None else self._worker.silent_s
         if silent_s > self.params.answer_s and not self._silence:
             self._silence = f"the policy has not answered for {self.params.answer_s:g} s"

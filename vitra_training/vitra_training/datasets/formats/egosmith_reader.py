@@ -22,9 +22,10 @@ from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_rot6d, transform_points
 from vitra_training.baselines.fingertip_fit import fit_fingertips
 from vitra_training.baselines.human_arrays import EpisodeSourceName, Filmed, HandTrack, human_episode
-from vitra_training.datasets.episode import HumanEpisode, Recording, VideoClip, usable_frames
+from vitra_training.datasets.episode import HumanEpisode, Recording, VideoClip
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, UnknownFormatError
 from vitra_training.datasets.formats.egosmith_rules import order_problems, sample_problems
+from vitra_training.datasets.sources import frames_of
 from vitra_training.datasets.video import VideoWriter
 
 Array = NDArray[np.float64]
@@ -120,16 +121,7 @@ class EgoSmithShards:
 
     def frame_index(self) -> NDArray[np.int64]:
         """(N, 2) every (episode, frame) at which a sample can start; broken episodes are left out and named."""
-        pairs = [np.zeros((0, 2), dtype=np.int64)]
-        for number in range(len(self)):
-            try:
-                frames = np.flatnonzero(usable_frames(self.load(number).episode))
-            except DatasetError as error:
-                self.broken[self.ids[number]] = str(error)
-                continue
-            self.release(number)
-            pairs.append(np.stack([np.full(len(frames), number), frames], axis=1))
-        return np.concatenate(pairs)
+        return frames_of(self)
 
     def content_hash(self) -> str:
         """Changes when a shard is changed, added or removed."""

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from vitra_description.names import arm_joints, hand_joints
 from vitra_policy.action_space import ACTION_DIM, SIDES
 from vitra_policy.prompt import InstructionError, format_instruction
 from vitra_training.datasets.episode import HumanEpisode, IntArray, Recording, RobotEpisode, valid_frames
 from vitra_training.datasets.errors import ConversionError, EmptyDatasetError, NoValidHandError
+from vitra_training.datasets.formats.lerobot_mounting import MOUNTING, NUMBERS, Mounting, write_mountings
 from vitra_training.datasets.formats.lerobot_statistics import Extent
 from vitra_training.datasets.samples.captions import window_at
 from vitra_training.datasets.samples.motion import motion_of
@@ -52,6 +52,7 @@ class LeRobotWriter:
         self._data_bytes, self._data_file, self._video_file = 0, 0, -1
         self._video: VideoWriter | None = None
         self._totals: dict[str, Extent] = {}
+        self._mountings: list[Mounting] = []
 
     def __enter__(self) -> LeRobotWriter:
         return self
@@ -96,6 +97,8 @@ class LeRobotWriter:
         for name, extent in statistics.items():
             self._totals[name] = self._totals[name].merged(extent) if name in self._totals else extent
         data_file = self._write_rows(columns)
+        if isinstance(episode, RobotEpisode):
+            self._mountings.append(Mounting.of(episode))
         self._episodes.append(
             {
                 "episode_index": number,
@@ -132,6 +135,8 @@ class LeRobotWriter:
         pq.write_table(pa.Table.from_pylist(self._episodes), meta / "episodes" / "chunk-000" / "file-000.parquet")
         _write_tasks(meta / "tasks.parquet", self._tasks)
         (meta / "stats.json").write_text(json.dumps({n: e.as_dict() for n, e in self._totals.items()}, indent=2))
+        if self._mountings:
+            write_mountings(meta / MOUNTING, self._mountings)
         path = meta / "info.json"
         path.write_text(json.dumps(self._info(), indent=2))
         return path
@@ -229,8 +234,7 @@ def _robot_vectors(episode: RobotEpisode) -> tuple[Any, Any, list[str], str]:
     parts = [episode.sides[side] for side in SIDES]
     state = np.concatenate([np.concatenate([p.arm_joint, p.hand_joint], axis=1) for p in parts], axis=1)
     action = np.concatenate([np.concatenate([p.arm_joint_target, p.hand_joint_target], axis=1) for p in parts], axis=1)
-    names = [name for side in SIDES for name in (*arm_joints(side), *hand_joints(side))]
-    return state, action, names, episode.instruction
+    return state, action, list(NUMBERS), episode.instruction
 
 
 def _human_vectors(episode: HumanEpisode, reader: VideoReader) -> tuple[Any, Any, list[str], str]:

@@ -89,7 +89,7 @@ class CanonicalStore:
         frames.pop("usable")
         meta = texts[where["row"]].as_py()
         record = Record(self._kinds[number], self.ids[number], meta, frames)  # type: ignore[arg-type]
-        return Recording(from_record(record), VideoClip(shard_paths(self.root, where["shard"])[1], video_frames))
+        return Recording(from_record(record), VideoClip(shard_paths(self.root, where["shard"])[1], video_frames, True))
 
     def release(self, number: int) -> None:
         """Nothing was made for an episode."""

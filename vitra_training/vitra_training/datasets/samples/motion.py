@@ -106,7 +106,7 @@ def checked_motion(recording: Recording, video: VideoReader) -> Motion:
     frames = recording.video.frames
     if len(frames) and int(frames.max()) >= len(video):
         raise FrameMissingError(recording.video.path, int(frames.max()), len(video))
-    demand_promises(recording.episode, video)
+    demand_promises(recording.episode, video, recording.video.shared)
     return motion_of(recording.episode, video.width, video.height, video.regular(frames))
 
 

@@ -160,7 +160,7 @@ class RobotView:
         return {
             "words": words.EXECUTOR.get(int(said.state), "unknown"),
             "limit": said.limit if said.in_limit else "",
-            "moving": int(said.state) in (words.TRACKING, words.HOMING),
+            "moving": int(said.state) in (words.TRACKING, words.HOMING, words.TRAJECTORY),
         }
 
     def _policy(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ EXECUTOR = {
     4: "idle: no permission to move",
 }
 """Values of ExecutorState.state."""
-TRACKING, HOMING = 1, 3
+TRACKING, HOMING, TRAJECTORY = 1, 3, 5
 DEVICE = {
     "disconnected": "not connected",
     "holding": "holds still",

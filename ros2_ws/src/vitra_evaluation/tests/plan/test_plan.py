@@ -11,6 +11,7 @@ from vitra_evaluation.errors import PlanError
 from vitra_evaluation.plan.file import parse_plan, read_plan
 from vitra_evaluation.plan.plan import Condition, Plan, Robot
 from vitra_evaluation.plan.scene import check_scene
+from vitra_policy.policies.registry import create_policy
 
 PLANS = Path(__file__).resolve().parents[2] / "plans"
 POLICIES = ("expert", "handicapped_expert", "vitra", "remote")
@@ -135,7 +136,25 @@ def test_the_shipped_plans_have_the_papers_trials_per_cell(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["demo", "table2_real"])
+@pytest.mark.parametrize(
+    ("name", "baselines"),
+    [("table2_real", {"pi0", "vpp"}), ("baselines_sim", {"pi0", "vpp", "being-h0"})],
+)
+def test_the_papers_baselines_are_ready_by_mapping_and_have_a_page(
+    name: str, baselines: set[str], repo_root: Path
+) -> None:
+    plan = read_plan(PLANS / f"{name}.yaml", POLICIES)
+    remote = {policy.name: dict(policy.options) for policy in plan.policies if policy.policy == "remote"}
+    assert remote.keys() == baselines
+    assert len({options["port"] for options in remote.values()}) == len(remote), "each server has its own port"
+    for policy, options in remote.items():
+        assert create_policy("remote", options).metadata.policy_id == options["mapping"]
+        page = (repo_root / "docs/neighbours" / f"{policy.replace('-', '_')}.md").read_text()
+        assert f"port={options['port']},mapping={options['mapping']}" in page
+        assert name in page
+
+
+@pytest.mark.parametrize("name", ["demo", "baselines_sim", "table2_real"])
 def test_the_shipped_plans_are_within_reach(name: str) -> None:
     check_scene(read_plan(PLANS / f"{name}.yaml", POLICIES), name)
 

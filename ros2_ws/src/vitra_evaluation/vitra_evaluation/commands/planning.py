@@ -39,7 +39,7 @@ class CheckPlan:
     """Check a plan as `run` does, and show how long it takes and what it can show; nothing moves."""
 
     plan: tyro.conf.Positional[Path]
-    """The plan: a YAML file, or the name of a shipped one (demo, table2_sim, table2_real)."""
+    """The plan: a YAML file, or the name of a shipped one (demo, baselines_sim, table2_sim, table2_real)."""
 
 
 @dataclass(frozen=True)
