@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION, Side
+from vitra_policy.child_processes import end_with_parent
 from vitra_policy.hand.xhand_map import xhand_vector_from_hand
 from vitra_policy.statistics import HandStatistics, Moments, Statistics
 from vitra_training.datasets.episode import IntArray
@@ -194,6 +195,7 @@ _here: dict[str, tuple[EpisodeSource, StatisticsOptions]] = {}
 
 def _take_source(source: EpisodeSource, options: StatisticsOptions) -> None:
     """Once per worker: the paths of a million episodes are not sent with every job."""
+    end_with_parent()
     _here["source"] = source, options
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
+from vitra_policy.child_processes import end_with_parent
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xyz, rotation_angle, transform_points
 from vitra_training.datasets.camera import Camera
@@ -227,7 +228,7 @@ def _run(root: Path, options: SyntheticOptions, jobs: list[tuple[int, int]]) -> 
     if options.workers <= 1:
         yield from (_write_video(root, options, *job) for job in jobs)
         return
-    with ProcessPoolExecutor(options.workers) as pool:
+    with ProcessPoolExecutor(options.workers, initializer=end_with_parent) as pool:
         firsts, counts = zip(*jobs, strict=True)
         yield from pool.map(_write_video, [root] * len(jobs), [options] * len(jobs), firsts, counts)
 

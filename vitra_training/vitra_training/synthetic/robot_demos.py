@@ -18,6 +18,7 @@ import numpy as np
 from vitra_description.calibration import Calibration, default_calibration
 from vitra_description.kinematics import ArmModel
 from vitra_policy.action_space import SIDES, Side
+from vitra_policy.child_processes import end_with_parent
 from vitra_policy.hand.xhand_map import xhand_from_mano
 from vitra_policy.prompt import format_instruction
 from vitra_policy.transforms import euler_xyz_from_matrix, invert_pose, make_pose
@@ -111,7 +112,7 @@ def _run(root: Path, options: SyntheticOptions) -> Iterator[None]:
             _write_demo(root, options, number)
             yield
         return
-    with ProcessPoolExecutor(options.workers) as pool:
+    with ProcessPoolExecutor(options.workers, initializer=end_with_parent) as pool:
         yield from pool.map(_write_demo, repeat(root), repeat(options), range(options.episodes))
 
 

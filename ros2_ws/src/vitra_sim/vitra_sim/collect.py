@@ -23,6 +23,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from vitra_policy.child_processes import end_with_parent
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Observation, Policy
 from vitra_policy.policies.registry import create_policy, parse_options
@@ -205,7 +206,7 @@ def run(args: Args) -> list[tuple[str, int, str]]:
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with (
         Progress(*columns, TimeRemainingColumn(), console=console) as progress,
-        ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(args.workers, get_context("spawn"), end_with_parent) as pool,
     ):
         bar = progress.add_task("episodes", total=len(jobs), completed=len(jobs) - len(missing))
         for future in as_completed([pool.submit(_work, args, batch) for batch in batches]):

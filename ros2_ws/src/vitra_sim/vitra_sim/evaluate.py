@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from vitra_policy.child_processes import end_with_parent
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy, parse_options
@@ -175,7 +176,7 @@ def run(args: Args) -> list[Outcome]:
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with (
         Progress(*columns, TimeRemainingColumn(), console=console) as progress,
-        ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(args.workers, get_context("spawn"), end_with_parent) as pool,
         file.open("a") as log,
     ):
         bar = progress.add_task("", total=len(jobs))

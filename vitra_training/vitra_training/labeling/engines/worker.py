@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import resource
@@ -13,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from vitra_policy.child_processes import end_with_parent
 from vitra_training.labeling.engines.job import Job, Outcome, perform
 from vitra_training.labeling.engines.ledger import Reason
 
@@ -139,8 +139,7 @@ class Worker:
 
 def _serve(pipe: Connection, threads: int) -> None:
     """The child's loop."""
-    # A stage that hangs must not outlive a killed run (prctl option 1: signal at the parent's death; Linux only).
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)  # a stage that hangs must not outlive a killed run
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # writing a core takes longer than dying
