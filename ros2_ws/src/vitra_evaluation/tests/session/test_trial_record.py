@@ -96,7 +96,7 @@ def test_the_video_shows_every_third_image_beside_what_was_said_by_then(
 ) -> None:
     shown: list[list[str]] = []
     images = [(10.0 + 0.1 * n, np.zeros((120, 160, 3), np.uint8)) for n in range(2 * trial_record._EVERY + 1)]
-    monkeypatch.setattr(trial_record.pictures, "head_camera_frames", lambda _: iter(images))
+    monkeypatch.setattr(trial_record.images, "head_camera_frames", lambda _: iter(images))
     monkeypatch.setattr(trial_record, "_Stories", lambda _: type("Told", (), {"at": lambda self, s: [f"{s:.1f}"]})())
     panel = trial_record._panel
     monkeypatch.setattr(trial_record, "_panel", lambda lines, height: (shown.append(lines), panel(lines, height))[1])
@@ -106,7 +106,7 @@ def test_the_video_shows_every_third_image_beside_what_was_said_by_then(
         sizes.extend(frame.shape for frame in frames)
         return rate_hz
 
-    monkeypatch.setattr(trial_record.pictures, "write_video", write)
+    monkeypatch.setattr(trial_record.images, "write_video", write)
     assert trial_record.write_trial_video(tmp_path / "v.mp4", tmp_path, "caption") == 30 // trial_record._EVERY
     last_s = 10.0 + 0.1 * 2 * trial_record._EVERY
     assert len(shown) == 3

@@ -1,4 +1,4 @@
-"""What is kept of a trial: the bag, read back; a video with head-up display; first and last picture; figures."""
+"""What is kept of a trial: the bag, read back; a video with head-up display; first and last image; figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_bringup import bag_report, pictures
+from vitra_bringup import bag_report, images
 from vitra_evaluation.backends.measures import bag_measures, chunk_signatures
 from vitra_policy.errors import VitraError
 
@@ -30,7 +30,7 @@ class Evidence:
 def keep_evidence(
     folder: Path, bag: Path | None, first: bytes | None, last: bytes | None, caption: str, alias: str = ""
 ) -> Evidence:
-    """Read the bag back, take its figures, make the pictures.
+    """Read the bag back, take its figures, make the images.
 
     Args:
         folder: the trial's folder.
@@ -75,13 +75,13 @@ def write_trial_video(path: Path, bag: Path, caption: str) -> int:
 
     def frames() -> Iterator[Image]:
         start_s: float | None = None
-        for i, (stamp_s, image) in enumerate(pictures.head_camera_frames(bag)):
+        for i, (stamp_s, image) in enumerate(images.head_camera_frames(bag)):
             start_s = stamp_s if start_s is None else start_s
             if i % _EVERY == 0:
                 lines = [caption, f"t = {stamp_s - start_s:5.1f} s", *stories.at(stamp_s)]
                 yield np.hstack([image, _panel(lines, image.shape[0])])
 
-    return pictures.write_video(path, frames(), rate_hz=30 // _EVERY)
+    return images.write_video(path, frames(), rate_hz=30 // _EVERY)
 
 
 class _Stories:
