@@ -41,10 +41,10 @@ def predict(checkpoint: Path, image: Path, out: Path, *more: str) -> None:
 
 def save_image(path: Path, mode: str) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 4), dtype=np.uint8)
-    image = Image.fromarray(pixels).convert(mode)
+    an_image = Image.fromarray(pixels).convert(mode)
     exif = Image.Exif()
     exif[0x0112] = 6
-    image.save(path, exif=exif)
+    an_image.save(path, exif=exif)
     return path
 
 

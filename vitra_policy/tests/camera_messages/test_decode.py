@@ -73,8 +73,8 @@ def video(images: list[Any]) -> list[SimpleNamespace]:
     codec.thread_count = 1
     codec.options = {"tune": "zerolatency", "crf": "10", "bf": "0", "g": "4", "sc_threshold": "0"}
     messages = []
-    for number, image in enumerate(images):
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    for number, an_image in enumerate(images):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(an_image), format="rgb24")
         frame.pts = number
         data = b"".join(bytes(packet) for packet in codec.encode(frame))
         stamp = SimpleNamespace(sec=number, nanosec=0)
@@ -88,10 +88,10 @@ def test_video_is_decoded_in_order_and_what_builds_on_a_lost_image_is_counted() 
     images = [np.roll(SMOOTH, number, axis=1) for number in range(10)]
     messages = video(images)
     decode = ImageDecoder()
-    for message, image in zip(messages, images, strict=True):
+    for message, an_image in zip(messages, images, strict=True):
         decoded = decode(message)
         assert decoded is not None
-        assert np.abs(decoded.astype(int) - image).mean() < 12
+        assert np.abs(decoded.astype(int) - an_image).mean() < 12
     decode = ImageDecoder()
     found = [decode(message) is not None for message in messages[:5] + messages[6:]]
     assert found == [True] * 5 + [False] * 2 + [True] * 2

@@ -69,11 +69,11 @@ def test_openpis_observation_is_answered_with_actions_and_timing(server: PolicyS
 
 
 def test_images_with_channels_first_and_floats_are_understood(server: PolicyServer, policy: Echo) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    an_image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     message = {"observation/state": make_example_observation().state, "prompt": "go"}
-    for sent in (image.transpose(2, 0, 1), image.astype(np.float32) / 255):
+    for sent in (an_image.transpose(2, 0, 1), an_image.astype(np.float32) / 255):
         assert isinstance(ask(server, message | {"observation/image": sent}), dict)
-        assert np.abs(policy.seen.image.astype(int) - image).max() <= 1
+        assert np.abs(policy.seen.image.astype(int) - an_image).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -107,11 +107,11 @@ def jpegs(episodes: Any, damage: dict[int, Any]) -> list[Any]:
 def test_a_frozen_image_is_found_though_every_jpeg_has_another_header(episodes: Any, tmp_path: Path) -> None:
     messages = jpegs(episodes, {})
     images = [message for topic, _, message in messages if topic == f"{CAMERA}/compressed"]
-    shown = [bytes(image.data) for image in images]
-    for number, image in enumerate(images):
+    shown = [bytes(an_image.data) for an_image in images]
+    for number, an_image in enumerate(images):
         comment = b"\xff\xfe" + (2 + 8).to_bytes(2, "big") + f"{number:8d}".encode()  # as a camera writes its time
         jpeg = shown[30 if 30 <= number < 60 else number]
-        image.data = np.frombuffer(jpeg[:2] + comment + jpeg[2:], np.uint8)
+        an_image.data = np.frombuffer(jpeg[:2] + comment + jpeg[2:], np.uint8)
     assert "error: the same image for 1.0 s" in findings(episodes.write(tmp_path / "bag", messages))["frozen image"]
 
 

@@ -30,10 +30,10 @@ DEFINITION = "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\n
 def scene(number: int) -> np.ndarray:
     """A bright square that goes round over a slope."""
     y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]]
-    image = np.stack([2 * x, 2 * y, 200 - x], axis=-1).astype(np.uint8)
+    an_image = np.stack([2 * x, 2 * y, 200 - x], axis=-1).astype(np.uint8)
     left = 2 * number % 44
-    image[16:32, left : left + 16] = (250, 30, 60)
-    return image
+    an_image[16:32, left : left + 16] = (250, 30, 60)
+    return an_image
 
 
 def encode(images: list[np.ndarray]) -> list[bytes]:
@@ -43,8 +43,8 @@ def encode(images: list[np.ndarray]) -> list[bytes]:
     codec.options = {"preset": "superfast", "tune": "zerolatency", "crf": "16", "bf": "0", "sc_threshold": "0"}
     codec.options |= {"g": str(GOP)}
     data = []
-    for number, image in enumerate(images):
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+    for number, an_image in enumerate(images):
+        frame = av.VideoFrame.from_ndarray(an_image, format="rgb24")
         frame.pts = number
         data.append(b"".join(bytes(packet) for packet in codec.encode(frame)))
     return data
@@ -129,8 +129,8 @@ def test_images_and_times_of_an_episode_are_those_of_the_video(videos: VideoEpis
 def test_a_cut_within_a_video_begins_at_a_key_frame(videos: VideoEpisodes, tmp_path: Path) -> None:
     path = videos.write(tmp_path / "bag")
     trim_bag(path, tmp_path / "cut", 1.2, 3.0)  # image 36; its key frame is image 30
-    first_s, image = next(images(tmp_path / "cut"))
-    assert image is not None, "a key frame"
+    first_s, an_image = next(images(tmp_path / "cut"))
+    assert an_image is not None, "a key frame"
     assert first_s == image_times(path)[2 * GOP]
     assert "images" not in findings(tmp_path / "cut")
 
@@ -158,6 +158,6 @@ def test_a_video_that_was_cut_off_by_a_crash_is_repaired(episodes: Any, videos: 
     writer.storage.abort()
     file.write_bytes(flushed[: len(flushed) * 3 // 4])  # as kill -9 leaves it
     result = repair_bag(partial).result
-    found = [image for _, image in images(result)]
+    found = [an_image for _, an_image in images(result)]
     assert len(found) > 60
-    assert all(image is not None for image in found)
+    assert all(an_image is not None for an_image in found)

@@ -84,3 +84,9 @@ def test_what_is_said_is_one_line_however_long(tmp_path: Path, capsys: pytest.Ca
     with MetricsLogger(tmp_path, RunConfig(tensorboard=False), {}, 0) as journal:
         journal.say("word " * 60 + "end")
     assert "word " * 60 + "end" in capsys.readouterr().err
+
+
+def test_a_step_is_in_the_file_as_soon_as_it_is_recorded(tmp_path: Path) -> None:
+    with MetricsLogger(tmp_path, RunConfig(tensorboard=False), {}, 0) as journal:
+        journal.record(1, {"loss": 1.0})
+        assert steps_of(tmp_path) == [1]

@@ -64,15 +64,15 @@ def test_sizes_that_do_not_fit_are_refused():
 
 @pytest.mark.parametrize(("encoding", "order"), [("bgr8", [2, 1, 0]), ("rgba8", [0, 1, 2, 0]), ("bgra8", [2, 1, 0, 0])])
 def test_every_colour_order_is_recorded_in_its_colours(encoding, order):
-    image = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
-    written = compress(Kind.COLOR, image(encoding, np.ascontiguousarray(image[..., order]), 4), None)
-    np.testing.assert_array_equal(image_of(deserialize_message(written.data, CompressedImage)), image)
+    an_image = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    written = compress(Kind.COLOR, image(encoding, np.ascontiguousarray(an_image[..., order]), 4), None)
+    np.testing.assert_array_equal(image_of(deserialize_message(written.data, CompressedImage)), an_image)
 
 
 def test_lossless_colour_keeps_every_bit():
-    image = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
-    written = compress(Kind.COLOR, image("rgb8", image), None)
+    an_image = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    written = compress(Kind.COLOR, image("rgb8", an_image), None)
     message = deserialize_message(written.data, CompressedImage)
     decoded = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-    np.testing.assert_array_equal(decoded, image)
+    np.testing.assert_array_equal(decoded, an_image)
     assert message.format == "rgb8; png compressed bgr8"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vitra_training.cli_label import main
-from vitra_training.labeling.adapters.megasam import MegaSamCamera
+from vitra_training.labeling.adapters.megasam import ImageFolder, MegaSamCamera
 from vitra_training.labeling.adapters.moge import MetricDepth
 from vitra_training.labeling.camera import outside
 from vitra_training.labeling.camera.focal import Focal, known_focal
@@ -60,7 +60,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
         log.append(("moge", every))
         return DEPTH
 
-    def megasam(frames: Path, count: int, width: int, depth: MetricDepth, focal: float, *_: object) -> MegaSamCamera:
+    def megasam(clip: ImageFolder, depth: MetricDepth, focal: float, *_: object) -> MegaSamCamera:
         log.append(("megasam", focal))
         return PATH
 
