@@ -15,7 +15,7 @@ from vitra_training.datasets.video import VideoReader
 
 CAMERA = "observation.images.head_camera"
 LEAST_PSNR_DB = 28.0
-"""Between two separately encoded videos of the same picture."""
+"""Between two separately encoded videos of the same image."""
 
 
 def check(condition: bool, where: str, what: str) -> None:
@@ -24,13 +24,13 @@ def check(condition: bool, where: str, what: str) -> None:
         sys.exit(f"open_lerobot: {where}: {what}")
 
 
-def picture_of(item: dict) -> np.ndarray:
+def image_of(item: dict) -> np.ndarray:
     """RGB (H, W, 3) of what `lerobot` decoded: channels first, 0..1."""
     return np.rint(item[CAMERA].numpy() * 255).astype(np.uint8).transpose(1, 2, 0)
 
 
 def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
-    """Likeness of two pictures."""
+    """Likeness of two images."""
     return float(10 * np.log10(255**2 / max(np.mean((a.astype(float) - b) ** 2), 1e-3)))
 
 
@@ -55,15 +55,15 @@ def compare_frames(data: LeRobotDataset, root: Path) -> int:
                     (int(item["episode_index"]), int(item["frame_index"])) == (number, frame), where, "numbers differ"
                 )
                 check(item["timestamp"].item() == np.float32(frame / data.fps), where, f"time {item['timestamp']}")
-                check(np.array_equal(picture_of(item), video.rgb(first + frame)), where, "pixels differ from ours")
+                check(np.array_equal(image_of(item), video.rgb(first + frame)), where, "pixels differ from ours")
     return len(data)
 
 
 def compare_teledata(data: LeRobotDataset, folder: Path) -> float:
-    """Every episode against its TeleData twin: numbers, words, and that pictures are of the same frames.
+    """Every episode against its TeleData twin: numbers, words, and that images are of the same frames.
 
     Returns:
-        The least likeness of a picture with its twin [dB].
+        The least likeness of an image with its twin [dB].
     """
     twins = TeleData(folder, sorted(folder.glob("*.h5")))
     check(len(twins) == data.num_episodes, str(folder), f"{len(twins)} episodes, lerobot has {data.num_episodes}")
@@ -77,15 +77,15 @@ def compare_teledata(data: LeRobotDataset, folder: Path) -> float:
         state = np.concatenate([values for s in sides for values in (s.arm_joint, s.hand_joint)], axis=1)
         action = np.concatenate([values for s in sides for values in (s.arm_joint_target, s.hand_joint_target)], axis=1)
         with VideoReader(twin.video.path) as video:
-            pictures = [video.rgb(frame) for frame in range(len(robot))]
+            images = [video.rgb(frame) for frame in range(len(robot))]
         for frame in range(len(robot)):
             item = data[episode["dataset_from_index"] + frame]
             at = f"{where}, frame {frame}"
             for name, ours in (("observation.state", state), ("action", action)):
                 check(np.array_equal(item[name].numpy(), ours[frame].astype(np.float32)), at, f"{name} differs")
             check(item["task"] == robot.instruction, at, f"'{item['task']}', TeleData says '{robot.instruction}'")
-            likeness_db = psnr_db(picture_of(item), pictures[frame])
-            check(likeness_db > LEAST_PSNR_DB, at, f"another picture than TeleData's ({likeness_db:.1f} dB)")
+            likeness_db = psnr_db(image_of(item), images[frame])
+            check(likeness_db > LEAST_PSNR_DB, at, f"another image than TeleData's ({likeness_db:.1f} dB)")
             least_db = min(least_db, likeness_db)
     return least_db
 
@@ -101,7 +101,7 @@ def main() -> None:
     twin = root.parent / "teledata"
     if twin.is_dir():
         least_db = compare_teledata(data, twin)
-        sys.stdout.write(f"state, action, words equal TeleData's; pictures at least {least_db:.1f} dB alike\n")
+        sys.stdout.write(f"state, action, words equal TeleData's; images at least {least_db:.1f} dB alike\n")
 
 
 if __name__ == "__main__":

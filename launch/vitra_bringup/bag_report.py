@@ -40,7 +40,7 @@ def open_bag(path: Path) -> Any:
 def messages(reader: Any, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int, Any]]:
     """(topic without the leading slash, receive time ns, message) of every topic that ends in one of the suffixes.
 
-    What a topic's name says of how its pictures are compressed does not count.
+    What a topic's name says of how its images are compressed does not count.
     """
     connections = [c for c in reader.connections if base_topic(c.topic).endswith(suffixes)]
     for connection, time_ns, raw in reader.messages(connections=connections) if connections else ():

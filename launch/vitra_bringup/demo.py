@@ -1,4 +1,4 @@
-"""`vitra-demo`: the whole stack at work in simulation, with figures and pictures to show for it.
+"""`vitra-demo`: the whole stack at work in simulation, with figures and images to show for it.
 
 Launches demo.launch.xml, waits until the supervisor would arm, places the object with the chosen policy through the
 vendor SDK and the drivers, and leaves summary.json, bag/, demo.mp4, demo.rrd and timeline.png (one episode) or a table
@@ -18,7 +18,7 @@ from typing import Any
 import tyro
 from rich.console import Console
 
-from vitra_bringup import bag_report, pictures
+from vitra_bringup import bag_report, images
 from vitra_bringup.graph_run import GraphRun
 from vitra_policy.errors import VitraError
 
@@ -40,7 +40,7 @@ class Args:
     arms: str = "right"
     """right, left or both."""
     episodes: int = 1
-    """How many episodes; more than one skips recording and pictures."""
+    """How many episodes; more than one skips recording and images."""
     seed: int = 0
     """Seed of the first episode's object poses; episode i uses seed + i."""
     time_limit_s: float = 30.0
@@ -87,7 +87,7 @@ def run(args: Args) -> int:
     placed = sum(e.success for e in episodes)
     summary: dict[str, Any] = {"success": placed == len(episodes), "task": args.task, "policy": args.policy}
     if single:
-        console.print("reading the bag, drawing the pictures ...")
+        console.print("reading the bag, drawing the images ...")
         summary |= bag_report.summarize(args.out / "bag")
         summary |= {"reason": episodes[0].reason, "episode_s": round(episodes[0].duration_s, 2)}
         draw(args, summary)
@@ -162,8 +162,8 @@ def draw(args: Args, summary: dict[str, Any]) -> None:
     trace = args.out / "world_trace.npz"
     caption = f"{args.task}  {args.policy}  {'success' if summary['success'] else 'failed'}"
     with ReplayView(trace) as view:
-        pictures.write_demo_video(args.out / "demo.mp4", args.out / "bag", view.at, every=2, caption=caption)
-    pictures.write_timeline(args.out / "timeline.png", args.out / "bag")
+        images.write_demo_video(args.out / "demo.mp4", args.out / "bag", view.at, every=2, caption=caption)
+    images.write_timeline(args.out / "timeline.png", args.out / "bag")
     try:
         from vitra_console.view.bag import write_bag
     except ImportError:

@@ -82,7 +82,7 @@ def run(args: Args) -> int:
         graph.wait_ready()
         demonstrations = Demonstrations(graph.client, args)
         demonstrations.record()
-    checked = _tool("check", bags, "--report", args.out / "check.json", "--pictures", args.out / "pictures")
+    checked = _tool("check", bags, "--report", args.out / "check.json", "--images", args.out / "images")
     converted = _tool("convert", bags, args.out / "converted")
     summary = {
         "saved": demonstrations.saved,

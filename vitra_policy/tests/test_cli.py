@@ -41,10 +41,10 @@ def predict(checkpoint: Path, image: Path, out: Path, *more: str) -> None:
 
 def save_image(path: Path, mode: str) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 4), dtype=np.uint8)
-    picture = Image.fromarray(pixels).convert(mode)
+    an_image = Image.fromarray(pixels).convert(mode)
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture.save(path, exif=exif)
+    an_image.save(path, exif=exif)
     return path
 
 
@@ -57,7 +57,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(("mode", "suffix"), [("L", ".jpg"), ("RGBA", ".png"), ("RGB", ".jpg")])
-def test_predict_writes_actions_and_a_picture_of_the_upright_image(
+def test_predict_writes_actions_and_a_image_of_the_upright_image(
     checkpoint: Path, tmp_path: Path, mode: str, suffix: str
 ) -> None:
     predict(checkpoint, save_image(tmp_path / f"photo{suffix}", mode), tmp_path / "out")
@@ -223,7 +223,7 @@ def test_options_that_cannot_go_together_are_refused_by_serve_and_predict(
     assert "Policy 'vitra'" in capsys.readouterr().err
 
 
-def test_inspecting_a_picture_says_that_it_is_no_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspecting_a_image_says_that_it_is_no_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / "p.png")
     with pytest.raises(SystemExit):
         main(["inspect", str(tmp_path / "p.png")])

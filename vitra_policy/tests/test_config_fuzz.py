@@ -100,7 +100,7 @@ def test_a_damaged_index_is_named(text: str, tmp_path: Path) -> None:
         weight_files(tmp_path)
 
 
-def test_a_picture_is_no_checkpoint(tmp_path: Path) -> None:
+def test_a_image_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     with pytest.raises(CheckpointFileError, match="no checkpoint"):
         find_reference(tmp_path / "photo.png")

@@ -30,7 +30,7 @@ def test_a_path_starts_at_the_observed_hand_and_adds_up_the_deltas() -> None:
     np.testing.assert_allclose(path.keypoints_m[:, 0], path.camera_from_wrist[:, :3, 3])
 
 
-def test_the_overlay_changes_the_picture_only_near_the_hands() -> None:
+def test_the_overlay_changes_the_image_only_near_the_hands() -> None:
     image = np.full((240, 320, 3), 100, np.uint8)
     K = intrinsics_from_fov([1.0, 0.8], 320, 240)
     paths = hand_paths(np.zeros((16, 102)), STATE, Hands(left=True, right=True))

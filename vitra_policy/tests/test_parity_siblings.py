@@ -212,8 +212,8 @@ def oracle_actions(
 def oracle_inputs(scene: dict[str, Any], policy: ReferencePolicy) -> tuple[Tensor, list[int], Tensor]:
     from PIL import Image
 
-    picture = Image.fromarray(scene["image"]).resize((336, 224), Image.Resampling.LANCZOS)
-    square = np.asarray(picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)).astype(np.float64)
+    image = Image.fromarray(scene["image"]).resize((336, 224), Image.Resampling.LANCZOS)
+    square = np.asarray(image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)).astype(np.float64)
     pixels = torch.from_numpy(square / 127.5 - 1).permute(2, 0, 1)
     return pixels, [2, *policy.tokenizer.encode(INSTRUCTION), 4], torch.from_numpy(FOV)
 

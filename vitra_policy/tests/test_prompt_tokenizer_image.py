@@ -1,4 +1,4 @@
-"""What goes into the network: text and pictures."""
+"""What goes into the network: text and images."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Predict(_Run):
     out: Path = Path("runs/predict")
     """Directory to write."""
     state: Path | None = None
-    """.npy with the hands in the camera frame (102,); without it the model goes without and the picture assumes one."""
+    """.npy with the hands in the camera frame (102,); without it the model goes without and the image assumes one."""
 
     def run(self) -> None:
         """Predict and write."""
@@ -118,7 +118,7 @@ class Predict(_Run):
 
         Image.fromarray(draw_overlay(image, intrinsics, paths)).save(self.out / "overlay.png")
         spent = ", ".join(f"{stage} {seconds * 1e3:.1f} ms" for stage, seconds in chunk.timing.items())
-        assumed = "" if state is not None else " The hands' pose was not given: the picture assumes one."
+        assumed = "" if state is not None else " The hands' pose was not given: the image assumes one."
         sys.stdout.write(f"Wrote {self.out}/actions.npz and overlay.png ({spent}).{assumed}\n")
 
 

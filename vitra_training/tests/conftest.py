@@ -115,7 +115,7 @@ RATES = {
 
 
 class EpisodeMaker:
-    """An episode of the right arm: still, moving, still; raw pictures that change all the time."""
+    """An episode of the right arm: still, moving, still; raw images that change all the time."""
 
     def __init__(self, repo_root: Path) -> None:
         self.types = get_typestore(Stores.ROS2_JAZZY)

@@ -31,7 +31,7 @@ _MARGIN_S = 0.3
 
 @dataclass(frozen=True)
 class Check:
-    """Judge every episode: rates, gaps, skew, idle ends, joint jumps, clocks, frozen pictures, masks, words.
+    """Judge every episode: rates, gaps, skew, idle ends, joint jumps, clocks, frozen images, masks, words.
 
     Exit code 1 when an episode must not be used.
     """
@@ -40,8 +40,8 @@ class Check:
     """A bag, or a folder of bags (discarded ones are left out)."""
     report: Path | None = None
     """JSON file with every figure."""
-    pictures: Path | None = None
-    """Folder for one picture per episode."""
+    images: Path | None = None
+    """Folder for one image per episode."""
     limits: Limits = field(default_factory=Limits)
     """From when on something is called bad."""
 
@@ -52,8 +52,8 @@ class Check:
             report, bag = check_bag(path, self.limits)
             reports.append(report)
             _say(report)
-            if bag is not None and self.pictures is not None:
-                draw_check(report, bag, self.pictures / f"{path.name}.png")
+            if bag is not None and self.images is not None:
+                draw_check(report, bag, self.images / f"{path.name}.png")
         if self.report is not None:
             self.report.parent.mkdir(parents=True, exist_ok=True)
             self.report.write_text(json.dumps([as_json(report) for report in reports], indent=1))

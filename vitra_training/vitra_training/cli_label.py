@@ -58,7 +58,7 @@ class Run:
     limit: int | None = None
     """Label only so many videos."""
     lens: Path | None = None
-    """A lens to take out of every picture (fisheye, radial, Aria's), as JSON; `vitra-label lens` makes one."""
+    """A lens to take out of every image (fisheye, radial, Aria's), as JSON; `vitra-label lens` makes one."""
     dry_run: bool = False
     """Only say what it would take: hours, tokens, storage, cost."""
     config: PipelineConfig = field(default_factory=PipelineConfig)
@@ -111,7 +111,7 @@ class CalibratedBy(StrEnum):
     DROIDCALIB = "droidcalib"
     """From a moving camera (12 GB GPU)."""
     DEEPCALIB = "deepcalib"
-    """From single pictures."""
+    """From single images."""
 
 
 @dataclass(frozen=True)

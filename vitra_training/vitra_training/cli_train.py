@@ -49,7 +49,7 @@ class Check:
     """Whether runs made a good policy, and whether the robot takes the last one's checkpoint; exit code 1 if not.
 
     Good is: losses fell, the wrist is nearer to what was done than one that stands still, the loss is below what the
-    distribution of actions alone gives, and other pictures and other words make it worse.
+    distribution of actions alone gives, and other images and other words make it worse.
     """
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]

@@ -37,11 +37,9 @@ class JointEnv(gym.Env[dict[str, Any], np.ndarray]):
         self._camera = HeadCamera(scaled_intrinsics(self._calibration.head_camera, WIDTH_PX, HEIGHT_PX))
         self._max_episode_steps = round(time_limit_s * FPS)
         box = gym.spaces.Box(-7.0, 7.0, (_NUMBERS,), np.float32)
-        picture = gym.spaces.Box(0, 255, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
+        image = gym.spaces.Box(0, 255, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
         self.action_space = box
-        self.observation_space = gym.spaces.Dict(
-            {"pixels": gym.spaces.Dict({"head_camera": picture}), "agent_pos": box}
-        )
+        self.observation_space = gym.spaces.Dict({"pixels": gym.spaces.Dict({"head_camera": image}), "agent_pos": box})
         self._target = np.zeros(_NUMBERS)
 
     @property

@@ -29,7 +29,7 @@ class VitraConfig(PreTrainedConfig):
 
     @property
     def observation_delta_indices(self) -> None:
-        """One picture, one state."""
+        """One image, one state."""
         return
 
     @property

@@ -116,8 +116,8 @@ def way(model: Corridor) -> bool:
 def test_a_way_is_halved_three_times_on_either_side(narrow_m: float, is_open: bool) -> None:
     """An eighth of the way needs (a + b - 1/8) / 2 above what is kept: 0.0725 m at both ends of each eighth."""
     assert way(Corridor(*[narrow_m] * 9)) is is_open
-    assert way(Corridor(*[0.9] * 7, narrow_m, narrow_m)) is is_open
-    assert way(Corridor(narrow_m, narrow_m, *[0.9] * 7)) is is_open
+    assert way(Corridor(*[0.9] * 4, *[narrow_m] * 5)) is is_open
+    assert way(Corridor(*[narrow_m] * 5, *[0.9] * 4)) is is_open
 
 
 def test_a_way_that_begins_too_near_is_open_only_apart() -> None:

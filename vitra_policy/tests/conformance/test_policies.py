@@ -103,7 +103,7 @@ def claims(observation: Observation, chunk: ActionChunk) -> ActionChunk:
         (shortens, "wrong delay estimate"),
         (mixes_hands, "other hand"),
         (fears_the_past, "clock step"),
-        (fears_the_past, "reordered pictures"),
+        (fears_the_past, "reordered images"),
         (claims, "cold start"),
         (claims, "dropped chunk"),
         (claims, "reset"),

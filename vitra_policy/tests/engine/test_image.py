@@ -1,4 +1,4 @@
-"""Every resizer gives PIL's picture, to a grey level or exactly."""
+"""Every resizer gives PIL's image, to a grey level or exactly."""
 
 from __future__ import annotations
 

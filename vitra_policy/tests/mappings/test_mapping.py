@@ -251,7 +251,7 @@ def test_what_an_observation_lacks_is_named_with_the_line() -> None:
         mapping.request(situation(mapping, observation))
 
 
-def test_pictures_are_padded_cropped_or_stretched() -> None:
+def test_images_are_padded_cropped_or_stretched() -> None:
     image = np.zeros((40, 80, 3), dtype=np.uint8)
     image[:, 20:60] = 200
     assert fitted(image, 40, 40, "pad")[0].max() == 0

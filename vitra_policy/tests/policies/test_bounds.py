@@ -61,7 +61,7 @@ def test_a_prefix_out_of_bounds_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (720, 1280), (1280, 720), (60, 480)])
-def test_pictures_of_cameras_pass(height: int, width: int) -> None:
+def test_images_of_cameras_pass(height: int, width: int) -> None:
     dataclasses.replace(EXAMPLE, image=np.zeros((height, width, 3), np.uint8))
 
 
@@ -85,7 +85,7 @@ def test_empty_strings_travel() -> None:
     assert wire.unpack(wire.pack({"names": np.array(["", ""])}))["names"].tolist() == ["", ""]
 
 
-def test_a_strip_of_a_picture_is_refused_wherever_it_comes_in(tmp_path: Path) -> None:
+def test_a_strip_of_a_image_is_refused_wherever_it_comes_in(tmp_path: Path) -> None:
     strip = np.zeros((2, 4000, 3), np.uint8)
     Pil.fromarray(strip).save(tmp_path / "strip.png")
     for read in (lambda: pixel_values(strip, 28), lambda: load_image(tmp_path / "strip.png")):
@@ -96,7 +96,7 @@ def test_a_strip_of_a_picture_is_refused_wherever_it_comes_in(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("values", "name"), [(np.uint16, "deep.png"), (np.int32, "deep.tiff"), (np.float32, "deep.tiff")]
 )
-def test_deep_pictures_are_refused_instead_of_whitened_or_blackened(values: Any, name: str, tmp_path: Path) -> None:
+def test_deep_images_are_refused_instead_of_whitened_or_blackened(values: Any, name: str, tmp_path: Path) -> None:
     Pil.fromarray((np.arange(32 * 32).reshape(32, 32) * 60).astype(values)).save(tmp_path / name)
     with pytest.raises(ImageError, match="8 bits"):
         load_image(tmp_path / name)

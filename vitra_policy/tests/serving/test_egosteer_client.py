@@ -129,7 +129,7 @@ def test_a_request_holds_what_egosteer_reads() -> None:
     assert request["action_rtc"] is None
 
 
-def test_pictures_and_states_are_kept_a_second_apart_and_six_at_most() -> None:
+def test_images_and_states_are_kept_a_second_apart_and_six_at_most() -> None:
     with Trial() as trial:
         trial.policy.warm_up()
         for tenth in range(90):

@@ -68,12 +68,12 @@ def test_openpis_observation_is_answered_with_actions_and_timing(server: PolicyS
     np.testing.assert_allclose(policy.seen.state[51:], state[51:], atol=1e-6)
 
 
-def test_pictures_with_channels_first_and_floats_are_understood(server: PolicyServer, policy: Echo) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+def test_images_with_channels_first_and_floats_are_understood(server: PolicyServer, policy: Echo) -> None:
+    an_image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     message = {"observation/state": make_example_observation().state, "prompt": "go"}
-    for sent in (picture.transpose(2, 0, 1), picture.astype(np.float32) / 255):
+    for sent in (an_image.transpose(2, 0, 1), an_image.astype(np.float32) / 255):
         assert isinstance(ask(server, message | {"observation/image": sent}), dict)
-        assert np.abs(policy.seen.image.astype(int) - picture).max() <= 1
+        assert np.abs(policy.seen.image.astype(int) - an_image).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_pictures_with_channels_first_and_floats_are_understood(server: PolicySe
         ({"observation/image": None}, "lacks 'observation/image'"),
         ({"observation/state": np.zeros(14)}, "has 14 numbers"),
         ({"prompt": " "}, "no instruction"),
-        ({"observation/image": np.zeros((4, 48, 64, 3), np.uint8)}, "must be one picture"),
+        ({"observation/image": np.zeros((4, 48, 64, 3), np.uint8)}, "must be one image"),
     ],
 )
 def test_what_is_wrong_with_a_request_is_said_in_words(

@@ -1,1 +1,1 @@
-"""Pictures of camera messages, decoded in one way for demo, evaluation, training and the policy."""
+"""Images of camera messages, decoded in one way for demo, evaluation, training and the policy."""

@@ -1,4 +1,4 @@
-"""RGB pictures of camera messages that stand by themselves: raw rows, JPEG, PNG."""
+"""RGB images of camera messages that stand by themselves: raw rows, JPEG, PNG."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _TAIL_BYTES = 64
 
 
 class ImageMessageError(VitraError):
-    """A camera message that holds no whole picture."""
+    """A camera message that holds no whole image."""
 
 
-def raw_picture(height_px: int, width_px: int, step: int, encoding: str, data: Any) -> Image:
-    """RGB picture (H, W, 3) of the rows of a sensor_msgs/Image; no copy for rgb8.
+def raw_image(height_px: int, width_px: int, step: int, encoding: str, data: Any) -> Image:
+    """RGB image (H, W, 3) of the rows of a sensor_msgs/Image; no copy for rgb8.
 
     Args:
         height_px: rows.
@@ -55,8 +55,8 @@ def raw_picture(height_px: int, width_px: int, step: int, encoding: str, data: A
     return pixels if encoding == "rgb8" else pixels[:, :, order]
 
 
-def compressed_picture(data: Any) -> Image:
-    """RGB picture (H, W, 3) of a JPEG or PNG, grey ones with three equal channels.
+def compressed_image(data: Any) -> Image:
+    """RGB image (H, W, 3) of a JPEG or PNG, grey ones with three equal channels.
 
     Raises:
         ImageMessageError: neither, or damaged.
@@ -66,7 +66,7 @@ def compressed_picture(data: Any) -> Image:
     check_whole(data)
     decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     if decoded is None:
-        raise ImageMessageError(f"A compressed picture of {len(data)} bytes cannot be decoded: it is damaged.")
+        raise ImageMessageError(f"A compressed image of {len(data)} bytes cannot be decoded: it is damaged.")
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
@@ -82,21 +82,21 @@ def check_whole(data: Any) -> None:
     elif head == _PNG:
         whole = _PNG_END in tail
     else:
-        raise ImageMessageError(f"A compressed picture must be JPEG or PNG; this one begins with {head.hex(' ')}.")
+        raise ImageMessageError(f"A compressed image must be JPEG or PNG; this one begins with {head.hex(' ')}.")
     if not whole:
-        raise ImageMessageError(f"A compressed picture of {len(data)} bytes is cut off.")
+        raise ImageMessageError(f"A compressed image of {len(data)} bytes is cut off.")
 
 
-def picture_of(message: Any) -> Image:
-    """RGB picture (H, W, 3) of an Image or CompressedImage message.
+def image_of(message: Any) -> Image:
+    """RGB image (H, W, 3) of an Image or CompressedImage message.
 
     Raises:
-        UnknownNameError: an encoding that is no colour picture.
-        ImageMessageError: not a whole picture.
+        UnknownNameError: an encoding that is no colour image.
+        ImageMessageError: not a whole image.
     """
     if hasattr(message, "format"):
-        return compressed_picture(message.data)
-    return raw_picture(message.height, message.width, message.step, message.encoding, message.data)
+        return compressed_image(message.data)
+    return raw_image(message.height, message.width, message.step, message.encoding, message.data)
 
 
 def stamp_ns(message: Any) -> int:

@@ -1,4 +1,4 @@
-"""Tells from H.264 data alone whether a picture is missing before them (ITU-T H.264, 7.3.2.1.1 and 7.3.3)."""
+"""Tells from H.264 data alone whether an image is missing before them (ITU-T H.264, 7.3.2.1.1 and 7.3.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HEAD_BYTES = 64
 
 
 class Order:
-    """Follows the frame numbers of a stream in which every picture is a reference, as the recorder writes it."""
+    """Follows the frame numbers of a stream in which every image is a reference, as the recorder writes it."""
 
     def __init__(self) -> None:
         self._number: int | None = None
@@ -60,7 +60,7 @@ def _frame_number_bits(bits: _Bits) -> int:
 
 
 def _frame_number(bits: _Bits, width: int) -> int:
-    for _ in range(3):  # first macroblock, slice type, picture parameters
+    for _ in range(3):  # first macroblock, slice type, image parameters
         bits.golomb()
     return bits.take(width)
 

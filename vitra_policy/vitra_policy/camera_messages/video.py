@@ -1,4 +1,4 @@
-"""RGB pictures of camera messages in order, H.264 among them, each of which builds on those before it."""
+"""RGB images of camera messages in order, H.264 among them, each of which builds on those before it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_policy.camera_messages.decode import Image, ImageMessageError, picture_of
+from vitra_policy.camera_messages.decode import Image, ImageMessageError, image_of
 from vitra_policy.camera_messages.h264_continuity import Order
 from vitra_policy.errors import VitraError
 
 VIDEO_TYPE = "foxglove_msgs/msg/CompressedVideo"
 SUFFIXES = ("/compressed", "/compressedDepth", "/video")
-"""What is appended to the name of a topic whose pictures are compressed."""
+"""What is appended to the name of a topic whose images are compressed."""
 _SEQUENCE_PARAMETERS = 7
 
 
 def base_topic(topic: str) -> str:
-    """A topic's name without slashes around it and without what tells how its pictures are compressed."""
+    """A topic's name without slashes around it and without what tells how its images are compressed."""
     name = topic.strip("/")
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)
@@ -26,7 +26,7 @@ def base_topic(topic: str) -> str:
 
 
 def is_video(message: Any) -> bool:
-    """Whether a message is a picture of a video, which needs those before it."""
+    """Whether a message is an image of a video, which needs those before it."""
     return hasattr(message, "timestamp")
 
 
@@ -48,7 +48,7 @@ class VideoDecoder:
         import av
 
         packet = bytes(data)
-        if not self._order.follows(packet):  # the codec would make a picture up
+        if not self._order.follows(packet):  # the codec would make an image up
             return None
         try:
             frames = self._codec.decode(av.Packet(packet))
@@ -68,18 +68,18 @@ class VideoDecoder:
         return codec
 
 
-class PictureDecoder:
-    """Pictures of one camera's messages in the order they were recorded, whatever their form."""
+class ImageDecoder:
+    """Images of one camera's messages in the order they were recorded, whatever their form."""
 
     def __init__(self) -> None:
         self._video: VideoDecoder | None = None
         self.lost = 0
-        """Messages that gave no picture."""
+        """Messages that gave no image."""
         self.why = ""
         """Why the last of them did not."""
 
     def __call__(self, message: Any) -> Image | None:
-        """RGB picture (H, W, 3), or None where the message is damaged or one that it builds on is missing."""
+        """RGB image (H, W, 3), or None where the message is damaged or one that it builds on is missing."""
         try:
             return self._decode(message)
         except VitraError as error:
@@ -88,9 +88,9 @@ class PictureDecoder:
 
     def _decode(self, message: Any) -> Image:
         if not is_video(message):
-            return picture_of(message)
+            return image_of(message)
         self._video = self._video or VideoDecoder()
         frame = self._video(message.data)
         if frame is None:
-            raise ImageMessageError("A picture of the video is damaged, or one that it builds on is missing.")
+            raise ImageMessageError("An image of the video is damaged, or one that it builds on is missing.")
         return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)

@@ -125,7 +125,7 @@ def other_hand(subject: PolicySubject) -> list[str] | None:
 
 
 def clock_step(subject: PolicySubject, jumps_s: tuple[float, ...] = (3600.0, -3600.0, -0.05)) -> list[str]:
-    """Stamps that leap ahead and back, as after a set clock or with an overtaken picture: answered as ever."""
+    """Stamps that leap ahead and back, as after a set clock or with an overtaken image: answered as ever."""
     policy, seen = subject.policy, subject.observation()
     policy.reset()
     found = []
@@ -158,7 +158,7 @@ POLICY_CASES: tuple[Case[PolicySubject], ...] = (
     Case("wrong delay estimate", "a slow inference ends the run, or a shape is wrong", wrong_delay_estimate),
     Case("other hand", "a hand repeats what another was told", other_hand),
     Case("clock step", "a set clock ends the run", clock_step),
-    Case("reordered pictures", "an overtaken picture ends the run", partial(clock_step, jumps_s=(-0.1, -0.2, 0.1))),
+    Case("reordered images", "an overtaken image ends the run", partial(clock_step, jumps_s=(-0.1, -0.2, 0.1))),
     Case("dropped chunk", "a lost answer counts as executed", lost_answer),
     Case("reset", "a new run continues the one before", reset),
 )

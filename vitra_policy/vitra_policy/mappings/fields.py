@@ -1,4 +1,4 @@
-"""What a request holds: pictures, states, words, constants; both ways, since a server reads what a client writes."""
+"""What a request holds: images, states, words, constants; both ways, since a server reads what a client writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGEST_PX = 4096
 
 @dataclass(frozen=True, slots=True)
 class ImageField:
-    """The head camera's picture, or a black one for a camera that this robot has not."""
+    """The head camera's image, or a black one for a camera that this robot has not."""
 
     section: Section
     source: str
@@ -31,14 +31,14 @@ class ImageField:
     number: str
 
     def write(self, now: Situation) -> NDArray[Any]:
-        """The picture as the server wants it, (H, W, 3) or (3, H, W).
+        """The image as the server wants it, (H, W, 3) or (3, H, W).
 
         Raises:
             LackingInputError: the observation has none.
         """
         image = now.observation.image
         if image is None:
-            raise LackingInputError(f"{self.section.where('image')}: the observation has no picture.")
+            raise LackingInputError(f"{self.section.where('image')}: the observation has no image.")
         if self.source == "black":
             image = np.zeros_like(image)
         if self.size_px is not None:
@@ -47,7 +47,7 @@ class ImageField:
         return np.ascontiguousarray(value.transpose(2, 0, 1) if self.layout == "chw" else value)
 
     def read(self, value: Any, seen: dict[str, Any], where: str) -> None:
-        """The picture of a request.
+        """The image of a request.
 
         Args:
             value: What the request holds there.
@@ -61,7 +61,7 @@ class ImageField:
             return
         image = np.asarray(value)
         if image.ndim != 3:
-            raise LackingInputError(f"'{where}' must be one picture, got shape {image.shape}.")
+            raise LackingInputError(f"'{where}' must be one image, got shape {image.shape}.")
         if image.shape[0] == 3 and image.shape[2] != 3:
             image = image.transpose(1, 2, 0)
         if image.dtype.kind == "f":
@@ -180,7 +180,7 @@ def plain_words(instruction: str) -> str:
 
 
 def fitted(image: Image, width_px: int, height_px: int, fit: str) -> Image:
-    """A picture (H, W, 3) brought to a size: `pad` keeps all and adds black, `crop` fills, `stretch` distorts.
+    """An image (H, W, 3) brought to a size: `pad` keeps all and adds black, `crop` fills, `stretch` distorts.
 
     Args:
         image: (H, W, 3).

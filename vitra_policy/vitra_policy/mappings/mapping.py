@@ -81,7 +81,7 @@ class Mapping:
 
     @property
     def needs_image(self) -> bool:
-        """Whether a request holds a picture."""
+        """Whether a request holds an image."""
         return any(isinstance(field, ImageField) for _, field in leaves(self.tree))
 
     @property

@@ -13,9 +13,9 @@ from vitra_policy.action_space import HAND, SIDES, TRANSLATION
 from vitra_policy.errors import VitraError
 
 SIDE_PX = (4, 8192)
-"""Shortest and longest side of a picture."""
+"""Shortest and longest side of an image."""
 ASPECT_MAX = 8.0
-"""Long side over short side; the first resize keeps the aspect, so a strip would become an enormous picture."""
+"""Long side over short side; the first resize keeps the aspect, so a strip would become an enormous image."""
 INSTRUCTION_MAX = 500
 """Characters; every one may be a token."""
 PREFIX_MAX = 64
@@ -31,7 +31,7 @@ class InvalidObservationError(VitraError):
 
 
 def check_image(image: object) -> None:
-    """Refuse what is no camera picture.
+    """Refuse what is no camera image.
 
     Raises:
         InvalidObservationError: another type or shape, or a size out of bounds.
@@ -43,7 +43,7 @@ def check_image(image: object) -> None:
 
 
 def check_size(what: str, width_px: int, height_px: int, error: type[VitraError]) -> None:
-    """Refuse a picture whose sides or whose aspect are out of bounds.
+    """Refuse an image whose sides or whose aspect are out of bounds.
 
     Args:
         what: Which image, for the error.

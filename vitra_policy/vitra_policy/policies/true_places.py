@@ -1,4 +1,4 @@
-"""Where things are by the simulator's ground truth, as the numbers that a network says of a picture."""
+"""Where things are by the simulator's ground truth, as the numbers that a network says of an image."""
 
 from __future__ import annotations
 

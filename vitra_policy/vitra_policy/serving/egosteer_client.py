@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 PORT = 8765
 HISTORY = 6
 HISTORY_PERIOD_S = 1.0
-"""EgoSteer looks at a picture and a state a second, six of each."""
+"""EgoSteer looks at an image and a state a second, six of each."""
 LONGEST_PREFIX = 6
 """What it was trained to continue (arXiv 2607.09701)."""
 _WRIST_M_S, _WRIST_RAD_S, _TIP_M = 2.5, 12.0, 0.3
@@ -41,7 +41,7 @@ class EgoSteerPolicy:
     Args:
         url: websocket address.
         robot: kinematics: fingertips of an XHand, and joints for fingertips.
-        image_px: width and height of the pictures sent; None: as the camera gives them.
+        image_px: width and height of the images sent; None: as the camera gives them.
         connect_timeout_s: how long `warm_up` waits for the server to appear.
         infer_timeout_s: deadline of one `infer`, reconnecting included.
         api_key: key the server asks for, if any.
@@ -81,7 +81,7 @@ class EgoSteerPolicy:
         self._connection.open()
 
     def reset(self) -> None:
-        """Forget the pictures and states of the run before."""
+        """Forget the images and states of the run before."""
         self._history.clear()
 
     def close(self) -> None:
@@ -124,9 +124,9 @@ class EgoSteerPolicy:
         return egosteer.write_state(hands)
 
     def _remember(self, observation: Observation, state: Array) -> None:
-        """Keep one picture and state a second, and the newest; a clock that goes back begins anew."""
+        """Keep one image and state a second, and the newest; a clock that goes back begins anew."""
         if observation.image is None:
-            raise InvalidObservationError("EgoSteer needs the head camera's picture.")
+            raise InvalidObservationError("EgoSteer needs the head camera's image.")
         image = observation.image
         if self._image_px is not None:
             image = fitted(image, *self._image_px, "stretch")

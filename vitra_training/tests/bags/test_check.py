@@ -101,7 +101,7 @@ def lag(messages: list[Any]) -> list[Any]:
         (step_clock, "clock", "error: right_arm/joint_states: the clock steps by 2.00 s at 2.0"),
         (turn_back, "clock", "error: right_arm/joint_states: 1 stamps do not increase"),
         (jump, "joint jump", "error: right_arm/joint_states: 2 jumps, the first of 0.50 rad"),
-        (freeze, "frozen picture", "error: the same picture for 1.0 s"),
+        (freeze, "frozen image", "error: the same image for 1.0 s"),
     ],
 )
 def test_each_fault_is_found_and_named(episodes: Any, tmp_path: Path, spoil: Any, check: str, words: str) -> None:
@@ -163,11 +163,11 @@ def test_the_command_reports_draws_and_converts_only_good_episodes(
     assert main(["check", str(tmp_path / "set")]) == 0
     episodes.write(tmp_path / "set/episode_2", drop_words(episodes.messages()))
     (tmp_path / "set/episode_3.partial").mkdir()
-    out = ["--report", str(tmp_path / "report.json"), "--pictures", str(tmp_path / "pictures")]
+    out = ["--report", str(tmp_path / "report.json"), "--images", str(tmp_path / "images")]
     assert main(["check", str(tmp_path / "set"), *out]) == 1
     assert "3 episodes, 1 good, 2 bad" in capsys.readouterr().out
     assert [entry["ok"] for entry in json.loads((tmp_path / "report.json").read_text())] == [True, False, False]
-    assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == ["episode_1.png", "episode_2.png"]
+    assert sorted(p.name for p in (tmp_path / "images").iterdir()) == ["episode_1.png", "episode_2.png"]
     assert main(["convert", str(tmp_path / "set"), str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
     assert text.count("1 episodes, 120 frames") == 3

@@ -102,17 +102,17 @@ def test_a_full_disk_leaves_nothing_half_done_that_blocks_the_next_run(
     assert report[Format.LEROBOT].converted == 1
 
 
-def test_memory_does_not_grow_with_the_pictures_of_an_episode(episodes: Any, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_images_of_an_episode(episodes: Any, tmp_path: Path) -> None:
     messages = episodes.messages(2.0)
     scenes = [np.roll(np.tile(np.arange(256, dtype=np.uint8), 4)[None, :, None], n, axis=1) for n in range(8)]
     decoded_bytes = 0
     for number, (topic, t, message) in enumerate(messages):
         if topic == "/head_camera/color/image_raw":
-            picture = np.broadcast_to(scenes[number % 8][:, :640], (480, 640, 3))
-            data = cv2.imencode(".jpg", picture)[1].reshape(-1)
+            image = np.broadcast_to(scenes[number % 8][:, :640], (480, 640, 3))
+            data = cv2.imencode(".jpg", image)[1].reshape(-1)
             fields = {"header": message.header, "format": "rgb8; jpeg compressed bgr8", "data": data}
             messages[number] = (f"{topic}/compressed", t, episodes.make("sensor_msgs/msg/CompressedImage", **fields))
-            decoded_bytes += picture.size
+            decoded_bytes += image.size
     bag = episodes.write(tmp_path / "episode_1", messages)
     del messages
     targets = {format: tmp_path / "out" / format.value for format in ALL}
@@ -123,7 +123,7 @@ def test_memory_does_not_grow_with_the_pictures_of_an_episode(episodes: Any, tmp
     tracemalloc.stop()
     assert all(report.frames == 60 for report in reports.values())
     assert decoded_bytes > 50e6
-    assert peak_bytes < 20e6, "at most a few pictures at a time"
+    assert peak_bytes < 20e6, "at most a few images at a time"
 
 
 HALF_HOUR = """
@@ -164,16 +164,16 @@ def both_arms(messages: list[tuple[str, int, Any]]) -> Iterator[tuple[str, int, 
 def test_half_an_hour_becomes_three_formats_within_500_megabytes(episodes: Any, tmp_path: Path) -> None:
     minutes, width, height = 30, 160, 120
     rng = np.random.default_rng(0)
-    pictures = []
+    images = []
     for _ in range(60):
         noise = cv2.resize(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8), (width, height))
-        pictures.append(cv2.imencode(".jpg", noise)[1].reshape(-1))
+        images.append(cv2.imencode(".jpg", noise)[1].reshape(-1))
     piece = []
     for number, (topic, t, message) in enumerate(both_arms(episodes.messages(10.0))):
         kind = message.__msgtype__
         if topic == "/head_camera/color/image_raw":
             topic, kind = f"{topic}/compressed", "sensor_msgs/msg/CompressedImage"
-            message = episodes.make(kind, header=message.header, format="jpeg", data=pictures[number % 60])
+            message = episodes.make(kind, header=message.header, format="jpeg", data=images[number % 60])
         piece.append(
             (topic, kind, t, bytearray(episodes.types.serialize_cdr(message, kind)), hasattr(message, "header"))
         )
@@ -228,7 +228,7 @@ def test_topics_keep_their_whole_names_on_a_narrow_terminal(
         assert name in text
 
 
-def test_the_picture_of_a_check_says_what_its_lines_are(
+def test_the_image_of_a_check_says_what_its_lines_are(
     episodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import matplotlib.pyplot as plt

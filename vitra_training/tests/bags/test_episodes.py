@@ -56,7 +56,7 @@ class BagMaker:
         yield "/instruction", 1, self.make("std_msgs/msg/String", data="Pick up the cup.")
         for n in range(frames):
             t = SECOND + n * SECOND // 30
-            picture = np.full((48, 64, 3), 20 + 10 * n, dtype=np.uint8)
+            image = np.full((48, 64, 3), 20 + 10 * n, dtype=np.uint8)
             yield (
                 "/head_camera/color/image_raw",
                 t,
@@ -68,7 +68,7 @@ class BagMaker:
                     encoding="rgb8",
                     is_bigendian=0,
                     step=192,
-                    data=picture.reshape(-1),
+                    data=image.reshape(-1),
                 ),
             )
             yield "/head_camera/color/camera_info", t, self._camera_info(t)
@@ -194,25 +194,25 @@ def test_values_are_the_last_before_each_frame(source: EpisodeSource) -> None:
         assert part.arm_joint[n] == pytest.approx(np.linspace(0.1, 0.7, 7) + 0.01 * last)
 
 
-def test_pictures_keep_their_order(source: EpisodeSource) -> None:
+def test_images_keep_their_order(source: EpisodeSource) -> None:
     recording = source.load(0)
     with VideoReader(recording.video.path) as video:
         means = [float(video.rgb(int(n)).mean()) for n in recording.video.frames]
     assert means == pytest.approx([20 + 10 * n for n in range(10)], abs=2)
 
 
-def test_compressed_pictures_are_read_in_rgb() -> None:
+def test_compressed_images_are_read_in_rgb() -> None:
     from types import SimpleNamespace
 
     import cv2
 
-    from vitra_policy.camera_messages.decode import picture_of
+    from vitra_policy.camera_messages.decode import image_of
 
     rgb = np.zeros((16, 16, 3), dtype=np.uint8)
     rgb[..., 0] = 200
     _, data = cv2.imencode(".jpg", rgb[..., ::-1])
-    picture = picture_of(SimpleNamespace(format="rgb8; jpeg compressed bgr8", data=data))
-    assert picture[8, 8] == pytest.approx([200, 0, 0], abs=6)
+    image = image_of(SimpleNamespace(format="rgb8; jpeg compressed bgr8", data=data))
+    assert image[8, 8] == pytest.approx([200, 0, 0], abs=6)
 
 
 def test_a_stale_side_is_invalid(maker: BagMaker, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Converted episodes keep the time and the truth of their bags: gaps, first frames, damaged pictures, clocks."""
+"""Converted episodes keep the time and the truth of their bags: gaps, first frames, damaged images, clocks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def without(messages: list[Any], topic: str, begin_s: float, end_s: float) -> li
     return [m for m in messages if m[0] != topic or not begin_s <= (m[1] - begin_ns) / SECOND < end_s]
 
 
-def test_a_frozen_picture_is_found_though_the_padding_of_its_rows_differs(episodes: Any, tmp_path: Path) -> None:
+def test_a_frozen_image_is_found_though_the_padding_of_its_rows_differs(episodes: Any, tmp_path: Path) -> None:
     rng, messages = np.random.default_rng(0), episodes.messages()
     frames = [n for n, message in enumerate(messages) if message[0] == CAMERA]
     for number in frames:
@@ -47,7 +47,7 @@ def test_a_frozen_picture_is_found_though_the_padding_of_its_rows_differs(episod
         padded = episodes.image(t, rows.reshape(-1))
         padded.step = 100
         messages[number] = (topic, t, padded)
-    assert "error: the same picture for 1.0 s" in findings(episodes.write(tmp_path / "bag", messages))["frozen picture"]
+    assert "error: the same image for 1.0 s" in findings(episodes.write(tmp_path / "bag", messages))["frozen image"]
 
 
 def test_a_gap_of_the_camera_is_masked_and_never_compresses_time(episodes: Any, tmp_path: Path) -> None:
@@ -104,15 +104,15 @@ def jpegs(episodes: Any, damage: dict[int, Any]) -> list[Any]:
     return messages
 
 
-def test_a_frozen_picture_is_found_though_every_jpeg_has_another_header(episodes: Any, tmp_path: Path) -> None:
+def test_a_frozen_image_is_found_though_every_jpeg_has_another_header(episodes: Any, tmp_path: Path) -> None:
     messages = jpegs(episodes, {})
-    pictures = [message for topic, _, message in messages if topic == f"{CAMERA}/compressed"]
-    shown = [bytes(picture.data) for picture in pictures]
-    for number, picture in enumerate(pictures):
+    images = [message for topic, _, message in messages if topic == f"{CAMERA}/compressed"]
+    shown = [bytes(an_image.data) for an_image in images]
+    for number, an_image in enumerate(images):
         comment = b"\xff\xfe" + (2 + 8).to_bytes(2, "big") + f"{number:8d}".encode()  # as a camera writes its time
         jpeg = shown[30 if 30 <= number < 60 else number]
-        picture.data = np.frombuffer(jpeg[:2] + comment + jpeg[2:], np.uint8)
-    assert "error: the same picture for 1.0 s" in findings(episodes.write(tmp_path / "bag", messages))["frozen picture"]
+        an_image.data = np.frombuffer(jpeg[:2] + comment + jpeg[2:], np.uint8)
+    assert "error: the same image for 1.0 s" in findings(episodes.write(tmp_path / "bag", messages))["frozen image"]
 
 
 def test_a_damaged_jpeg_costs_its_frame_and_nothing_else(episodes: Any, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_damaged_jpeg_costs_its_frame_and_nothing_else(episodes: Any, tmp_path
         42: lambda data: data[:0],
     }
     path = episodes.write(tmp_path / "bag", jpegs(episodes, damage))
-    assert findings(path)["pictures"] == "error: 3 pictures cannot be decoded: they are damaged"
+    assert findings(path)["images"] == "error: 3 images cannot be decoded: they are damaged"
     episode = episode_of(path)
     assert np.flatnonzero(~episode.sides["right"].arm_mask).tolist() == [40, 41, 42]
 
@@ -188,9 +188,9 @@ def test_bags_of_one_name_in_two_folders_stay_apart(episodes: Any, tmp_path: Pat
     assert second.video.path.exists()
 
 
-def test_a_bag_without_any_picture_that_can_be_decoded_says_so(episodes: Any, tmp_path: Path) -> None:
-    from vitra_training.bags.errors import NoPicturesError
+def test_a_bag_without_any_image_that_can_be_decoded_says_so(episodes: Any, tmp_path: Path) -> None:
+    from vitra_training.bags.errors import NoImagesError
 
     damage = {n: (lambda data: data[:10]) for n in range(120)}
-    with pytest.raises(NoPicturesError):
+    with pytest.raises(NoImagesError):
         episode_of(episodes.write(tmp_path / "bag", jpegs(episodes, damage)))

@@ -14,7 +14,7 @@ from rosbags.typesys import get_types_from_msg
 from vitra_policy.camera_messages.h264_continuity import Order
 from vitra_policy.camera_messages.video import VIDEO_TYPE, VideoDecoder
 from vitra_training.bags.check import check_bag
-from vitra_training.bags.content import picture_times, pictures
+from vitra_training.bags.content import image_times, images
 from vitra_training.bags.episodes import BagEpisodes
 from vitra_training.bags.observations import observations
 from vitra_training.bags.repair import repair_bag
@@ -30,21 +30,21 @@ DEFINITION = "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\n
 def scene(number: int) -> np.ndarray:
     """A bright square that goes round over a slope."""
     y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]]
-    picture = np.stack([2 * x, 2 * y, 200 - x], axis=-1).astype(np.uint8)
+    an_image = np.stack([2 * x, 2 * y, 200 - x], axis=-1).astype(np.uint8)
     left = 2 * number % 44
-    picture[16:32, left : left + 16] = (250, 30, 60)
-    return picture
+    an_image[16:32, left : left + 16] = (250, 30, 60)
+    return an_image
 
 
-def encode(pictures: list[np.ndarray]) -> list[bytes]:
+def encode(images: list[np.ndarray]) -> list[bytes]:
     codec: Any = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt, codec.time_base = SIZE[1], SIZE[0], "yuv420p", Fraction(1, 30)
     codec.thread_count = 1
     codec.options = {"preset": "superfast", "tune": "zerolatency", "crf": "16", "bf": "0", "sc_threshold": "0"}
     codec.options |= {"g": str(GOP)}
     data = []
-    for number, picture in enumerate(pictures):
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    for number, an_image in enumerate(images):
+        frame = av.VideoFrame.from_ndarray(an_image, format="rgb24")
         frame.pts = number
         data.append(b"".join(bytes(packet) for packet in codec.encode(frame)))
     return data
@@ -58,10 +58,10 @@ class VideoEpisodes:
         if VIDEO_TYPE not in episodes.types.fielddefs:
             episodes.types.register(get_types_from_msg(DEFINITION, VIDEO_TYPE))
 
-    def messages(self, pictures: Any = scene, seconds: float = 4.0) -> list[tuple[str, int, Any]]:
+    def messages(self, images: Any = scene, seconds: float = 4.0) -> list[tuple[str, int, Any]]:
         plain = self._episodes.messages(seconds)
         frames = [n for n, message in enumerate(plain) if message[0] == CAMERA]
-        for number, data in zip(frames, encode([pictures(n) for n in range(len(frames))]), strict=True):
+        for number, data in zip(frames, encode([images(n) for n in range(len(frames))]), strict=True):
             _, arrival_ns, image = plain[number]
             video = self._episodes.make(
                 VIDEO_TYPE, timestamp=image.header.stamp, frame_id="camera", data=np.frombuffer(data, np.uint8),
@@ -81,7 +81,7 @@ def videos(episodes: Any) -> VideoEpisodes:
 
 
 def without(messages: list[Any], number: int) -> list[Any]:
-    """The messages without one picture."""
+    """The messages without one image."""
     frames = [n for n, message in enumerate(messages) if message[0] == f"{CAMERA}/video"]
     return [message for n, message in enumerate(messages) if n != frames[number]]
 
@@ -96,12 +96,12 @@ def test_a_good_video_has_no_findings(videos: VideoEpisodes, tmp_path: Path) -> 
 
 def test_a_frozen_video_is_found_though_every_message_differs(videos: VideoEpisodes, tmp_path: Path) -> None:
     messages = videos.messages(lambda n: scene(min(max(n - 30, 0), 1) + max(n - 70, 0)))
-    assert "the same picture for 1." in findings(videos.write(tmp_path / "bag", messages))["frozen picture"]
+    assert "the same image for 1." in findings(videos.write(tmp_path / "bag", messages))["frozen image"]
 
 
-def test_pictures_that_build_on_a_lost_one_are_named_and_left_out(videos: VideoEpisodes, tmp_path: Path) -> None:
+def test_images_that_build_on_a_lost_one_are_named_and_left_out(videos: VideoEpisodes, tmp_path: Path) -> None:
     path = videos.write(tmp_path / "bag", without(videos.messages(), 2 * GOP + 3))
-    assert findings(path)["pictures"] == "error: 11 pictures cannot be decoded: one before them is missing"
+    assert findings(path)["images"] == "error: 11 images cannot be decoded: one before them is missing"
     source = BagEpisodes(tmp_path, [path])
     recording = source.load(0)
     assert isinstance(recording.episode, RobotEpisode)
@@ -114,13 +114,13 @@ def test_pictures_that_build_on_a_lost_one_are_named_and_left_out(videos: VideoE
     assert max(likeness) < 6
 
 
-def test_pictures_and_times_of_an_episode_are_those_of_the_video(videos: VideoEpisodes, tmp_path: Path) -> None:
+def test_images_and_times_of_an_episode_are_those_of_the_video(videos: VideoEpisodes, tmp_path: Path) -> None:
     path = videos.write(tmp_path / "bag")
     recording = BagEpisodes(tmp_path, [path]).load(0)
     assert isinstance(recording.episode, RobotEpisode)
     assert (len(recording.episode), recording.episode.fps) == (120, 30.0)
     seen = list(observations(path))
-    stamps = picture_times(path).tolist()
+    stamps = image_times(path).tolist()
     assert [one.stamp_s for one in seen] == stamps
     differences = [np.abs(one.image.astype(float) - scene(n)).mean() for n, one in enumerate(seen)]
     assert max(differences) < 6
@@ -128,14 +128,14 @@ def test_pictures_and_times_of_an_episode_are_those_of_the_video(videos: VideoEp
 
 def test_a_cut_within_a_video_begins_at_a_key_frame(videos: VideoEpisodes, tmp_path: Path) -> None:
     path = videos.write(tmp_path / "bag")
-    trim_bag(path, tmp_path / "cut", 1.2, 3.0)  # picture 36; its key frame is picture 30
-    first_s, picture = next(pictures(tmp_path / "cut"))
-    assert picture is not None, "a key frame"
-    assert first_s == picture_times(path)[2 * GOP]
-    assert "pictures" not in findings(tmp_path / "cut")
+    trim_bag(path, tmp_path / "cut", 1.2, 3.0)  # image 36; its key frame is image 30
+    first_s, an_image = next(images(tmp_path / "cut"))
+    assert an_image is not None, "a key frame"
+    assert first_s == image_times(path)[2 * GOP]
+    assert "images" not in findings(tmp_path / "cut")
 
 
-def test_the_order_of_pictures_is_told_over_the_wrap_of_their_numbers() -> None:
+def test_the_order_of_images_is_told_over_the_wrap_of_their_numbers() -> None:
     order, data = Order(), encode([scene(n) for n in range(2 * GOP)])
     assert all(order.follows(one) for one in data)
     assert not order.follows(data[1]), "it goes back"
@@ -144,7 +144,7 @@ def test_the_order_of_pictures_is_told_over_the_wrap_of_their_numbers() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\0\1", b"\0\0\1\x67", b"\0\0\1\x67" + b"\xff" * 60, b"\0\0\1\x65\0\0"])
-def test_cut_off_and_senseless_data_are_no_picture(data: bytes) -> None:
+def test_cut_off_and_senseless_data_are_no_image(data: bytes) -> None:
     assert not Order().follows(data)
     assert VideoDecoder()(data) is None
 
@@ -158,6 +158,6 @@ def test_a_video_that_was_cut_off_by_a_crash_is_repaired(episodes: Any, videos: 
     writer.storage.abort()
     file.write_bytes(flushed[: len(flushed) * 3 // 4])  # as kill -9 leaves it
     result = repair_bag(partial).result
-    found = [picture for _, picture in pictures(result)]
+    found = [an_image for _, an_image in images(result)]
     assert len(found) > 60
-    assert all(picture is not None for picture in found)
+    assert all(an_image is not None for an_image in found)

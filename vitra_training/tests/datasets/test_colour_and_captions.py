@@ -15,10 +15,10 @@ def apply(matrix: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     return np.asarray(matrix[:, :3] @ rgb + matrix[:, 3])
 
 
-def by_the_description(picture: np.ndarray, brightness: float, contrast: float, saturation: float, hue: float) -> Any:
-    """The jitter as the facts describe it, picture by picture in floating point: brightness is added, contrast is about
+def by_the_description(image: np.ndarray, brightness: float, contrast: float, saturation: float, hue: float) -> Any:
+    """The jitter as the facts describe it, image by image in floating point: brightness is added, contrast is about
     mid grey, both clipped; saturation and hue act on 8-bit HSV."""
-    grey = np.clip(picture.astype(np.float32) / 255 + np.float32(brightness), 0, 1)
+    grey = np.clip(image.astype(np.float32) / 255 + np.float32(brightness), 0, 1)
     grey = np.clip((grey - np.float32(0.5)) * np.float32(contrast) + np.float32(0.5), 0, 1)
     hsv = cv2.cvtColor((grey * 255).astype(np.uint8), cv2.COLOR_RGB2HSV).astype(np.float32)
     hsv[..., 1] = np.clip(hsv[..., 1] * np.float32(saturation), 0, 255)
@@ -29,12 +29,12 @@ def by_the_description(picture: np.ndarray, brightness: float, contrast: float, 
 def test_the_jitter_is_the_reference_s_to_the_byte() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
-        picture = rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)
+        image = rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)
         factors = sample_colour(rng, ColourOptions(probability=1.0), False)
         assert factors is not None
-        expected = by_the_description(picture, *map(float, factors)).astype(int)
-        assert np.abs(jitter(picture, factors).astype(int) - expected).max() <= 1
-        assert (jitter(picture, factors) == expected).mean() > 0.99
+        expected = by_the_description(image, *map(float, factors)).astype(int)
+        assert np.abs(jitter(image, factors).astype(int) - expected).max() <= 1
+        assert (jitter(image, factors) == expected).mean() > 0.99
 
 
 def test_brightness_is_added_and_contrast_is_about_mid_grey() -> None:

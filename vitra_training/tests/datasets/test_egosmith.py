@@ -61,8 +61,8 @@ def test_every_exported_sample_keeps_the_rules_of_egosteers_loader(shards: Path)
     keys = []
     for key, members in samples(shards):
         row = np.load(io.BytesIO(members["lowdim.npy"]), allow_pickle=False)
-        picture = cv2.imdecode(np.frombuffer(members["image.jpg"], np.uint8), cv2.IMREAD_COLOR)
-        assert sample_problems(row, json.loads(members["meta.json"]), picture) == [], key
+        image = cv2.imdecode(np.frombuffer(members["image.jpg"], np.uint8), cv2.IMREAD_COLOR)
+        assert sample_problems(row, json.loads(members["meta.json"]), image) == [], key
         name, _, rest = key.partition("_ep")
         keys.append((name, int(rest[:6]), int(rest[-6:])))
     assert order_problems(keys) == []
@@ -123,19 +123,19 @@ def sample() -> tuple[np.ndarray, dict[str, Any], np.ndarray]:
         row[start : start + 6] = (1, 0, 0, 0, 1, 0)
     row[96:112] = np.eye(4).ravel()
     row[112:] = (200, 200, 80, 60)
-    picture = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    return row, {"instruction": ["Open it."], "instruction_num": 1, "episode_index": 0}, picture
+    image = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return row, {"instruction": ["Open it."], "instruction_num": 1, "episode_index": 0}, image
 
 
 def set_row(index: Any, value: float) -> Callable[..., None]:
-    def change(row: np.ndarray, meta: dict[str, Any], picture: np.ndarray) -> None:
+    def change(row: np.ndarray, meta: dict[str, Any], image: np.ndarray) -> None:
         row[index] = value
 
     return change
 
 
 def set_meta(**values: Any) -> Callable[..., None]:
-    return lambda row, meta, picture: meta.update(values)
+    return lambda row, meta, image: meta.update(values)
 
 
 @pytest.mark.parametrize(
@@ -151,15 +151,15 @@ def set_meta(**values: Any) -> Callable[..., None]:
         (set_meta(instruction=[]), "placeholder"),
         (set_meta(instruction_num=0), "instruction_num"),
         (set_meta(cameras=["chest"]), "first camera"),
-        (lambda row, meta, picture: meta.pop("episode_index"), "lacks episode_index"),
-        (lambda row, meta, picture: picture.fill(1), "dark, bright or flat"),
+        (lambda row, meta, image: meta.pop("episode_index"), "lacks episode_index"),
+        (lambda row, meta, image: image.fill(1), "dark, bright or flat"),
     ],
 )
 def test_each_broken_rule_is_found(change: Callable[..., None], says: str) -> None:
-    row, meta, picture = sample()
-    assert sample_problems(row, meta, picture) == []
-    change(row, meta, picture)
-    assert says in " ".join(sample_problems(row, meta, picture))
+    row, meta, image = sample()
+    assert sample_problems(row, meta, image) == []
+    change(row, meta, image)
+    assert says in " ".join(sample_problems(row, meta, image))
 
 
 def test_a_broken_sample_names_itself_and_its_episode_is_left_out(shards: Path, tmp_path: Path) -> None:

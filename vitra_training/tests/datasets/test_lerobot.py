@@ -44,7 +44,7 @@ def test_the_layout_is_the_published_one(robot: EpisodeSource, tmp_path: Path) -
     assert tasks.to_pydict() == {"task_index": [0], "task": ["Pick up the red cup."]}
 
 
-def test_numbers_and_pictures_are_those_of_the_episodes(robot: EpisodeSource, tmp_path: Path) -> None:
+def test_numbers_and_images_are_those_of_the_episodes(robot: EpisodeSource, tmp_path: Path) -> None:
     convert(robot, tmp_path / "lr", Format.LEROBOT)
     info, episodes, rows = tables(tmp_path / "lr")
     second = robot.load(1).episode
@@ -58,8 +58,8 @@ def test_numbers_and_pictures_are_those_of_the_episodes(robot: EpisodeSource, tm
     path = info["video_path"].format(video_key=CAMERA_KEY, chunk_index=0, file_index=0)
     with VideoReader(tmp_path / "lr" / path) as video:
         assert len(video) == 41
-        picture = video.rgb(round((start + rows["timestamp"][20 + 7]) * 30))
-        assert picture.mean() == pytest.approx(40 + 5 * 7, abs=2)
+        image = video.rgb(round((start + rows["timestamp"][20 + 7]) * 30))
+        assert image.mean() == pytest.approx(40 + 5 * 7, abs=2)
 
 
 def test_statistics_are_over_all_frames(robot: EpisodeSource, tmp_path: Path) -> None:

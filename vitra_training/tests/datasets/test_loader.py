@@ -45,8 +45,8 @@ def same(a: Batch, b: Batch) -> None:
 
 def test_a_batch_has_the_shapes_of_the_network(stream: SampleStream) -> None:
     batch = batches(stream, LoaderOptions(batch_size=6, workers=0), 1)[0]
-    assert batch.pictures.shape == (6, 224, 224, 3)
-    assert batch.pictures.dtype == torch.uint8
+    assert batch.images.shape == (6, 224, 224, 3)
+    assert batch.images.dtype == torch.uint8
     assert batch.state.shape == batch.state_mask.shape == (6, 212)
     assert batch.actions.shape == batch.action_mask.shape == (6, 16, 192)
     assert batch.fov_rad.shape == (6, 2)
@@ -54,7 +54,7 @@ def test_a_batch_has_the_shapes_of_the_network(stream: SampleStream) -> None:
     assert all(text.startswith("Left hand: ") for text in batch.instructions)
     assert batch.is_robot.tolist() == [key.dataset == "robot" for key in batch.keys]
     assert torch.isfinite(batch.actions).all()
-    assert batch.pictures.float().std() > 1
+    assert batch.images.float().std() > 1
 
 
 def test_worker_processes_deliver_the_same_samples_in_the_same_order(stream: SampleStream) -> None:
@@ -95,7 +95,7 @@ def test_an_epoch_never_shows_the_same_augmentation_twice(store: EpisodeSource, 
     stream = SampleStream([TrainingSet("h", store, numbers, frames=frames)], 0)
     first, second = stream[0], stream[1]
     assert first.key == second.key
-    assert not np.array_equal(first.picture, second.picture)
+    assert not np.array_equal(first.image, second.image)
 
 
 def test_the_state_is_hidden_now_and_then(store: EpisodeSource, numbers: Statistics) -> None:
@@ -104,7 +104,7 @@ def test_the_state_is_hidden_now_and_then(store: EpisodeSource, numbers: Statist
     assert 0.3 < np.mean(hidden) < 0.7
 
 
-def test_without_augmentation_pictures_are_the_live_robots(store: EpisodeSource, numbers: Statistics) -> None:
+def test_without_augmentation_images_are_the_live_robots(store: EpisodeSource, numbers: Statistics) -> None:
     from vitra_policy.image import pixel_values
     from vitra_training.datasets.video import VideoReader
 
@@ -114,7 +114,7 @@ def test_without_augmentation_pictures_are_the_live_robots(store: EpisodeSource,
     recording = store.load(store.ids.index(sample.key.episode))
     with VideoReader(recording.video.path) as video:
         live = pixel_values(video.rgb(int(recording.video.frames[sample.key.frame])), 224)
-    assert np.array_equal(pixel_values(sample.picture, 224), live)
+    assert np.array_equal(pixel_values(sample.image, 224), live)
 
 
 def test_a_broken_episode_is_replaced_counted_and_named(human_dir: Path, tmp_path: Path, numbers: Statistics) -> None:

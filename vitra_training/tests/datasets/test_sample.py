@@ -188,7 +188,7 @@ def test_a_plain_instruction_goes_to_the_hands_that_take_part(robot: EpisodeSour
     assert words.instruction == "Left hand: None. Right hand: Pick up the red cup."
 
 
-def test_without_augmentation_the_whole_picture_is_shown(motion: Motion) -> None:
+def test_without_augmentation_the_whole_image_is_shown(motion: Motion) -> None:
     view, framing = choose_view(motion, 0, np.random.default_rng(0), SampleOptions(augment=False))
     assert framing is Framing.PLAIN
     assert np.array_equal(view.rotation, np.eye(3))
@@ -226,7 +226,7 @@ def test_the_other_hand_is_taught_no_further_than_its_caption_goes(human: Episod
         assert not chunk.actions[steps:, HAND[other]].any()
 
 
-def test_no_step_reaches_across_a_dropped_picture(human: EpisodeSource) -> None:
+def test_no_step_reaches_across_a_dropped_image(human: EpisodeSource) -> None:
     episode = find(human, both=True)
     regular = np.arange(len(episode) - 1) != 6
     motion = motion_of(episode, 160, 120, regular)

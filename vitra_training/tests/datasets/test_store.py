@@ -48,7 +48,7 @@ def test_vitra_1m_survives_the_store_and_back(store: EpisodeSource, human: Episo
         same_tables(read_episode(tmp_path / "back" / f"{name}.npy"), human.load(number).episode)
 
 
-def test_pictures_are_those_of_the_episode(store: EpisodeSource, human: EpisodeSource) -> None:
+def test_images_are_those_of_the_episode(store: EpisodeSource, human: EpisodeSource) -> None:
     for number in (0, len(human) - 1):
         a, b = store.load(number).video, human.load(number).video
         with VideoReader(a.path) as ours, VideoReader(b.path) as theirs:
@@ -68,7 +68,7 @@ def test_small_row_groups_and_shards_change_nothing(human: EpisodeSource, tmp_pa
     assert np.array_equal(store.frame_index(), human.frame_index())
 
 
-def test_episodes_of_one_video_share_its_pictures(human: EpisodeSource, tmp_path: Path) -> None:
+def test_episodes_of_one_video_share_its_images(human: EpisodeSource, tmp_path: Path) -> None:
     recording = human.load(0)
     again = Recording(replace(recording.episode, id="again"), recording.video)
     with StoreWriter(tmp_path / "s") as writer:
@@ -79,7 +79,7 @@ def test_episodes_of_one_video_share_its_pictures(human: EpisodeSource, tmp_path
         assert len(video) == len(recording.episode)
 
 
-def test_large_pictures_are_shrunk(human: EpisodeSource, tmp_path: Path) -> None:
+def test_large_images_are_shrunk(human: EpisodeSource, tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "s", StoreOptions(short_side_max=64)) as writer:
         writer.add(human.load(0))
     with VideoReader(CanonicalStore(tmp_path / "s").load(0).video.path) as video:

@@ -17,8 +17,8 @@ def numbered(frame: int, height: int = 48, width: int = 64) -> np.ndarray:
     return np.full((height, width, 3), 20 + 5 * frame, dtype=np.uint8)
 
 
-def number_of(picture: np.ndarray) -> int:
-    return round((float(picture.mean()) - 20) / 5)
+def number_of(image: np.ndarray) -> int:
+    return round((float(image.mean()) - 20) / 5)
 
 
 def encode(path: Path, gop: int, b_frames: int, pts: list[int] | None = None) -> Path:
@@ -52,7 +52,7 @@ CONTAINERS = {
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)
-def test_every_container_has_as_many_frames_as_pictures_and_each_is_reached(tmp_path: Path, suffix: str) -> None:
+def test_every_container_has_as_many_frames_as_images_and_each_is_reached(tmp_path: Path, suffix: str) -> None:
     with av.open(str(tmp_path / f"v.{suffix}"), "w") as container:
         options = {"g": "12"} | ({"b": "2M"} if CONTAINERS[suffix] == "mpeg4" else {})
         stream = container.add_stream(CONTAINERS[suffix], rate=Fraction(30), options=options)

@@ -11,7 +11,7 @@ from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import make_pose, matrix_from_rotvec, rotate_delta_wrist
 from vitra_training.datasets.camera import Camera, camera_for_video
 from vitra_training.datasets.errors import WrongShapeError
-from vitra_training.datasets.samples.pixels import PICTURE_PX, warp_frame
+from vitra_training.datasets.samples.pixels import IMAGE_PX, warp_frame
 from vitra_training.datasets.samples.view import View, full_view
 from vitra_training.datasets.samples.view_sampler import ViewOptions, sample_view
 from vitra_training.datasets.video import Image
@@ -22,7 +22,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def random_path(rng: np.random.Generator, points: int = 20) -> np.ndarray:
-    """A smooth walk in front of the camera, mostly in the picture."""
+    """A smooth walk in front of the camera, mostly in the image."""
     start = np.array([*rng.uniform(-0.25, 0.25, 2), rng.uniform(0.35, 0.8)])
     return start + np.cumsum(rng.normal(0, 0.01, (points, 3)), axis=0)
 
@@ -45,25 +45,23 @@ def map_pixels(H: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, flipped=st.booleans(), right=st.booleans())
-def test_hands_projected_after_warping_the_picture_are_hands_warped_in_3d(
-    seed: int, flipped: bool, right: bool
-) -> None:
+def test_hands_projected_after_warping_the_image_are_hands_warped_in_3d(seed: int, flipped: bool, right: bool) -> None:
     rng = np.random.default_rng(seed)
     side: Side = "right" if right else "left"
     view = random_view(rng, flipped)
     pose = make_pose([*rng.uniform(-0.1, 0.1, 2), 0.5], matrix_from_rotvec(rng.normal(0, 1.5, 3)))
     fingers = rng.normal(0, 0.4, 45)
     before = SKELETON.posed_keypoints(pose, fingers, side)
-    in_picture = map_pixels(view.homography(SOURCE, PICTURE_PX), SOURCE.project(before))
+    in_image = map_pixels(view.homography(SOURCE, IMAGE_PX), SOURCE.project(before))
     shown = other(side) if flipped else side
     after = SKELETON.posed_keypoints(view.wrists(pose), fingers, shown)
-    in_3d = view.camera(PICTURE_PX).project(after)
-    assert np.abs(in_picture - in_3d).max() < 0.5
+    in_3d = view.camera(IMAGE_PX).project(after)
+    assert np.abs(in_image - in_3d).max() < 0.5
 
 
 @pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize("reduce", [1, 4])
-def test_marks_drawn_in_the_picture_land_where_3d_says(flipped: bool, reduce: int) -> None:
+def test_marks_drawn_in_the_image_land_where_3d_says(flipped: bool, reduce: int) -> None:
     """The same with real pixels: decoded planes, remap, chroma and all."""
     import av
 
@@ -76,14 +74,14 @@ def test_marks_drawn_in_the_picture_land_where_3d_says(flipped: bool, reduce: in
         if view is None or not len(shown):
             continue
         point = shown[0]
-        picture = np.zeros((large.height_px, large.width_px, 3), dtype=np.uint8)
+        image = np.zeros((large.height_px, large.width_px, 3), dtype=np.uint8)
         x, y = np.round((large.project(point) - 0.5) * 16).astype(int)
-        cv2.circle(picture, (int(x), int(y)), 6 * reduce * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
-        warped = warp_frame(av.VideoFrame.from_ndarray(picture, format="rgb24"), large, view)
+        cv2.circle(image, (int(x), int(y)), 6 * reduce * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
+        warped = warp_frame(av.VideoFrame.from_ndarray(image, format="rgb24"), large, view)
         weights = warped.astype(np.float64).mean(axis=2) * (warped.mean(axis=2) > 60)
-        rows, columns = np.mgrid[:PICTURE_PX, :PICTURE_PX] + 0.5
-        expected = view.camera(PICTURE_PX).project(view.points(point))
-        if not ((expected > 15) & (expected < PICTURE_PX - 15)).all():
+        rows, columns = np.mgrid[:IMAGE_PX, :IMAGE_PX] + 0.5
+        expected = view.camera(IMAGE_PX).project(view.points(point))
+        if not ((expected > 15) & (expected < IMAGE_PX - 15)).all():
             continue
         found = [(weights * columns).sum() / weights.sum(), (weights * rows).sum() / weights.sum()]
         assert found == pytest.approx(expected.tolist(), abs=0.5)
@@ -91,17 +89,17 @@ def test_marks_drawn_in_the_picture_land_where_3d_says(flipped: bool, reduce: in
 
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, flipped=st.booleans())
-def test_a_view_keeps_the_path_and_stays_in_the_picture(seed: int, flipped: bool) -> None:
+def test_a_view_keeps_the_path_and_stays_in_the_image(seed: int, flipped: bool) -> None:
     rng = np.random.default_rng(seed)
     path = random_path(rng)
     view = sample_view(SOURCE, path, rng, ViewOptions(), flipped)
     if view is None:
         return
     shown = path[SOURCE.sees(path)]
-    pixels = view.camera(PICTURE_PX).project(view.points(shown))
-    assert ((pixels >= -1e-6) & (pixels <= PICTURE_PX + 1e-6)).all()
-    corners = np.array([[0, 0], [PICTURE_PX, 0], [PICTURE_PX, PICTURE_PX], [0, PICTURE_PX]], dtype=np.float64)
-    source = map_pixels(np.linalg.inv(view.homography(SOURCE, PICTURE_PX)), corners)
+    pixels = view.camera(IMAGE_PX).project(view.points(shown))
+    assert ((pixels >= -1e-6) & (pixels <= IMAGE_PX + 1e-6)).all()
+    corners = np.array([[0, 0], [IMAGE_PX, 0], [IMAGE_PX, IMAGE_PX], [0, IMAGE_PX]], dtype=np.float64)
+    source = map_pixels(np.linalg.inv(view.homography(SOURCE, IMAGE_PX)), corners)
     assert (source >= -1e-3).all()
     assert (source <= np.array([480, 368]) + 1e-3).all()
     fov = np.degrees(view.fov_rad)
@@ -116,7 +114,7 @@ def test_views_are_found_for_nearly_every_path() -> None:
     assert np.mean(found) > 0.97
 
 
-def test_a_path_that_fills_the_picture_gets_no_view() -> None:
+def test_a_path_that_fills_the_image_gets_no_view() -> None:
     path = np.array([[-0.54, -0.4, 0.5], [0.54, 0.4, 0.5]])
     assert sample_view(SOURCE, path, np.random.default_rng(0), ViewOptions()) is None
 
@@ -151,8 +149,8 @@ def test_flipping_twice_changes_nothing() -> None:
     assert view.wrists(view.wrists(pose)) == pytest.approx(pose)
 
 
-def test_the_full_view_is_the_squashed_picture() -> None:
-    H = full_view(SOURCE).homography(SOURCE, PICTURE_PX)
+def test_the_full_view_is_the_squashed_image() -> None:
+    H = full_view(SOURCE).homography(SOURCE, IMAGE_PX)
     assert map_pixels(H, np.array([[0.0, 0], [480, 368]])) == pytest.approx(np.array([[0.0, 0], [224, 224]]))
     assert full_view(SOURCE).fov_rad == pytest.approx(2 * np.arctan([240 / 218, 184 / 223]))
 
@@ -179,7 +177,7 @@ def test_warping_planes_equals_warping_rgb() -> None:
     rgb: Image = frame.to_ndarray(format="rgb24")
     view = random_view(rng, False)
     half = np.array([[1.0, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
-    M = half @ view.homography(SOURCE, PICTURE_PX) @ np.linalg.inv(half)
-    expected = cv2.warpPerspective(rgb, M, (PICTURE_PX, PICTURE_PX), flags=cv2.INTER_LINEAR)
+    M = half @ view.homography(SOURCE, IMAGE_PX) @ np.linalg.inv(half)
+    expected = cv2.warpPerspective(rgb, M, (IMAGE_PX, IMAGE_PX), flags=cv2.INTER_LINEAR)
     difference = np.abs(warp_frame(frame, SOURCE, view).astype(int) - expected.astype(int))
     assert difference.mean() < 2.5

@@ -1,7 +1,7 @@
 """Made-up videos and eyes that see hands in them, so that the whole pipeline runs in a test's own process.
 
-Eyes see hands where pictures have squares of pure red (left), green (right) and blue (somebody opposite); whatever else
-is in a picture is a background.
+Eyes see hands where images have squares of pure red (left), green (right) and blue (somebody opposite); whatever else
+is in an image is a background.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ SHAPE_M = np.concatenate([UPRIGHT * 0.18, 0.01 * np.arange(21)[:, None] / 21], a
 class Eyes:
     """In the place of both networks."""
 
-    def places(self, picture: np.ndarray) -> list[tuple[np.ndarray, float, float]]:
+    def places(self, image: np.ndarray) -> list[tuple[np.ndarray, float, float]]:
         """Middle, size and kind (1 right, 0 left, -1 opposite) of every hand."""
         found = []
         for channel, kind in ((0, 0.0), (1, 1.0), (2, -1.0)):
             others = [c for c in range(3) if c != channel]
-            mask = (picture[..., channel] > 170) & (picture[..., others].max(axis=-1) < 90)
+            mask = (image[..., channel] > 170) & (image[..., others].max(axis=-1) < 90)
             if mask.sum() >= 6:
                 rows, columns = np.nonzero(mask)
                 size = HAND_PX * np.sqrt(mask.sum()) / SIDE
                 found.append((np.array([columns.mean(), rows.mean()]) + 0.5, size, kind))
         return found
 
-    def palms(self, picture: np.ndarray, least: float, area: tuple[np.ndarray, float] | None = None) -> list[Palm]:
+    def palms(self, image: np.ndarray, least: float, area: tuple[np.ndarray, float] | None = None) -> list[Palm]:
         return [
             Palm(0.9, middle, size / 2, Region(middle, 2 * size, 0.0))
-            for middle, size, _ in self.places(picture)
+            for middle, size, _ in self.places(image)
             if area is None or np.abs(middle - area[0]).max() < area[1] / 2
         ]
 
-    def landmarks(self, picture: np.ndarray, region: Region, mirrored: bool = False) -> Landmarks:
-        for middle, size, kind in self.places(picture):
+    def landmarks(self, image: np.ndarray, region: Region, mirrored: bool = False) -> Landmarks:
+        for middle, size, kind in self.places(image):
             if np.linalg.norm(middle - region.centre_px) < 0.6 * size:
                 shape = UPRIGHT * [1, -1] if kind < 0 else UPRIGHT
                 shape = shape * [-1, 1] if kind == 1 else shape
@@ -92,15 +92,15 @@ def film(path: Path, draw: Draw, seconds: float = 3.0, fps: float = 30.0, backgr
     wall = np.repeat(np.repeat(np.repeat(wall, 8, axis=0), 8, axis=1), 3, axis=2).astype(np.uint8)
     with VideoWriter(path, WIDTH, HEIGHT, fps, gop=10, crf=8) as video:
         for frame in range(round(seconds * fps)):
-            picture = wall.copy()
-            draw(picture, frame / fps)
-            video.add(picture)
+            image = wall.copy()
+            draw(image, frame / fps)
+            video.add(image)
 
 
-def square(picture: np.ndarray, x: float, y: float, channel: int, side: int = SIDE) -> None:
+def square(image: np.ndarray, x: float, y: float, channel: int, side: int = SIDE) -> None:
     top, left = round(y - side / 2), round(x - side / 2)
-    picture[top : top + side, left : left + side] = 0
-    picture[top : top + side, left : left + side, channel] = 255
+    image[top : top + side, left : left + side] = 0
+    image[top : top + side, left : left + side, channel] = 255
 
 
 def reach(t: float) -> float:
@@ -111,8 +111,8 @@ def reach(t: float) -> float:
     return eased if int(t) % 2 == 0 else 1 - eased
 
 
-def one_hand(picture: np.ndarray, t: float) -> None:
-    square(picture, 95 + 35 * reach(t), 70, 1)
+def one_hand(image: np.ndarray, t: float) -> None:
+    square(image, 95 + 35 * reach(t), 70, 1)
 
 
 def label_all(videos: Path, out: Path) -> run.RunOutcome:

@@ -50,7 +50,7 @@ def test_a_straight_finger_is_told_from_a_bent_one() -> None:
     assert straight_fingers(joints)[0].tolist() == [True, False, True, True]
 
 
-def test_cuts_count_only_where_the_hand_is_in_the_picture_and_away_from_the_ends() -> None:
+def test_cuts_count_only_where_the_hand_is_in_the_image_and_away_from_the_ends() -> None:
     visible = np.ones(120, dtype=bool)
     visible[60:80] = False
     hand = TrueHand(np.zeros((120, 4, 4)), np.zeros((120, 45)), np.zeros((120, 21, 3)), np.zeros((120, 21, 2)), visible,

@@ -18,10 +18,10 @@ from vitra_training.labeling.engines.stage import Inputs, Item, Scope, Stage
 from vitra_training.labeling.hands import stage as hands_stage
 from vitra_training.labeling.hands.tracks import HandTracks
 from vitra_training.labeling.ingest.layouts import find_videos
-from vitra_training.labeling.ingest.stage import IngestConfig, IngestedVideo, ingest, pictures
+from vitra_training.labeling.ingest.stage import IngestConfig, IngestedVideo, images, ingest
 
 
-def nothing(picture: np.ndarray, t: float) -> None:
+def nothing(image: np.ndarray, t: float) -> None:
     """No hand."""
 
 
@@ -30,13 +30,13 @@ def labelled(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tupl
     root = tmp_path_factory.mktemp("bad")
     videos, film, one_hand = root / "videos", made.film, made.one_hand
 
-    def two_people(picture: np.ndarray, t: float) -> None:
-        one_hand(picture, t)
-        made.square(picture, 50 + 10 * made.reach(t), 30, 2)
+    def two_people(image: np.ndarray, t: float) -> None:
+        one_hand(image, t)
+        made.square(image, 50 + 10 * made.reach(t), 30, 2)
 
-    def on_a_screen(picture: np.ndarray, t: float) -> None:
+    def on_a_screen(image: np.ndarray, t: float) -> None:
         """A hand as small as on a screen across a desk."""
-        made.square(picture, 90 + 10 * made.reach(t), 60, 1, side=4)
+        made.square(image, 90 + 10 * made.reach(t), 60, 1, side=4)
 
     film(videos / "good.mp4", one_hand)
     film(videos / "fast120.mp4", one_hand, seconds=2.0, fps=120.0)
@@ -117,8 +117,8 @@ def test_hands_of_another_person_are_counted_and_left_out(labelled: tuple[run.Ru
     np.testing.assert_array_equal(both.seen, alone.seen)
 
 
-def test_the_memory_for_pictures_does_not_grow_with_the_video(made: ModuleType, tmp_path: Path) -> None:
-    """Three hours are as many pictures at a time as ten seconds."""
+def test_the_memory_for_images_does_not_grow_with_the_video(made: ModuleType, tmp_path: Path) -> None:
+    """Three hours are as many images at a time as ten seconds."""
     peaks = []
     for frames in (300, 3000):
         path = tmp_path / f"{frames}.mp4"
@@ -127,7 +127,7 @@ def test_the_memory_for_pictures_does_not_grow_with_the_video(made: ModuleType, 
         tracemalloc.start()
         perform(Job(stage, Inputs(Item("v", path), {}), tmp_path / f"r{frames}"))
         video = load(IngestedVideo, tmp_path / f"r{frames}")
-        assert sum(p is not None for p in pictures(video, tmp_path / f"r{frames}", 0, len(video))) == frames
+        assert sum(p is not None for p in images(video, tmp_path / f"r{frames}", 0, len(video))) == frames
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     raw = 2700 * made.WIDTH * made.HEIGHT * 3

@@ -22,10 +22,10 @@ SMALL = SyntheticOptions(episodes=2, width_px=96, height_px=72, seed=9)
 
 
 def test_the_seed_determines_everything() -> None:
-    (a, pictures_a), (b, pictures_b) = (make_episode(3, 0, "v", SMALL) for _ in range(2))
+    (a, images_a), (b, images_b) = (make_episode(3, 0, "v", SMALL) for _ in range(2))
     assert a.text == b.text
     assert np.array_equal(a.extrinsics, b.extrinsics)
-    assert np.array_equal(next(pictures_a), next(pictures_b))
+    assert np.array_equal(next(images_a), next(images_b))
     other, _ = make_episode(4, 0, "v", SMALL)
     assert not np.array_equal(a.extrinsics[0], other.extrinsics[0])
 
@@ -44,7 +44,7 @@ def test_key_points_are_forward_kinematics_of_the_labels(human: EpisodeSource) -
         assert hand.joints_worldspace == pytest.approx(expected, abs=1e-9)
 
 
-def test_the_camera_moves_and_the_pictures_change(human: EpisodeSource) -> None:
+def test_the_camera_moves_and_the_images_change(human: EpisodeSource) -> None:
     for number in range(len(human)):
         recording = human.load(number)
         assert isinstance(recording.episode, HumanEpisode)
@@ -55,7 +55,7 @@ def test_the_camera_moves_and_the_pictures_change(human: EpisodeSource) -> None:
 
 
 def test_hands_are_drawn_where_the_labels_say() -> None:
-    """Without the hand the picture differs, and only around the projected hand and arm."""
+    """Without the hand the image differs, and only around the projected hand and arm."""
     from vitra_training.datasets.camera import Camera
     from vitra_training.synthetic.render import DrawnHand, render
     from vitra_training.synthetic.scene import camera_path, make_room

@@ -35,7 +35,7 @@ GOOD = {
     "wrist_mm_still": 25.0,
     "joint_deg": 5.0,
     "loss_blind": 0.097,
-    "loss_other_pictures": 0.12,
+    "loss_other_images": 0.12,
     "loss_other_words": 0.1,
 }
 
@@ -58,10 +58,10 @@ def test_a_policy_that_passes_every_gate_is_good(tmp_path: Path) -> None:
     [
         ({"wrist_mm_mean": 25.1}, Gate.MOVES),
         ({"loss_blind": 0.079}, Gate.BELOW_BLIND),
-        ({"loss_other_pictures": 0.0801}, Gate.LOOKS),
+        ({"loss_other_images": 0.0801}, Gate.LOOKS),
         ({"loss_other_words": 0.08}, Gate.LISTENS),
         ({"loss_other_words": math.nan}, Gate.LISTENS),
-        ({"loss": 1.1, "loss_blind": 2.0, "loss_other_pictures": 2.0, "loss_other_words": 2.0}, Gate.FELL),
+        ({"loss": 1.1, "loss_blind": 2.0, "loss_other_images": 2.0, "loss_other_words": 2.0}, Gate.FELL),
     ],
 )
 def test_a_policy_that_fails_one_gate_is_not_good(tmp_path: Path, changes: dict[str, float], gate: Gate) -> None:
@@ -122,7 +122,7 @@ def test_the_check_loads_the_checkpoint_as_the_policy_node_does(
     held_out = result["runs"][1]["held_out"][-1]
     assert held_out["loss_blind"] > 0
     assert held_out["wrist_mm_best"] <= held_out["wrist_mm"]
-    assert held_out["loss_other_pictures"] > 0
+    assert held_out["loss_other_images"] > 0
     assert held_out["loss_other_words"] > 0
     asked = ["check", str(finished_run), str(robot_run), "--out", str(out), "--demand", "learning"]
     assert main(asked) == (0 if result["learning"] else 1)

@@ -32,24 +32,24 @@ LAYOUTS = {
 }
 
 
-def pictures_of(source: EpisodeSource, number: int) -> list[np.ndarray]:
-    """Every picture of the video of an episode."""
+def images_of(source: EpisodeSource, number: int) -> list[np.ndarray]:
+    """Every image of the video of an episode."""
     with VideoReader(source.load(number).video.path) as video:
         return [video.rgb(n) for n in range(len(video))]
 
 
-def encode(path: Path, pictures: list[np.ndarray], codec: str, first: int = 0) -> None:
-    """A video with as many grey frames before the pictures as are asked for."""
+def encode(path: Path, images: list[np.ndarray], codec: str, first: int = 0) -> None:
+    """A video with as many grey frames before the images as are asked for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = pictures[0].shape[:2]
+    height, width = images[0].shape[:2]
     with av.open(str(path), "w", format="webm" if path.suffix == ".webm" else "mp4") as container:
         options = {"preset": "ultrafast"}
         if "vpx" in codec:
             options = {"deadline": "good", "cpu-used": "5", "auto-alt-ref": "1", "lag-in-frames": "16"}
         stream = container.add_stream(codec, rate=Fraction(30), options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for picture in [np.full_like(pictures[0], 128)] * first + pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for image in [np.full_like(images[0], 128)] * first + images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
 
 
@@ -62,9 +62,9 @@ def miniature(root: Path, source: EpisodeSource, layout: str) -> EpisodeSource:
         assert isinstance(episode, HumanEpisode)
         name = f"P01_{episode.video_name}"
         if not (path := root / place.format(name)).exists():
-            pictures = pictures_of(source, number)
+            images = images_of(source, number)
             square = dataset == "EgoExo4D"
-            encode(path, [p[:, : p.shape[0]] for p in pictures] if square else pictures, codec)
+            encode(path, [p[:, : p.shape[0]] for p in images] if square else images, codec)
         labelled = replace(episode, id=f"{dataset}_{name}_ep_{number:06d}", dataset=dataset, video_name=name)
         if dataset == "EgoExo4D":
             labelled = replace(labelled, intrinsics=np.array([[601.0, 0, 704], [0, 601, 704], [0, 0, 1]]))
@@ -90,7 +90,7 @@ def test_every_published_layout_is_indexed_validated_and_trained_on(
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
-def test_a_webm_has_as_many_frames_as_it_has_pictures(codec: str, tmp_path: Path) -> None:
+def test_a_webm_has_as_many_frames_as_it_has_images(codec: str, tmp_path: Path) -> None:
     shown = [np.full((48, 64, 3), 20 + 5 * n, dtype=np.uint8) for n in range(40)]
     encode(tmp_path / "v.webm", shown, codec)
     with VideoReader(tmp_path / "v.webm") as video:
@@ -101,12 +101,12 @@ def test_a_webm_has_as_many_frames_as_it_has_pictures(codec: str, tmp_path: Path
 
 def test_an_episode_goes_on_from_one_part_of_a_video_into_the_next(human_data: Path, tmp_path: Path) -> None:
     original = open_source(human_data)
-    episode, pictures = original.load(0).episode, pictures_of(original, 0)
+    episode, images = original.load(0).episode, images_of(original, 0)
     assert isinstance(episode, HumanEpisode)
     half = int(episode.video_decode_frame[len(episode) // 2])
     folder = tmp_path / "Video" / "Ego4D_root"
-    encode(folder / "clip_part2.mp4", pictures[:half], "libx264", first=2000 - half)
-    encode(folder / "clip_part3.mp4", pictures[half:], "libx264")
+    encode(folder / "clip_part2.mp4", images[:half], "libx264", first=2000 - half)
+    encode(folder / "clip_part3.mp4", images[half:], "libx264")
     frames = episode.video_decode_frame + 4000 - half
     moved = replace(episode, id="Ego4D_clip_ep_0", dataset="Ego4D", video_name="clip", video_decode_frame=frames)
     vitra_1m.write_episode(moved, tmp_path / "Annotation" / "ego4d_other" / "episodic_annotations")
@@ -117,13 +117,13 @@ def test_an_episode_goes_on_from_one_part_of_a_video_into_the_next(human_data: P
         assert video.regular(clip.frames).all()
         for n in (0, len(frames) // 2 - 1, len(frames) // 2, len(frames) - 1):
             shown = float(video.rgb(int(clip.frames[n])).mean())
-            assert shown == pytest.approx(float(pictures[episode.video_decode_frame[n]].mean()), abs=2)
+            assert shown == pytest.approx(float(images[episode.video_decode_frame[n]].mean()), abs=2)
         with pytest.raises(FrameMissingError, match="frame 100 "):
             video.frame(100)  # the first part is not there
 
 
 @pytest.mark.parametrize(("size", "expected_deg"), [(256, 68), (224, 68), (448, 99), (1408, 99)])
-def test_egoexo4d_pictures_show_the_centre_that_their_publishers_kept(
+def test_egoexo4d_images_show_the_centre_that_their_publishers_kept(
     size: int, expected_deg: int, human_data: Path, tmp_path: Path
 ) -> None:
     original = open_source(human_data).load(0).episode

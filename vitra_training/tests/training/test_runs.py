@@ -32,11 +32,11 @@ from vitra_training.training.run import train
 
 def test_the_policy_loads_the_checkpoint_and_answers(finished_run: Path) -> None:
     policy = load_policy(finished_run / "checkpoints/latest")
-    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    an_image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     mask = action_mask(Hands(right=True))
     chunk = policy.predict(
         ChunkRequest(
-            image=picture,
+            image=an_image,
             instruction="Left hand: None. Right hand: Pick up the cup.",
             fov=[1.2, 0.9],
             action_mask=mask,

@@ -1,4 +1,4 @@
-"""Judges one recorded episode: rates, gaps, skew, idle ends, joint jumps, clocks, frozen pictures, masks, words."""
+"""Judges one recorded episode: rates, gaps, skew, idle ends, joint jumps, clocks, frozen images, masks, words."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Limits:
     delay_s: float = 0.2
     """Arrival after capture."""
     frozen_s: float = 0.4
-    """The same picture for so long while the robot moves."""
+    """The same image for so long while the robot moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class BagReport:
 
 
 def check_bag(path: Path, limits: Limits | None = None) -> tuple[BagReport, BagStreams | None]:
-    """Judge one bag; a bag that cannot be read is a finding, not an exception. The streams are for its picture."""
+    """Judge one bag; a bag that cannot be read is a finding, not an exception. The streams are for its image."""
     limits = limits or Limits()
     if path.name.endswith(".partial"):
         return _unreadable(path, "cut off", f"the recording was cut off: run `vitra-bag repair {path}`"), None
@@ -305,15 +305,15 @@ def _ends(head_s: float, tail_s: float, limits: Limits) -> Iterator[Finding]:
 
 def _frozen(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
     stream = bag.streams.get(CAMERA)
-    if bag.lost_pictures:
-        level = ERROR if bag.lost_pictures > limits.masked_warning * len(bag.picture_hashes) else WARNING
+    if bag.lost_images:
+        level = ERROR if bag.lost_images > limits.masked_warning * len(bag.image_hashes) else WARNING
         why = "one before them is missing" if bag.is_video else "they are damaged"
-        yield Finding(level, "pictures", f"{bag.lost_pictures} pictures cannot be decoded: {why}")
-    if stream is None or len(bag.picture_hashes) < 2:
+        yield Finding(level, "images", f"{bag.lost_images} images cannot be decoded: {why}")
+    if stream is None or len(bag.image_hashes) < 2:
         return
     arm = [times for times in moving(bag, arm_rad=0.02) if len(times)]
     moves = np.sort(np.concatenate(arm)) if arm else np.zeros(0)
-    same = np.diff(np.asarray(bag.picture_hashes, dtype=np.int64)) == 0
+    same = np.diff(np.asarray(bag.image_hashes, dtype=np.int64)) == 0
     stamps = stream.stamps_s
     begin = 0
     for end in range(1, len(stamps) + 1):
@@ -322,7 +322,7 @@ def _frozen(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
         if _moves_between(moves, stamps[begin], stamps[end - 1]) > limits.frozen_s:
             at_s, long_s = stamps[begin] - bag.begin_s, stamps[end - 1] - stamps[begin]
             yield Finding(
-                ERROR, "frozen picture", f"the same picture for {long_s:.1f} s at {at_s:.1f} s while the robot moves"
+                ERROR, "frozen image", f"the same image for {long_s:.1f} s at {at_s:.1f} s while the robot moves"
             )
         begin = end
 

@@ -1,4 +1,4 @@
-"""One picture per episode that shows what its check saw: when messages came, how joints moved, how old they were."""
+"""One image per episode that shows what its check saw: when messages came, how joints moved, how old they were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bag read frame by frame: joints aligned to times, static frames, words; pictures one at a time."""
+"""A bag read frame by frame: joints aligned to times, static frames, words; images one at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vitra_description.names import arm_joints, hand_joints
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.decode import Image
-from vitra_policy.camera_messages.video import PictureDecoder, base_topic
+from vitra_policy.camera_messages.video import ImageDecoder, base_topic
 from vitra_policy.transforms import make_pose, matrix_from_quaternion
 from vitra_training.bags.aligned import AlignedStream
 from vitra_training.bags.streams import stamp_ns_of
@@ -28,7 +28,7 @@ INSTRUCTION_TOPIC = "instruction"
 
 @dataclass(slots=True)
 class BagContent:
-    """The streams of a bag that an episode needs, at given times; pictures stay on the disk."""
+    """The streams of a bag that an episode needs, at given times; images stay on the disk."""
 
     times_s: Array
     """(T,)."""
@@ -54,16 +54,16 @@ class BagContent:
 
 
 def read_bag(path: Path, times_s: Array | None = None) -> BagContent:
-    """Read a bag directory (rosbag2, MCAP or SQLite), without its pictures.
+    """Read a bag directory (rosbag2, MCAP or SQLite), without its images.
 
     Args:
         path: the bag.
-        times_s: (T,) increasing times at which joints are wanted; default those of the pictures.
+        times_s: (T,) increasing times at which joints are wanted; default those of the images.
 
     Raises:
         BrokenFileError: not a bag, or truncated.
     """
-    times_s = picture_times(path) if times_s is None else times_s
+    times_s = image_times(path) if times_s is None else times_s
     content = BagContent(
         times_s, {topic: AlignedStream(times_s, len(names)) for topic, names in _TOPICS.items() if names}
     )
@@ -74,8 +74,8 @@ def read_bag(path: Path, times_s: Array | None = None) -> BagContent:
     return content
 
 
-def picture_times(path: Path) -> Array:
-    """(N,) capture times of a bag's pictures, increasing; pictures that are stamped before an earlier one do not count.
+def image_times(path: Path) -> Array:
+    """(N,) capture times of a bag's images, increasing; images that are stamped before an earlier one do not count.
 
     Raises:
         BrokenFileError: not a bag, or truncated.
@@ -83,13 +83,13 @@ def picture_times(path: Path) -> Array:
     return np.array([time_s for time_s, _ in _camera(path, decode=False)])
 
 
-def pictures(path: Path) -> Iterator[tuple[float, Image | None]]:
-    """(time, RGB picture) of each of the `picture_times`, one at a time; None for one that cannot be decoded.
+def images(path: Path) -> Iterator[tuple[float, Image | None]]:
+    """(time, RGB image) of each of the `image_times`, one at a time; None for one that cannot be decoded.
 
     Raises:
         BrokenFileError: not a bag, or truncated.
     """
-    decode = PictureDecoder()
+    decode = ImageDecoder()
     for time_s, message in _camera(path, decode=True):
         yield time_s, decode(message)
 
@@ -106,7 +106,7 @@ def _messages(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, 
 
 
 def _camera(path: Path, decode: bool) -> Iterator[tuple[float, Any]]:
-    """(time, message or None) of the head camera, in the form that most of its pictures have."""
+    """(time, message or None) of the head camera, in the form that most of its images have."""
     try:
         with open_bag(path) as reader:
             cameras = [c for c in reader.connections if base_topic(c.topic) == IMAGE_TOPIC]
@@ -158,4 +158,4 @@ _TOPICS: dict[str, tuple[str, ...]] = {
     **{f"{side}_arm/{kind}": arm_joints(side) for side in SIDES for kind in ("joint_states", "command")},
     **{f"{side}_hand/{kind}": hand_joints(side) for side in SIDES for kind in ("joint_states", "command")},
 }
-"""Topic -> joint names in canonical order; pictures are read apart."""
+"""Topic -> joint names in canonical order; images are read apart."""

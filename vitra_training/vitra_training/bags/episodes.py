@@ -21,11 +21,11 @@ from vitra_training.bags.content import (
     CAMERA_INFO_TOPIC,
     IMAGE_TOPIC,
     BagContent,
-    picture_times,
-    pictures,
+    image_times,
+    images,
     read_bag,
 )
-from vitra_training.bags.errors import NobodyJudgedError, NoPicturesError
+from vitra_training.bags.errors import NobodyJudgedError, NoImagesError
 from vitra_training.bags.streams import usual_period_s
 from vitra_training.bags.timeline import Timeline, timeline
 from vitra_training.bags.writer import SAVED, custom_data, outcome_of
@@ -48,7 +48,7 @@ def episode_from_bag(path: Path, content: BagContent, seen: NDArray[np.bool_], n
     Args:
         path: the bag.
         content: its streams, at evenly spaced times.
-        seen: (T,) times of which there is a picture; both hands are masked at the others.
+        seen: (T,) times of which there is an image; both hands are masked at the others.
         name: id of the episode; default the bag's name.
 
     Raises:
@@ -76,9 +76,9 @@ def episode_from_bag(path: Path, content: BagContent, seen: NDArray[np.bool_], n
 
 
 def frame_rate_hz(path: Path, times_s: Array) -> float:
-    """Frames per second of a bag's pictures: the declared (else a whole) rate where it fits, else as measured.
+    """Frames per second of a bag's images: the declared (else a whole) rate where it fits, else as measured.
 
-    Lost pictures do not count, and neither does that times are those of a coarser clock.
+    Lost images do not count, and neither does that times are those of a coarser clock.
     """
     period_s = usual_period_s(times_s)
     measured = 1 / period_s if period_s > 0 else 30.0
@@ -88,7 +88,7 @@ def frame_rate_hz(path: Path, times_s: Array) -> float:
 
 
 class BagEpisodes(EpisodeFiles):
-    """Bag directories as episodes; pictures are encoded into a temporary video when an episode is loaded."""
+    """Bag directories as episodes; images are encoded into a temporary video when an episode is loaded."""
 
     format = "bags"
 
@@ -98,18 +98,18 @@ class BagEpisodes(EpisodeFiles):
         self._videos = tempfile.TemporaryDirectory(prefix="vitra_bags_")
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number.
+        """Episode and images by number.
 
-        Frames before the first sample of every hand that takes part are left out. A picture that is lost or damaged
+        Frames before the first sample of every hand that takes part are left out. An image that is lost or damaged
         is the one before it again, with both hands masked, so that time stays what it was.
 
         Raises:
             MissingKeyError: the bag holds no image.
         """
         path = self.paths[number]
-        times_s = picture_times(path)
+        times_s = image_times(path)
         if not len(times_s):
-            raise MissingKeyError(path, IMAGE_TOPIC, "no picture")
+            raise MissingKeyError(path, IMAGE_TOPIC, "no image")
         slots = timeline(path, times_s)
         content = read_bag(path, slots.times_s)
         begin = _first_known(content)
@@ -127,30 +127,30 @@ class BagEpisodes(EpisodeFiles):
         return Path(self._videos.name) / f"{number:06d}.mp4"
 
     def _write(self, path: Path, slots: Timeline, begin: int, video: Path, fps: float) -> tuple[int, NDArray[np.bool_]]:
-        """Encode the pictures of the slots from one on; returns the first with a picture, and which have one."""
-        seen, slot_of = slots.seen, {int(n): slot for slot, n in enumerate(slots.pictures) if n >= 0}
+        """Encode the images of the slots from one on; returns the first with an image, and which have one."""
+        seen, slot_of = slots.seen, {int(n): slot for slot, n in enumerate(slots.images) if n >= 0}
         writer: VideoWriter | None = None
         last, written, first = None, 0, begin
         try:
-            for number, (_, picture) in enumerate(pictures(path)):
+            for number, (_, image) in enumerate(images(path)):
                 slot = slot_of.get(number)
                 if slot is None:
                     continue
-                if picture is None or (last is not None and picture.shape != last.shape):
+                if image is None or (last is not None and image.shape != last.shape):
                     seen[slot] = False
                     continue
                 if slot < begin:
                     continue
                 if writer is None:
-                    height, width = (side & ~1 for side in picture.shape[:2])
+                    height, width = (side & ~1 for side in image.shape[:2])
                     writer, first = VideoWriter(video, width, height, fps, crf=14), slot
                 for _ in range(slot - first - written):
                     writer.add(last[:height, :width])  # type: ignore[index]
                     written += 1
-                writer.add(picture[:height, :width])
-                last, written = picture, written + 1
+                writer.add(image[:height, :width])
+                last, written = image, written + 1
             if writer is None or last is None:
-                raise NoPicturesError(path, f"{len(slots.pictures)} were recorded.")
+                raise NoImagesError(path, f"{len(slots.images)} were recorded.")
             for _ in range(len(seen) - first - written):
                 writer.add(last[:height, :width])
             writer.close()

@@ -67,11 +67,11 @@ class CameraGapError(DatasetError):
         )
 
 
-class NoPicturesError(DatasetError):
-    """A bag none of whose pictures can be used."""
+class NoImagesError(DatasetError):
+    """A bag none of whose images can be used."""
 
     def __init__(self, path: Path, detail: str) -> None:
-        super().__init__(f"{path}: no picture can be used: {detail}")
+        super().__init__(f"{path}: no image can be used: {detail}")
 
 
 class NobodyJudgedError(DatasetError):

@@ -1,4 +1,4 @@
-"""What a check wants to know of a bag's pictures: which are the same, and which cannot be decoded."""
+"""What a check wants to know of a bag's images: which are the same, and which cannot be decoded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vitra_policy.camera_messages.decode import ImageMessageError, check_whole, raw_picture
+from vitra_policy.camera_messages.decode import ImageMessageError, check_whole, raw_image
 from vitra_policy.camera_messages.video import VideoDecoder, is_video
 from vitra_policy.errors import VitraError
 from vitra_training.datasets.episode import Array
@@ -18,18 +18,18 @@ _SAME = 2.5
 """Brightness steps (of 255) that coding alone may change the mean of a block by."""
 
 
-class PictureWatch:
-    """Numbers the pictures of one camera by content: the bytes of a message also hold padding, which is random."""
+class ImageWatch:
+    """Numbers the images of one camera by content: the bytes of a message also hold padding, which is random."""
 
     def __init__(self) -> None:
         self.lost = 0
-        """Pictures that cannot be decoded."""
+        """Images that cannot be decoded."""
         self.is_video = False
         self._decoder, self._run = VideoDecoder(), 0
         self._first: Array | int | None = None
 
     def see(self, message: Any) -> int:
-        """A number that stays the same as long as the picture does."""
+        """A number that stays the same as long as the image does."""
         try:
             content = self._content(message)
         except VitraError:
@@ -44,19 +44,19 @@ class PictureWatch:
             self.is_video = True
             return self._blocks(message.data)
         if not hasattr(message, "format"):
-            pixels = raw_picture(message.height, message.width, message.step, message.encoding, message.data)
+            pixels = raw_image(message.height, message.width, message.step, message.encoding, message.data)
             return crc32(np.ascontiguousarray(pixels).data)
         check_whole(message.data)
         grey = cv2.imdecode(np.asarray(message.data), cv2.IMREAD_REDUCED_GRAYSCALE_2)
         if grey is None:
-            raise ImageMessageError("The picture is damaged.")
+            raise ImageMessageError("The image is damaged.")
         return crc32(np.ascontiguousarray(grey).data)  # not of the message: cameras write times into their headers
 
     def _blocks(self, data: Any) -> Array:
-        """Means of blocks: coding changes every message of a video that shows the same picture."""
+        """Means of blocks: coding changes every message of a video that shows the same image."""
         frame = self._decoder(data)
         if frame is None:
-            raise ImageMessageError("The picture is damaged, or one that it builds on is missing.")
+            raise ImageMessageError("The image is damaged, or one that it builds on is missing.")
         grey = frame.to_ndarray(format="gray")
         size = (max(frame.width // _BLOCK_PX, 1), max(frame.height // _BLOCK_PX, 1))
         return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.float64)

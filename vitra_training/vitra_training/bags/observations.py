@@ -15,7 +15,7 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.policies.observation import HandStateEstimator, fov_from_intrinsics
 from vitra_policy.policies.policy import BASE_FROM_CAMERA, Observation
 from vitra_training.bags.aligned import MAX_AGE_S
-from vitra_training.bags.content import BagContent, pictures, read_bag
+from vitra_training.bags.content import BagContent, images, read_bag
 from vitra_training.bags.writer import custom_data
 from vitra_training.datasets.errors import MissingKeyError
 
@@ -39,14 +39,14 @@ def observations(path: Path, instruction: str = "") -> Iterator[Observation]:
         MAX_AGE_S,
     )
     width, height = content.size_px
-    for stamp_s, picture in pictures(path):
-        if picture is None:
+    for stamp_s, image in images(path):
+        if image is None:
             continue
         hands = estimator.at(stamp_s)
         yield Observation(
             stamp_s=stamp_s,
             instruction=instruction or content.instruction,
-            image=picture,
+            image=image,
             intrinsics=content.intrinsics,
             fov_rad=fov_from_intrinsics(content.intrinsics, width, height),
             state=hands.state,

@@ -1,4 +1,4 @@
-"""The times and joints of a bag, in one pass, without decoding pictures."""
+"""The times and joints of a bag, in one pass, without decoding images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.video import base_topic
-from vitra_training.bags.images import PictureWatch
+from vitra_training.bags.images import ImageWatch
 from vitra_training.bags.writer import custom_data
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError
@@ -29,7 +29,7 @@ class StreamTimes:
     """When the messages of one topic came and were made."""
 
     topic: str
-    """Without namespace slash and picture suffix."""
+    """Without namespace slash and image suffix."""
     type: str
     arrivals_ns: array[int] = field(default_factory=lambda: array("q"))
     stamps_ns: array[int] = field(default_factory=lambda: array("q"))
@@ -79,12 +79,12 @@ class BagStreams:
     streams: dict[str, StreamTimes] = field(default_factory=dict)
     joints: dict[str, JointSamples] = field(default_factory=dict)
     """Of each `*/joint_states`, in the order of their times."""
-    picture_hashes: list[int] = field(default_factory=list)
-    """Per camera message a number that stays the same as long as the picture does."""
-    lost_pictures: int = 0
-    """Pictures that cannot be decoded: damaged, or of a video in which one before them is missing."""
+    image_hashes: list[int] = field(default_factory=list)
+    """Per camera message a number that stays the same as long as the image does."""
+    lost_images: int = 0
+    """Images that cannot be decoded: damaged, or of a video in which one before them is missing."""
     is_video: bool = False
-    """Whether each picture builds on those before it."""
+    """Whether each image builds on those before it."""
     instruction: str = ""
     stops: list[str] = field(default_factory=list)
     """Latched stops that happened while recording."""
@@ -118,7 +118,7 @@ def read_streams(path: Path) -> BagStreams:
     Raises:
         BrokenFileError: it cannot be read to its end; `vitra-bag repair` may help.
     """
-    bag, pictures = BagStreams(path, custom_data(path)), PictureWatch()
+    bag, images = BagStreams(path, custom_data(path)), ImageWatch()
     try:
         with open_bag(path) as reader:
             for connection, arrival_ns, raw in reader.messages():
@@ -131,7 +131,7 @@ def read_streams(path: Path) -> BagStreams:
                 if connection.msgtype not in _NO_HEADER:
                     stream.stamps_ns.append(stamp_ns_of(raw))
                 if topic == CAMERA:
-                    bag.picture_hashes.append(pictures.see(reader.deserialize(raw, connection.msgtype)))
+                    bag.image_hashes.append(images.see(reader.deserialize(raw, connection.msgtype)))
                 elif topic.endswith(MEASURED):
                     positions = reader.deserialize(raw, connection.msgtype).position
                     bag.joints.setdefault(topic, JointSamples()).add(positions)
@@ -140,7 +140,7 @@ def read_streams(path: Path) -> BagStreams:
     except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
         detail = f"{type(cause).__name__}: {cause}; try `vitra-bag repair {path}`"
         raise BrokenFileError(path, "rosbag2 directory", detail) from None
-    bag.lost_pictures, bag.is_video = pictures.lost, pictures.is_video
+    bag.lost_images, bag.is_video = images.lost, images.is_video
     return bag
 
 

@@ -1,4 +1,4 @@
-"""Frames of a camera as evenly spaced slots: a lost picture leaves an empty one, so that time is never compressed."""
+"""Frames of a camera as evenly spaced slots: a lost image leaves an empty one, so that time is never compressed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vitra_training.bags.streams import usual_period_s
 from vitra_training.datasets.episode import Array, IntArray
 
 LONGEST_FILL_S = 2.0
-"""A longer gap is no lost picture but two recordings."""
+"""A longer gap is no lost image but two recordings."""
 _FOLLOW = 0.1
 """Share of a frame's deviation that moves the slots after it: drift is followed, jitter is not."""
 
@@ -23,18 +23,18 @@ class Timeline:
     """Slots of one episode."""
 
     times_s: Array
-    """(S,) capture time of each slot's picture; between its neighbours where it has none."""
-    pictures: IntArray
-    """(S,) number of the picture in the bag; -1 where there is none."""
+    """(S,) capture time of each slot's image; between its neighbours where it has none."""
+    images: IntArray
+    """(S,) number of the image in the bag; -1 where there is none."""
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """(S,) slots with a picture."""
-        return self.pictures >= 0
+        """(S,) slots with an image."""
+        return self.images >= 0
 
 
 def timeline(path: Path, times_s: Array) -> Timeline:
-    """Slots for pictures captured at increasing times; of two within one period the first is kept.
+    """Slots for images captured at increasing times; of two within one period the first is kept.
 
     Args:
         path: Of the bag, for the error.
@@ -46,17 +46,17 @@ def timeline(path: Path, times_s: Array) -> Timeline:
     period_s = usual_period_s(times_s)
     if period_s <= 0:
         return Timeline(times_s, np.arange(len(times_s)))
-    slots, pictures, expected_s = [0], [0], float(times_s[0])
+    slots, images, expected_s = [0], [0], float(times_s[0])
     for number, time_s in enumerate(times_s[1:], 1):
         steps = round((float(time_s) - expected_s) / period_s)
         if steps < 1:
             continue
-        if (gap_s := float(time_s - times_s[pictures[-1]])) > LONGEST_FILL_S:
-            raise CameraGapError(path, gap_s, float(times_s[pictures[-1]] - times_s[0]))
+        if (gap_s := float(time_s - times_s[images[-1]])) > LONGEST_FILL_S:
+            raise CameraGapError(path, gap_s, float(times_s[images[-1]] - times_s[0]))
         due_s = expected_s + steps * period_s
         expected_s = due_s + _FOLLOW * (float(time_s) - due_s)
         slots.append(slots[-1] + steps)
-        pictures.append(number)
+        images.append(number)
     of_slot = np.full(slots[-1] + 1, -1, dtype=np.int64)
-    of_slot[slots] = pictures
-    return Timeline(np.interp(np.arange(len(of_slot)), slots, times_s[pictures]), of_slot)
+    of_slot[slots] = images
+    return Timeline(np.interp(np.arange(len(of_slot)), slots, times_s[images]), of_slot)

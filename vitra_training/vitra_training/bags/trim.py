@@ -31,7 +31,7 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
         end_s: Last moment kept.
 
     Raises:
-        EmptyTrimError: no picture would be left.
+        EmptyTrimError: no image would be left.
         BagExistsError: the target is there.
         BrokenFileError: the bag cannot be read.
     """
@@ -51,7 +51,7 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
 
 
 def _key_frame_before(path: Path, first_ns: int) -> int:
-    """Arrival of the last key frame not after a time; that time if the pictures are no video."""
+    """Arrival of the last key frame not after a time; that time if the images are no video."""
     found_ns = first_ns
     with open_bag(path) as reader:
         videos = [c for c in reader.connections if c.msgtype == VIDEO_TYPE and base_topic(c.topic) == CAMERA]

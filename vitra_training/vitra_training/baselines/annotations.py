@@ -85,7 +85,7 @@ class Recut:
         return len(self._cuts)
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number.
+        """Episode and images by number.
 
         Raises:
             EmptyDatasetError: it is of a robot.

@@ -55,7 +55,7 @@ class EgoDex(EpisodeFiles):
         self.ids = [str(path.relative_to(root).with_suffix("")) for path in paths]
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number.
+        """Episode and images by number.
 
         Raises:
             DatasetError: the file is broken.

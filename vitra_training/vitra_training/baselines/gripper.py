@@ -71,7 +71,7 @@ class GripperData:
         return len(self.ids)
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number.
+        """Episode and images by number.
 
         Raises:
             BrokenFileError: its video is missing.

@@ -1,6 +1,6 @@
-"""A small latent action model (after LAPA, arXiv 2410.11758): what changed between two pictures, in a few numbers.
+"""A small latent action model (after LAPA, arXiv 2410.11758): what changed between two images, in a few numbers.
 
-An encoder looks at both pictures and writes a code of a few quantised numbers; a decoder draws the later picture from
+An encoder looks at both images and writes a code of a few quantised numbers; a decoder draws the later image from
 the earlier one and the code. What the code must carry is the change, so it can stand in for actions in pretraining.
 """
 
@@ -22,7 +22,7 @@ from vitra_training.datasets.errors import BrokenFileError
 
 LATENT_DIM = 6
 """Numbers of a code: they take the place of the right wrist's six."""
-PICTURE_PX = 32
+IMAGE_PX = 32
 _LEVELS = 5
 _WIDTH = 32
 
@@ -34,30 +34,30 @@ class LatentOptions:
     steps: int = 400
     """Optimizer steps."""
     batch: int = 32
-    """Picture pairs per step."""
+    """Image pairs per step."""
     lr: float = 1e-3
     """Adam's learning rate."""
 
 
 class LatentActionModel(nn.Module):
-    """Encoder and decoder of changes between pictures of 32 x 32 pixels."""
+    """Encoder and decoder of changes between images of 32 x 32 pixels."""
 
     def __init__(self) -> None:
         super().__init__()
-        cells = _WIDTH * (PICTURE_PX // 8) ** 2
+        cells = _WIDTH * (IMAGE_PX // 8) ** 2
         self.encoder = nn.Sequential(*_down(6), nn.Flatten(), nn.Linear(cells, LATENT_DIM))
         self.now = nn.Sequential(*_down(3))
         self.spread = nn.Linear(LATENT_DIM, cells)
         self.decoder = nn.Sequential(*_up())
 
     def encode(self, now: Tensor, later: Tensor) -> Tensor:
-        """Codes (B, 6) in {-1, -0.5, 0, 0.5, 1} of pictures (B, 3, 32, 32) in [0, 1]; gradients pass the rounding."""
+        """Codes (B, 6) in {-1, -0.5, 0, 0.5, 1} of images (B, 3, 32, 32) in [0, 1]; gradients pass the rounding."""
         smooth = torch.tanh(self.encoder(torch.cat([now, later], dim=1)))
         half = (_LEVELS - 1) / 2
         return smooth + (torch.round(smooth * half) / half - smooth).detach()
 
     def forward(self, now: Tensor, later: Tensor) -> Tensor:
-        """Mean squared error of the later picture drawn from the earlier one and the code.
+        """Mean squared error of the later image drawn from the earlier one and the code.
 
         Args:
             now: Images (B, 3, 32, 32).
@@ -69,9 +69,9 @@ class LatentActionModel(nn.Module):
         return F.mse_loss(drawn, later)
 
 
-def small(picture: NDArray[np.uint8]) -> Tensor:
-    """(3, 32, 32) in [0, 1] of an RGB picture."""
-    shrunk = cv2.resize(picture, (PICTURE_PX, PICTURE_PX), interpolation=cv2.INTER_AREA)
+def small(image: NDArray[np.uint8]) -> Tensor:
+    """(3, 32, 32) in [0, 1] of an RGB image."""
+    shrunk = cv2.resize(image, (IMAGE_PX, IMAGE_PX), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(np.ascontiguousarray(shrunk.transpose(2, 0, 1))).float() / 255
 
 

@@ -98,7 +98,7 @@ class Step:
 
 
 def random_batch(config: VitraConfig, size: int, repeats: int, device: torch.device) -> TrainBatch:
-    """A batch of right hands with noise for a picture.
+    """A batch of right hands with noise for an image.
 
     Args:
         config: Sizes of the network.

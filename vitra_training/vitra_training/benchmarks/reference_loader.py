@@ -1,7 +1,7 @@
 """A loader built in the reference's manner, as the yardstick of ours: open per sample, numpy per sample, Lanczos remap.
 
 It follows the description in the project's facts (open the video and the annotation for every sample, transform hands
-with scipy, search the crop by bisection, remap the whole source picture with Lanczos, resize twice, jitter
+with scipy, search the crop by bisection, remap the whole source image with Lanczos, resize twice, jitter
 colours in HSV). It shares no code with our loader, so a speed-up of ours cannot speed it up.
 """
 
@@ -33,17 +33,17 @@ def load_sample(annotation: Path, video: Path, frame: int, rng: np.random.Genera
         steps: Length of the chunk.
     """
     episode = load_npy_dict(annotation)
-    picture = _read_frame(video, int(episode["video_decode_frame"][frame]))
-    height, width = picture.shape[:2]
+    image = _read_frame(video, int(episode["video_decode_frame"][frame]))
+    height, width = image.shape[:2]
     K = np.array(episode["intrinsics"], dtype=np.float64)
     K[0] *= width / (2 * K[0, 2])
     K[1] *= height / (2 * K[1, 2])
     side = episode["anno_type"]
     path = _palm_pixels(episode, side, frame, K)
     R, target, size = _choose_crop(path, K, width, height, rng)
-    picture = _warp(picture, K, R, target, size)
-    picture = _jitter(picture, rng)
-    square = np.asarray(Image.fromarray(picture).resize((224, 224), Image.Resampling.BICUBIC))
+    image = _warp(image, K, R, target, size)
+    image = _jitter(image, rng)
+    square = np.asarray(Image.fromarray(image).resize((224, 224), Image.Resampling.BICUBIC))
     states, actions = _actions(episode, frame, steps, R)
     fov = [2 * np.arctan(size[0] / (2 * target[0, 0])), 2 * np.arctan(size[1] / (2 * target[1, 1]))]
     return {"image": square, "state": states, "actions": actions, "fov": fov, "text": episode["text"][side][0][0]}
@@ -102,9 +102,9 @@ def _choose_crop(
     return R, target, size
 
 
-def _warp(picture: Array, K: Array, R: Array, target: Array, size: tuple[int, int]) -> Array:
+def _warp(image: Array, K: Array, R: Array, target: Array, size: tuple[int, int]) -> Array:
     """Remap at the source's size, then resize to the crop's size."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = np.diag([width / size[0], height / size[1], 1.0])
     inverse = K @ R.T @ np.linalg.inv(scale @ target)
     x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
@@ -112,14 +112,14 @@ def _warp(picture: Array, K: Array, R: Array, target: Array, size: tuple[int, in
     source = inverse @ points
     map_x = (source[0] / source[2]).reshape(height, width).astype(np.float32)
     map_y = (source[1] / source[2]).reshape(height, width).astype(np.float32)
-    warped = cv2.remap(picture, map_x, map_y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_CONSTANT)
+    warped = cv2.remap(image, map_x, map_y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(Image.fromarray(warped).resize(size, Image.Resampling.LANCZOS))
 
 
-def _jitter(picture: Array, rng: np.random.Generator) -> Array:
+def _jitter(image: Array, rng: np.random.Generator) -> Array:
     if rng.random() > 0.8:
-        return picture
-    image = picture.astype(np.float32)
+        return image
+    image = image.astype(np.float32)
     image = np.clip(image * rng.uniform(0.7, 1.3), 0, 255)
     grey = cv2.cvtColor(image.astype(np.uint8), cv2.COLOR_RGB2GRAY).mean()
     image = np.clip((image - grey) * rng.uniform(0.7, 1.3) + grey, 0, 255)

@@ -1,4 +1,4 @@
-"""Pinhole cameras: intrinsics for a picture size, projection, field of view. Pixel i covers [i, i + 1]."""
+"""Pinhole cameras: intrinsics for an image size, projection, field of view. Pixel i covers [i, i + 1]."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A pinhole camera without distortion for pictures of one size."""
+    """A pinhole camera without distortion for images of one size."""
 
     intrinsics: Array
     """(3, 3) pixels."""
@@ -36,7 +36,7 @@ class Camera:
         return np.asarray(pixels)
 
     def sees(self, points_m: Array) -> NDArray[np.bool_]:
-        """(...,) whether camera points (..., 3) lie in front of the camera and inside the picture."""
+        """(...,) whether camera points (..., 3) lie in front of the camera and inside the image."""
         pixels = self.project(points_m)
         with np.errstate(invalid="ignore"):
             inside = (pixels >= 0) & (pixels <= (self.width_px, self.height_px))
@@ -46,7 +46,7 @@ class Camera:
 def camera_for_video(original: Array, width_px: int, height_px: int) -> Camera:
     """Camera of a resized video, from the intrinsics of the original one.
 
-    The annotations never name the original size; its principal point is the picture's centre, so the size is twice the
+    The annotations never name the original size; its principal point is the image's centre, so the size is twice the
     principal point. A video stretched by resizing gets different scales in x and y.
 
     Args:

@@ -38,7 +38,7 @@ class TextWindow:
 
 @dataclass(frozen=True, slots=True)
 class VideoClip:
-    """Where the pictures of an episode are: one frame number of a video file per episode frame."""
+    """Where the images of an episode are: one frame number of a video file per episode frame."""
 
     path: Path
     frames: IntArray

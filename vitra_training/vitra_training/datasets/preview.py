@@ -1,4 +1,4 @@
-"""Overlay videos: hands, wrist path and caption drawn on an episode's pictures."""
+"""Overlay videos: hands, wrist path and caption drawn on an episode's images."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def write_preview(recording: Recording, path: Path) -> Path:
         with VideoWriter(path, width, height, video.fps, gop=30) as writer:
             for frame, number in enumerate(map(int, recording.video.frames)):
                 resized = cv2.resize(video.rgb(number), (width, height), interpolation=cv2.INTER_LINEAR)
-                picture: Image = np.ascontiguousarray(resized, dtype=np.uint8)
+                image: Image = np.ascontiguousarray(resized, dtype=np.uint8)
                 zoom = np.array([width / video.width, height / video.height])
                 for side in SIDES:
-                    _draw_hand(picture, motion, points[side], side, frame, zoom)
-                _draw_words(picture, motion, frame)
-                writer.add(picture)
+                    _draw_hand(image, motion, points[side], side, frame, zoom)
+                _draw_words(image, motion, frame)
+                writer.add(image)
     return path
 
 
@@ -55,7 +55,7 @@ def keypoints_world(episode: Episode, motion: Motion, side: Side) -> NDArray[np.
 
 
 def _draw_hand(
-    picture: Image, motion: Motion, world: NDArray[np.float64], side: Side, frame: int, zoom: NDArray[np.float64]
+    image: Image, motion: Motion, world: NDArray[np.float64], side: Side, frame: int, zoom: NDArray[np.float64]
 ) -> None:
     hand = motion.hands[side]
     if not hand.valid[frame]:
@@ -66,15 +66,15 @@ def _draw_hand(
     path = hand.world_from_wrist[later, :3, 3][hand.valid[later]]
     for pixel in _pixels(motion, path @ pose[:3, :3].T + pose[:3, 3], zoom):
         if pixel is not None:
-            cv2.circle(picture, pixel, 2, (255, 255, 255), -1, cv2.LINE_AA)
+            cv2.circle(image, pixel, 2, (255, 255, 255), -1, cv2.LINE_AA)
     pixels = _pixels(motion, world[frame] @ pose[:3, :3].T + pose[:3, 3], zoom)
     for start, end in BONES:
         a, b = pixels[start], pixels[end]
         if a is not None and b is not None:
-            cv2.line(picture, a, b, colour, 2, cv2.LINE_AA)
+            cv2.line(image, a, b, colour, 2, cv2.LINE_AA)
 
 
-def _draw_words(picture: Image, motion: Motion, frame: int) -> None:
+def _draw_words(image: Image, motion: Motion, frame: int) -> None:
     lines = []
     for side in SIDES:
         window = window_at(motion.hands[side].text, frame)
@@ -83,8 +83,8 @@ def _draw_words(picture: Image, motion: Motion, frame: int) -> None:
     for row, line in enumerate(lines):
         (width, height), below = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
         x, y = 8, 20 + 20 * row
-        cv2.rectangle(picture, (x - 3, y - height - 3), (x + width + 3, y + below), (0, 0, 0), -1)
-        cv2.putText(picture, line, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+        cv2.rectangle(image, (x - 3, y - height - 3), (x + width + 3, y + below), (0, 0, 0), -1)
+        cv2.putText(image, line, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def _pixels(motion: Motion, points_m: NDArray[np.float64], zoom: NDArray[np.float64]) -> list[tuple[int, int] | None]:

@@ -180,7 +180,7 @@ def _units(episode: Episode, _: VideoReader) -> Iterator[str]:
 
 
 def _camera(episode: Episode, video: VideoReader) -> Iterator[str]:
-    """Intrinsics that belong to pictures of another size, or to no camera at all."""
+    """Intrinsics that belong to images of another size, or to no camera at all."""
     fov_deg = _fov_deg(episode, video)
     if not (_FOV_DEG[0] <= fov_deg.min() and fov_deg.max() <= _FOV_DEG[1]):
         yield f"a field of view of {fov_deg.round(1).tolist()} degrees is no camera's"

@@ -34,7 +34,7 @@ class EpisodeSource(Protocol):
         """How many episodes there are."""
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number; raises `DatasetError` when it is broken."""
+        """Episode and images by number; raises `DatasetError` when it is broken."""
 
     def release(self, number: int) -> None:
         """The episode is not needed any more: give back what was made for it."""
@@ -60,7 +60,7 @@ class EpisodeFiles:
         return len(self.paths)
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number."""
+        """Episode and images by number."""
         raise NotImplementedError
 
     def release(self, number: int) -> None:
@@ -101,7 +101,7 @@ class Vitra1M(EpisodeFiles):
         self.video_roots = [video_root] if video_root else vitra_1m_videos.video_roots(root)
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number.
+        """Episode and images by number.
 
         Raises:
             DatasetError: the annotation or its video is broken or missing.
@@ -121,7 +121,7 @@ class TeleData(EpisodeFiles):
     format = "teledata"
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number."""
+        """Episode and images by number."""
         path = self.paths[number]
         episode = teledata.read_episode(path)
         return Recording(episode, VideoClip(teledata.read_video_path(path), np.arange(len(episode))))

@@ -22,7 +22,7 @@ _RATE_TOLERANCE = 0.25  # of a frame; containers round time stamps to their own 
 _BREAKS_MAX = 0.05
 """Share of irregular gaps up to which frames were dropped; beyond it the rate itself varies."""
 _SEEKS_LATE, _SEEK_BACK_S = ("mpegts", "mpeg"), 2.0
-"""Containers without an index: a search by time stamps may end after the picture that was asked for."""
+"""Containers without an index: a search by time stamps may end after the image that was asked for."""
 _VP8_SHOWN, _VP8 = 0x10, "vp8"
 
 PART_FRAMES = 2000
@@ -205,8 +205,8 @@ def _time_stamps(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArra
     """Presentation time stamps in order, and which are of key frames.
 
     The index of a whole mp4 has every frame, which costs nothing; other containers index key frames only, or nothing,
-    so every packet is visited (not decoded). The index holds decoding times: they start before the first picture if
-    frames are reordered. VP8 hides reference frames in packets of their own, which are not pictures.
+    so every packet is visited (not decoded). The index holds decoding times: they start before the first image if
+    frames are reordered. VP8 hides reference frames in packets of their own, which are not images.
     """
     index = [(entry.timestamp, entry.is_keyframe) for entry in getattr(stream, "index_entries", ()) or ()]
     whole = "mp4" in container.format.name and len(index) == stream.frames and not stream.codec_context.has_b_frames

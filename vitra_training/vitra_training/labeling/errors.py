@@ -22,7 +22,7 @@ class UnreadableVideoError(InputError):
         super().__init__(f"{path}: not a readable video ({detail}). Copy or download it again.")
 
 
-class NoPictureError(InputError):
+class NoImageError(InputError):
     """A file with sound only."""
 
     def __init__(self, path: Path | str, streams: str) -> None:
@@ -37,7 +37,7 @@ class TooShortError(InputError):
 
 
 class TooSlowError(InputError):
-    """A frame rate at which hands jump from picture to picture."""
+    """A frame rate at which hands jump from image to image."""
 
     def __init__(self, path: Path | str, fps: float, least: float) -> None:
         super().__init__(

@@ -21,16 +21,16 @@ class Costs:
     """Measured on one core (docs/labeling/accuracy.md says when and how)."""
 
     cpu_s_per_frame: float = 0.09
-    """Hands 0.065, background 0.012, camera and the rest 0.013; pictures of 640 x 480."""
+    """Hands 0.065, background 0.012, camera and the rest 0.013; images of 640 x 480."""
     cpu_s_per_megapixel: float = 0.01
-    """Per frame: decoding and crops of larger pictures."""
+    """Per frame: decoding and crops of larger images."""
     actions_per_minute: float = 45.0
     """Of both hands together, when they work."""
     prompt_tokens: float = 1100.0
-    """Of one caption: eight pictures at low detail and the instructions."""
+    """Of one caption: eight images at low detail and the instructions."""
     answer_tokens: float = 80.0
     bytes_per_frame: float = 30e3
-    """Canonical store and EgoSmith's pictures."""
+    """Canonical store and EgoSmith's images."""
 
 
 @dataclass(frozen=True, slots=True)

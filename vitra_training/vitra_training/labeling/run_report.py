@@ -1,4 +1,4 @@
-"""The report of a labeling run: one HTML file with yields, times, what was put aside and why, pictures of results."""
+"""The report of a labeling run: one HTML file with yields, times, what was put aside and why, images of results."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def write_report(path: Path, run: RunResult, assembled: Assembled, facts: RunFac
         f"<p>Share of steps an RM75 with XHand could follow at the person's pace: median "
         f"{np.median(executable):.0%} of an episode; {np.mean(executable >= 0.9):.0%} of the accepted episodes are "
         f"followable in at least 90 % of their steps.</p>",
-        "<h2>Pictures</h2><p>The most and the least certain episodes.</p>",
+        "<h2>Images</h2><p>The most and the least certain episodes.</p>",
         *(_figure(preview) for preview in assembled.previews),
         "<h2>Speed of the wrists, with cuts</h2>", *_plots(run),
     ]  # fmt: skip
@@ -95,11 +95,11 @@ def _figure(preview: Path) -> str:
     capture = cv2.VideoCapture(str(preview))
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     capture.set(cv2.CAP_PROP_POS_FRAMES, count // 2)
-    done, picture = capture.read()
+    done, image = capture.read()
     capture.release()
     if not done:
         return ""
-    return _picture(cv2.imencode(".jpg", picture)[1].tobytes(), "jpeg", preview.stem)
+    return _image(cv2.imencode(".jpg", image)[1].tobytes(), "jpeg", preview.stem)
 
 
 def _plots(run: RunResult, most: int = 6) -> list[str]:
@@ -108,11 +108,11 @@ def _plots(run: RunResult, most: int = 6) -> list[str]:
         for folder in stages.get("segments", {}).values():
             plot = folder / "speed.png"
             if plot.is_file() and len(found) < most:
-                found.append(_picture(plot.read_bytes(), "png", video))
+                found.append(_image(plot.read_bytes(), "png", video))
     return found
 
 
-def _picture(data: bytes, kind: str, caption: str) -> str:
+def _image(data: bytes, kind: str, caption: str) -> str:
     encoded = base64.b64encode(data).decode()
     below = f"<figcaption>{html.escape(caption)}</figcaption>"
     return f'<figure><img src="data:image/{kind};base64,{encoded}">{below}</figure>'

@@ -43,15 +43,15 @@ class SyntheticOptions:
     episodes_per_video: int = 10
     """Episodes that share a video file, one after the other."""
     width_px: int = 320
-    """Picture width."""
+    """Image width."""
     height_px: int = 240
-    """Picture height."""
+    """Image height."""
     fps: float = 30.0
     """Frames per second."""
     both_hands: float = 0.15
     """How often both hands act."""
     idle_hand: float = 0.4
-    """How often the other hand is in the picture, at rest."""
+    """How often the other hand is in the image, at rest."""
     still_camera: bool = False
     """Hold the camera still, as a robot's head camera is."""
     slowness: float = 1.0
@@ -89,11 +89,11 @@ def generate(root: Path, options: SyntheticOptions, progress: Callable[[int, int
 def make_episode(
     number: int, first_frame: int, video_name: str, options: SyntheticOptions
 ) -> tuple[HumanEpisode, Iterator[Image]]:
-    """One episode and its pictures, determined by the seed and its number.
+    """One episode and its images, determined by the seed and its number.
 
     Args:
         number: of the episode in the data set.
-        first_frame: where its pictures start in the video.
+        first_frame: where its images start in the video.
         video_name: the video they go to.
         options: sizes and chances.
     """
@@ -126,7 +126,7 @@ def make_episode(
         total_rotvec_degree=float(np.degrees(rotation_angle(turns)).sum()),
         total_transl_dist=float(np.linalg.norm(np.diff(world_from_camera[:, :3, 3], axis=0), axis=1).sum()),
     )
-    return episode, _pictures(camera, camera_from_world, things, scripts, keypoints, rng)
+    return episode, _images(camera, camera_from_world, things, scripts, keypoints, rng)
 
 
 def _choose_scripts(
@@ -192,7 +192,7 @@ def _label(
     )
 
 
-def _pictures(
+def _images(
     camera: Camera,
     camera_from_world: Array,
     things: list[Thing],
@@ -240,9 +240,9 @@ def _write_video(root: Path, options: SyntheticOptions, first: int, count: int) 
     path = root / "Video" / f"{name}.mp4"
     with VideoWriter(path, options.width_px, options.height_px, options.fps) as video:
         for number in range(first, first + count):
-            episode, pictures = make_episode(number, video.count, name, options)
-            for picture in pictures:
-                video.add(picture)
+            episode, images = make_episode(number, video.count, name, options)
+            for image in images:
+                video.add(image)
             write_episode(episode, root / "annotations")
             lengths[episode.id] = len(episode)
     return lengths

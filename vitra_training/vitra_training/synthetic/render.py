@@ -44,7 +44,7 @@ def render(
     things: Sequence[tuple[Thing, Array]],
     hands: Sequence[DrawnHand],
 ) -> Image:
-    """The picture (H, W, 3) RGB of things at their poses (4, 4, world) and of hands in a room.
+    """The image (H, W, 3) RGB of things at their poses (4, 4, world) and of hands in a room.
 
     Args:
         camera: Its lens and size.
@@ -53,10 +53,10 @@ def render(
         things: Each with its pose.
         hands: Each with its mesh.
     """
-    picture = np.full((camera.height_px, camera.width_px, 3), 90, dtype=np.uint8)
+    image = np.full((camera.height_px, camera.width_px, 3), 90, dtype=np.uint8)
     for plane in room.planes:
-        _draw_plane(picture, camera, camera_from_world, plane)
-    painter = _Painter(picture, camera, camera_from_world)
+        _draw_plane(image, camera, camera_from_world, plane)
+    painter = _Painter(image, camera, camera_from_world)
     painter.shadows([(pose[:3, 3], float(thing.half_extents_m[:2].max())) for thing, pose in things])
     painter.shadows([(hand.keypoints_m[9], 0.05) for hand in hands])
     for thing, pose in things:
@@ -64,19 +64,19 @@ def render(
     for hand in hands:
         painter.hand(hand)
     painter.paint()
-    lit = cv2.convertScaleAbs(picture, alpha=room.light)
+    lit = cv2.convertScaleAbs(image, alpha=room.light)
     return np.asarray(cv2.addWeighted(lit, 1.0, room.noise, 1.0, -128.0), dtype=np.uint8)
 
 
-def _draw_plane(picture: Image, camera: Camera, camera_from_world: Array, plane: Plane) -> None:
+def _draw_plane(image: Image, camera: Camera, camera_from_world: Array, plane: Plane) -> None:
     height, width = plane.texture.shape[:2]
     axes = np.stack([plane.u_m / width, plane.v_m / height, plane.origin_m], axis=1)
     H = camera.intrinsics @ (camera_from_world[:3, :3] @ axes + np.outer(camera_from_world[:3, 3], [0, 0, 1]))
     cv2.warpPerspective(
         plane.texture,
         H,
-        picture.shape[1::-1],
-        dst=picture,
+        image.shape[1::-1],
+        dst=image,
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_TRANSPARENT,
     )
@@ -85,8 +85,8 @@ def _draw_plane(picture: Image, camera: Camera, camera_from_world: Array, plane:
 class _Painter:
     """Collects shapes with their depth and paints them far to near."""
 
-    def __init__(self, picture: Image, camera: Camera, camera_from_world: Array) -> None:
-        self._picture, self._camera, self._pose = picture, camera, camera_from_world
+    def __init__(self, image: Image, camera: Camera, camera_from_world: Array) -> None:
+        self._image, self._camera, self._pose = image, camera, camera_from_world
         self._focal = float(camera.intrinsics[0, 0])
         self._jobs: list[tuple[float, Callable[[], None]]] = []
 
@@ -96,7 +96,7 @@ class _Painter:
 
     def shadows(self, spots: Sequence[tuple[Array, float]]) -> None:
         """Darken the table under things."""
-        mask = np.zeros(self._picture.shape[:2], dtype=np.uint8)
+        mask = np.zeros(self._image.shape[:2], dtype=np.uint8)
         for centre, radius in spots:
             spread = radius * (1.2 + 2 * max(centre[2], 0.0))
             ring = np.zeros((len(_UNIT_CIRCLE), 3))
@@ -104,7 +104,7 @@ class _Painter:
             pixels = self._pixels(ring)
             if pixels is not None:
                 cv2.fillConvexPoly(mask, pixels, 255, cv2.LINE_AA, _SHIFT)
-        cv2.copyTo(cv2.convertScaleAbs(self._picture, alpha=0.62), mask, self._picture)
+        cv2.copyTo(cv2.convertScaleAbs(self._image, alpha=0.62), mask, self._image)
 
     def thing(self, thing: Thing, pose: Array) -> None:
         half, colour = thing.half_extents_m, np.array(thing.colour, dtype=np.float64)
@@ -148,11 +148,11 @@ class _Painter:
         hull = cv2.convexHull(pixels)
         radius = self._radius(0.011, palm.mean(axis=0))
         colour = tuple(np.clip(skin, 0, 255).tolist())
-        cv2.fillConvexPoly(self._picture, hull, colour, cv2.LINE_AA, _SHIFT)
-        cv2.polylines(self._picture, [hull], True, colour, max(2 * radius, 1), cv2.LINE_AA, _SHIFT)
+        cv2.fillConvexPoly(self._image, hull, colour, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(self._image, [hull], True, colour, max(2 * radius, 1), cv2.LINE_AA, _SHIFT)
 
     def _capsule(self, start: Array, end: Array, r0_m: float, r1_m: float, colour: Array) -> None:
-        """A limb between two points; scalar arithmetic, since a picture has some fifty of them."""
+        """A limb between two points; scalar arithmetic, since an image has some fifty of them."""
         ax, ay, az = self._pixel(start)
         bx, by, bz = self._pixel(end)
         if min(az, bz) <= _NEAR_M:
@@ -167,10 +167,10 @@ class _Painter:
                 p, q = ra + grow, rb + grow
                 quad = [(ax + nx * p, ay + ny * p), (bx + nx * q, by + ny * q)]
                 quad += [(bx - nx * q, by - ny * q), (ax - nx * p, ay - ny * p)]
-                cv2.fillConvexPoly(self._picture, _fixed(np.array(quad)), paint, cv2.LINE_AA, _SHIFT)
+                cv2.fillConvexPoly(self._image, _fixed(np.array(quad)), paint, cv2.LINE_AA, _SHIFT)
                 for x, y, radius in ((ax, ay, p), (bx, by, q)):
                     centre = (round((x - 0.5) * _UNIT), round((y - 0.5) * _UNIT))
-                    cv2.circle(self._picture, centre, round(radius * _UNIT), paint, -1, cv2.LINE_AA, _SHIFT)
+                    cv2.circle(self._image, centre, round(radius * _UNIT), paint, -1, cv2.LINE_AA, _SHIFT)
 
         self._jobs.append(((az + bz) / 2, draw))
 
@@ -180,7 +180,7 @@ class _Painter:
             x, y = pixels.reshape(2)
             radius = round(self._focal * radius_m / self._depth(centre) * _UNIT)
             tone = tuple(np.clip(colour, 0, 255).tolist())
-            cv2.circle(self._picture, (int(x), int(y)), radius, tone, -1, cv2.LINE_AA, _SHIFT)
+            cv2.circle(self._image, (int(x), int(y)), radius, tone, -1, cv2.LINE_AA, _SHIFT)
 
     def _ball(self, centre: Array, radius_m: float, colour: Array) -> None:
         for step in range(4):
@@ -193,19 +193,19 @@ class _Painter:
         both = self._pixels(_placed(pose, np.concatenate([top, bottom])))
         if both is None:
             return
-        cv2.fillConvexPoly(self._picture, cv2.convexHull(both), _tone(colour * 0.8), cv2.LINE_AA, _SHIFT)
+        cv2.fillConvexPoly(self._image, cv2.convexHull(both), _tone(colour * 0.8), cv2.LINE_AA, _SHIFT)
         for share, shade in ((0.55, 0.95), (0.25, 1.08)):  # a lit strip down its length
             strip = np.concatenate([top, bottom]) * [share, share, 1.0]
             pixels = self._pixels(_placed(pose, strip))
             if pixels is not None:
-                cv2.fillConvexPoly(self._picture, cv2.convexHull(pixels), _tone(colour * shade), cv2.LINE_AA, _SHIFT)
+                cv2.fillConvexPoly(self._image, cv2.convexHull(pixels), _tone(colour * shade), cv2.LINE_AA, _SHIFT)
         camera_m = -self._pose[:3, :3].T @ self._pose[:3, 3]
         up = float(pose[:3, 2] @ (camera_m - pose[:3, 3])) > 0
         cap = self._pixels(_placed(pose, top if up else bottom))
         inner = self._pixels(_placed(pose, (top if up else bottom) * [0.82, 0.82, 1.0]))
         if cap is not None and inner is not None:
-            cv2.fillConvexPoly(self._picture, cap, _tone(colour * 1.15 + 15), cv2.LINE_AA, _SHIFT)
-            cv2.fillConvexPoly(self._picture, inner, _tone(colour * (0.45 if up else 0.7)), cv2.LINE_AA, _SHIFT)
+            cv2.fillConvexPoly(self._image, cap, _tone(colour * 1.15 + 15), cv2.LINE_AA, _SHIFT)
+            cv2.fillConvexPoly(self._image, inner, _tone(colour * (0.45 if up else 0.7)), cv2.LINE_AA, _SHIFT)
 
     def _box(self, pose: Array, half: Array, colour: Array) -> None:
         camera_m = -self._pose[:3, :3].T @ self._pose[:3, 3]
@@ -219,7 +219,7 @@ class _Painter:
                 pixels = self._pixels(np.stack([centre + u + v, centre - u + v, centre - u - v, centre + u - v]))
                 if pixels is not None:
                     shade = 0.8 + 0.3 * normal[2] + 0.08 * normal[1]
-                    cv2.fillConvexPoly(self._picture, pixels, _tone(colour * shade), cv2.LINE_AA, _SHIFT)
+                    cv2.fillConvexPoly(self._image, pixels, _tone(colour * shade), cv2.LINE_AA, _SHIFT)
 
     def _pixel(self, point: Array) -> tuple[float, float, float]:
         """Pixel and depth of one point."""

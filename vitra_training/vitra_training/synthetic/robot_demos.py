@@ -1,6 +1,6 @@
 """Synthetic robot demonstrations: the synthetic hands before a still camera, moved by an arm that can do the motion.
 
-Hand poses are forward kinematics of arm joints, as TeleData promises; the pictures show a human hand, which is where
+Hand poses are forward kinematics of arm joints, as TeleData promises; the images show a human hand, which is where
 they differ from a robot's.
 """
 
@@ -126,14 +126,14 @@ def _write_demo(root: Path, options: SyntheticOptions, number: int) -> None:
     calibration = default_calibration()
     for attempt in range(_ATTEMPTS):
         drawn = number + attempt * _NEXT_ATTEMPT
-        human, pictures = make_episode(drawn, 0, f"video{number:06d}", options)
+        human, images = make_episode(drawn, 0, f"video{number:06d}", options)
         episode = robot_episode(human, options.fps, calibration, drawn)
         if episode is None:
             continue
         episode = replace(episode, id=f"robot_{number:06d}")
         with VideoWriter(root / f"{episode.id}.mp4", options.width_px, options.height_px, options.fps) as video:
-            for picture in pictures:
-                video.add(picture)
+            for image in images:
+                video.add(image)
         teledata.write_episode(episode, root)
         return
     raise ConversionError(f"robot_{number:06d}", "synthetic demonstration", f"no arm path in {_ATTEMPTS} motions")

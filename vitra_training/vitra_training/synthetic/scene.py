@@ -114,9 +114,9 @@ def _texture(rng: np.random.Generator) -> Image:
         blend = rng.random((size, size))
     else:
         blend = np.asarray(cv2.resize(rng.random((12, 12)), (size, size), interpolation=cv2.INTER_CUBIC), np.float64)
-    picture = base + (other - base) * blend[..., None]
+    image = base + (other - base) * blend[..., None]
     for _ in range(int(rng.integers(0, 6))):
         corner = rng.integers(0, size - 20, 2)
         extent = rng.integers(8, 80, 2)
-        picture[corner[1] : corner[1] + extent[1], corner[0] : corner[0] + extent[0]] = rng.uniform(30, 230, 3)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+        image[corner[1] : corner[1] + extent[1], corner[0] : corner[0] + extent[0]] = rng.uniform(30, 230, 3)
+    return np.clip(image, 0, 255).astype(np.uint8)

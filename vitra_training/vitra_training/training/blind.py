@@ -1,6 +1,6 @@
 """The blind bound: what a linear denoiser reaches that knows the distribution of actions and sees nothing else.
 
-A policy above it has not even learnt how hands usually move; only below it can picture, words or state have helped.
+A policy above it has not even learnt how hands usually move; only below it can image, words or state have helped.
 For data of covariance S, the best linear estimate of the noise in x_t = sqrt(a) x_0 + sqrt(1 - a) e is
 sqrt(1 - a) (a S + (1 - a) I)^-1 (x_t - sqrt(a) mean).
 """

@@ -87,7 +87,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
         "of the mean and the best of several samples": lambda o: _several(o.held_out[-1:]),
         "held-out joint error (deg)": lambda o: _course(o.held_out, lambda e: e.joint_deg),
         "blind bound of the held-out loss": lambda o: _course(o.held_out[-1:], lambda e: e.loss_blind, 3),
-        "held-out loss with other pictures": lambda o: _course(o.held_out[-1:], lambda e: e.loss_other_pictures, 3),
+        "held-out loss with other images": lambda o: _course(o.held_out[-1:], lambda e: e.loss_other_images, 3),
         "held-out loss with other words": lambda o: _course(o.held_out[-1:], lambda e: e.loss_other_words, 3),
         **{str(gate): partial(_passed, gate) for gate in Gate},
     }

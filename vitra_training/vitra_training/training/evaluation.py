@@ -78,7 +78,7 @@ def _roll(batch: TrainBatch, *names: str) -> TrainBatch:
 
 
 _SHUFFLES: dict[str, Callable[[TrainBatch], TrainBatch]] = {
-    "loss_other_pictures": lambda batch: _roll(batch, "pixels", "fov_rad"),
+    "loss_other_images": lambda batch: _roll(batch, "pixels", "fov_rad"),
     "loss_other_words": lambda batch: _roll(batch, "text_ids", "text_valid"),
 }
 _OF_SEVERAL = ("mean", "best")

@@ -83,7 +83,7 @@ class Examples:
     """Examples by place; picklable, so that loader workers make them.
 
     Args:
-        samples: where pictures, words and numbers come from.
+        samples: where images, words and numbers come from.
         network: sizes and tokenizer of the network.
         loss: how noise is drawn.
         seed: of the noise.
@@ -114,7 +114,7 @@ class Examples:
     def __getitem__(self, place: int) -> Example:
         sample = self._samples[place]
         return Example(
-            pixels=square_pixels(sample.picture, self._network.vision.image_size),
+            pixels=square_pixels(sample.image, self._network.vision.image_size),
             text_ids=text_ids(sample.instruction, self._tokenizer, self._network.tokenizer),
             numbers=sample.numbers,
             draws=draw(self._seed, place, self._network, self._loss),
@@ -156,8 +156,8 @@ def collate_examples(examples: Sequence[Example], pad_id: int = 0) -> TrainBatch
     )
 
 
-def square_pixels(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """(3, size, size) of a square RGB picture, by the second resize of the live robot (vitra_policy.image)."""
-    if picture.shape[0] != size:
-        picture = np.asarray(Pil.fromarray(picture).resize((size, size), Pil.Resampling.BICUBIC))
-    return np.ascontiguousarray(picture.transpose(2, 0, 1))
+def square_pixels(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """(3, size, size) of a square RGB image, by the second resize of the live robot (vitra_policy.image)."""
+    if image.shape[0] != size:
+        image = np.asarray(Pil.fromarray(image).resize((size, size), Pil.Resampling.BICUBIC))
+    return np.ascontiguousarray(image.transpose(2, 0, 1))

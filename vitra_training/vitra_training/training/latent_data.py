@@ -20,7 +20,7 @@ from vitra_training.baselines.latent_actions import (
     save,
     small,
 )
-from vitra_training.datasets.samples.pixels import plain_picture
+from vitra_training.datasets.samples.pixels import plain_image
 from vitra_training.datasets.samples.stream import Sample, SampleKey, SampleStream
 from vitra_training.datasets.video import VideoPool
 from vitra_training.training.config import TrainConfig
@@ -30,8 +30,8 @@ _PAIRS = 512
 _START = HAND[Side.RIGHT].start
 
 
-class PicturePairs:
-    """Pictures at a sample's frame and at the end of its chunk."""
+class ImagePairs:
+    """Images at a sample's frame and at the end of its chunk."""
 
     def __init__(self, stream: SampleStream, steps: int) -> None:
         self._sources = {part.name: part.source for part in stream.sets}
@@ -46,18 +46,18 @@ class PicturePairs:
         self._videos = VideoPool()
 
     def __call__(self, key: SampleKey) -> tuple[Tensor, Tensor]:
-        """Two pictures (3, 32, 32)."""
+        """Two images (3, 32, 32)."""
         clip = self._sources[key.dataset].load(self._numbers[key.dataset][key.episode]).video
         video = self._videos.get(clip.path)
         last = min(key.frame + self._steps, len(clip.frames) - 1)
-        now, later = (plain_picture(video.rgb(int(clip.frames[frame]))) for frame in (key.frame, last))
+        now, later = (plain_image(video.rgb(int(clip.frames[frame]))) for frame in (key.frame, last))
         return small(now), small(later)
 
 
 class LatentSamples:
     """Samples whose first action holds a latent code in the right wrist's six numbers; nothing else is asked for."""
 
-    def __init__(self, stream: SampleStream, model: LatentActionModel, pairs: PicturePairs) -> None:
+    def __init__(self, stream: SampleStream, model: LatentActionModel, pairs: ImagePairs) -> None:
         self._stream, self._model, self._pairs = stream, model, pairs
         self.sets, self.schedule, self.frames = stream.sets, stream.schedule, stream.frames
         self.left_out = stream.left_out
@@ -96,12 +96,12 @@ def with_latents(data: TrainingData, config: TrainConfig, device: torch.device) 
     path = config.data.latents
     if path is None:
         return data
-    pairs = PicturePairs(data.train, data.train.sets[0].options.steps)
+    pairs = ImagePairs(data.train, data.train.sets[0].options.steps)
     if not path.is_file():
-        pictures = [pairs(data.train[place].key) for place in range(min(_PAIRS, data.train.frames))]
+        images = [pairs(data.train[place].key) for place in range(min(_PAIRS, data.train.frames))]
         torch.manual_seed(config.run.seed)
         model = LatentActionModel().to(device)
-        now, later = (torch.stack(column).to(device) for column in zip(*pictures, strict=True))
+        now, later = (torch.stack(column).to(device) for column in zip(*images, strict=True))
         fit(model, now, later, LatentOptions(), config.run.seed)
         save(model.cpu(), path)
     samples = LatentSamples(data.train, load(path), pairs)

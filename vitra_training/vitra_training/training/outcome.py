@@ -17,7 +17,7 @@ from vitra_training.training.metrics_logger import METRICS
 _WINDOW = 20
 _FALL = 0.9
 _GAP = 0.01
-"""Share by which the loss must rise with another example's picture or words."""
+"""Share by which the loss must rise with another example's image or words."""
 
 
 class Gate(StrEnum):
@@ -29,7 +29,7 @@ class Gate(StrEnum):
     """The mean of several sampled chunks, since a single sample is as wide as the spread of what people do."""
     BELOW_BLIND = "held-out loss below the blind bound"
     """Below what the distribution of actions alone gives."""
-    LOOKS = "another picture makes the loss worse"
+    LOOKS = "another image makes the loss worse"
     LISTENS = "other words make the loss worse"
 
 
@@ -48,9 +48,9 @@ class HeldOut:
     wrist_mm_best: float = math.nan
     """Of the best of them."""
     loss_blind: float = math.nan
-    """Of a linear denoiser that sees neither picture, words nor state."""
-    loss_other_pictures: float = math.nan
-    """With the picture of another example."""
+    """Of a linear denoiser that sees neither image, words nor state."""
+    loss_other_images: float = math.nan
+    """With the image of another example."""
     loss_other_words: float = math.nan
     """With the words of another example."""
 
@@ -86,7 +86,7 @@ class Outcome:
             Gate.FELL: self.fell,
             Gate.MOVES: last.wrist_mm_mean < last.wrist_mm_still,
             Gate.BELOW_BLIND: last.loss < last.loss_blind,
-            Gate.LOOKS: last.loss_other_pictures > (1 + _GAP) * last.loss,
+            Gate.LOOKS: last.loss_other_images > (1 + _GAP) * last.loss,
             Gate.LISTENS: last.loss_other_words > (1 + _GAP) * last.loss,
         }
 

@@ -67,8 +67,8 @@ def test_the_camera_is_found_to_a_millimetre_and_a_tenth_of_a_degree(side: str) 
         assert found.kept_out_px < 0.6, found
 
 
-def test_the_camera_is_found_from_pictures_of_the_board() -> None:
-    made = simulate(4, poses=14, pictures=True)
+def test_the_camera_is_found_from_images_of_the_board() -> None:
+    made = simulate(4, poses=14, images=True)
     found = outcome(4, made, solve(made.session))
     assert found.error_mm < 1.0, found
     assert found.error_deg < 0.1, found
@@ -131,7 +131,7 @@ def test_a_board_that_slips_is_inaccurate(truth: Truth) -> None:
         solve(replace(truth.session, samples=tuple(samples)))
 
 
-def test_the_lens_is_found_and_pictures_of_one_place_are_refused() -> None:
+def test_the_lens_is_found_and_images_of_one_place_are_refused() -> None:
     board, lens = Board(), Lens(np.array([[390.0, 0, 318.0], [0, 388.0, 243.0], [0, 0, 1.0]]), np.zeros(5))
     random, detections = np.random.default_rng(3), []
     while len(detections) < 24:
@@ -160,20 +160,20 @@ def test_a_painted_board_is_found_where_it_is() -> None:
     assert board.detect(np.full((480, 640), 90, np.uint8)) is None
 
 
-def test_a_sample_is_taken_when_arm_and_picture_rest_in_a_new_pose() -> None:
+def test_a_sample_is_taken_when_arm_and_image_rest_in_a_new_pose() -> None:
     board = Board()
     lens = Lens(default_calibration().head_camera.matrix, np.zeros(5))
     pose = make_pose([-0.09, -0.07, 0.5], np.eye(3))
-    picture = paint(pose, board, lens, (640, 480), np.random.default_rng(0))
+    image = paint(pose, board, lens, (640, 480), np.random.default_rng(0))
     collector, q = Collector("right", board, 1), home("right")
-    assert "no joints" in collector.offer({}, picture, 0.0)
-    assert collector.offer({"right": q}, picture, 0.0) == "the arm moves"
-    assert collector.offer({"right": q}, picture, 0.3) == "hold still"
-    assert "still moves" in collector.offer({"right": q}, picture, 0.7)
-    assert "1 of 1 taken" in collector.offer({"right": q}, picture, 0.8)
+    assert "no joints" in collector.offer({}, image, 0.0)
+    assert collector.offer({"right": q}, image, 0.0) == "the arm moves"
+    assert collector.offer({"right": q}, image, 0.3) == "hold still"
+    assert "still moves" in collector.offer({"right": q}, image, 0.7)
+    assert "1 of 1 taken" in collector.offer({"right": q}, image, 0.8)
     assert collector.is_complete
-    collector.offer({"right": q + 0.01}, picture, 1.0)
-    assert "next pose" in collector.offer({"right": q + 0.01}, picture, 2.0)
+    collector.offer({"right": q + 0.01}, image, 1.0)
+    assert "next pose" in collector.offer({"right": q + 0.01}, image, 2.0)
 
 
 def test_a_session_is_read_as_it_was_written(truth: Truth, tmp_path: Path) -> None:
@@ -246,9 +246,9 @@ def test_the_model_is_drawn_where_the_arm_is(truth: Truth) -> None:
     mount = calibration.right.base_from_arm_base @ ArmModel("6f", calibration.right).wrist_pose(q)
     seen = calibration.head_camera.matrix @ (invert_pose(calibration.base_from_head_camera) @ mount)[:3, 3]
     assert np.abs(axes[0] - seen[:2] / seen[2]).max() < 1e-6
-    picture = np.zeros((480, 640, 3), np.uint8)
-    assert overlay.draw(picture, {"right": q, "left": mirror(q)}).any()
-    assert not picture.any()
+    image = np.zeros((480, 640, 3), np.uint8)
+    assert overlay.draw(image, {"right": q, "left": mirror(q)}).any()
+    assert not image.any()
 
 
 def test_the_commands_do_what_they_say(

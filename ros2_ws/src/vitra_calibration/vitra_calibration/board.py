@@ -1,4 +1,4 @@
-"""The ChArUco board: its geometry, its picture for the printer, and finding it."""
+"""The ChArUco board: its geometry, its image for the printer, and finding it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MM_PER_INCH = 25.4
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Corners of the board in one picture.
+    """Corners of the board in one image.
 
     Attributes:
         ids: (n,) numbers of the inner corners.
@@ -56,19 +56,19 @@ class Board:
         """Inner corners in the board's frame, shape (N, 3)."""
         return np.asarray(self._charuco().getChessboardCorners(), dtype=np.float64)
 
-    def picture(self, dots_per_inch: int = 300) -> NDArray[np.uint8]:
+    def image(self, dots_per_inch: int = 300) -> NDArray[np.uint8]:
         """The board for the printer (H, W), without a margin: print at 100 %, then measure a square."""
         scale = dots_per_inch / _MM_PER_INCH * 1e3
         size = tuple(round(length * scale) for length in self.size_m)
         return np.asarray(self._charuco().generateImage(size), dtype=np.uint8)
 
-    def detect(self, picture: NDArray[np.uint8]) -> Detection | None:
+    def detect(self, image: NDArray[np.uint8]) -> Detection | None:
         """The board's corners to fractions of a pixel; None where too few are seen.
 
         Args:
-            picture: (H, W, 3) RGB or (H, W) grey.
+            image: (H, W, 3) RGB or (H, W) grey.
         """
-        grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         parameters = cv2.aruco.DetectorParameters()
         parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
         detector = cv2.aruco.CharucoDetector(self._charuco(), cv2.aruco.CharucoParameters(), parameters)

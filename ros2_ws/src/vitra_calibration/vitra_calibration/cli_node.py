@@ -5,7 +5,7 @@
     vitra-calibrate collect --side right --out s/right lead the arm by hand (drag mode); samples take themselves
     vitra-calibrate intrinsics s/right                 the lens, if the camera's own values are not to be trusted
     vitra-calibrate solve s/right s/left --calibration lab.yaml     solve, check, write a new version
-    vitra-calibrate overlay --calibration lab.yaml     the arms' model on the live picture, to look at
+    vitra-calibrate overlay --calibration lab.yaml     the arms' model on the live image, to look at
     vitra-calibrate history lab.yaml                   all versions with their errors
     vitra-calibrate simulate --seeds 20                how well this works where the truth is known
 
@@ -120,12 +120,12 @@ class History:
 
 @dataclass(frozen=True)
 class Overlay:
-    """Draw the arms' model on the live picture, again and again."""
+    """Draw the arms' model on the live image, again and again."""
 
     calibration: str = "sim"
     """Calibration: a name in config/calibration, or a path ending in .yaml."""
     out: Path = Path("runs/calibration/overlay.jpg")
-    """The picture; viewers that reload it show it live."""
+    """The image; viewers that reload it show it live."""
     seconds: float = 0.0
     """End after this; 0: Ctrl-C."""
     domain_id: int | None = None
@@ -142,8 +142,8 @@ class Simulate:
     """Arm that carries the board."""
     noise_px: float = 0.3
     """Standard deviation of a corner's coordinates."""
-    pictures: bool = False
-    """Paint the board into pictures and find it there, instead of projected corners with noise."""
+    images: bool = False
+    """Paint the board into images and find it there, instead of projected corners with noise."""
     most_mm: float = 1.0
     """A larger error of the camera's position fails."""
     most_deg: float = 0.1
@@ -154,7 +154,7 @@ class Simulate:
 
 def _board(args: MakeBoard) -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(args.out), args.board.picture())
+    cv2.imwrite(str(args.out), args.board.image())
     width, height = (length * 1e3 for length in args.board.size_m)
     screen.print(f"{args.out}: {width:.0f} x {height:.0f} mm. Print at 100 %, measure a square for --board.square-m.")
 
@@ -173,8 +173,8 @@ def _collect(args: Collect) -> None:
         client.wait(_WAIT_S, args.side)
         try:
             while not collector.is_complete:
-                if client.look() and client.picture is not None:
-                    word = collector.offer(client.joints_rad, client.picture, time.monotonic())
+                if client.look() and client.image is not None:
+                    word = collector.offer(client.joints_rad, client.image, time.monotonic())
                     if word != said:
                         said = word
                         screen.print(word)
@@ -191,7 +191,7 @@ def _collect(args: Collect) -> None:
 def _lens_of(sessions: list[CalibrationSession]) -> Lens:
     first = sessions[0]
     if any(session.size_px != first.size_px for session in sessions):
-        raise SessionError("The sessions have pictures of different sizes; solve them one by one.")
+        raise SessionError("The sessions have images of different sizes; solve them one by one.")
     found = solve_lens([s.detection for session in sessions for s in session.samples], first.board, first.size_px)
     K, reported = found.lens.camera_matrix, first.camera_matrix
     screen.print(
@@ -245,8 +245,8 @@ def _overlay(args: Overlay) -> None:
         screen.print(f"drawing into {args.out}; Ctrl-C ends it")
         end_s = time.monotonic() + args.seconds if args.seconds > 0 else float("inf")
         while time.monotonic() < end_s:
-            if client.look() and client.picture is not None:
-                drawn = overlay.draw(client.picture, client.joints_rad)
+            if client.look() and client.image is not None:
+                drawn = overlay.draw(client.image, client.joints_rad)
                 partial = args.out.with_suffix(".partial.jpg")
                 cv2.imwrite(str(partial), drawn[:, :, ::-1])
                 partial.replace(args.out)
@@ -255,7 +255,7 @@ def _overlay(args: Overlay) -> None:
 def _simulate(args: Simulate) -> None:
     outcomes: list[Outcome] = []
     for seed in track(range(args.seeds), "calibrating", console=Console(stderr=True)):
-        truth = simulate(seed, side=args.side, noise_px=args.noise_px, pictures=args.pictures)
+        truth = simulate(seed, side=args.side, noise_px=args.noise_px, images=args.images)
         outcomes.append(outcome(seed, truth, solve(truth.session)))
     worst_mm, worst_deg = max(o.error_mm for o in outcomes), max(o.error_deg for o in outcomes)
     if args.out is not None:

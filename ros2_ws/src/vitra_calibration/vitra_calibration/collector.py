@@ -38,12 +38,12 @@ class Collector:
         """Whether there are enough samples."""
         return len(self.samples) >= self._wanted
 
-    def offer(self, joints_rad: Mapping[str, Array], picture: NDArray[np.uint8], now_s: float) -> str:
-        """Look at the arms' joints and a picture of the same moment; says what is missing, or what was taken.
+    def offer(self, joints_rad: Mapping[str, Array], image: NDArray[np.uint8], now_s: float) -> str:
+        """Look at the arms' joints and an image of the same moment; says what is missing, or what was taken.
 
         Args:
             joints_rad: (7,) by side.
-            picture: (H, W, 3) RGB.
+            image: (H, W, 3) RGB.
             now_s: Monotonic time.
         """
         if self._side not in joints_rad:
@@ -56,17 +56,17 @@ class Collector:
             return f"{len(self.samples)} of {self._wanted}: go on to the next pose"
         if now_s - self._rest_s < _STILL_S:
             return "hold still"
-        detection = self._board.detect(picture)
+        detection = self._board.detect(image)
         if detection is None:
             self._before = None
             return "the board is not seen"
         if not self._is_settled(detection):
-            return "hold still: the picture still moves"
+            return "hold still: the image still moves"
         self.samples.append(Sample({side: np.array(values) for side, values in joints_rad.items()}, detection))
         return f"{len(self.samples)} of {self._wanted} taken, {len(detection.ids)} corners"
 
     def _is_settled(self, detection: Detection) -> bool:
-        """The picture lags behind the joints: two pictures in a row must agree."""
+        """The image lags behind the joints: two images in a row must agree."""
         before, self._before = self._before, detection
         if before is None or len(before.ids) != len(detection.ids) or (before.ids != detection.ids).any():
             return False

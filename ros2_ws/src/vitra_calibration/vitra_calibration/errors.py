@@ -6,7 +6,7 @@ from vitra_policy.errors import VitraError
 
 
 class TooFewSamplesError(VitraError):
-    """Not enough pictures in which the board was found."""
+    """Not enough images in which the board was found."""
 
 
 class TooLittleRotationError(VitraError):

@@ -1,4 +1,4 @@
-"""The lens: camera matrix and distortion from pictures of the board, judged on pictures that were kept out."""
+"""The lens: camera matrix and distortion from images of the board, judged on images that were kept out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vitra_calibration.errors import InaccurateError, TooFewSamplesError, TooLit
 from vitra_calibration.refine import Lens, camera_from_board
 from vitra_policy.transforms import rotation_angle
 
-_LEAST_PICTURES = 12
+_LEAST_IMAGES = 12
 _KEPT_OUT_EVERY = 4
 _MOST_ERROR_PX = 1.0
 _LEAST_TILT_RAD = np.radians(25.0)
@@ -26,8 +26,8 @@ class LensSolution:
 
     Attributes:
         lens: Camera matrix and distortion.
-        kept_out_px: Root mean square error of corners in pictures that were kept out.
-        cover: Share of the picture's width and height in which corners were seen, the smaller of the two.
+        kept_out_px: Root mean square error of corners in images that were kept out.
+        cover: Share of the image's width and height in which corners were seen, the smaller of the two.
     """
 
     lens: Lens
@@ -36,7 +36,7 @@ class LensSolution:
 
 
 def solve_lens(detections: Sequence[Detection], board: Board, size_px: tuple[int, int]) -> LensSolution:
-    """Intrinsics from pictures of one size.
+    """Intrinsics from images of one size.
 
     Args:
         detections: Corners of the board, one of each image.
@@ -44,17 +44,17 @@ def solve_lens(detections: Sequence[Detection], board: Board, size_px: tuple[int
         size_px: Width and height of the images.
 
     Raises:
-        TooFewSamplesError: fewer than 12 pictures.
-        TooLittleRotationError: the board was never tilted, or only seen in a part of the picture.
-        InaccurateError: the error on kept-out pictures is above a pixel.
+        TooFewSamplesError: fewer than 12 images.
+        TooLittleRotationError: the board was never tilted, or only seen in a part of the image.
+        InaccurateError: the error on kept-out images is above a pixel.
     """
-    if len(detections) < _LEAST_PICTURES:
-        raise TooFewSamplesError(f"{len(detections)} pictures show the board, needed {_LEAST_PICTURES}.")
+    if len(detections) < _LEAST_IMAGES:
+        raise TooFewSamplesError(f"{len(detections)} images show the board, needed {_LEAST_IMAGES}.")
     corners = np.concatenate([detection.corners_px for detection in detections])
     cover = float((np.ptp(corners, axis=0) / np.array(size_px)).min())
     if cover < _LEAST_COVER:
         raise TooLittleRotationError(
-            f"The board was seen in {cover:.0%} of the picture, needed {_LEAST_COVER:.0%}: move it to the corners too."
+            f"The board was seen in {cover:.0%} of the image, needed {_LEAST_COVER:.0%}: move it to the corners too."
         )
     kept = [d for i, d in enumerate(detections) if i % _KEPT_OUT_EVERY != 1]
     out = [d for i, d in enumerate(detections) if i % _KEPT_OUT_EVERY == 1]
@@ -70,7 +70,7 @@ def solve_lens(detections: Sequence[Detection], board: Board, size_px: tuple[int
     kept_out_px = float(np.sqrt(np.mean(squares)))
     if kept_out_px > _MOST_ERROR_PX:
         raise InaccurateError(
-            f"Kept-out corners are {kept_out_px:.2f} px off, allowed {_MOST_ERROR_PX:g}: sharp pictures?"
+            f"Kept-out corners are {kept_out_px:.2f} px off, allowed {_MOST_ERROR_PX:g}: sharp images?"
         )
     return LensSolution(_calibrate(detections, board, size_px), kept_out_px, cover)
 

@@ -1,4 +1,4 @@
-"""The arms' model drawn into the picture: where it lies on the arms, the calibration is right."""
+"""The arms' model drawn into the image: where it lies on the arms, the calibration is right."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ArmOverlay:
 
     Args:
         calibration: Where camera and arms are.
-        lens: Intrinsics of the pictures.
+        lens: Intrinsics of the images.
     """
 
     def __init__(self, calibration: Calibration, lens: Lens) -> None:
@@ -35,9 +35,9 @@ class ArmOverlay:
         self._data = self._model.createData()
         self._arms = {side: ArmModel(variant, calibration.side(side)) for side in _COLOURS}
 
-    def draw(self, picture: NDArray[np.uint8], joints_rad: Mapping[str, Array]) -> NDArray[np.uint8]:
-        """A copy of the picture (H, W, 3) with the arms whose joints (7,) are given."""
-        drawn = picture.copy()
+    def draw(self, image: NDArray[np.uint8], joints_rad: Mapping[str, Array]) -> NDArray[np.uint8]:
+        """A copy of the image (H, W, 3) with the arms whose joints (7,) are given."""
+        drawn = image.copy()
         for side, q in joints_rad.items():
             bones, axes = self.pixels(side, q)
             colour = _COLOURS[side]

@@ -104,7 +104,7 @@ def guided_poses(
 
 
 def shows(camera_from_board: Array, board: Board, lens: Lens, size_px: tuple[int, int]) -> bool:
-    """Whether all corners are within the picture, and the board faces the camera.
+    """Whether all corners are within the image, and the board faces the camera.
 
     Args:
         camera_from_board: Pose (4, 4).

@@ -1,4 +1,4 @@
-"""The best mounting of camera and board together: least squares of the corners' errors in the pictures."""
+"""The best mounting of camera and board together: least squares of the corners' errors in the images."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def pixel_errors(
 
 
 def camera_from_board(detection: Detection, corners_m: Array, lens: Lens) -> Array:
-    """Pose of the board in one picture (4, 4), from its corners alone.
+    """Pose of the board in one image (4, 4), from its corners alone.
 
     Args:
         detection: Corners seen.

@@ -24,7 +24,7 @@ class Sample:
 
     Attributes:
         joints_rad: (7,) by side, of all arms that reported.
-        detection: The board in the picture.
+        detection: The board in the image.
     """
 
     joints_rad: dict[str, Array]
@@ -38,7 +38,7 @@ class CalibrationSession:
     Attributes:
         side: Arm that carries the board.
         board: Its geometry.
-        size_px: Width and height of the pictures.
+        size_px: Width and height of the images.
         camera_matrix: K that the camera reports, 3 x 3.
         distortion: Its coefficients (plumb bob), 5.
         samples: What was measured.

@@ -1,6 +1,6 @@
 """A calibration whose truth is known: a camera and a board mounted a little otherwise than nominal, noisy corners.
 
-`pictures=True` paints the board into pictures and finds it there; otherwise corners are projected and get noise.
+`images=True` paints the board into images and finds it there; otherwise corners are projected and get noise.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def simulate(
     side: str = "right",
     noise_px: float = 0.3,
     poses: int = 24,
-    pictures: bool = False,
+    images: bool = False,
 ) -> Truth:
     """Samples of one made-up mounting.
 
@@ -48,7 +48,7 @@ def simulate(
         side: Arm that carries the board.
         noise_px: Standard deviation of each coordinate of a corner.
         poses: How many.
-        pictures: Find the corners in painted pictures instead of projecting them.
+        images: Find the corners in painted images instead of projecting them.
     """
     random = np.random.default_rng(seed)
     calibration, board = default_calibration(), Board()
@@ -63,7 +63,7 @@ def simulate(
         camera_from_board = np.asarray(invert_pose(arm_base_from_camera) @ arm.fk(q) @ ee_from_board)
         if len(samples) == poses or not shows(camera_from_board, board, lens, size_px):
             continue
-        if pictures:
+        if images:
             detection = board.detect(paint(camera_from_board, board, lens, size_px, random))
             if detection is None:
                 continue
@@ -85,7 +85,7 @@ def as_if_on(session: CalibrationSession, side: str) -> CalibrationSession:
 def paint(
     camera_from_board: Array, board: Board, lens: Lens, size_px: tuple[int, int], random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """A grey picture (H, W) of the board before a plain wall: its plane's homography, smooth edges, sensor noise.
+    """A grey image (H, W) of the board before a plain wall: its plane's homography, smooth edges, sensor noise.
 
     Args:
         camera_from_board: Pose (4, 4).
@@ -94,7 +94,7 @@ def paint(
         size_px: Width and height of the image.
         random: Of the noise.
     """
-    texture = board.picture(150)
+    texture = board.image(150)
     height, width = texture.shape
     scale = board.size_m[0] / width
     # Pixel (i, j) of the texture covers the board's plane around ((i + 0.5) scale, (j + 0.5) scale).
@@ -111,8 +111,8 @@ def paint(
     large = cv2.warpPerspective(
         blurred, homography, fine_size, dst=wall, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
     )
-    picture = cv2.resize(large, size_px, interpolation=cv2.INTER_AREA).astype(np.float64)
-    return np.clip(picture + random.normal(0.0, 2.0, picture.shape), 0, 255).astype(np.uint8)
+    image = cv2.resize(large, size_px, interpolation=cv2.INTER_AREA).astype(np.float64)
+    return np.clip(image + random.normal(0.0, 2.0, image.shape), 0, 255).astype(np.uint8)
 
 
 def _small(random: np.random.Generator) -> Array:

@@ -77,7 +77,7 @@ def solve(session: CalibrationSession, variant: str = ArmVariant.RM75_6F, *, len
     samples = [sample for sample in session.samples if session.side in sample.joints_rad]
     if len(samples) < LEAST_SAMPLES:
         raise TooFewSamplesError(
-            f"{len(samples)} pictures show the board, needed {LEAST_SAMPLES}; 20 or more are better. Go on with "
+            f"{len(samples)} images show the board, needed {LEAST_SAMPLES}; 20 or more are better. Go on with "
             "vitra-calibrate collect."
         )
     arm = ArmModel(variant)
@@ -139,7 +139,7 @@ def _require_rotation(session: CalibrationSession, B: Sequence[Array], C: Sequen
     (joints_turn, joints_spread), (seen_turn, seen_spread) = turns
     if joints_turn < _LEAST_TURN_RAD and seen_turn >= _LEAST_TURN_RAD:
         raise InvertedError(
-            f"The board turns by {np.degrees(seen_turn):.0f} deg in the pictures, the {session.side} arm by its joints "
+            f"The board turns by {np.degrees(seen_turn):.0f} deg in the images, the {session.side} arm by its joints "
             f"hardly ({np.degrees(joints_turn):.0f}): is the board on the other arm? Then collect with --side of that."
         )
     turn, spread = min(joints_turn, seen_turn), min(joints_spread, seen_spread)

@@ -35,7 +35,7 @@ def test_a_device_clock_that_starts_anew_is_learnt_anew():
 
 
 @pytest.mark.parametrize("step_s", [2.0, 0.5, -2.0])
-def test_when_ros_time_is_set_the_very_next_picture_is_stamped_in_it(step_s):
+def test_when_ros_time_is_set_the_very_next_image_is_stamped_in_it(step_s):
     now, set_by_s = [0.0], [0.0]
     clock = CaptureClock(monotonic=lambda: now[0])
     for frame in range(120):

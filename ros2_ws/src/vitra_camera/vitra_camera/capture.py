@@ -11,7 +11,7 @@ from typing import Protocol
 
 from vitra_camera.errors import EndOfRecordingError
 from vitra_camera.pipeline import CameraFrame, CameraInfo
-from vitra_camera.still_picture import StillPicture
+from vitra_camera.still_image import StillImage
 from vitra_policy.errors import VitraError
 from vitra_runtime.threads import WatchedThread
 from vitra_runtime.timing import Cadence
@@ -37,7 +37,7 @@ class CaptureStatus:
         dropped: Colour frames whose numbers never came.
         reconnects: Times the camera came back after a loss.
         rate_hz: Colour rate over the last seconds.
-        frozen: The problem is a picture that stands still.
+        frozen: The problem is an image that stands still.
     """
 
     state: CaptureState = CaptureState.CONNECTING
@@ -120,7 +120,7 @@ class CaptureLoop:
         self._cadence = Cadence(1.0 / rate_hz, window=int(2 * rate_hz))
         self._stop = threading.Event()
         self._status = CaptureStatus()
-        self._still = StillPicture(settings.still_limit_s)
+        self._still = StillImage(settings.still_limit_s)
         self._thread = WatchedThread(self._run, name="capture", should_run=self._should_run)
 
     @property

@@ -39,7 +39,7 @@ class Parameters:
     reconnect_timeout_s: float = param(1.0, "Wait between attempts to open the camera", unit="s", bounds=(0.05, 60.0))
     frame_timeout_s: float = param(1.0, "A camera silent for this long is lost", unit="s", bounds=(0.1, 30.0))
     frozen_after_s: float = param(
-        0.6, "The same picture for so long is a fault; 0: never (for test pictures)", unit="s", bounds=(0.0, 10.0)
+        0.6, "The same image for so long is a fault; 0: never (for test images)", unit="s", bounds=(0.0, 10.0)
     )
     playback_file: str = param("", "Play this librealsense recording instead of a camera (rosbag_filename)")
     playback_repeat: bool = param(False, "Start the recording again at its end")
@@ -155,7 +155,7 @@ class HeadCamera(StackNode[Parameters]):
     def _report_state(self) -> None:
         if self._loop is not None:
             status = self._loop.status
-            self.set_fault(status.problem, cause="picture_frozen" if status.frozen else "")
+            self.set_fault(status.problem, cause="image_frozen" if status.frozen else "")
 
     def _report_diagnostics(self) -> None:
         status, device = self.status, self._device

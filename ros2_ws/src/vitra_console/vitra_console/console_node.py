@@ -22,14 +22,14 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from vitra_console.operate.camera_view import camera_picture
+from vitra_console.operate.camera_view import camera_image
 from vitra_console.operate.desk import OperatorDesk, Then
 from vitra_console.operate.robot_view import RobotView
 from vitra_console.operate.stop_latch import StopLatch
 from vitra_console.operator_beat import OperatorBeat
 from vitra_console.web.access import default_token
 from vitra_console.web.presence import Presence
-from vitra_console.web.server import ConsoleError, ConsoleServer, Picture
+from vitra_console.web.server import ConsoleError, ConsoleServer, JpegImage
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import DriverState, EpisodeState, ExecutorState, HandActionChunk, Heartbeat, SafetyState, SimState
 from vitra_msgs.srv import Rearm, SetInstruction, SimReset
@@ -74,7 +74,7 @@ class ConsoleNode(StackNode[Parameters]):
         self._polled: PolledTopics | None = None
         self._topics: list[tuple[PolledTopic, Callable[[Any], None]]] = []
         self._images: PolledTopic | None = None
-        self._picture: Picture | None = None
+        self._image: JpegImage | None = None
         self._waiting: dict[Any, tuple[float, Callable[[str], None]]] = {}
         self._stop_client = self.create_client(Trigger, "safety_supervisor/stop")
         self._rpc: dict[str, Any] = {}
@@ -145,7 +145,7 @@ class ConsoleNode(StackNode[Parameters]):
             return []
         return [name for name, task in TASKS.items() if str(task.side) in sides]
 
-    # The desk's robot; `in_turn` and `picture` are called from other threads ----------------------------------------
+    # The desk's robot; `in_turn` and `image` are called from other threads ----------------------------------------
 
     def in_turn(self, call: Callable[[], None]) -> None:
         """Make a call in the spinning thread; rclpy's action client loses answers that come while it still sends."""
@@ -227,12 +227,12 @@ class ConsoleNode(StackNode[Parameters]):
 
         self._await(self._run_policy.send_goal_async(goal), "policy/run_policy", answered, then)
 
-    def picture(self) -> Picture | None:
-        """The newest camera picture; called in the server's worker thread."""
+    def image(self) -> JpegImage | None:
+        """The newest camera image; called in the server's worker thread."""
         images = self._images
         for frame, _ in images.take() if images is not None else ():
-            self._picture = camera_picture(frame, self._view.newest("camera_info"), self._view.newest("chunk"))
-        return self._picture
+            self._image = camera_image(frame, self._view.newest("camera_info"), self._view.newest("chunk"))
+        return self._image
 
     # Spinning thread ------------------------------------------------------------------------------------------------
 

@@ -12,9 +12,9 @@ from vitra_policy.action_space import HAND, SIDES, TRANSLATION
 
 Image = NDArray[np.uint8]
 COLOURS = {"left": (255, 140, 0), "right": (0, 200, 255)}
-"""RGB of each hand, in every picture of the stack."""
+"""RGB of each hand, in every image of the stack."""
 FRESH_S = 1.0
-"""A chunk whose observation is older than this says nothing about a picture."""
+"""A chunk whose observation is older than this says nothing about an image."""
 _NEAREST_M = 0.05
 
 
@@ -49,7 +49,7 @@ def wrist_paths_px(chunk: Any, intrinsics: NDArray[np.float64]) -> dict[str, NDA
 
 
 def draw_paths(image: Image, paths: dict[str, NDArray[np.float64]]) -> None:
-    """Draw wrist paths into the picture, fading from the present to the future."""
+    """Draw wrist paths into the image, fading from the present to the future."""
     width_px = max(2, round(image.shape[1] / 240))
     for side, path in paths.items():
         points = np.round(path * 8).astype(np.int32)

@@ -368,10 +368,10 @@ def test_two_processes_of_one_name_are_told_from_one_that_was_restarted() -> Non
     assert "13 and 12" in world.supervisor.reason.detail
 
 
-@pytest.mark.parametrize(("said", "kept"), [("picture_frozen", "picture_frozen"), ("nonsense", "node_fault")])
+@pytest.mark.parametrize(("said", "kept"), [("image_frozen", "image_frozen"), ("nonsense", "node_fault")])
 def test_a_node_may_name_the_cause_of_its_fault(said: str, kept: str) -> None:
     world = World().armed()
-    world.supervisor.beat("/retarget", BeatState.FAULT, "the picture stands still", world.now_s, cause=said)
+    world.supervisor.beat("/retarget", BeatState.FAULT, "the image stands still", world.now_s, cause=said)
     world.supervisor.tick(world.now_s)
     assert world.supervisor.reason.cause == kept
 

@@ -23,8 +23,8 @@ class StopCause(StrEnum):
     """A required node reports a fault."""
     THREAD_ENDED = "thread_ended"
     """A worker thread of a required node ended though nobody asked it to."""
-    PICTURE_FROZEN = "picture_frozen"
-    """A camera delivers the same picture again and again."""
+    IMAGE_FROZEN = "image_frozen"
+    """A camera delivers the same image again and again."""
     SECOND_SOURCE = "second_source"
     """Two sources of permits, commands or chunks, or two processes of one node's name."""
     DRIVER_FAULT = "driver_fault"
@@ -47,7 +47,7 @@ MENDS = {
     StopCause.NODE_INACTIVE: f"Activate it (ros2 lifecycle set NODE activate), {_REARM}.",
     StopCause.NODE_FAULT: f"Mend what it reports, {_REARM}.",
     StopCause.THREAD_ENDED: f"Restart the node (its log says why the thread ended), {_REARM}.",
-    StopCause.PICTURE_FROZEN: f"Unplug and replug the camera, or restart its node, {_REARM}.",
+    StopCause.IMAGE_FROZEN: f"Unplug and replug the camera, or restart its node, {_REARM}.",
     StopCause.LAUNCHER_LOST: "Launch again.",
     StopCause.SECOND_SOURCE: f"End one of the two (ros2 topic info -v TOPIC lists publishers), {_REARM}.",
     StopCause.DRIVER_FAULT: "Mend what it reports; faults that the controller keeps go by DRIVER/clear_errors "

@@ -1,4 +1,4 @@
-"""A machine, a graph and a picture in which nothing is wrong; tests plant one fault at a time."""
+"""A machine, a graph and an image in which nothing is wrong; tests plant one fault at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from vitra_description.calibration import default_calibration
 from vitra_description.postures import home, open_hand
-from vitra_doctor.graph import Beat, Graph, Pictures, Stream, devices_of, expected_rates_hz, single_source_topics
+from vitra_doctor.graph import Beat, Graph, Images, Stream, devices_of, expected_rates_hz, single_source_topics
 from vitra_doctor.machine import Machine, Port, StackProcess
 from vitra_sim.scene.camera import HeadCamera, scaled_intrinsics
 from vitra_sim.scene.world import World
@@ -40,7 +40,7 @@ def stream(rate_hz: float, age_s: float = 0.004, seconds: float = 3.0) -> Stream
     return Stream(times_s, (age_s,) * len(times_s))
 
 
-def pictures() -> Pictures:
+def images() -> Images:
     """What the simulated camera sees of a world at its start."""
     calibration = default_calibration()
     intrinsics = scaled_intrinsics(calibration.head_camera, 212, 120)
@@ -49,14 +49,14 @@ def pictures() -> Pictures:
     try:
         camera.load(world.model)
         mujoco.mj_forward(world.model, world.data)
-        picture = camera.render(world.data)
-        colour, depth_mm = picture.colour.copy(), picture.depth_mm.copy()
+        image = camera.render(world.data)
+        colour, depth_mm = image.colour.copy(), image.depth_mm.copy()
     finally:
         camera.close()
-    return Pictures(colour, depth_mm, 4, 4, intrinsics.matrix, (212, 120))
+    return Images(colour, depth_mm, 4, 4, intrinsics.matrix, (212, 120))
 
 
-def graph(seen: Pictures) -> Graph:
+def graph(seen: Images) -> Graph:
     streams = {topic: stream(rate_hz) for topic, rate_hz in expected_rates_hz(ARMS).items()}
     joints = {}
     devices = {}
@@ -75,5 +75,5 @@ def graph(seen: Pictures) -> Graph:
         devices=devices,
         driver_faults=dict.fromkeys(devices_of(ARMS), ""),
         joints_rad=joints,
-        pictures=seen,
+        images=seen,
     )

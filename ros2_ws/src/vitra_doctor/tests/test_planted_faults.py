@@ -14,10 +14,10 @@ from vitra_description.hardware import Hardware, RobotKind
 from vitra_description.names import ArmVariant
 from vitra_doctor.checks.graph_checks import GRAPH_CHECKS, Listened
 from vitra_doctor.checks.identity_checks import IDENTITY_CHECKS, Answering
+from vitra_doctor.checks.image_checks import IMAGE_CHECKS, Seen
 from vitra_doctor.checks.machine_checks import MACHINE_CHECKS, Post
-from vitra_doctor.checks.picture_checks import PICTURE_CHECKS, Seen
 from vitra_doctor.finding import Finding, Level, examine
-from vitra_doctor.graph import Beat, Graph, Pictures, Stream
+from vitra_doctor.graph import Beat, Graph, Images, Stream
 from vitra_doctor.machine import Machine, Port, StackProcess
 
 HARDWARE = Hardware(
@@ -39,18 +39,18 @@ class Case:
         answering = Answering(self.calibration, "", "lab", self.graph, healthy.ARMS, real=True)
         yield from examine(answering, IDENTITY_CHECKS)
         joints = dict(self.graph.joints_rad)
-        yield from examine(Seen(self.graph.pictures, self.calibration, healthy.ARMS, joints, 0.75), PICTURE_CHECKS)
+        yield from examine(Seen(self.graph.images, self.calibration, healthy.ARMS, joints, 0.75), IMAGE_CHECKS)
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Pictures:
-    return healthy.pictures()
+def images() -> Images:
+    return healthy.images()
 
 
 @pytest.fixture
-def case(pictures: Pictures) -> Case:
+def case(images: Images) -> Case:
     calibration = replace(default_calibration(), hardware=HARDWARE)
-    return Case(healthy.machine(), healthy.graph(pictures), calibration)
+    return Case(healthy.machine(), healthy.graph(images), calibration)
 
 
 def on(case: Case, **changes: object) -> Case:
@@ -75,8 +75,8 @@ def beat(case: Case, node: str, beat: Beat | None) -> Case:
     return heard(case, beats=beats if beat is None else {**beats, node: beat})
 
 
-def pictured(case: Case, **changes: object) -> Case:
-    return heard(case, pictures=replace(case.graph.pictures, **changes))
+def imaged(case: Case, **changes: object) -> Case:
+    return heard(case, images=replace(case.graph.images, **changes))
 
 
 def camera(case: Case, moved: Callable[[np.ndarray], np.ndarray]) -> Case:
@@ -183,11 +183,11 @@ PLANTED: dict[str, tuple[str, Level, Callable[[Case], Case]]] = {
         "hand_identity", Level.ERROR,
         lambda c: said(c, "left_hand", hardware_id="SERIAL-9 on /dev/ttyUSB1"),
     ),
-    "a lens cap": ("camera_light", Level.ERROR, lambda c: pictured(c, colour=np.zeros((120, 212, 3), np.uint8))),
-    "a frozen camera": ("camera_frozen", Level.WARNING, lambda c: pictured(c, distinct=1)),
+    "a lens cap": ("camera_light", Level.ERROR, lambda c: imaged(c, colour=np.zeros((120, 212, 3), np.uint8))),
+    "a frozen camera": ("camera_frozen", Level.WARNING, lambda c: imaged(c, distinct=1)),
     "another lens": (
         "camera_lens", Level.ERROR,
-        lambda c: pictured(c, camera_matrix=c.graph.pictures.camera_matrix * np.array([[1.5], [1.5], [1.0]])),
+        lambda c: imaged(c, camera_matrix=c.graph.images.camera_matrix * np.array([[1.5], [1.5], [1.0]])),
     ),
     "a camera that was raised": ("camera_sees_table", Level.ERROR, lambda c: camera(c, raised)),
     "an inverted camera pose": ("camera_sees_table", Level.ERROR, lambda c: camera(c, np.linalg.inv)),

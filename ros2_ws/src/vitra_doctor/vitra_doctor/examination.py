@@ -1,4 +1,4 @@
-"""Puts looking and checking together: machine first, then graph, devices, calibration and picture."""
+"""Puts looking and checking together: machine first, then graph, devices, calibration and image."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from vitra_description.hardware import RobotKind
 from vitra_doctor import machine
 from vitra_doctor.checks.graph_checks import GRAPH_CHECKS, Listened
 from vitra_doctor.checks.identity_checks import IDENTITY_CHECKS, Answering
+from vitra_doctor.checks.image_checks import IMAGE_CHECKS, Seen
 from vitra_doctor.checks.machine_checks import MACHINE_CHECKS, Post
-from vitra_doctor.checks.picture_checks import PICTURE_CHECKS, Seen
 from vitra_doctor.finding import Finding, examine
 from vitra_doctor.graph import Graph, devices_of, sides_of
 from vitra_policy.errors import UnknownNameError
 from vitra_runtime.domain import arm_push_port, domain_id
 
-ALL_CHECKS = (*MACHINE_CHECKS, *GRAPH_CHECKS, *IDENTITY_CHECKS, *PICTURE_CHECKS)
+ALL_CHECKS = (*MACHINE_CHECKS, *GRAPH_CHECKS, *IDENTITY_CHECKS, *IMAGE_CHECKS)
 _ALWAYS = ("calibration_publisher", "retarget", "executor", "safety_supervisor")
 
 
@@ -91,8 +91,8 @@ def examine_graph(subject: Subject, heard: Graph) -> Iterator[Finding]:
     yield from examine(answering, IDENTITY_CHECKS)
     if known.calibration is not None:
         joints = dict(heard.joints_rad)
-        seen = Seen(heard.pictures, known.calibration, subject.arms, joints, subject.table_height_m)
-        yield from examine(seen, PICTURE_CHECKS)
+        seen = Seen(heard.images, known.calibration, subject.arms, joints, subject.table_height_m)
+        yield from examine(seen, IMAGE_CHECKS)
 
 
 def this_domain() -> int:

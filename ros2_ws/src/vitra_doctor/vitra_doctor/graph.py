@@ -1,4 +1,4 @@
-"""What was heard of a running graph in a few seconds: streams, nodes, publishers, devices, one picture."""
+"""What was heard of a running graph in a few seconds: streams, nodes, publishers, devices, one image."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """A few pictures of the head camera.
+class Images:
+    """A few images of the head camera.
 
     Attributes:
         colour: (H, W, 3) uint8 RGB, the newest; None: none came, or none could be read.
         depth_mm: (H, W) uint16 along the optical axis in the same pixels; None: no depth.
-        distinct: How many of the pictures differ from each other.
+        distinct: How many of the images differ from each other.
         count: How many there were.
         camera_matrix: K of camera_info, 3 x 3; None: none came.
         size_px: Width and height of camera_info.
@@ -82,7 +82,7 @@ class Graph:
         devices: By device ("right_arm"): what its driver's diagnostics say.
         driver_faults: By device; empty texts: healthy.
         joints_rad: Newest joints by device.
-        pictures: Of the head camera.
+        images: Of the head camera.
     """
 
     listened_s: float = 0.0
@@ -92,7 +92,7 @@ class Graph:
     devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     driver_faults: Mapping[str, str] = field(default_factory=dict)
     joints_rad: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    pictures: Pictures = Pictures()
+    images: Images = Images()
 
 
 def sides_of(arms: str) -> tuple[str, ...]:

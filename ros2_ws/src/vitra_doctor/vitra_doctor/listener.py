@@ -16,13 +16,13 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from vitra_doctor import graph
 from vitra_msgs.msg import DriverState, Heartbeat, Permit
-from vitra_policy.camera_messages.decode import picture_of
+from vitra_policy.camera_messages.decode import image_of
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 from vitra_runtime.polling import PolledTopic, PolledTopics
 
 _TAKE_PERIOD_S = 0.2
-_KEPT_PICTURES = 4
+_KEPT_IMAGES = 4
 _STAMP_BYTES = 12
 
 
@@ -49,7 +49,7 @@ class GraphListener:
             DiagnosticArray, "/diagnostics", qos.recorded(50, reliable=True, latched=False)
         )
         self._stamps: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        self._last: dict[str, deque[bytes]] = defaultdict(lambda: deque(maxlen=_KEPT_PICTURES))
+        self._last: dict[str, deque[bytes]] = defaultdict(lambda: deque(maxlen=_KEPT_IMAGES))
         self._beats: dict[str, list[Heartbeat]] = defaultdict(list)
         self._devices: dict[str, dict[str, str]] = {}
 
@@ -90,7 +90,7 @@ class GraphListener:
             devices=self._devices,
             driver_faults={device: state.fault for device, state in drivers.items() if state is not None},
             joints_rad={device: tuple(state.position) for device, state in joints.items() if state is not None},
-            pictures=self._pictures(),
+            images=self._images(),
         )
 
     def _newest(self, topic: str) -> Any:
@@ -101,17 +101,17 @@ class GraphListener:
         infos = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
         return sorted({f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos})
 
-    def _pictures(self) -> graph.Pictures:
+    def _images(self) -> graph.Images:
         colours = [deserialize_message(raw, Image) for raw in self._last.get(graph.COLOUR, ())]
         info, depth = self._newest(graph.COLOUR_INFO), self._newest(graph.DEPTH)
         try:
-            newest = np.asarray(picture_of(colours[-1])) if colours else None
+            newest = np.asarray(image_of(colours[-1])) if colours else None
         except VitraError:
             newest = None
-        return graph.Pictures(
+        return graph.Images(
             colour=newest,
             depth_mm=_depth_mm(depth),
-            distinct=len({zlib.crc32(memoryview(picture.data)) for picture in colours}),
+            distinct=len({zlib.crc32(memoryview(image.data)) for image in colours}),
             count=len(colours),
             camera_matrix=None if info is None else np.array(info.k, dtype=np.float64).reshape(3, 3),
             size_px=(0, 0) if info is None else (info.width, info.height),

@@ -115,7 +115,7 @@ def test_the_written_plan_is_good_and_documents_every_key(tmp_path: Path, monkey
     assert "declared comparisons: ours - baseline" in capsys.readouterr().err
     assert run(monkeypatch, "init", plan) == 2  # never overwritten
     text = plan.read_text()
-    for key in (*_TOP, "policy", "options", "words", "sim_task", "seed", "point_m", "note", "picture", "side",
+    for key in (*_TOP, "policy", "options", "words", "sim_task", "seed", "point_m", "note", "image", "side",
                 "instruction", "milestones", "task", "condition", "layouts", "trials", "pairs", "alpha"):  # fmt: skip
         assert f"{key}:" in text, key
 

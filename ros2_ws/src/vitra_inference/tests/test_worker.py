@@ -20,9 +20,10 @@ class Camera:
     problem, newest, all_hands = "no camera image", None, RIGHT
 
     def __init__(self, frames):
-        self.frames, self.given = frames, 0
+        self.frames, self.given, self.after = frames, 0, []
 
     def next(self, last, needed, timeout_s):
+        self.after.append(last)
         if self.given >= self.frames:
             threading.Event().wait(timeout_s)
             return None
@@ -46,7 +47,7 @@ class Camera:
 def serve(fake_policy):
     workers = []
 
-    def start(frames, wanted, delay=None, **settings):
+    def start(frames, wanted, delay=None, camera=None, **settings):
         """Run until `wanted` answers are out; returns them and the faults."""
         answers, faults, enough, session = [], [], threading.Event(), RunSession()
 
@@ -58,8 +59,8 @@ def serve(fake_policy):
 
         defaults = {"real_time_chunking": True, "max_rate_hz": 0.0, "stall_s": 10.0}
         worker = PolicyWorker(
-            fake_policy, Camera(frames), session, delay or DelayMeter(), WorkerListener(publish, faults.append),
-            WorkerSettings(**(defaults | settings)),
+            fake_policy, camera or Camera(frames), session, delay or DelayMeter(),
+            WorkerListener(publish, faults.append), WorkerSettings(**(defaults | settings)),
         )  # fmt: skip
         workers.append(worker)
         worker.start()
@@ -92,3 +93,17 @@ def test_a_prefix_is_committed_only_to_policies_that_keep_it(serve, fake_policy,
     assert answers[0].observation.committed is None, "nothing is under way yet"
     committed = answers[1].observation.committed
     assert (0 if committed is None else committed.steps) == steps
+
+
+def test_what_came_during_a_pause_has_aged_and_is_not_answered(serve):
+    camera = Camera(6)
+    camera.newest = aged = Frame(99.0, 99_000_000_000, "camera", None)
+    serve(frames=6, wanted=3, camera=camera, max_rate_hz=20.0)
+    assert len(camera.after) >= 3
+    assert all(last is aged for last in camera.after[-3:]), "each look is for something newer than what waited"
+
+
+def test_without_a_pause_the_next_image_is_the_one_after_that_which_was_answered(serve):
+    camera = Camera(6)
+    serve(frames=6, wanted=3, camera=camera, max_rate_hz=0.0)
+    assert [round(last.stamp_s, 2) for last in camera.after[-2:]] == [100.01, 100.02]

@@ -17,7 +17,7 @@ from vitra_description.names import arm_joints
 from vitra_inference.observations import Camera, Frame
 from vitra_inference.worker import Answer
 from vitra_msgs.msg import HandActionChunk, SimState
-from vitra_policy.camera_messages.decode import ImageMessageError, raw_picture
+from vitra_policy.camera_messages.decode import ImageMessageError, raw_image
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Extra
 from vitra_runtime.sim_state import extras_of
@@ -62,7 +62,7 @@ def decode_image(raw: bytes) -> NDArray[np.uint8]:
     """
     message = deserialize_message(raw, Image)
     try:
-        return raw_picture(message.height, message.width, message.step, message.encoding, message.data)
+        return raw_image(message.height, message.width, message.step, message.encoding, message.data)
     except ImageMessageError as error:
         raise MessageError(str(error)) from None
 

@@ -9,7 +9,7 @@ pytest.importorskip("rclpy")
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from vitra_policy.camera_messages.decode import ImageMessageError, picture_of
+from vitra_policy.camera_messages.decode import ImageMessageError, image_of
 from vitra_policy.errors import UnknownNameError
 from vitra_recorder.images import ImageEncodingError, compress
 from vitra_recorder.topics import Kind
@@ -64,15 +64,15 @@ def test_sizes_that_do_not_fit_are_refused():
 
 @pytest.mark.parametrize(("encoding", "order"), [("bgr8", [2, 1, 0]), ("rgba8", [0, 1, 2, 0]), ("bgra8", [2, 1, 0, 0])])
 def test_every_colour_order_is_recorded_in_its_colours(encoding, order):
-    picture = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
-    written = compress(Kind.COLOR, image(encoding, np.ascontiguousarray(picture[..., order]), 4), None)
-    np.testing.assert_array_equal(picture_of(deserialize_message(written.data, CompressedImage)), picture)
+    an_image = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    written = compress(Kind.COLOR, image(encoding, np.ascontiguousarray(an_image[..., order]), 4), None)
+    np.testing.assert_array_equal(image_of(deserialize_message(written.data, CompressedImage)), an_image)
 
 
 def test_lossless_colour_keeps_every_bit():
-    picture = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
-    written = compress(Kind.COLOR, image("rgb8", picture), None)
+    an_image = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    written = compress(Kind.COLOR, image("rgb8", an_image), None)
     message = deserialize_message(written.data, CompressedImage)
     decoded = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-    np.testing.assert_array_equal(decoded, picture)
+    np.testing.assert_array_equal(decoded, an_image)
     assert message.format == "rgb8; png compressed bgr8"

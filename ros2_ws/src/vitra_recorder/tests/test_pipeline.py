@@ -53,11 +53,11 @@ def test_when_the_disk_is_slow_images_are_dropped_first_and_counted(bag, text, m
     monkeypatch.setattr(module, "_SMALL_RESERVE_BYTES", 2000)
     slow = SlowBag(bag)
     pipeline = RecordingPipeline(slow, PipelineSettings(ImageFormat.RAW, queue_bytes=3000, min_free_bytes=0), refuse)
-    picture, small = text("x" * 900), text("y" * 90)
+    image, small = text("x" * 900), text("y" * 90)
     pipeline.put(TEXT, "/instruction", 0, small)
     slow.writing.wait(20)
     for i in range(10):
-        pipeline.put(IMAGE, "/image", i, picture)
+        pipeline.put(IMAGE, "/image", i, image)
     for i in range(10):
         pipeline.put(TEXT, "/instruction", i, small)
     slow.go.set()
@@ -75,11 +75,11 @@ def test_images_can_be_left_out(bag, text):
     assert pipeline.statistics.written == {"/instruction": 1}
 
 
-def test_a_picture_that_cannot_be_compressed_is_counted_and_the_rest_goes_on(bag, text, monkeypatch):
-    def refuse_picture(*_):
-        raise VitraError("no picture")
+def test_a_image_that_cannot_be_compressed_is_counted_and_the_rest_goes_on(bag, text, monkeypatch):
+    def refuse_image(*_):
+        raise VitraError("no image")
 
-    monkeypatch.setattr(module, "compress", refuse_picture)
+    monkeypatch.setattr(module, "compress", refuse_image)
     pipeline = RecordingPipeline(bag, PipelineSettings(min_free_bytes=0), refuse)
     pipeline.put(IMAGE, "/image", 0, text("x"))
     pipeline.put(TEXT, "/instruction", 0, text("x"))

@@ -91,7 +91,7 @@ def contents(path):
         return [(c.topic, reader.deserialize(raw, c.msgtype)) for c, _, raw in reader.messages()]
 
 
-def test_a_run_is_recorded_with_names_types_and_pictures(graph, tmp_path):
+def test_a_run_is_recorded_with_names_types_and_images(graph, tmp_path):
     g = graph("record_at_start:=true", "about:=['operator=Ada']")
     g.instruction.publish(String(data="wave"))
     streams = {"head_camera/color/image_raw/compressed", "right_arm/joint_states", "hand_action_chunk", "instruction"}

@@ -8,14 +8,14 @@ from rclpy.serialization import serialize_message
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import Image
 
-from vitra_policy.camera_messages.video import PictureDecoder, VideoDecoder, is_key_frame
+from vitra_policy.camera_messages.video import ImageDecoder, VideoDecoder, is_key_frame
 from vitra_policy.errors import UnknownNameError
 from vitra_recorder.bag import BagWriter
 from vitra_recorder.images import compress_video
 from vitra_recorder.pipeline import ImageFormat, PipelineSettings, RecordingPipeline
 from vitra_recorder.topics import CAMERA, Kind, Topic
 from vitra_recorder.video import KEY_FRAME_EVERY, VIDEO_TYPE, VideoEncoder
-from vitra_training.bags.content import pictures as pictures_of
+from vitra_training.bags.content import images as images_of
 
 TOPIC = Topic(CAMERA, "sensor_msgs/msg/Image", kind=Kind.COLOR, rate_hz=30.0)
 
@@ -23,9 +23,9 @@ TOPIC = Topic(CAMERA, "sensor_msgs/msg/Image", kind=Kind.COLOR, rate_hz=30.0)
 def scene(number, height=120, width=160):
     """A bright square that moves over a slope of colours."""
     y, x = np.mgrid[0:height, 0:width]
-    picture = np.stack([x, y, 255 - x], axis=-1).astype(np.uint8)
-    picture[40:60, 3 * number : 3 * number + 20] = (250, 30, 60)
-    return picture
+    an_image = np.stack([x, y, 255 - x], axis=-1).astype(np.uint8)
+    an_image[40:60, 3 * number : 3 * number + 20] = (250, 30, 60)
+    return an_image
 
 
 def image(pixels, stamp=(7, 250), encoding="rgb8"):
@@ -38,11 +38,11 @@ def image(pixels, stamp=(7, 250), encoding="rgb8"):
 
 @pytest.fixture
 def encoded(typestore):
-    """Pictures -> CompressedVideo messages."""
+    """Images -> CompressedVideo messages."""
 
-    def encode(pictures, encoding="rgb8"):
+    def encode(some_images, encoding="rgb8"):
         encoder = VideoEncoder()
-        messages = [compress_video(encoder, image(p, encoding=encoding)).data for p in pictures]
+        messages = [compress_video(encoder, image(p, encoding=encoding)).data for p in some_images]
         return [typestore.deserialize_cdr(message, VIDEO_TYPE) for message in messages]
 
     return encode
@@ -52,7 +52,7 @@ def likeness_db(a, b):
     return 10 * np.log10(255**2 / max(np.mean((a.astype(float) - b) ** 2), 1e-9))
 
 
-def test_every_picture_is_one_message_with_its_stamp(encoded):
+def test_every_image_is_one_message_with_its_stamp(encoded):
     messages = encoded([scene(n) for n in range(4)])
     first = messages[0]
     assert (first.timestamp.sec, first.timestamp.nanosec) == (7, 250)
@@ -61,26 +61,26 @@ def test_every_picture_is_one_message_with_its_stamp(encoded):
 
 
 def decoded(messages):
-    """(key, picture) of (key, message) in order, without those that cannot be decoded."""
-    decode = PictureDecoder()
-    pictures = ((key, decode(message)) for key, message in messages)
-    return [(key, picture) for key, picture in pictures if picture is not None]
+    """(key, image) of (key, message) in order, without those that cannot be decoded."""
+    decode = ImageDecoder()
+    some_images = ((key, decode(message)) for key, message in messages)
+    return [(key, an_image) for key, an_image in some_images if an_image is not None]
 
 
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
 def test_what_is_read_is_what_was_seen(encoded, encoding):
-    pictures = [scene(n) for n in range(40)]
-    messages = encoded([p if encoding == "rgb8" else p[..., ::-1] for p in pictures], encoding)
+    some_images = [scene(n) for n in range(40)]
+    messages = encoded([p if encoding == "rgb8" else p[..., ::-1] for p in some_images], encoding)
     again = list(decoded(enumerate(messages)))
     assert [time_s for time_s, _ in again] == list(range(40))
-    assert min(likeness_db(a, b) for a, (_, b) in zip(pictures, again, strict=True)) > 30
-    assert likeness_db(pictures[5], again[6][1]) < likeness_db(pictures[5], again[5][1]), "no picture is late"
+    assert min(likeness_db(a, b) for a, (_, b) in zip(some_images, again, strict=True)) > 30
+    assert likeness_db(some_images[5], again[6][1]) < likeness_db(some_images[5], again[5][1]), "no image is late"
 
 
 @pytest.mark.parametrize("size", [(121, 161), (120, 161)])
 def test_odd_sizes_keep_every_row_and_column(encoded, size):
-    (_, picture), *_ = decoded([(0.0, encoded([scene(0, *size)])[0])])
-    assert picture.shape == (*size, 3)
+    (_, an_image), *_ = decoded([(0.0, encoded([scene(0, *size)])[0])])
+    assert an_image.shape == (*size, 3)
 
 
 def test_key_frames_come_regularly_and_can_be_told(encoded):
@@ -88,15 +88,15 @@ def test_key_frames_come_regularly_and_can_be_told(encoded):
     assert [n for n, key in enumerate(keys) if key] == [0, KEY_FRAME_EVERY, 2 * KEY_FRAME_EVERY]
 
 
-def test_a_lost_message_costs_the_pictures_up_to_the_next_key_frame_and_shows_none_wrongly(encoded):
-    pictures = [scene(n) for n in range(2 * KEY_FRAME_EVERY)]
-    messages = list(enumerate(encoded(pictures)))
+def test_a_lost_message_costs_the_images_up_to_the_next_key_frame_and_shows_none_wrongly(encoded):
+    some_images = [scene(n) for n in range(2 * KEY_FRAME_EVERY)]
+    messages = list(enumerate(encoded(some_images)))
     got = dict(decoded(messages[:5] + messages[6:]))
     assert sorted(got) == [*range(5), *range(KEY_FRAME_EVERY, 2 * KEY_FRAME_EVERY)]
-    assert min(likeness_db(pictures[n], picture) for n, picture in got.items()) > 30
+    assert min(likeness_db(some_images[n], an_image) for n, an_image in got.items()) > 30
 
 
-def test_rubbish_is_no_picture_and_the_next_key_frame_is_one(encoded):
+def test_rubbish_is_no_image_and_the_next_key_frame_is_one(encoded):
     decoder, message = VideoDecoder(), encoded([scene(0)])[0]
     assert decoder(b"") is None
     assert decoder(bytes(range(200))) is None
@@ -107,7 +107,7 @@ def test_another_size_begins_anew(typestore):
     encoder = VideoEncoder()
     sizes = [(120, 160), (60, 80)]
     messages = [typestore.deserialize_cdr(compress_video(encoder, image(scene(0, *s))).data, VIDEO_TYPE) for s in sizes]
-    assert [picture.shape[:2] for _, picture in decoded(enumerate(messages))] == sizes
+    assert [an_image.shape[:2] for _, an_image in decoded(enumerate(messages))] == sizes
 
 
 def test_an_encoding_that_is_no_colour_is_named():
@@ -126,6 +126,6 @@ def test_a_recorded_bag_holds_the_video_and_our_reader_reads_it(tmp_path, typest
     path = pipeline.finish()
     with AnyReader([path]) as reader:
         assert [(c.topic, c.msgtype) for c in reader.connections] == [(f"/{CAMERA}/video", VIDEO_TYPE)]
-    found = list(pictures_of(path))
+    found = list(images_of(path))
     assert [time_s for time_s, _ in found] == pytest.approx([1 + n * 0.033 for n in range(20)])
-    assert all(picture is not None for _, picture in found)
+    assert all(an_image is not None for _, an_image in found)

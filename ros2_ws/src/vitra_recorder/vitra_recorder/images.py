@@ -11,7 +11,7 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from vitra_policy.camera_messages.decode import CHANNELS, raw_picture
+from vitra_policy.camera_messages.decode import CHANNELS, raw_image
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_recorder.topics import Kind
 from vitra_recorder.video import VIDEO_SUFFIX, VIDEO_TYPE, VideoEncoder
@@ -50,7 +50,7 @@ def compress(kind: Kind, raw: bytes, jpeg_quality: int | None) -> Compressed:
 
 
 def compress_video(encoder: VideoEncoder, raw: bytes) -> Compressed:
-    """The next picture of a video, of a serialised colour image.
+    """The next image of a video, of a serialised colour image.
 
     Raises:
         UnknownNameError: an encoding that is no colour.
@@ -68,7 +68,7 @@ def _read_color(raw: bytes) -> tuple[Image, np.ndarray]:
     image = deserialize_message(raw, Image)
     if image.encoding not in CHANNELS:
         raise UnknownNameError("colour encoding", image.encoding, CHANNELS)
-    pixels = raw_picture(image.height, image.width, image.step, image.encoding, image.data)
+    pixels = raw_image(image.height, image.width, image.step, image.encoding, image.data)
     return image, pixels[..., 0] if image.encoding == "mono8" else pixels
 
 
@@ -92,7 +92,7 @@ def _depth_png(raw: bytes) -> Compressed:
         raise UnknownNameError("depth encoding", image.encoding, ["16UC1", "mono16"])
     pixels = _pixels(image, np.dtype(np.uint16), 1)
     data = _encode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_FASTEST])
-    # compressed_depth_image_transport puts its 12-byte configuration (unused for integers) before the picture.
+    # compressed_depth_image_transport puts its 12-byte configuration (unused for integers) before the image.
     header = struct.pack("<iff", 0, 0.0, 0.0)
     return Compressed(
         "/compressedDepth", COMPRESSED_TYPE, _message(image, f"{image.encoding}; compressedDepth png", header + data)

@@ -197,11 +197,11 @@ class RecordingPipeline:
         name, message_type, data = item.name, item.topic.type, item.data
         if item.topic.kind is not Kind.PLAIN and self._format(item.topic) is not ImageFormat.RAW:
             try:
-                picture = self._compress(item)
+                image = self._compress(item)
             except VitraError:
                 self.statistics.dropped[name] += 1
                 return
-            name, message_type, data = name + picture.suffix, picture.type, picture.data
+            name, message_type, data = name + image.suffix, image.type, image.data
         self._bag.write(name, message_type, item.topic.delivery, item.stamp_ns, data)
         self.statistics.written[name] += 1
         self.statistics.bytes_written += len(data)

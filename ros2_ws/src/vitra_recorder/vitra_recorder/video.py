@@ -1,4 +1,4 @@
-"""Colour images into H.264, one message per picture, laid out as foxglove_msgs/CompressedVideo asks."""
+"""Colour images into H.264, one message per image, laid out as foxglove_msgs/CompressedVideo asks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ VIDEO_TYPE = "foxglove_msgs/msg/CompressedVideo"
 VIDEO_DEFINITION = "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
 VIDEO_SUFFIX = "/video"
 KEY_FRAME_EVERY = 15
-"""Pictures from one key frame to the next: so many at most are lost with a damaged one."""
+"""Images from one key frame to the next: so many at most are lost with a damaged one."""
 _FORMATS = {"rgb8": "rgb24", "bgr8": "bgr24", "mono8": "gray"}
 _CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
 
 
 class VideoEncodingError(VitraError):
-    """A picture that the codec refuses."""
+    """An image that the codec refuses."""
 
 
 class VideoEncoder:
-    """H.264 (Annex B, no B-frames, parameter sets with every key frame) of one topic's pictures, in order.
+    """H.264 (Annex B, no B-frames, parameter sets with every key frame) of one topic's images, in order.
 
     Args:
         crf: x264 quality, lower is better; 18 can hardly be told from the original.
@@ -38,7 +38,7 @@ class VideoEncoder:
         self._count = 0
 
     def __call__(self, pixels: NDArray[np.uint8], encoding: str, sec: int, nanosec: int, frame_id: str) -> bytes:
-        """A serialised CompressedVideo of one picture; none is held back.
+        """A serialised CompressedVideo of one image; none is held back.
 
         Args:
             pixels: (H, W, 3), or (H, W) for mono8.

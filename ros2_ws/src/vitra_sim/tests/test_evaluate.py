@@ -19,7 +19,7 @@ def test_tasks_are_played_once_a_seed_and_a_small_scale_leaves_at_least_one():
 
 
 def test_cells_of_a_suite_never_share_scenes_with_other_objects():
-    seeds = [cell.seed for cell in get_suite("place") if cell.picture == "seen"]
+    seeds = [cell.seed for cell in get_suite("place") if cell.image == "seen"]
     assert len(set(seeds)) == len(seeds)
 
 

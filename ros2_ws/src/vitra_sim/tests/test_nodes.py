@@ -164,7 +164,7 @@ def test_the_camera_shows_the_world_and_says_when_it_is_gone(graph, addresses):
     graph.listen(Heartbeat, "heartbeat")
     graph.start("vitra_sim.sim_camera_node", state_block=addresses["state_block"], width=160, height=120)
     world = graph.start("vitra_sim.sim_world_node", **addresses)
-    graph.wait(lambda: all(len(graph.received.get(topic, [])) > 3 for topic in topics), "three pictures")
+    graph.wait(lambda: all(len(graph.received.get(topic, [])) > 3 for topic in topics), "three images")
     colour, depth, info = (graph.newest(topic) for topic in topics)
     assert (colour.width, colour.height, colour.encoding, colour.step) == (160, 120, "rgb8", 480)
     assert (depth.encoding, depth.step) == ("16UC1", 320)
@@ -185,7 +185,7 @@ def test_the_camera_shows_the_world_and_says_when_it_is_gone(graph, addresses):
     )
     before = len(graph.received["head_camera/color/image_raw"])
     graph.start("vitra_sim.sim_world_node", **addresses)
-    graph.wait(lambda: len(graph.received["head_camera/color/image_raw"]) > before + 3, "pictures of the next world")
+    graph.wait(lambda: len(graph.received["head_camera/color/image_raw"]) > before + 3, "images of the next world")
 
 
 def test_a_second_world_on_the_same_addresses_says_so(graph, addresses):

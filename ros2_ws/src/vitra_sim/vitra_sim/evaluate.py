@@ -28,7 +28,7 @@ from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_sim.evaluation_report import write_report
 from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.outcome import Failure, Outcome, failure_of, lifted
-from vitra_sim.suites import Cell, Picture, get_suite
+from vitra_sim.suites import Cell, ShownImage, get_suite
 from vitra_sim.tasks.ground_truth import scene_truth
 
 console = Console(stderr=True, highlight=False)
@@ -51,7 +51,7 @@ class Args:
     policy_option: tuple[str, ...] = ()
     """Options of the policy as key=value."""
     out: Path = Path("runs/evaluate")
-    """Folder for episodes.jsonl, report.json, report.md and pictures of failures."""
+    """Folder for episodes.jsonl, report.json, report.md and images of failures."""
     executed_steps: int = 4
     """Steps of a chunk that are executed before the next look."""
     latency_s: float = 0.0
@@ -69,7 +69,7 @@ class Args:
 def play(
     env: VitraSimEnv, policy: Policy, cell: Cell, scene: str, seed: int
 ) -> tuple[Outcome, list[NDArray[np.uint8]]]:
-    """One episode; also some of its pictures, evenly spread.
+    """One episode; also some of its images, evenly spread.
 
     Args:
         env: The simulation.
@@ -81,12 +81,12 @@ def play(
     policy.reset()
     observation, _ = env.reset(seed=seed, options={"task": scene})
     start = scene_truth(env.world)
-    taken, pictures, ended, info, chunks = "", [], False, {"success": False, "reason": ""}, 0
+    taken, images, ended, info, chunks = "", [], False, {"success": False, "reason": ""}, 0
     while not ended:
         assert observation.image is not None
-        pictures.append(observation.image)
+        images.append(observation.image)
         shown = observation
-        if cell.picture is Picture.BLANK:
+        if cell.image is ShownImage.BLANK:
             shown = replace(observation, image=np.full_like(observation.image, 127))
         chunk = policy.infer(shown)
         chunks += 1
@@ -96,8 +96,8 @@ def play(
     named, success = env.world.task.target, bool(info["success"])
     failure = Failure.NONE if success else failure_of(start, scene_truth(env.world), named, taken, str(info["reason"]))
     outcome = Outcome(cell.name, scene, seed, success, named, taken, failure, round(env.world.time_s, 2), chunks)
-    chosen = np.linspace(0, len(pictures) - 1, _STRIP_LOOKS).round().astype(int)
-    return outcome, [pictures[i] for i in chosen]
+    chosen = np.linspace(0, len(images) - 1, _STRIP_LOOKS).round().astype(int)
+    return outcome, [images[i] for i in chosen]
 
 
 Job = tuple[Cell, str, int]
@@ -120,22 +120,22 @@ def _work(args: Args, jobs: list[Job]) -> list[Outcome]:
     try:
         policy.warm_up()
         for cell, scene, seed in jobs:
-            outcome, pictures = play(env, policy, cell, scene, seed)
+            outcome, images = play(env, policy, cell, scene, seed)
             outcomes.append(outcome)
             if not outcome.success:
-                _write_strip(args.out, outcome, pictures)
+                _write_strip(args.out, outcome, images)
     finally:
         policy.close()
         env.close()
     return outcomes
 
 
-def _write_strip(out: Path, outcome: Outcome, pictures: list[NDArray[np.uint8]]) -> None:
+def _write_strip(out: Path, outcome: Outcome, images: list[NDArray[np.uint8]]) -> None:
     import cv2
 
     folder = out / "failures" / outcome.cell.replace(" ", "_").replace(",", "")
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [np.hstack(pictures[i : i + 3]) for i in range(0, len(pictures), 3)]
+    rows = [np.hstack(images[i : i + 3]) for i in range(0, len(images), 3)]
     name = f"{outcome.seed}{'-1' if outcome.scene.endswith('#1') else ''}-{outcome.named}-{outcome.failure}"
     cv2.imwrite(str(folder / f"{name.replace(' ', '_').replace(',', '')}.jpg"), np.vstack(rows)[..., ::-1])
 

@@ -76,11 +76,11 @@ class SimCameraNode(StackNode[Parameters]):
             self._running.clear()
             return
         try:
-            self._publish_pictures(camera)
+            self._publish_images(camera)
         finally:
             camera.close()
 
-    def _publish_pictures(self, camera: HeadCamera) -> None:
+    def _publish_images(self, camera: HeadCamera) -> None:
         p = self.params
         block = p.state_block or default_name()
         reader, ticker = StateReader(block), Ticker(1.0 / p.rate_hz)
@@ -95,7 +95,7 @@ class SimCameraNode(StackNode[Parameters]):
                 if now_s - last_new_s > _STALE_S:
                     self.set_fault(
                         f"sim_world is not running: nothing new in the shared state '{block}' for {_STALE_S:g} s.",
-                        cause="picture_frozen",
+                        cause="image_frozen",
                     )
                     reader.reopen()
                     last_new_s = now_s

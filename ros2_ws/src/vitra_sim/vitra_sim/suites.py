@@ -10,7 +10,7 @@ from vitra_sim.scene.families import is_family
 from vitra_sim.scene.objects import COMMON_KINDS
 
 
-class Picture(StrEnum):
+class ShownImage(StrEnum):
     """What the policy is shown."""
 
     SEEN = "seen"
@@ -26,7 +26,7 @@ class Cell:
         scenes: Families or tasks, taken in turn; of a family each scene is played twice, once for each object named.
         episodes: How many, times the scale of the run.
         seed: Of the first scene; far from those that demonstrations are collected with.
-        picture: What the policy sees.
+        image: What the policy sees.
         target: Share of successes that the project wants; None for none.
     """
 
@@ -34,7 +34,7 @@ class Cell:
     scenes: tuple[str, ...]
     episodes: int
     seed: int
-    picture: Picture = Picture.SEEN
+    image: ShownImage = ShownImage.SEEN
     target: float | None = None
 
     def runs(self, scale: float) -> list[tuple[str, int]]:
@@ -50,7 +50,7 @@ SUITES: dict[str, tuple[Cell, ...]] = {
         Cell("unseen objects", ("place@unseen_object",), 100, 9_100_000, target=0.75),
         Cell("unseen categories", ("place@unseen_category",), 100, 9_200_000, target=0.75),
         Cell("demo tasks", tuple(f"place_{kind}_in_box" for kind in COMMON_KINDS), 100, 9_300_000, target=0.95),
-        Cell("seen objects, blank picture", ("place@seen",), 40, 9_000_000, Picture.BLANK),
+        Cell("seen objects, blank image", ("place@seen",), 40, 9_000_000, ShownImage.BLANK),
     ),
 }
 """Cells by suite. Unseen scenes also have tables and hues that training never shows."""

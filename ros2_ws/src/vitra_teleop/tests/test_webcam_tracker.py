@@ -25,12 +25,12 @@ def test_a_hand_too_small_or_too_far_has_no_place(human, world):
     assert place(np.zeros((21, 3)), np.full((21, 2), 100.0), 500.0, (320.0, 240.0)) is None
 
 
-def test_left_and_right_are_the_persons_in_plain_and_mirrored_pictures():
+def test_left_and_right_are_the_persons_in_plain_and_mirrored_images():
     assert (person_side("Left", mirrored=False), person_side("Left", mirrored=True)) == ("right", "left")
     assert (person_side("Right", mirrored=False), person_side("Right", mirrored=True)) == ("left", "right")
 
 
-def test_a_mirrored_picture_gives_the_same_hand(human, world):
+def test_a_mirrored_image_gives_the_same_hand(human, world):
     truth = human(np.full(12, 0.3), "left", world.pose(0.1, 0, 0.6))
     plain = SeenHand("left", 0.9, project(truth), truth)
     mirrored = SeenHand("left", 0.9, project(truth) * [-1, 1] + [640, 0], truth * [-1, 1, 1])

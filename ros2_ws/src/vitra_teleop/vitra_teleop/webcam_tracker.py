@@ -1,4 +1,4 @@
-"""Hands of a webcam, a RealSense camera, a video or a picture by MediaPipe, sent in the wire format.
+"""Hands of a webcam, a RealSense camera, a video or an image by MediaPipe, sent in the wire format.
 
 Runs in an environment of its own (`make setup-webcam`: mediapipe 0.10.21 needs numpy 1), without the stack:
 
@@ -27,19 +27,19 @@ FAR_M, NEAR_M = 2.0, 0.1
 
 @dataclass(frozen=True)
 class SeenHand:
-    """One hand in one picture."""
+    """One hand in one image."""
 
     side: str
     """left or right, of the person."""
     score: float
     landmarks_px: Any
-    """(21, 2) in the picture as it was given."""
+    """(21, 2) in the image as it was given."""
     landmarks_m: Any
     """(21, 3) in the camera's optical frame; None when the distance cannot be told."""
 
 
 def person_side(label: str, mirrored: bool) -> str:
-    """Side of the person for MediaPipe's label, which assumes a mirrored (selfie) picture."""
+    """Side of the person for MediaPipe's label, which assumes a mirrored (selfie) image."""
     side = label.lower()
     return side if mirrored else {"left": "right", "right": "left"}[side]
 
@@ -68,19 +68,19 @@ def place(world_m: Any, pixels: Any, focal_px: float, centre_px: tuple[float, fl
 
 
 def unmirrored(hand: SeenHand, width_px: int) -> SeenHand:
-    """A hand seen in a mirrored picture, as an ordinary picture would have shown it."""
+    """A hand seen in a mirrored image, as an ordinary image would have shown it."""
     pixels = np.asarray(hand.landmarks_px) * [-1, 1] + [width_px, 0]
     points = None if hand.landmarks_m is None else np.asarray(hand.landmarks_m) * [-1, 1, 1]
     return SeenHand(hand.side, hand.score, pixels, points)
 
 
 class MediaPipeTracker:
-    """Finds up to two hands per picture.
+    """Finds up to two hands per image.
 
     Args:
-        mirrored: the pictures are mirrored (selfie view).
+        mirrored: the images are mirrored (selfie view).
         fov_deg: horizontal field of view of the camera.
-        still: pictures that have nothing to do with each other.
+        still: images that have nothing to do with each other.
     """
 
     def __init__(self, mirrored: bool = False, fov_deg: float = 65.0, still: bool = False) -> None:
@@ -93,7 +93,7 @@ class MediaPipeTracker:
         )  # fmt: skip
 
     def __call__(self, rgb: Any) -> list[SeenHand]:
-        """Hands in an RGB picture (H, W, 3), at most one per side; two of one side are both refused."""
+        """Hands in an RGB image (H, W, 3), at most one per side; two of one side are both refused."""
         height, width = rgb.shape[:2]
         found = self._hands.process(rgb)
         hands = []
@@ -129,8 +129,8 @@ def message(sequence: int, stamp_s: float, hands: list[SeenHand], engage: bool) 
     return json.dumps({"version": 1, "sequence": sequence, "stamp_s": stamp_s, "hands": sent, "actions": []}).encode()
 
 
-def pictures(source: str, width_px: int, height_px: int) -> Iterator[tuple[float, Any]]:
-    """(capture time s, RGB picture) of a camera number, `realsense`, or a file.
+def images(source: str, width_px: int, height_px: int) -> Iterator[tuple[float, Any]]:
+    """(capture time s, RGB image) of a camera number, `realsense`, or a file.
 
     Args:
         source: Number, `realsense` or path.
@@ -178,7 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sys.stderr.write("Enter engages and releases the clutch; Ctrl-C ends.\n")
     engaged = False
-    for sequence, (stamp_s, rgb) in enumerate(pictures(args.source, args.width, args.height)):
+    for sequence, (stamp_s, rgb) in enumerate(images(args.source, args.width, args.height)):
         if sys.stdin.isatty() and select.select([sys.stdin], [], [], 0.0)[0]:
             sys.stdin.readline()
             engaged = not engaged

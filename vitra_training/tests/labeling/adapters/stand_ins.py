@@ -117,18 +117,18 @@ class _Found:
 class YOLO:
     def __init__(self, path): open(path).close()
     def to(self, device): return self
-    def __call__(self, picture, conf, verbose):
-        return [[_Found(1.0), _Found(0.0)] if picture.mean() > 60 else []]
+    def __call__(self, image, conf, verbose):
+        return [[_Found(1.0), _Found(0.0)] if image.mean() > 60 else []]
 """,
         "wilor/datasets/__init__.py": "", "wilor/datasets/vitdet_dataset.py": """
 import numpy as np
 class ViTDetDataset:
-    def __init__(self, cfg, picture, boxes, right, rescale_factor=2.5):
-        self.boxes, self.right, self.picture = boxes, right, picture
+    def __init__(self, cfg, image, boxes, right, rescale_factor=2.5):
+        self.boxes, self.right, self.image = boxes, right, image
     def __len__(self): return len(self.right)
     def __getitem__(self, n):
         return {"right": np.float32(self.right[n]), "box_center": (self.boxes[n][:2] + self.boxes[n][2:]) / 2,
-                "box_size": np.float32(80.0), "img_size": np.array(self.picture.shape[1::-1], dtype=np.float64)}
+                "box_size": np.float32(80.0), "img_size": np.array(self.image.shape[1::-1], dtype=np.float64)}
 """,
         "wilor/models/__init__.py": f"""
 import torch, yaml
@@ -217,19 +217,19 @@ for name in ("datapath", "weights", "scene_name", "mono_depth_path", "metric_dep
 p.add_argument("--disable_vis", action="store_true")
 args = p.parse_args()
 step = float(torch.load(args.weights, weights_only=True)["step"])
-pictures = sorted(glob.glob(os.path.join(args.datapath, "*.jpg")))
+images = sorted(glob.glob(os.path.join(args.datapath, "*.jpg")))
 mono = sorted(glob.glob(f"{args.mono_depth_path}/{args.scene_name}/*.npy"))
 metric = sorted(glob.glob(f"{args.metric_depth_path}/{args.scene_name}/*.npz"))
-assert len(pictures) == len(mono) == len(metric)
+assert len(images) == len(mono) == len(metric)
 depth, fov = np.load(metric[0])["depth"], float(np.load(metric[0])["fov"])
 assert np.allclose(np.load(mono[0]), 1 / depth)
 h, w = depth.shape[0] // SHRINK, depth.shape[1] // SHRINK
 f = w / 2 / np.tan(np.radians(fov) / 2)
-c2w = np.tile(np.eye(4), (len(pictures), 1, 1))
-c2w[:, 0, 3] = 1.0 + step * np.arange(len(pictures))  # half a metre a unit, and not from the origin
+c2w = np.tile(np.eye(4), (len(images), 1, 1))
+c2w[:, 0, 3] = 1.0 + step * np.arange(len(images))  # half a metre a unit, and not from the origin
 Path("outputs").mkdir(parents=True, exist_ok=True)
-np.savez(f"outputs/{args.scene_name}_droid.npz", images=np.zeros((len(pictures), h, w, 3), np.uint8),
-         depths=np.full((len(pictures), h, w), 2 * depth[-1, -1], np.float32),
+np.savez(f"outputs/{args.scene_name}_droid.npz", images=np.zeros((len(images), h, w, 3), np.uint8),
+         depths=np.full((len(images), h, w), 2 * depth[-1, -1], np.float32),
          intrinsic=np.array([[f, 0, w / 2], [0, f, h / 2], [0, 0, 1]]), cam_c2w=c2w)
 """,
     })  # fmt: skip

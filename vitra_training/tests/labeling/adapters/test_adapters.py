@@ -26,7 +26,7 @@ from vitra_training.labeling.adapters.tool import Tool, ToolConfig
 from vitra_training.labeling.adapters.wilor import track_with_wilor
 from vitra_training.labeling.errors import EstimatorFailedError, MissingModelError
 from vitra_training.labeling.hands.follow import HandSource
-from vitra_training.labeling.hands.frames import ClipPictures
+from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.in_camera import hands_in_camera
 from vitra_training.labeling.ingest.lens import LensKind
 
@@ -45,8 +45,8 @@ def fake() -> ModuleType:
 
 
 @pytest.fixture
-def clip(fake: ModuleType) -> ClipPictures:
-    return ClipPictures([np.full((fake.HEIGHT, fake.WIDTH, 3), 90, np.uint8)] * fake.FRAMES, fake.FRAMES)
+def clip(fake: ModuleType) -> ClipImages:
+    return ClipImages([np.full((fake.HEIGHT, fake.WIDTH, 3), 90, np.uint8)] * fake.FRAMES, fake.FRAMES)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def depth(fake: ModuleType) -> MetricDepth:
 
 
 @pytest.fixture
-def frames(fake: ModuleType, clip: ClipPictures, tmp_path: Path) -> Path:
+def frames(fake: ModuleType, clip: ClipImages, tmp_path: Path) -> Path:
     write_frames((clip(n) for n in range(len(clip))), tmp_path / "frames")
     return tmp_path / "frames"
 
@@ -104,17 +104,17 @@ def test_a_crash_is_an_error_with_its_last_words_and_a_hang_ends(tmp_path: Path)
         run_program(tools.MEGASAM, config, ["hang.py"], tmp_path)
 
 
-def test_missing_pictures_are_those_before_them_or_the_first(tmp_path: Path) -> None:
+def test_missing_images_are_those_before_them_or_the_first(tmp_path: Path) -> None:
     first, second = (np.full((8, 8, 3), value, np.uint8) for value in (50, 200))
     assert write_frames([None, first, None, second], tmp_path) == (4, 8, 8)
     sizes = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
     assert sizes[0] == sizes[1] == sizes[2] != sizes[3]
-    with pytest.raises(EstimatorFailedError, match="not one picture"):
+    with pytest.raises(EstimatorFailedError, match="not one image"):
         write_frames([None, None], tmp_path / "none")
 
 
 def test_hawors_hands_keep_pose_fingers_and_what_was_only_interpolated(
-    fake: ModuleType, clip: ClipPictures, tmp_path: Path
+    fake: ModuleType, clip: ClipImages, tmp_path: Path
 ) -> None:
     hands = track_with_hawor(clip, FOCAL, fake.hawor(tmp_path))
     assert hands.tracker == "HaWoR"
@@ -145,7 +145,7 @@ def test_a_pickle_of_hawors_that_names_a_function_is_refused_before_it_runs(fake
 
 
 def test_wilors_left_hands_come_out_of_the_mirror_at_the_cameras_own_distance(
-    fake: ModuleType, clip: ClipPictures, tmp_path: Path
+    fake: ModuleType, clip: ClipImages, tmp_path: Path
 ) -> None:
     hands = track_with_wilor(clip, FOCAL, fake.wilor(tmp_path))
     assert (hands.source == HandSource.DETECTED).all()
@@ -157,7 +157,7 @@ def test_wilors_left_hands_come_out_of_the_mirror_at_the_cameras_own_distance(
     for row in range(2):
         joint = matrix_from_euler_xyz(hands.pose.fingers_rad[row, 0].reshape(15, 3)[0])
         np.testing.assert_allclose(joint, fake.TURN, atol=1e-6)
-    # Weak perspective: the size in the picture is the network's, whatever the focal length.
+    # Weak perspective: the size in the image is the network's, whatever the focal length.
     scale = 0.9 * 80 / 2
     assert hands.pose.camera_from_wrist[1, 0, 2, 3] == pytest.approx(FOCAL / scale, rel=1e-4)
 

@@ -147,7 +147,7 @@ def test_the_clip_shows_a_second_around_the_segment_in_another_frame(sample: Aud
     with av.open(str(write_clip(sample, id))) as container:
         shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(shown) == LENGTH + 60
-    border = np.array([picture[3, 3].astype(int) for picture in shown])
+    border = np.array([image[3, 3].astype(int) for image in shown])
     green = border[:, 1] - border[:, 0] > 60
     assert green.tolist() == [30 <= n < 30 + LENGTH for n in range(len(shown))]
     inside = shown[10][8 + 10, 8 + 10].astype(int)

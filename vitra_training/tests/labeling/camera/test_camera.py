@@ -68,7 +68,7 @@ def test_a_camera_that_only_turns_gives_no_path_rather_than_a_wrong_one(seed: in
     assert reconstruct(tracks_of(poses, rng), 60, 30.0, *SIZE) is None
 
 
-def test_a_pair_of_pictures_on_which_opencv_asserts_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pair_of_images_on_which_opencv_asserts_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen with OpenCV 5.0 on a rendered room: the clip was lost."""
     calls, find = [], cv2.findFundamentalMat
 
@@ -115,7 +115,7 @@ def test_frames_between_known_ones_are_interpolated_and_the_ends_held() -> None:
     np.testing.assert_allclose(path[8], path[6], atol=1e-9)
 
 
-def picture(shift: tuple[float, float], rng: np.random.Generator, base: np.ndarray) -> np.ndarray:
+def image(shift: tuple[float, float], rng: np.random.Generator, base: np.ndarray) -> np.ndarray:
     M = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], dtype=np.float64)
     moved = cv2.warpAffine(base, M, (320, 240), borderMode=cv2.BORDER_REFLECT)
     return np.clip(moved + rng.normal(0, 3, moved.shape), 0, 255).astype(np.uint8)
@@ -128,19 +128,19 @@ def test_noise_and_a_moving_hand_are_not_taken_for_a_moving_camera(moving: bool)
     tracker = BackgroundTracker(30.0)
     for frame in range(40):
         shift = (3 * np.sin(frame / 6), 2 * np.cos(frame / 8)) if moving else (0.0, 0.0)
-        shown = picture(shift, rng, base)
+        shown = image(shift, rng, base)
         hand = np.array([100.0 + 2 * frame, 150.0]) + rng.uniform(-25, 25, (21, 2))
         cv2.fillConvexPoly(shown, cv2.convexHull(hand.astype(np.int32)), (200, 150, 120))
         tracker.add(shown, [hand])
     assert tracker.tracks().moving is moving
 
 
-def test_a_missing_picture_breaks_the_tracks_and_nothing_else() -> None:
+def test_a_missing_image_breaks_the_tracks_and_nothing_else() -> None:
     rng = np.random.default_rng(6)
     base = rng.integers(0, 255, (240, 320, 3)).astype(np.uint8)
     tracker = BackgroundTracker(30.0)
     for frame in range(20):
-        tracker.add(None if frame == 10 else picture((0, 0), rng, base), [])
+        tracker.add(None if frame == 10 else image((0, 0), rng, base), [])
     got = tracker.tracks()
     assert len(got.flow_px) == 20
     assert np.isnan(got.flow_px[[0, 10, 11]]).all()

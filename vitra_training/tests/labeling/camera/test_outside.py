@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vitra_training.cli_label import main
-from vitra_training.labeling.adapters.megasam import MegaSamCamera
+from vitra_training.labeling.adapters.megasam import ImageFolder, MegaSamCamera
 from vitra_training.labeling.adapters.moge import MetricDepth
 from vitra_training.labeling.camera import outside
 from vitra_training.labeling.camera.focal import Focal, known_focal
@@ -32,7 +32,7 @@ from vitra_training.labeling.ingest.stage import IngestedVideo
 from vitra_training.labeling.pipeline import PipelineConfig, check_estimators
 
 FRAMES, WIDTH, HEIGHT = 12, 64, 48
-PICTURES = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * FRAMES
+IMAGES = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * FRAMES
 DEPTH = MetricDepth(np.array([0, 10]), np.full((2, HEIGHT, WIDTH), 2.0, np.float32), np.array([0.8, 0.8]))
 PATH = MegaSamCamera(np.tile(np.eye(4), (FRAMES, 1, 1)), 55.0, 0.01)
 
@@ -60,7 +60,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
         log.append(("moge", every))
         return DEPTH
 
-    def megasam(frames: Path, count: int, width: int, depth: MetricDepth, focal: float, *_: object) -> MegaSamCamera:
+    def megasam(clip: ImageFolder, depth: MetricDepth, focal: float, *_: object) -> MegaSamCamera:
         log.append(("megasam", focal))
         return PATH
 
@@ -75,24 +75,24 @@ PAPER = OutsideConfig(PathBy.MEGASAM, MovingFocalBy.DROIDCALIB, StillFocalBy.MOG
 
 
 def test_a_moving_camera_is_asked_as_in_the_paper(asked: list[tuple[str, Any]]) -> None:
-    found = ask(PICTURES, video(), True, None, PAPER)
+    found = ask(IMAGES, video(), True, None, PAPER)
     assert asked == [("droidcalib", False), ("moge", 10), ("megasam", 50.0)]
     assert found.focal == Focal(55.0, 0.03, "MegaSaM")
     assert found.path is PATH
 
 
 def test_a_still_camera_is_asked_for_its_focal_length_only(asked: list[tuple[str, Any]]) -> None:
-    found = ask(PICTURES, video(), False, None, PAPER)
+    found = ask(IMAGES, video(), False, None, PAPER)
     assert asked == [("moge", 10)]
     assert found.focal == Focal(pytest.approx(0.8 * WIDTH), 0.05, "MoGe-2")
     assert found.path is None
-    deep = ask(PICTURES, video(), False, None, OutsideConfig(still_focal=StillFocalBy.DEEPCALIB))
+    deep = ask(IMAGES, video(), False, None, OutsideConfig(still_focal=StillFocalBy.DEEPCALIB))
     assert deep.focal == Focal(pytest.approx(60.0), 0.1, "DeepCalib")
 
 
 def test_a_known_focal_length_is_neither_asked_for_nor_changed(asked: list[tuple[str, Any]]) -> None:
     known = known_focal(video(focal_px=70.0), None)
-    found = ask(PICTURES, video(focal_px=70.0), True, known, PAPER)
+    found = ask(IMAGES, video(focal_px=70.0), True, known, PAPER)
     assert asked == [("moge", 10), ("megasam", 70.0)]
     assert found.focal == Focal(70.0, 0.0, "lens")
     assert known_focal(video(focal_px=70.0), 80.0) == Focal(80.0, 0.0, "given")
@@ -113,7 +113,7 @@ def test_megasams_path_is_the_clips_and_says_so() -> None:
     found = Outside(Focal(55.0, 0.03, "MegaSaM"), DEPTH, PATH)
     camera = camera_of(tracks, hands, video(), (WIDTH, HEIGHT), CameraConfig(), found)
     assert (camera.path_source, camera.focal_source, camera.scale.source) == ("MegaSaM", "MegaSaM", "MoGe-2")
-    assert camera.scale.sigma_share == 0.05  # never better than depth of single pictures is
+    assert camera.scale.sigma_share == 0.05  # never better than depth of single images is
     assert camera.intrinsics[0, 0] == 55.0
 
 

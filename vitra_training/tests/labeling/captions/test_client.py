@@ -97,7 +97,7 @@ def client(server: Server, root: Path, clock: Clock | None = None, **more: Any) 
     return CaptionClient(ClientConfig(base_url=server.url, **more), root, clock, clock.sleep)
 
 
-def test_pictures_and_hand_go_out_and_a_caption_with_rephrases_comes_back(server: Server, tmp_path: Path) -> None:
+def test_images_and_hand_go_out_and_a_caption_with_rephrases_comes_back(server: Server, tmp_path: Path) -> None:
     server.answers = [(200, completion(GOOD), {})]
     got = client(server, tmp_path).caption("left", [b"one", b"two"])
     rephrases = ("Grab the red cup.", "Take the red cup.")
@@ -154,8 +154,8 @@ def test_a_rate_limit_is_kept_and_the_servers_own_is_obeyed(server: Server, tmp_
     asked = client(server, tmp_path, clock, requests_per_minute=3)
     asked.caption("left", [b"a"])
     assert clock.slept == [17.0]
-    for picture in (b"b", b"c"):
-        asked.caption("left", [picture])
+    for image in (b"b", b"c"):
+        asked.caption("left", [image])
     assert len(server.requests) == 4
     assert clock.now_s >= 60.0  # the fourth request within a minute waited
 

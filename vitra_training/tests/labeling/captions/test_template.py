@@ -42,9 +42,9 @@ def test_frames_are_spread_evenly_with_both_ends() -> None:
 def test_the_palms_way_is_drawn_from_blue_to_red() -> None:
     K = np.array([[400.0, 0, 320], [0, 400, 240], [0, 0, 1]])
     palms = np.stack([np.linspace(-0.2, 0.2, 30), np.zeros(30), np.full(30, 0.5)], axis=1)
-    picture = drawn(np.zeros((480, 640, 3), dtype=np.uint8), palms, np.eye(4), K)
-    row = picture[picture.shape[0] // 2]
+    image = drawn(np.zeros((480, 640, 3), dtype=np.uint8), palms, np.eye(4), K)
+    row = image[image.shape[0] // 2]
     line = np.flatnonzero(row.max(axis=1) > 100)
     assert row[line[-3], 0] > row[line[-3], 2]  # red at the end
     assert row[line[len(line) // 4], 2] > row[line[len(line) // 4], 0]  # blue near the start
-    assert jpeg(picture)[:2] == b"\xff\xd8"
+    assert jpeg(image)[:2] == b"\xff\xd8"

@@ -44,13 +44,13 @@ class Made:
 
 
 class Eyes:
-    """Sees made-up hands in pictures whose first pixel is their number."""
+    """Sees made-up hands in images whose first pixel is their number."""
 
     def __init__(self, hands: list[Made]) -> None:
         self.hands, self.looks = hands, 0
 
-    def palms(self, picture: np.ndarray, least: float, area: tuple[np.ndarray, float] | None = None) -> list[Palm]:
-        frame, found = number(picture), []
+    def palms(self, image: np.ndarray, least: float, area: tuple[np.ndarray, float] | None = None) -> list[Palm]:
+        frame, found = number(image), []
         for hand in self.hands:
             near = area is None or np.abs(hand.at[frame] - area[0]).max() < area[1] / 2
             score = 0.9 if area is not None else 0.6
@@ -58,9 +58,9 @@ class Eyes:
                 found.append(Palm(score, hand.at[frame], HAND_PX / 2, Region(hand.at[frame], 2 * HAND_PX, 0.0)))
         return found
 
-    def landmarks(self, picture: np.ndarray, region: Region, mirrored: bool = False) -> Landmarks:
+    def landmarks(self, image: np.ndarray, region: Region, mirrored: bool = False) -> Landmarks:
         self.looks += 1
-        frame = number(picture)
+        frame = number(image)
         for hand in self.hands:
             if hand.visible[frame] and np.linalg.norm(hand.at[frame] - region.centre_px) < 0.5 * HAND_PX:
                 right = 1 - hand.right if mirrored else hand.right
@@ -69,11 +69,11 @@ class Eyes:
         return Landmarks(blank, np.zeros((21, 3)), 0.02, 0.5, 100.0)
 
 
-def number(picture: np.ndarray) -> int:
-    return int(picture[0, 0, 0]) * 256 + int(picture[0, 0, 1])
+def number(image: np.ndarray) -> int:
+    return int(image[0, 0, 0]) * 256 + int(image[0, 0, 1])
 
 
-def picture(frame: int) -> np.ndarray:
+def image(frame: int) -> np.ndarray:
     made = np.zeros((*SIZE, 3), dtype=np.uint8)
     made[0, 0] = frame // 256, frame % 256, 0
     return made
@@ -88,7 +88,7 @@ def hand(start: tuple[float, float], step: tuple[float, float], frames: int, rig
 
 def tracked(hands: list[Made], frames: int, lost: frozenset[int] = frozenset()) -> tuple[list[Track], HandTracks]:
     eyes = Eyes(hands)
-    tracks = track_both_ways(lambda n: None if n in lost else picture(n), frames, eyes, FollowConfig(), 30.0)
+    tracks = track_both_ways(lambda n: None if n in lost else image(n), frames, eyes, FollowConfig(), 30.0)
     sides = choose_sides(tracks, {n: 1.0 for n in range(len(tracks))}, SIZE[1], SIZE[0])
     return tracks, as_tracks(sides, frames, 30.0, 0.7, "made up")
 
@@ -112,7 +112,7 @@ def test_hands_that_cross_keep_their_names() -> None:
 
 def test_a_hand_found_late_is_followed_backwards() -> None:
     late = hand((300, 300), (1, 1), 50, 0.9)
-    late.found[:35] = False  # the detector sees nothing in the whole picture before frame 35
+    late.found[:35] = False  # the detector sees nothing in the whole image before frame 35
     _, got = tracked([late], 50)
     assert got.seen[1].all()
 
@@ -147,7 +147,7 @@ def test_nothing_is_invented_where_there_is_no_hand() -> None:
     assert (got.source == HandSource.NONE).all()
 
 
-def test_missing_pictures_are_gaps_like_others() -> None:
+def test_missing_images_are_gaps_like_others() -> None:
     _, got = tracked([hand((300, 300), (1, 0), 40, 0.9)], 40, lost=frozenset({10, 11, 12}))
     assert (got.source[1, 10:13] == HandSource.BRIDGED).all()
     assert got.seen[1, [9, 13]].all()

@@ -10,7 +10,7 @@ import pytest
 from vitra_training.datasets.video import VideoReader
 from vitra_training.labeling.errors import MissingModelError
 from vitra_training.labeling.hands.follow import HandSource
-from vitra_training.labeling.hands.frames import ClipPictures
+from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.networks import HandNetworks
 from vitra_training.labeling.hands.stage import HandsConfig, track_clip
 from vitra_training.labeling.hands.tracks import HandTracks
@@ -38,7 +38,7 @@ def tracks(shared_dir: Path) -> HandTracks:
     except MissingModelError as error:
         pytest.skip(str(error))
     with VideoReader(shared_dir / "data/hands/video/hawor_kitchen_plate.mp4") as video:
-        clip = ClipPictures((video.rgb(n) for n in range(len(video))), len(video))
+        clip = ClipImages((video.rgb(n) for n in range(len(video))), len(video))
     return track_clip(clip, networks, HandsConfig(), 30.0)
 
 

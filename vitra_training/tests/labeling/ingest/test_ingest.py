@@ -19,26 +19,26 @@ from vitra_training.labeling.errors import NoVideosError
 from vitra_training.labeling.ingest.layouts import Layout, find_videos
 from vitra_training.labeling.ingest.probe import Probe, probe
 from vitra_training.labeling.ingest.resample import rewrite, working_rate
-from vitra_training.labeling.ingest.stage import IngestConfig, IngestedVideo, ingest, pictures
+from vitra_training.labeling.ingest.stage import IngestConfig, IngestedVideo, images, ingest
 
 
 def numbered(number: int, width: int = 64, height: int = 48) -> np.ndarray:
-    """A picture that shows its number as grey blocks, one bit each."""
-    picture = np.full((height, width, 3), 30, dtype=np.uint8)
+    """An image that shows its number as grey blocks, one bit each."""
+    image = np.full((height, width, 3), 30, dtype=np.uint8)
     for bit in range(10):
         x = bit % 5 * width // 5
         y = bit // 5 * height // 2
         if number >> bit & 1:
-            picture[y : y + height // 2, x : x + width // 5] = 220
-    return picture
+            image[y : y + height // 2, x : x + width // 5] = 220
+    return image
 
 
-def number_in(picture: np.ndarray) -> int:
-    height, width = picture.shape[:2]
+def number_in(image: np.ndarray) -> int:
+    height, width = image.shape[:2]
     value = 0
     for bit in range(10):
         x, y = bit % 5 * width // 5, bit // 5 * height // 2
-        if picture[y + height // 4, x + width // 10].mean() > 125:
+        if image[y + height // 4, x + width // 10].mean() > 125:
             value |= 1 << bit
     return value
 
@@ -117,7 +117,7 @@ def test_an_ordinary_video_is_used_as_it_is(tmp_path: Path) -> None:
     assert video.notes == ()
     assert video.fps == pytest.approx(30, rel=1e-3)
     assert video.clips.tolist() == [[0, 30], [24, 54], [48, 78], [60, 90]]
-    shown = [number_in(p) for p in pictures(video, folder, 20, 60) if p is not None]
+    shown = [number_in(p) for p in images(video, folder, 20, 60) if p is not None]
     assert shown == list(range(20, 60))
 
 
@@ -127,7 +127,7 @@ def test_webm_as_in_something_something_is_read(tmp_path: Path) -> None:
     video = load(IngestedVideo, folder)
     assert len(video) == 40
     assert video.fps == pytest.approx(12, rel=0.02)
-    assert [number_in(p) for p in pictures(video, folder, 0, 40) if p is not None] == list(range(40))
+    assert [number_in(p) for p in images(video, folder, 0, 40) if p is not None] == list(range(40))
 
 
 def test_a_variable_rate_becomes_constant_and_keeps_the_time(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_variable_rate_becomes_constant_and_keeps_the_time(tmp_path: Path) -> 
     assert 5 <= (~video.usable).sum() <= 14
     shown = [
         (number_in(p), int(s))
-        for p, s in zip(pictures(video, folder, 0, len(video)), video.source_frames, strict=True)
+        for p, s in zip(images(video, folder, 0, len(video)), video.source_frames, strict=True)
         if p is not None
     ]
     assert shown
@@ -208,7 +208,7 @@ def test_a_file_broken_in_the_middle_keeps_the_frames_that_are_whole(tmp_path: P
     outcome, folder = ingested(path, tmp_path)
     assert outcome.reason is None
     video = load(IngestedVideo, folder)
-    shown = list(pictures(video, folder, 0, len(video)))
+    shown = list(images(video, folder, 0, len(video)))
     good = [n for n, p in enumerate(shown) if p is not None and number_in(p) == n]
     assert set(range(40)) <= set(good)
     assert set(range(60, 90)) <= set(good)

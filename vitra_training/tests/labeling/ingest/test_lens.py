@@ -1,4 +1,4 @@
-"""Lenses against their makers' formulas, and pictures without their bend against those of a true pinhole."""
+"""Lenses against their makers' formulas, and images without their bend against those of a true pinhole."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def test_arias_lens_is_that_of_arias_own_library(shared_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LENSES)
-def test_without_its_bend_a_picture_is_that_of_a_pinhole(name: str) -> None:
+def test_without_its_bend_a_image_is_that_of_a_pinhole(name: str) -> None:
     lens = LENSES[name]
     straight = Undistorter(lens, *SIZE)
     u, v = np.meshgrid(np.arange(SIZE[0]) + 0.5, np.arange(SIZE[1]) + 0.5)
     x, y = (u - SIZE[0] / 2) / straight.focal_px, (v - SIZE[1] / 2) / straight.focal_px
     pinhole = scene(x, y)
-    bent = bent_picture(lens)
+    bent = bent_image(lens)
     shown = straight(bent).astype(float)
     seen = shown[..., 2] > 200  # blue marks what the lens saw
     assert seen.mean() > 0.5
@@ -93,7 +93,7 @@ def scene(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.stack([128 + 100 * np.sin(14 * x), 128 + 100 * np.sin(14 * y), np.full_like(x, 255.0)], axis=-1)
 
 
-def bent_picture(lens: Lens) -> np.ndarray:
+def bent_image(lens: Lens) -> np.ndarray:
     """The scene through the lens, by inverting its projection on a dense grid of directions."""
     side = np.linspace(-1.6, 1.6, 160)
     x, y = np.meshgrid(side, side * 0.75)
@@ -131,10 +131,10 @@ def test_a_lens_is_read_back_and_another_file_is_named(tmp_path: Path) -> None:
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     lens = LENSES["fisheye"]
-    picture = bent_picture(lens)
+    image = bent_image(lens)
     with VideoWriter(tmp_path / "film.mp4", *SIZE, 30.0, gop=5, crf=10) as video:
         for _ in range(9):
-            video.add(picture)
+            video.add(image)
     return tmp_path / "film.mp4"
 
 

@@ -37,18 +37,18 @@ def test_the_truth_is_read_back(rendered: tuple[Path, Truth]) -> None:
 
 
 def test_hands_are_painted_where_their_key_points_are(rendered: tuple[Path, Truth], tmp_path: Path) -> None:
-    """Without a hand the picture differs inside the hand's outline, and hardly elsewhere."""
+    """Without a hand the image differs inside the hand's outline, and hardly elsewhere."""
     path, truth = rendered
     with VideoReader(path) as video:
         for frame in (3, 20):
-            picture = video.rgb(frame).astype(int)
+            image = video.rgb(frame).astype(int)
             for side in ("left", "right"):
                 points = truth.hands[side].keypoints_px[frame]
                 if not truth.hands[side].visible[frame]:
                     continue
                 palm = points[[5, 9, 13, 17]].mean(axis=0) * 0.5 + points[0] * 0.5
                 x, y = np.clip(palm, 1, [318, 238]).astype(int)
-                r, g, b = picture[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).mean(axis=0)
+                r, g, b = image[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).mean(axis=0)
                 assert r > g > b  # every skin colour
 
 

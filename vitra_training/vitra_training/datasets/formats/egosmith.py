@@ -61,17 +61,17 @@ class EgoSmithWriter:
             size = (round(video.width * scale), round(video.height * scale))
             rows = lowdim(episode, *size)
             for frame, number in enumerate(map(int, recording.video.frames)):
-                picture = cv2.resize(video.rgb(number), size, interpolation=cv2.INTER_AREA)
-                self._sample(episode, frame, np.asarray(picture, dtype=np.uint8), rows[frame], label_source)
+                image = cv2.resize(video.rgb(number), size, interpolation=cv2.INTER_AREA)
+                self._sample(episode, frame, np.asarray(image, dtype=np.uint8), rows[frame], label_source)
         self._episodes += 1
         self._frames += len(episode)
         return len(episode)
 
     def _sample(
-        self, episode: HumanEpisode, frame: int, picture: NDArray[np.uint8], row: NDArray[np.float32], source: str
+        self, episode: HumanEpisode, frame: int, image: NDArray[np.uint8], row: NDArray[np.float32], source: str
     ) -> None:
         key = f"{self._dataset}_ep{self._episodes:06d}_f{frame:06d}"
-        done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+        done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
         assert done
         stream = io.BytesIO()
         np.save(stream, row, allow_pickle=False)

@@ -79,7 +79,7 @@ class EgoSmithShards:
         return len(self.ids)
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number; the video is made for it and goes with `release`.
+        """Episode and images by number; the video is made for it and goes with `release`.
 
         Raises:
             DatasetError: a sample breaks a rule of the format.
@@ -93,15 +93,15 @@ class EgoSmithShards:
         try:
             with episode.shard.open("rb") as shard:
                 for key, members in zip(episode.keys, episode.frames, strict=True):
-                    row, meta, picture = _sample(shard, key, members)
-                    problems = sample_problems(row, meta, picture)
+                    row, meta, image = _sample(shard, key, members)
+                    problems = sample_problems(row, meta, image)
                     if problems:
                         raise BrokenSampleError(key, problems)
                     rows.append(row)
                     metas.append(meta)
-                    height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+                    height, width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
                     writer = writer or VideoWriter(path, width, height, FPS, crf=17)
-                    writer.add(picture[:height, :width])
+                    writer.add(image[:height, :width])
             assert writer is not None
             writer.close()
         except BaseException:
@@ -171,10 +171,10 @@ def _sample(
         meta = json.loads(read("meta.json"))
     except (ValueError, OSError, EOFError) as error:
         raise BrokenFileError(key, "EgoSmith sample", error) from None
-    picture = cv2.imdecode(np.frombuffer(read("image.jpg"), np.uint8), cv2.IMREAD_COLOR)
-    if picture is None or not isinstance(meta, dict):
+    image = cv2.imdecode(np.frombuffer(read("image.jpg"), np.uint8), cv2.IMREAD_COLOR)
+    if image is None or not isinstance(meta, dict):
         raise BrokenFileError(key, "EgoSmith sample", "image.jpg or meta.json cannot be decoded")
-    return row, meta, np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return row, meta, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def _episode(name: str, rows: Array, metas: Sequence[dict[str, Any]]) -> HumanEpisode:

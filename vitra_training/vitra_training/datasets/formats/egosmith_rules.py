@@ -19,13 +19,13 @@ _STEP_M, _STEP_RAD = 2.5, 10.0
 _MEAN, _SPREAD = (5.0, 250.0), 3.0
 
 
-def sample_problems(row: NDArray[np.floating[Any]], meta: Mapping[str, Any], picture: NDArray[np.uint8]) -> list[str]:
-    """Rules that a frame breaks: numbers, camera, words and picture (EgoSteer's data.md, 2026-06).
+def sample_problems(row: NDArray[np.floating[Any]], meta: Mapping[str, Any], image: NDArray[np.uint8]) -> list[str]:
+    """Rules that a frame breaks: numbers, camera, words and image (EgoSteer's data.md, 2026-06).
 
     Args:
         row: The frame's numbers (116,).
         meta: Its JSON.
-        picture: (H, W, 3).
+        image: (H, W, 3).
     """
     if row.ndim != 1 or len(row) not in WIDTHS or row.dtype != np.float32:
         return [f"lowdim is {row.dtype} {row.shape}, not float32 of {WIDTHS[0]} or {WIDTHS[1]}"]
@@ -52,7 +52,7 @@ def sample_problems(row: NDArray[np.floating[Any]], meta: Mapping[str, Any], pic
     step_m = float(np.abs(following - state)[[*range(6), *range(18, 48)]].max())
     if step_m > _STEP_M:
         found.append(f"a wrist or fingertip goes {step_m:.2f} m in one frame")
-    return found + _word_problems(meta) + _picture_problems(picture)
+    return found + _word_problems(meta) + _image_problems(image)
 
 
 def _word_problems(meta: Mapping[str, Any]) -> list[str]:
@@ -70,13 +70,13 @@ def _word_problems(meta: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _picture_problems(picture: NDArray[np.uint8]) -> list[str]:
-    if picture.ndim != 3 or picture.shape[2] != 3:
-        return [f"the picture has shape {picture.shape}"]
-    pixels = picture.reshape(-1, 3)
+def _image_problems(image: NDArray[np.uint8]) -> list[str]:
+    if image.ndim != 3 or image.shape[2] != 3:
+        return [f"the image has shape {image.shape}"]
+    pixels = image.reshape(-1, 3)
     mean, spread = pixels.mean(axis=0), pixels.std(axis=0)
     if mean.min() < _MEAN[0] or mean.max() > _MEAN[1] or spread.min() < _SPREAD:
-        return [f"the picture is dark, bright or flat (means {mean.round()}, deviations {spread.round(1)})"]
+        return [f"the image is dark, bright or flat (means {mean.round()}, deviations {spread.round(1)})"]
     return []
 
 

@@ -31,13 +31,13 @@ _CHUNK_FILES = 1000
 _DATA_BYTES, _VIDEO_BYTES = 100_000_000, 200_000_000
 _DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 _VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-_PICTURES_FOR_STATISTICS, _LEAST_SIDE_PX = 8, 100
-"""So many pictures of an episode, each thinned to about so many pixels, tell its colours."""
+_IMAGES_FOR_STATISTICS, _LEAST_SIDE_PX = 8, 100
+"""So many images of an episode, each thinned to about so many pixels, tell its colours."""
 _COUNTERS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
 class LeRobotWriter:
-    """Writes one LeRobot data set; all episodes must share kind, picture size and rate."""
+    """Writes one LeRobot data set; all episodes must share kind, image size and rate."""
 
     def __init__(self, root: Path) -> None:
         if root.exists() and any(root.iterdir()):
@@ -69,7 +69,7 @@ class LeRobotWriter:
         """Append one episode.
 
         Raises:
-            ConversionError: it differs in kind, picture size or rate from the first one.
+            ConversionError: it differs in kind, image size or rate from the first one.
         """
         episode = recording.episode
         with VideoReader(recording.video.path) as reader:
@@ -79,7 +79,7 @@ class LeRobotWriter:
                 raise ConversionError(episode.id, "LeRobot data set", f"it is {form}, the first was {self._form}")
             state, action, self._names, task = _vectors(recording, reader)
             self._form = form
-            first_in_file, shown = self._write_pictures(reader, recording.video.frames, size, fps)
+            first_in_file, shown = self._write_images(reader, recording.video.frames, size, fps)
         length, number = len(episode), len(self._episodes)
         task_index = self._tasks.setdefault(task, len(self._tasks))
         columns: dict[str, NDArray[Any]] = {
@@ -176,10 +176,10 @@ class LeRobotWriter:
             "features": features,
         }
 
-    def _write_pictures(
+    def _write_images(
         self, reader: VideoReader, frames: IntArray, size: tuple[int, int], fps: float
     ) -> tuple[int, NDArray[np.uint8]]:
-        """Append pictures one by one; returns the number of the first in its file, and some of them for statistics."""
+        """Append images one by one; returns the number of the first in its file, and some of them for statistics."""
         if self._video is not None and self._video.bytes_written > _VIDEO_BYTES:
             self._video.close()
             self._video = None
@@ -188,13 +188,13 @@ class LeRobotWriter:
             place = divmod(self._video_file, _CHUNK_FILES)
             path = _VIDEO_PATH.format(video_key=CAMERA_KEY, chunk_index=place[0], file_index=place[1])
             self._video = VideoWriter(self.root / path, *size, fps)
-        first, shown, every = self._video.count, [], max(len(frames) // _PICTURES_FOR_STATISTICS, 1)
+        first, shown, every = self._video.count, [], max(len(frames) // _IMAGES_FOR_STATISTICS, 1)
         for row, number in enumerate(frames):
-            picture = reader.rgb(int(number))[: size[1], : size[0]]
-            self._video.add(picture)
+            image = reader.rgb(int(number))[: size[1], : size[0]]
+            self._video.add(image)
             if row % every == 0:
-                step = max(min(picture.shape[:2]) // _LEAST_SIDE_PX, 1)
-                shown.append(picture[::step, ::step].copy())
+                step = max(min(image.shape[:2]) // _LEAST_SIDE_PX, 1)
+                shown.append(image[::step, ::step].copy())
         return first, np.stack(shown)
 
     def _write_rows(self, columns: Mapping[str, NDArray[Any]]) -> int:

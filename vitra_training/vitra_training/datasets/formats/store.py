@@ -3,7 +3,7 @@
 root/store.json                   version, totals, per shard its counts and SHA-256
 root/episodes.parquet             one row per episode: id, kind, length, where its frames are, the rest as JSON
 root/frames/shard-00000.parquet   one row per frame; a row group holds whole episodes
-root/videos/shard-00000.mp4       the pictures; `video_frame` of a row is the frame number in here
+root/videos/shard-00000.mp4       the images; `video_frame` of a row is the frame number in here
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class StoreOptions:
     """How a store is cut and encoded."""
 
     short_side_max: int = 384
-    """Larger pictures are shrunk to this short side, px; smaller ones keep their size."""
+    """Larger images are shrunk to this short side, px; smaller ones keep their size."""
     gop: int = 2
     """Frames from one key frame to the next."""
     crf: int = 21
@@ -59,7 +59,7 @@ def shard_paths(root: Path, number: int) -> tuple[Path, Path]:
 class StoreWriter:
     """Writes episodes into a new canonical store; episodes of one source video share their frames.
 
-    A shard holds one kind of episode, one picture size, one frame rate and one set of columns; anything else opens the
+    A shard holds one kind of episode, one image size, one frame rate and one set of columns; anything else opens the
     next shard. `store.json` is written last, so a store without it was interrupted.
     """
 
@@ -83,10 +83,10 @@ class StoreWriter:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def add(self, recording: Recording) -> None:
-        """Append one episode with its pictures.
+        """Append one episode with its images.
 
         Raises:
-            DatasetError: its video cannot be read; the store keeps what it had (and pictures that no row names).
+            DatasetError: its video cannot be read; the store keeps what it had (and images that no row names).
         """
         record, episode = to_record(recording.episode), recording.episode
         with VideoReader(recording.video.path) as video:
@@ -96,7 +96,7 @@ class StoreWriter:
             if self._shard is None or self._shard.key != key or self._shard.full:
                 self._finish_shard()
                 self._shard = _Shard(self.root, len(self._shards), key, size, video.fps, self._options)
-            numbers = self._shard.add_pictures(video, recording.video.frames)
+            numbers = self._shard.add_images(video, recording.video.frames)
         usable = usable_frames(episode)
         place = self._shard.add_rows(record, numbers, usable)
         self._rows.append(
@@ -157,15 +157,15 @@ class _Shard:
     def full(self) -> bool:
         return self._frames >= self._options.frames_per_shard
 
-    def add_pictures(self, video: VideoReader, frames: Iterable[int]) -> NDArray[np.int32]:
+    def add_images(self, video: VideoReader, frames: Iterable[int]) -> NDArray[np.int32]:
         """One by one: an episode of any length fits into memory."""
         path, numbers = video.path, []
         for frame in map(int, frames):
             if (path, frame) not in self._known:
-                picture = video.rgb(frame)
-                if picture.shape[1::-1] != self._size:
-                    picture = np.asarray(cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-                self._known[path, frame] = self._video.add(picture)
+                image = video.rgb(frame)
+                if image.shape[1::-1] != self._size:
+                    image = np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+                self._known[path, frame] = self._video.add(image)
             numbers.append(self._known[path, frame])
         return np.array(numbers, dtype=np.int32)
 

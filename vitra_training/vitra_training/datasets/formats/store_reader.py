@@ -76,7 +76,7 @@ class CanonicalStore:
         self.__init__(state["root"])  # type: ignore[misc]
 
     def load(self, number: int) -> Recording:
-        """Episode and pictures by number.
+        """Episode and images by number.
 
         Raises:
             BrokenFileError: its shard is damaged.

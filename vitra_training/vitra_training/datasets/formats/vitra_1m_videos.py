@@ -14,11 +14,11 @@ from vitra_training.datasets.video import ANY_PART, PART_FRAMES, VideoReader
 _SUFFIXES = (".mp4", ".MP4", ".webm")
 _SEARCHED_ABOVE = 4
 _EGOEXO_PX = 1408
-"""Side of an Aria picture, undistorted; the labels' principal point is its centre."""
+"""Side of an Aria image, undistorted; the labels' principal point is its centre."""
 _EGOEXO_SHOWN = 256 / 448
-"""The publishers shrink these pictures to 448 and keep the central 256, without the black border."""
+"""The publishers shrink these images to 448 and keep the central 256, without the black border."""
 _EGOEXO_WHOLE_PX = 448
-"""Pictures of at least this size have not been cropped."""
+"""Images of at least this size have not been cropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def find_video(roots: Sequence[Path], episode: HumanEpisode) -> Path:
 def with_shown_camera(episode: HumanEpisode, video: Path) -> HumanEpisode:
     """The episode with the intrinsics of what its video shows: of EgoExo4D only the centre, where it was cropped.
 
-    The labels' intrinsics are of the whole picture, 99 degrees wide; the published pictures show 68 of them.
+    The labels' intrinsics are of the whole image, 99 degrees wide; the published images show 68 of them.
     """
     K = episode.intrinsics
     if not episode.dataset.lower().startswith("egoexo") or abs(2 * K[0, 2] / _EGOEXO_PX - 1) > 0.05:

@@ -1,4 +1,4 @@
-"""Words of captions: sides mirrored with the picture, colours that forbid hue changes, which caption holds when."""
+"""Words of captions: sides mirrored with the image, colours that forbid hue changes, which caption holds when."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLOUR_WORDS = re.compile(rf"\b({_COLOURS})\b", re.IGNORECASE)
 
 
 def mirror_words(text: str) -> str:
-    """The caption of the mirrored picture: whole words that name a side or a turn are swapped, case kept."""
+    """The caption of the mirrored image: whole words that name a side or a turn are swapped, case kept."""
     return _SIDE_WORDS.sub(lambda match: _like(match.group(), _MIRRORED[match.group().lower()]), text)
 
 

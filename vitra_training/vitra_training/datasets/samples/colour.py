@@ -53,13 +53,13 @@ def sample_colour(rng: np.random.Generator, options: ColourOptions, colour_named
 
 
 def jitter(rgb: Image, factors: Array) -> Image:
-    """A picture (H, W, 3) with changed colours: brightness, contrast, then saturation and hue in 8-bit HSV.
+    """An image (H, W, 3) with changed colours: brightness, contrast, then saturation and hue in 8-bit HSV.
 
     Every operation of the reference is a function of one number of 256 values, rounding and clipping included, so
     tables give its very bytes.
 
     Args:
-        rgb: the picture.
+        rgb: the image.
         factors: (4,) of :func:`sample_colour`.
     """
     brightness, contrast, saturation, hue = map(float, factors)

@@ -39,7 +39,7 @@ class LoaderOptions:
 class Batch:
     """B samples as tensors."""
 
-    pictures: torch.Tensor
+    images: torch.Tensor
     """(B, 224, 224, 3) uint8 RGB."""
     instructions: list[str]
     fov_rad: torch.Tensor
@@ -153,7 +153,7 @@ def collate_samples(samples: Sequence[Sample]) -> Batch:
 
     numbers = [sample.numbers for sample in samples]
     return Batch(
-        pictures=stack([sample.picture for sample in samples]),
+        images=stack([sample.image for sample in samples]),
         instructions=[sample.instruction for sample in samples],
         fov_rad=stack([part.fov_rad for part in numbers]),
         state=stack([part.state for part in numbers]),

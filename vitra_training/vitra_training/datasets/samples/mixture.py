@@ -53,7 +53,7 @@ class Schedule:
 
 
 def permute(number: int, size: int, key: int) -> int:
-    """Image of a number in a pseudo-random permutation of [0, size): a Feistel network walked until it lands inside.
+    """Where a number goes in a pseudo-random permutation of [0, size): a Feistel network walked until it lands inside.
 
     Args:
         number: Which.

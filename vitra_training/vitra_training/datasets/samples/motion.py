@@ -63,7 +63,7 @@ class Motion:
     main: tuple[Side, ...]
     """The hands whose path augmentation keeps in view."""
     regular: BoolArray
-    """(T - 1,) no picture was dropped between two frames."""
+    """(T - 1,) no image was dropped between two frames."""
 
     def __len__(self) -> int:
         return len(self.camera_from_world)
@@ -80,8 +80,8 @@ def motion_of(episode: Episode, width_px: int, height_px: int, regular: BoolArra
 
     Args:
         episode: human or robot.
-        width_px: of its pictures.
-        height_px: of its pictures.
+        width_px: of its images.
+        height_px: of its images.
         regular: (T - 1,) see `VideoReader.regular`; all by default.
 
     Raises:
@@ -126,7 +126,7 @@ def doubts_of(motion: Motion, episode: Episode) -> dict[str, int]:
         "steps that jump": sum(
             int((hand.jumps & hand.valid[:-1] & hand.valid[1:]).sum()) for hand in motion.hands.values()
         ),
-        "steps across dropped pictures": int((~motion.regular).sum()),
+        "steps across dropped images": int((~motion.regular).sum()),
     }
 
 

@@ -1,4 +1,4 @@
-"""Pictures for the network straight from decoded frames: one remap per plane, one colour conversion."""
+"""Images for the network straight from decoded frames: one remap per plane, one colour conversion."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from vitra_training.datasets.samples.view import View
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
-PICTURE_PX = 224
+IMAGE_PX = 224
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
-def warp_frame(frame: Any, source: Camera, view: View, colour: Array | None = None, size_px: int = PICTURE_PX) -> Image:
-    """The (size, size, 3) RGB picture that a view shows of a decoded frame.
+def warp_frame(frame: Any, source: Camera, view: View, colour: Array | None = None, size_px: int = IMAGE_PX) -> Image:
+    """The (size, size, 3) RGB image that a view shows of a decoded frame.
 
     Luma and chroma planes are warped as decoded, and conversion to RGB and colour jitter happen at the output size, so
     nothing is ever computed at the source's size. Frames much finer than the view are first shrunk.
@@ -31,7 +31,7 @@ def warp_frame(frame: Any, source: Camera, view: View, colour: Array | None = No
         source: camera of the frame.
         view: what to show.
         colour: (4,) jitter factors, see `colour.sample_colour`.
-        size_px: side of the picture.
+        size_px: side of the image.
     """
     H = view.homography(source, size_px)
     reduce = max(1, round(_source_step(H, size_px)))
@@ -57,8 +57,8 @@ def warp_frame(frame: Any, source: Camera, view: View, colour: Array | None = No
     return rgb if colour is None else jitter(rgb, colour)
 
 
-def plain_picture(rgb: Image, flipped: bool = False, size_px: int = PICTURE_PX) -> Image:
-    """The whole picture squashed to a square by the live robot's own two resizes (docs/model.md: Image).
+def plain_image(rgb: Image, flipped: bool = False, size_px: int = IMAGE_PX) -> Image:
+    """The whole image squashed to a square by the live robot's own two resizes (docs/model.md: Image).
 
     Args:
         rgb: (H, W, 3).

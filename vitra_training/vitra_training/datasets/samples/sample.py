@@ -1,4 +1,4 @@
-"""Training samples: picture, instruction, state and action chunk at one frame of an episode."""
+"""Training samples: image, instruction, state and action chunk at one frame of an episode."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Framing(StrEnum):
     """How the view of a sample came about."""
 
     PLAIN = "plain"
-    """Augmentation is off: the whole picture."""
+    """Augmentation is off: the whole image."""
     AUGMENTED = "augmented"
     NO_ROOM = "no_room"
-    """No random view kept the hand's path in sight: the whole picture, counted by the loader."""
+    """No random view kept the hand's path in sight: the whole image, counted by the loader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class SampleOptions:
     colour: ColourOptions = field(default_factory=ColourOptions)
     """Colour jitter."""
     flip_probability: float = 0.5
-    """How often a human picture is mirrored, hands and words with it."""
+    """How often a human image is mirrored, hands and words with it."""
     flip_robot: bool = False
     """Mirror robot data too; needs statistics of both hands."""
     state_mask_probability: float = 0.1
@@ -96,7 +96,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """All network inputs and targets of a sample except the picture and the words."""
+    """All network inputs and targets of a sample except the image and the words."""
 
     fov_rad: NDArray[np.float32]
     """(2,)."""
@@ -112,7 +112,7 @@ class Numbers:
 
 
 def choose_view(motion: Motion, frame: int, rng: np.random.Generator, options: SampleOptions) -> tuple[View, Framing]:
-    """A random view for a sample; without augmentation the whole picture, never mirrored.
+    """A random view for a sample; without augmentation the whole image, never mirrored.
 
     Args:
         motion: Of an episode.

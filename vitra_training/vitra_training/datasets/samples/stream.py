@@ -18,7 +18,7 @@ from vitra_training.datasets.samples.captions import names_colour
 from vitra_training.datasets.samples.colour import sample_colour
 from vitra_training.datasets.samples.mixture import Schedule
 from vitra_training.datasets.samples.motion import Motion, checked_motion
-from vitra_training.datasets.samples.pixels import plain_picture, warp_frame
+from vitra_training.datasets.samples.pixels import plain_image, warp_frame
 from vitra_training.datasets.samples.sample import (
     Framing,
     Numbers,
@@ -73,7 +73,7 @@ class Failure:
 class Sample:
     """One training sample."""
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     """(224, 224, 3) RGB."""
     instruction: str
     numbers: Numbers
@@ -162,12 +162,12 @@ class SampleStream:
         numbers = network_numbers(chunk, view, motion.kind, part.statistics, hide_state)
         video = self._videos.get(path)  # type: ignore[arg-type]
         if framing is Framing.PLAIN:
-            picture = plain_picture(video.rgb(int(video_frames[frame])))
+            image = plain_image(video.rgb(int(video_frames[frame])))
         else:
             named = any(names_colour(caption) for caption in words.captions)
             colour = sample_colour(rng, part.options.colour, named)
-            picture = warp_frame(video.frame(int(video_frames[frame])), motion.camera, view, colour)
-        return Sample(picture, words.instruction, numbers, key, framing, failures)
+            image = warp_frame(video.frame(int(video_frames[frame])), motion.camera, view, colour)
+        return Sample(image, words.instruction, numbers, key, framing, failures)
 
     def _motion(self, number: int, episode: int) -> tuple[Motion, object, IntArray]:
         key = (number, episode)

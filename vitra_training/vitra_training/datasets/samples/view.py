@@ -1,4 +1,4 @@
-"""Virtual cameras: looking at part of a picture through a rotated camera, and what that does to hands."""
+"""Virtual cameras: looking at part of an image through a rotated camera, and what that does to hands."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from vitra_training.datasets.camera import Camera
 Array = NDArray[np.float64]
 
 MIRROR = np.diag([-1.0, 1.0, 1.0])
-"""Reflection of camera coordinates when the picture is flipped left to right."""
+"""Reflection of camera coordinates when the image is flipped left to right."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A camera at the same place as the source camera, turned, with its principal point centred; maybe mirrored.
 
-    Turning a camera about its centre moves pixels by a homography whatever the depth, so pictures and hands can be
+    Turning a camera about its centre moves pixels by a homography whatever the depth, so images and hands can be
     transformed exactly alike.
     """
 
@@ -35,7 +35,7 @@ class View:
         return MIRROR @ self.rotation if self.flipped else self.rotation
 
     def camera(self, size_px: int) -> Camera:
-        """The view's own camera for square pictures."""
+        """The view's own camera for square images."""
         focal = size_px / 2 / np.tan(self.fov_rad / 2)
         K = np.array([[focal[0], 0, size_px / 2], [0, focal[1], size_px / 2], [0, 0, 1]])
         return Camera(K, size_px, size_px)
@@ -60,5 +60,5 @@ class View:
 
 
 def full_view(source: Camera, flipped: bool = False) -> View:
-    """The whole picture squashed to a square, as the live robot sees it."""
+    """The whole image squashed to a square, as the live robot sees it."""
     return View(np.eye(3), source.fov_rad, flipped)

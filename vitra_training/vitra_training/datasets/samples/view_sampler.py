@@ -1,4 +1,4 @@
-"""Random views that keep a hand's path in sight and never look beyond the picture (the paper's crop)."""
+"""Random views that keep a hand's path in sight and never look beyond the image (the paper's crop)."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class ViewOptions:
 def sample_view(
     source: Camera, path_m: Array, rng: np.random.Generator, options: ViewOptions, flipped: bool = False
 ) -> View | None:
-    """A random view whose picture lies inside the source's and which shows all of the path that the source shows.
+    """A random view whose image lies inside the source's and which shows all of the path that the source shows.
 
     Args:
-        source: the camera that took the picture.
-        path_m: (N, 3) palm path in its coordinates; points outside the picture do not count.
+        source: the camera that took the image.
+        path_m: (N, 3) palm path in its coordinates; points outside the image do not count.
         rng: source of randomness; consumes a fixed amount.
         options: ranges.
         flipped: mirror the view.
@@ -64,7 +64,7 @@ def sample_view(
 
 
 def _path_box(source: Camera, path_m: Array, margin: float) -> Array | None:
-    """(2, 2) lowest and highest pixel of the path with its margin, within the picture; None when nothing is seen."""
+    """(2, 2) lowest and highest pixel of the path with its margin, within the image; None when nothing is seen."""
     shown = path_m[source.sees(path_m)] if len(path_m) else path_m
     if not len(shown):
         return None
@@ -104,7 +104,7 @@ def _least_tangent(source: Camera, options: ViewOptions) -> float:
 def _fitting_tangents(
     source: Camera, box: Array | None, aspect: Array, rotation: Array, options: ViewOptions
 ) -> tuple[Array, Array]:
-    """Exact range (C,), (C,) of horizontal half-size tangents: the view inside the picture, the box inside the view.
+    """Exact range (C,), (C,) of horizontal half-size tangents: the view inside the image, the box inside the view.
 
     A corner of the view is linear in the tangent, and so is its distance to each side plane of the source's frustum.
     """

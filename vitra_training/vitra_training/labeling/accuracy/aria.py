@@ -28,7 +28,7 @@ class AriaFrames:
     """Frames of the colour camera."""
 
     lens: Lens
-    pictures: tuple[Image, ...]
+    images: tuple[Image, ...]
     depth_m: tuple[NDArray[np.float32], ...]
     """Of the first frames, in the lens' own pixels; 0 where unknown."""
     world_from_camera: Array
@@ -83,7 +83,7 @@ def aria_rows(folder: Path) -> list[Measured]:
     away = np.linalg.norm(data.lens.project(data.rays) - data.theirs, axis=1)
     rows = [median("Aria: undistortion, away from Aria's own", away, "px", "viewing directions, of 1408 px")]
     straight = Undistorter(data.lens, data.lens.width_px, data.lens.height_px)
-    flat = [np.asarray(cv2.cvtColor(straight(picture), cv2.COLOR_RGB2GRAY), np.uint8) for picture in data.pictures]
+    flat = [np.asarray(cv2.cvtColor(straight(image), cv2.COLOR_RGB2GRAY), np.uint8) for image in data.images]
     K = np.array([[straight.focal_px, 0, data.lens.width_px / 2], [0, straight.focal_px, data.lens.height_px / 2],
                   [0, 0, 1]])  # fmt: skip
     turns, shifts, ratios = [], [], []
@@ -125,14 +125,14 @@ def _poses(path: Path, stamps_ns: list[int]) -> Array:
 
 
 def _followed(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[Array, Array]:
-    """Corners of one picture and where they are in another; pixel centres at halves."""
+    """Corners of one image and where they are in another; pixel centres at halves."""
     corners = np.asarray(cv2.goodFeaturesToTrack(a, 1500, 0.005, 10), dtype=np.float32)
     end, good = followed(a, b, corners, window_px=21, tolerance_px=0.3)
     return corners[good, 0].astype(np.float64) + 0.5, end[good, 0].astype(np.float64) + 0.5
 
 
 def _depth_at(points: Array, straight: Undistorter, depth_m: NDArray[np.float32]) -> Array:
-    """Depth of points of the straight picture; 0 at edges of things, where it jumps."""
+    """Depth of points of the straight image; 0 at edges of things, where it jumps."""
     column, row = np.floor(points).astype(int).T
     u, v = (np.rint(grid[row, column]).astype(int) for grid in straight.maps)
     low, high = cv2.erode(depth_m, np.ones((5, 5))), cv2.dilate(depth_m, np.ones((5, 5)))

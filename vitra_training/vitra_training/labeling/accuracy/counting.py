@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import SIDES
 from vitra_training.datasets.video import VideoReader
 from vitra_training.labeling.accuracy.measure import Measured, aligned_joint_error, median, share
-from vitra_training.labeling.hands.frames import ClipPictures
+from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.networks import HandNetworks
 from vitra_training.labeling.hands.stage import HandsConfig, track_clip
 
@@ -33,7 +33,7 @@ def counting_rows(video: Path, joints: Path, networks: HandNetworks, every: int 
     told = np.load(joints, allow_pickle=False).astype(np.float64)
     with VideoReader(video) as reader:
         numbers = range(0, min(len(reader), len(told)), every)
-        clip = ClipPictures((reader.rgb(n) for n in numbers), len(numbers))
+        clip = ClipImages((reader.rgb(n) for n in numbers), len(numbers))
         fps = reader.fps / every
     found = track_clip(clip, networks, HandsConfig(), fps)
     true, row = told[::every][: len(numbers)], SIDES.index("right")

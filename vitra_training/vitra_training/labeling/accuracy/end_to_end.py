@@ -25,7 +25,7 @@ def end_to_end_rows(
 ) -> list[Measured]:
     """Recall and precision of cuts, and how many actions were found at all.
 
-    A cut counts towards recall when the hand is in the picture; towards precision wherever the pipeline made it.
+    A cut counts towards recall when the hand is in the image; towards precision wherever the pipeline made it.
 
     Args:
         work: Folder for what is made.
@@ -62,7 +62,7 @@ def end_to_end_rows(
 
 
 def true_cuts(truth: Truth, side: str) -> list[int]:
-    """Frames between two acted actions of a hand that is in the picture, away from the ends of the video."""
+    """Frames between two acted actions of a hand that is in the image, away from the ends of the video."""
     hand, edge = truth.hands[side], round(_EDGE_S * truth.fps)
     frames = len(hand.visible)
     return [leg.end for leg in hand.legs if edge <= leg.end < frames - edge and hand.visible[leg.end - 1]]

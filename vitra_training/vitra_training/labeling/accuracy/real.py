@@ -1,4 +1,4 @@
-"""Accuracy on real pictures with truth: single hands, and the published episode of VITRA-1M."""
+"""Accuracy on real images with truth: single hands, and the published episode of VITRA-1M."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vitra_training.labeling.accuracy.measure import Measured, aligned_joint_err
 from vitra_training.labeling.camera.motion import BackgroundTracker
 from vitra_training.labeling.camera.structure import reconstruct
 from vitra_training.labeling.hands.fit import fit_hand
-from vitra_training.labeling.hands.frames import ClipPictures
+from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.networks import HandNetworks
 from vitra_training.labeling.hands.stage import HandsConfig, track_clip
 
 Array = NDArray[np.float64]
 
 
-def single_pictures(folder: Path, name: str, networks: HandNetworks) -> list[Measured]:
+def single_images(folder: Path, name: str, networks: HandNetworks) -> list[Measured]:
     """2D landmarks on photographs with COCO key points (wrist, thumb .. little finger).
 
     Args:
@@ -55,17 +55,17 @@ def single_pictures(folder: Path, name: str, networks: HandNetworks) -> list[Mea
         points += int(visible.sum())
     n = len(errors)
     return [
-        share(f"{name}: hand found", found, n, "pictures, labels of the data set"),
-        median(f"{name}: 2D error", 100 * np.array(errors), "% of hand size", "pictures with a hand found"),
+        share(f"{name}: hand found", found, n, "images, labels of the data set"),
+        median(f"{name}: 2D error", 100 * np.array(errors), "% of hand size", "images with a hand found"),
         share(f"{name}: landmarks within 0.2 hand sizes", near, points, "landmarks of hands found"),
     ]
 
 
-def _one_hand(picture: Image, networks: HandNetworks) -> Array | None:
+def _one_hand(image: Image, networks: HandNetworks) -> Array | None:
     """The most certain hand of a photograph, with a border around it for hands that fill it."""
-    border = max(picture.shape[:2]) // 4
+    border = max(image.shape[:2]) // 4
     wide: Image = np.asarray(
-        cv2.copyMakeBorder(picture, border, border, border, border, cv2.BORDER_CONSTANT), dtype=np.uint8
+        cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT), dtype=np.uint8
     )
     best = None
     for palm in networks.palms(wide, 0.25)[:3]:
@@ -81,19 +81,19 @@ def published_episode(folder: Path, networks: HandNetworks) -> list[Measured]:
     episode = recording.episode
     assert isinstance(episode, HumanEpisode)
     with VideoReader(recording.video.path) as video:
-        pictures = [video.rgb(int(n)) for n in recording.video.frames]
+        images = [video.rgb(int(n)) for n in recording.video.frames]
         width, height, fps = video.width, video.height, video.fps
     camera = camera_for_video(episode.intrinsics, width, height)
-    # The file is stretched: pictures are brought to square pixels, as the pipeline assumes them.
+    # The file is stretched: images are brought to square pixels, as the pipeline assumes them.
     stretch = float(camera.intrinsics[0, 0] / camera.intrinsics[1, 1])
-    square = [np.asarray(cv2.resize(p, (width, round(height * stretch))), dtype=np.uint8) for p in pictures]
+    square = [np.asarray(cv2.resize(p, (width, round(height * stretch))), dtype=np.uint8) for p in images]
     K = camera.intrinsics.copy()
     K[1] *= stretch
-    hands = track_clip(ClipPictures(square, len(square)), networks, HandsConfig(), fps)
+    hands = track_clip(ClipImages(square, len(square)), networks, HandsConfig(), fps)
     tracker = BackgroundTracker(fps)
-    for frame, picture in enumerate(square):
+    for frame, image in enumerate(square):
         seen = [hands.landmarks_px[r, frame].astype(np.float64) for r in range(2) if hands.source[r, frame]]
-        tracker.add(picture, seen)
+        tracker.add(image, seen)
     of = "episode (25 frames), published labels"
     found = reconstruct(tracker.tracks(), len(square), fps, width, round(height * stretch))
     rows: list[Measured] = []

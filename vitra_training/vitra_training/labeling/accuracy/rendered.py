@@ -22,7 +22,7 @@ from vitra_training.labeling.accuracy.measure import (
 from vitra_training.labeling.camera.motion import BackgroundTracker
 from vitra_training.labeling.camera.structure import reconstruct
 from vitra_training.labeling.hands.fit import fit_hand
-from vitra_training.labeling.hands.frames import ClipPictures
+from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.networks import HandNetworks
 from vitra_training.labeling.hands.stage import HandsConfig, track_clip
 from vitra_training.labeling.hands.tracks import HandTracks
@@ -83,7 +83,7 @@ def cameras(
 def hands(
     work: Path, videos: int, seconds: float, networks: HandNetworks, progress: Callable[[int, int], None]
 ) -> list[Measured]:
-    """Hands in the picture and in the camera (true intrinsics).
+    """Hands in the image and in the camera (true intrinsics).
 
     Args:
         work: Folder for what is made.
@@ -100,7 +100,7 @@ def hands(
     for n in range(videos):
         truth, path = _video(work, f"hands{n:03d}", 2000 + n, RenderOptions(seconds=seconds))
         with VideoReader(path) as video:
-            clip = ClipPictures((video.rgb(k) for k in range(len(video))), len(video))
+            clip = ClipImages((video.rgb(k) for k in range(len(video))), len(video))
         found = track_clip(clip, networks, HandsConfig(), truth.fps)
         for row, side in enumerate(SIDES):
             there = truth.hands[side].visible
@@ -127,7 +127,7 @@ def hands(
         progress(n + 1, videos)
     of = f"hand frames of {videos} rendered videos (frames of one video are not independent)"
     return [
-        share("Hands: seen where at least half of the hand is in the picture", seen, visible, of),
+        share("Hands: seen where at least half of the hand is in the image", seen, visible, of),
         share("Hands: left and right exchanged", swapped, told, of),
         median("Hands: 2D error", pixels, "% of hand size", of),
         median("Hands: joints after alignment (PA-MPJPE)", aligned, "mm", of),

@@ -76,11 +76,11 @@ def main(options: AccuracyOptions) -> int:
 
 
 def real_rows(folder: Path, networks: HandNetworks) -> list[Measured]:
-    """Everything that real pictures and recordings in a folder say; what is not there is left out."""
+    """Everything that real images and recordings in a folder say; what is not there is left out."""
     rows: list[Measured] = []
     for name, place in (("FreiHAND", "hands/freihand"), ("OneHand10K", "hands/onehand10k")):
         if (folder / place).is_dir():
-            rows += real.single_pictures(folder / place, name, networks)
+            rows += real.single_images(folder / place, name, networks)
     counting = folder / "hands/video/dex_finger_counting.mp4"
     if counting.is_file():
         rows += counting_rows(counting, counting.with_name("dex_finger_counting_joints.npy"), networks)

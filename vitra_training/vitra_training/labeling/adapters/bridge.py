@@ -19,11 +19,11 @@ NO_PACKAGE = 3
 _TAIL = 800
 
 
-def write_frames(pictures: Iterable[Image | None], folder: Path, pattern: str = "{:06d}.jpg") -> tuple[int, int, int]:
-    """Write a clip as numbered JPEG files; a missing picture is the one before it again.
+def write_frames(images: Iterable[Image | None], folder: Path, pattern: str = "{:06d}.jpg") -> tuple[int, int, int]:
+    """Write a clip as numbered JPEG files; a missing image is the one before it again.
 
     Args:
-        pictures: (H, W, 3) each; None: missing.
+        images: (H, W, 3) each; None: missing.
         folder: Where to.
         pattern: Of the names, by number.
 
@@ -31,17 +31,15 @@ def write_frames(pictures: Iterable[Image | None], folder: Path, pattern: str = 
         How many, and the width and height in pixels.
 
     Raises:
-        EstimatorFailedError: not one picture.
+        EstimatorFailedError: not one image.
     """
     folder.mkdir(parents=True, exist_ok=True)
     count, missing, data = 0, 0, None
     width = height = 0
-    for picture in pictures:
-        if picture is not None:
-            height, width = picture.shape[:2]
-            done, encoded = cv2.imencode(
-                ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95]
-            )
+    for image in images:
+        if image is not None:
+            height, width = image.shape[:2]
+            done, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])
             assert done
             data = encoded.tobytes()
             for late in range(missing):
@@ -54,7 +52,7 @@ def write_frames(pictures: Iterable[Image | None], folder: Path, pattern: str = 
         (folder / pattern.format(count)).write_bytes(data)
         count += 1
     if data is None:
-        raise EstimatorFailedError("An outside estimator", "there is not one picture in the clip")
+        raise EstimatorFailedError("An outside estimator", "there is not one image in the clip")
     return count, width, height
 
 

@@ -34,8 +34,8 @@ def find_lens(video: Path, moving: bool, config: ToolConfig, every: int, frames:
     found = probe(video)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        pictures = (rgb for _, _, rgb in itertools.islice(decoded(found), frames))
-        _, width, height = write_frames(pictures, work / "frames")
+        images = (rgb for _, _, rgb in itertools.islice(decoded(found), frames))
+        _, width, height = write_frames(images, work / "frames")
         if moving:
             return calibrate_with_droidcalib(work / "frames", width, height, True, every, config)
         return calibrate_with_deepcalib(work / "frames", width, height, every, config, work)[0]

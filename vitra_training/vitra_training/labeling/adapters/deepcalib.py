@@ -1,4 +1,4 @@
-"""DeepCalib's calibration of single pictures (Bogdan et al. 2018)."""
+"""DeepCalib's calibration of single images (Bogdan et al. 2018)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SIDE_PX = 299
 def calibrate_with_deepcalib(
     frames: Path, width_px: int, height_px: int, every: int, config: ToolConfig, work: Path
 ) -> tuple[Lens, float]:
-    """The camera of a folder of pictures, and the spread of its focal length over them as a share.
+    """The camera of a folder of images, and the spread of its focal length over them as a share.
 
     Args:
         frames: numbered JPEG files; the square in their middle is looked at.
-        width_px: of the pictures.
-        height_px: of the pictures.
+        width_px: of the images.
+        height_px: of the images.
         every: every how many-th is looked at.
         config: where DeepCalib is installed.
         work: folder for its output.

@@ -19,14 +19,14 @@ _ANSWER = re.compile(
 def calibrate_with_droidcalib(
     frames: Path, width_px: int, height_px: int, bent: bool, stride: int, config: ToolConfig
 ) -> Lens:
-    """The camera of a folder of pictures of a moving camera.
+    """The camera of a folder of images of a moving camera.
 
     Args:
         frames: numbered JPEG files.
-        width_px: of the pictures.
-        height_px: of the pictures.
+        width_px: of the images.
+        height_px: of the images.
         bent: look for the lens' distortion, too; otherwise only for a focal length.
-        stride: every how many-th picture is used.
+        stride: every how many-th image is used.
         config: where DroidCalib is installed.
 
     Raises:

@@ -17,7 +17,7 @@ from vitra_training.labeling.adapters.bridge import run_bridge, write_frames
 from vitra_training.labeling.adapters.mano_hands import Found, tracks_of
 from vitra_training.labeling.adapters.tool import HAWOR, ToolConfig
 from vitra_training.labeling.errors import EstimatorFailedError
-from vitra_training.labeling.hands.frames import ClipPictures
+from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.tracks import HandTracks
 
 Array = NDArray[np.float64]
@@ -27,11 +27,11 @@ _UNDETECTED = 0.4
 """Confidence of a frame between detections: HaWoR looked, at a place that was only interpolated."""
 
 
-def track_with_hawor(clip: ClipPictures, focal_px: float, config: ToolConfig) -> HandTracks:
+def track_with_hawor(clip: ClipImages, focal_px: float, config: ToolConfig) -> HandTracks:
     """Both hands of a clip.
 
     Args:
-        clip: its pictures.
+        clip: its images.
         focal_px: what HaWoR is told; distances are corrected once the true one is known.
         config: where HaWoR is installed.
 

@@ -27,7 +27,7 @@ class MegaSamCamera:
     camera_from_world: Array
     """(T, 4, 4) metres; the world is that of the first camera."""
     focal_px: float
-    """Of the pictures that it was given."""
+    """Of the images that it was given."""
     scale_sigma_share: float
     """Spread of metric over relative depth from frame to frame."""
 
@@ -44,10 +44,10 @@ class ImageFolder:
 def path_with_megasam(
     clip: ImageFolder, depth: MetricDepth, focal_px: float, config: ToolConfig, work: Path
 ) -> MegaSamCamera:
-    """The camera path of a folder of pictures.
+    """The camera path of a folder of images.
 
     Args:
-        clip: the pictures.
+        clip: the images.
         depth: of some of them; between these the nearest one's is used.
         focal_px: the start of MegaSaM's own estimate.
         config: where MegaSaM is installed.
@@ -86,7 +86,7 @@ def path_with_megasam(
 
 
 def read_megasam(path: Path, count: int, width_px: int, depth: MetricDepth) -> MegaSamCamera:
-    """MegaSaM's result file: `cam_c2w` (T, 4, 4), `depths` (T, h, w), `intrinsic` (3, 3) for pictures of w x h.
+    """MegaSaM's result file: `cam_c2w` (T, 4, 4), `depths` (T, h, w), `intrinsic` (3, 3) for images of w x h.
 
     Args:
         path: The `.npz`.

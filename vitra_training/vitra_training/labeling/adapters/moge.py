@@ -24,7 +24,7 @@ class MetricDepth:
     depth_m: NDArray[np.float32]
     """(N, H, W) along the optical axis; infinite where nothing is known."""
     focal_share: Array
-    """(N,) focal length over the picture's width."""
+    """(N,) focal length over the image's width."""
 
     def median_focal_px(self, width_px: int) -> tuple[float, float]:
         """Focal length in pixels, and its spread over the frames as a share."""
@@ -34,7 +34,7 @@ class MetricDepth:
 
 
 def depth_with_moge(frames: Path, every: int, config: ToolConfig, work: Path) -> MetricDepth:
-    """Metric depth of every n-th picture of a folder.
+    """Metric depth of every n-th image of a folder.
 
     Args:
         frames: numbered JPEG files.

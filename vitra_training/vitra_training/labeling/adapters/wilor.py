@@ -1,4 +1,4 @@
-"""WiLoR's hands (Potamias et al. 2024), picture by picture, as tracks of both hands."""
+"""WiLoR's hands (Potamias et al. 2024), image by image, as tracks of both hands."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vitra_training.labeling.adapters.bridge import run_bridge, write_frames
 from vitra_training.labeling.adapters.mano_hands import Found, tracks_of
 from vitra_training.labeling.adapters.tool import WILOR, ToolConfig
 from vitra_training.labeling.errors import EstimatorFailedError
-from vitra_training.labeling.hands.frames import ClipPictures
+from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.tracks import HandTracks
 
 _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
-def track_with_wilor(clip: ClipPictures, focal_px: float, config: ToolConfig) -> HandTracks:
-    """Both hands of a clip; gaps stay empty, since WiLoR looks at each picture alone.
+def track_with_wilor(clip: ClipImages, focal_px: float, config: ToolConfig) -> HandTracks:
+    """Both hands of a clip; gaps stay empty, since WiLoR looks at each image alone.
 
     Args:
-        clip: its pictures.
+        clip: its images.
         focal_px: of the camera, as far as it is known.
         config: where WiLoR is installed.
 

@@ -1,4 +1,4 @@
-"""The pictures that a judge sees: the segment with a second around it, framed in green, the palm's way drawn."""
+"""The images that a judge sees: the segment with a second around it, framed in green, the palm's way drawn."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def write_clip(sample: AuditSample, id: str) -> Path:
         first, last, sized = int(frames[0]), int(frames[-1]), False
         for number in range(max(first - around, 0), min(last + around + 1, len(video))):
             try:
-                picture = video.rgb(number)
+                image = video.rgb(number)
             except DatasetError:
                 continue
             n = number - first
             inside = first <= number <= last
             way = palms[n:][kept[n:]] if inside else palms[:0]
             pose = episode.extrinsics[min(max(n, 0), len(frames) - 1)]
-            shown = np.ascontiguousarray(drawn(picture, way, pose, episode.intrinsics))
+            shown = np.ascontiguousarray(drawn(image, way, pose, episode.intrinsics))
             shown = shown[: shown.shape[0] // 2 * 2, : shown.shape[1] // 2 * 2]
             frame = _framed(shown, _INSIDE if inside else _OUTSIDE)
             if not sized:
@@ -56,7 +56,7 @@ def write_clip(sample: AuditSample, id: str) -> Path:
     return path
 
 
-def _framed(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """The picture in a border."""
+def _framed(image: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """The image in a border."""
     edges = (_BORDER_PX, _BORDER_PX, _BORDER_PX, _BORDER_PX)
-    return np.asarray(cv2.copyMakeBorder(picture, *edges, cv2.BORDER_CONSTANT, value=colour), dtype=np.uint8)
+    return np.asarray(cv2.copyMakeBorder(image, *edges, cv2.BORDER_CONSTANT, value=colour), dtype=np.uint8)

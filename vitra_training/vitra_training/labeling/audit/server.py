@@ -65,7 +65,7 @@ class _Pages:
         return web.json_response(body, headers=_HEADERS)
 
     async def clip(self, request: web.Request) -> web.Response:
-        """The episode's pictures."""
+        """The episode's images."""
         id = self._episode(request)
         async with self._making:
             path = await asyncio.to_thread(write_clip, self._sample, id)

@@ -1,4 +1,4 @@
-"""Which matches between two pictures fit one motion of the camera."""
+"""Which matches between two images fit one motion of the camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points of one picture in the next, kept where the way back leads to where they began (Kalal et al. 2010)."""
+"""Points of one image in the next, kept where the way back leads to where they began (Kalal et al. 2010)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def followed(
     """Follow points with Lucas and Kanade's method, there and back.
 
     Args:
-        before: Grey picture (H, W).
+        before: Grey image (H, W).
         after: The next one, of the same size.
         start_px: Points in the first (N, 1, 2); pixel centres at whole numbers.
         window_px: Side of the patch around each.
         tolerance_px: How far from its start the way back may end.
 
     Returns:
-        The points in the second picture (N, 1, 2), and which of them (N,) came back.
+        The points in the second image (N, 1, 2), and which of them (N,) came back.
     """
     somewhere = cast(Points, None)  # OpenCV's "make a new array", which its type hints leave out
     size = (window_px, window_px)

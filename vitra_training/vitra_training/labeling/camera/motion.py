@@ -20,7 +20,7 @@ _FEATURES = 400
 _NEW_BELOW = 250
 _MASK_MARGIN = 0.35
 _STILL_SHARE = 0.0012
-"""Of the picture's width: background that moves less over `_STILL_S` is still (compression noise: below 0.0004)."""
+"""Of the image's width: background that moves less over `_STILL_S` is still (compression noise: below 0.0004)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class PointTracks:
     flow_px: Array
     """(T,) median motion of the background since the last frame; NaN where nothing could be followed."""
     drift_share: float
-    """Largest lasting displacement of the background within a second, in picture widths."""
+    """Largest lasting displacement of the background within a second, in image widths."""
 
     @property
     def moving(self) -> bool:
@@ -70,22 +70,22 @@ class BackgroundTracker:
         self._drift: list[float] = []
         self._window: list[tuple[NDArray[np.int32], NDArray[np.float32]]] = []
 
-    def add(self, picture: Image | None, hands_px: list[Array]) -> None:
+    def add(self, image: Image | None, hands_px: list[Array]) -> None:
         """The next frame.
 
         Args:
-            picture: RGB, or None where there is none.
+            image: RGB, or None where there is none.
             hands_px: landmarks (21, 2) of hands in it.
         """
         frame = len(self._flow)
-        if picture is None:
+        if image is None:
             self._grey, self._window = None, []
             self._flow.append(np.nan)
             return
-        scale = picture.shape[1] / _WIDTH_PX
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        scale = image.shape[1] / _WIDTH_PX
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         if scale > 1:
-            grey = cv2.resize(grey, (_WIDTH_PX, round(picture.shape[0] / scale)), interpolation=cv2.INTER_AREA)
+            grey = cv2.resize(grey, (_WIDTH_PX, round(image.shape[0] / scale)), interpolation=cv2.INTER_AREA)
         else:
             scale = 1.0
         small = np.asarray(grey, dtype=np.uint8)

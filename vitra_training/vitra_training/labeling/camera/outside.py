@@ -95,12 +95,12 @@ class Outside:
 
 
 def ask(
-    pictures: Iterable[Image | None], video: IngestedVideo, moving: bool, known: Focal | None, config: OutsideConfig
+    images: Iterable[Image | None], video: IngestedVideo, moving: bool, known: Focal | None, config: OutsideConfig
 ) -> Outside:
     """Ask those that the configuration names.
 
     Args:
-        pictures: of the clip.
+        images: of the clip.
         video: the video.
         moving: whether the camera moves.
         known: its focal length, where that need not be asked.
@@ -119,7 +119,7 @@ def ask(
         return Outside(known)
     with tempfile.TemporaryDirectory() as folder:
         work, frames = Path(folder), Path(folder) / "frames"
-        count, width, height = write_frames(pictures, frames)
+        count, width, height = write_frames(images, frames)
         focal = known
         if droid:
             lens = calibrate_with_droidcalib(frames, width, height, False, 2, config.droidcalib)

@@ -32,14 +32,14 @@ def scale_from_hands(
 ) -> Scale:
     """Compare depths of hands with those of the points around them.
 
-    A hand that works touches things: the nearest points beside it in the picture are about as far away as it is.
+    A hand that works touches things: the nearest points beside it in the image are about as far away as it is.
 
     Args:
         wrist_m: frame and palm centre (3,) in the camera, metres, of trusted sightings.
         camera_from_world: (T, 4, 4) of the reconstruction.
         points: (P, 3) of the reconstruction.
         intrinsics: (3, 3).
-        hand_px: typical extent of a hand in the picture.
+        hand_px: typical extent of a hand in the image.
     """
     ratios = []
     f, c = intrinsics[[0, 1], [0, 1]], intrinsics[:2, 2]
@@ -67,7 +67,7 @@ def scale_from_depth(
     """Compare metric depth with that of points of the background.
 
     Args:
-        depth: of some frames, in pictures of any size.
+        depth: of some frames, in images of any size.
         camera_from_world: (T, 4, 4) of the reconstruction.
         points: (P, 3) of the reconstruction.
         intrinsics: (3, 3) of the video.

@@ -18,7 +18,7 @@ from vitra_training.labeling.camera.structure import Structure, reconstruct
 from vitra_training.labeling.engines.stage import Inputs
 from vitra_training.labeling.hands.in_camera import hands_in_camera
 from vitra_training.labeling.hands.tracks import HandTracks
-from vitra_training.labeling.ingest.stage import IngestedVideo, pictures
+from vitra_training.labeling.ingest.stage import IngestedVideo, images
 
 Array = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ _SHORT_SIDE_PX = 480
 _MEGASAM_TRUST = 0.9
 """MegaSaM gives no residuals."""
 _MOGE_SIGMA = 0.05
-"""Metric depth of one picture is not better than this, however steady it is."""
+"""Metric depth of one image is not better than this, however steady it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,16 @@ def find_camera(inputs: Inputs, config: CameraConfig) -> ClipCamera:
     video, hands = load(IngestedVideo, folder), load(HandTracks, inputs.one("hands"))
     start, end = map(int, video.clips[inputs.item.clip])
     tracker, shrink = BackgroundTracker(video.fps), 1.0
-    for frame, picture in enumerate(pictures(video, folder, start, end, _SHORT_SIDE_PX)):
-        if picture is not None:
-            shrink = picture.shape[1] / video.width_px
+    for frame, image in enumerate(images(video, folder, start, end, _SHORT_SIDE_PX)):
+        if image is not None:
+            shrink = image.shape[1] / video.width_px
         seen = [
             hands.landmarks_px[row, frame].astype(np.float64) * shrink for row in range(2) if hands.source[row, frame]
         ]
-        tracker.add(picture, seen)
+        tracker.add(image, seen)
     tracks = tracker.tracks()
     outside = ask(
-        pictures(video, folder, start, end), video, tracks.moving, known_focal(video, config.focal_px), config.outside
+        images(video, folder, start, end), video, tracks.moving, known_focal(video, config.focal_px), config.outside
     )
     width, height = round(video.width_px * shrink), round(video.height_px * shrink)
     return camera_of(tracks, hands, video, (width, height), config, outside)
@@ -90,10 +90,10 @@ def camera_of(
     """The camera from tracked background points and what outside estimators said.
 
     Args:
-        tracks: in pictures of `size_px`.
+        tracks: in images of `size_px`.
         hands: of the clip, in pixels of the video.
         video: the video.
-        size_px: width and height of the pictures that were tracked.
+        size_px: width and height of the images that were tracked.
         config: what is known.
         outside: what others found.
     """

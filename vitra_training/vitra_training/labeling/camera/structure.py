@@ -54,8 +54,8 @@ def reconstruct(
         tracks: of the background.
         frames: of the clip.
         fps: frames per second.
-        width_px: of the pictures.
-        height_px: of the pictures.
+        width_px: of the images.
+        height_px: of the images.
         focal_px: where it is known; otherwise it is estimated from a first guess of 0.9 widths.
     """
     keys = key_frames(tracks, frames, fps, width_px)

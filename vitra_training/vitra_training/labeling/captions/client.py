@@ -26,9 +26,9 @@ _REPHRASES = 4
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}
 
 PROMPT = """\
-These {count} pictures are evenly spaced frames of a short first-person video. Describe what the {side} hand of the
+These {count} images are evenly spaced frames of a short first-person video. Describe what the {side} hand of the
 person who wears the camera does in it. The coloured line shows where the palm of the {side} hand will go from each
-picture to the end: blue now, red at the end; the green dot is the palm.
+image to the end: blue now, red at the end; the green dot is the palm.
 
 Answer with one JSON object and nothing else:
 {{"caption": "...", "rephrases": ["...", "...", "..."]}}
@@ -115,7 +115,7 @@ class CaptionClient:
 
     Args:
         config: server and limits.
-        audit: folder where every prompt, its pictures and the answer are kept; it is the cache, too.
+        audit: folder where every prompt, its images and the answer are kept; it is the cache, too.
         clock: monotonic seconds (a test brings its own).
         sleep: waits.
     """
@@ -132,24 +132,24 @@ class CaptionClient:
         self._lock = threading.Lock()
         self.spent = Spent()
 
-    def caption(self, side: Side, pictures: Sequence[bytes]) -> Caption:
-        """Caption of what a hand does in some JPEG pictures.
+    def caption(self, side: Side, images: Sequence[bytes]) -> Caption:
+        """Caption of what a hand does in some JPEG images.
 
         Raises:
             CaptionError: no usable answer after all attempts, or a refusal.
             CaptionBudgetError: the allowed cost is used up.
         """
-        prompt = PROMPT.format(count=len(pictures), side=side)
-        key = hashlib.sha256("\0".join([self._config.model, prompt]).encode() + b"".join(pictures)).hexdigest()[:24]
+        prompt = PROMPT.format(count=len(images), side=side)
+        key = hashlib.sha256("\0".join([self._config.model, prompt]).encode() + b"".join(images)).hexdigest()[:24]
         folder = self._audit / key
         if (stored := folder / "answer.json").is_file():
             self.spent.cached += 1
             return _read(stored)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "prompt.txt").write_text(prompt)
-        for number, picture in enumerate(pictures):
-            (folder / f"{number}.jpg").write_bytes(picture)
-        caption = self._ask(prompt, pictures, folder)
+        for number, image in enumerate(images):
+            (folder / f"{number}.jpg").write_bytes(image)
+        caption = self._ask(prompt, images, folder)
         partial = folder / "answer.partial"
         partial.write_text(json.dumps({
             "text": caption.text, "rephrases": caption.rephrases, "source": caption.source,
@@ -158,7 +158,7 @@ class CaptionClient:
         partial.replace(stored)
         return caption
 
-    def _ask(self, prompt: str, pictures: Sequence[bytes], folder: Path) -> Caption:
+    def _ask(self, prompt: str, images: Sequence[bytes], folder: Path) -> Caption:
         problem: object = "no attempt"
         for attempt in range(self._config.attempts):
             if self.spent.usd(self._config) >= self._config.budget_usd:
@@ -166,7 +166,7 @@ class CaptionClient:
             self._keep_rate()
             wait_s = min(2.0**attempt, 60.0) * (0.5 + random.random())
             try:
-                answer = self._post(_body(self._config.model, prompt, pictures))
+                answer = self._post(_body(self._config.model, prompt, images))
                 (folder / f"raw{attempt}.json").write_text(json.dumps(answer, indent=1))
                 return self._parsed(answer)
             except urllib.error.HTTPError as error:
@@ -183,7 +183,7 @@ class CaptionClient:
                 self._sleep(wait_s)
         raise CaptionError(
             f"No usable caption from {self._config.base_url} after {self._config.attempts} attempts; the last: "
-            f"{problem}. Prompt, pictures and answers are in {folder}."
+            f"{problem}. Prompt, images and answers are in {folder}."
         )
 
     def _keep_rate(self) -> None:
@@ -268,10 +268,10 @@ def _sentence(text: str) -> str:
     return clean if clean.endswith(".") else clean + "."
 
 
-def _body(model: str, prompt: str, pictures: Sequence[bytes]) -> dict[str, Any]:
+def _body(model: str, prompt: str, images: Sequence[bytes]) -> dict[str, Any]:
     parts: list[dict[str, Any]] = [{"type": "text", "text": prompt}]
-    for picture in pictures:
-        url = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+    for image in images:
+        url = "data:image/jpeg;base64," + base64.b64encode(image).decode()
         parts.append({"type": "image_url", "image_url": {"url": url, "detail": "low"}})
     return {"model": model, "messages": [{"role": "user", "content": parts}], "temperature": 0.2, "max_tokens": 300}
 

@@ -1,4 +1,4 @@
-"""The pictures that a captioner sees: evenly sampled frames with the palm's way from each to the end (paper, III-C)."""
+"""The images that a captioner sees: evenly sampled frames with the palm's way from each to the end (paper, III-C)."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def sampled(start: int, end: int, count: int = FRAMES) -> list[int]:
     return [int(frame) for frame in np.linspace(start, end - 1, min(count, end - start)).round()]
 
 
-def drawn(picture: Image, palms_m: Array, camera_from_world: Array, intrinsics: Array) -> Image:
+def drawn(image: Image, palms_m: Array, camera_from_world: Array, intrinsics: Array) -> Image:
     """A copy with the palm's way drawn on it, from blue (now) to red (the end).
 
     Args:
-        picture: RGB.
+        image: RGB.
         palms_m: (N, 3) palm centres in the world from this frame to the end.
         camera_from_world: (4, 4) of this frame.
-        intrinsics: (3, 3) for the picture's size.
+        intrinsics: (3, 3) for the image's size.
     """
-    scale = min(1.0, _SHORT_SIDE_PX / min(picture.shape[:2]))
-    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-    copy = np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    scale = min(1.0, _SHORT_SIDE_PX / min(image.shape[:2]))
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    copy = np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
     seen = palms_m @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
     seen = seen[seen[:, 2] > 0.02]
     if len(seen):
@@ -50,8 +50,8 @@ def drawn(picture: Image, palms_m: Array, camera_from_world: Array, intrinsics: 
     return np.asarray(copy, dtype=np.uint8)
 
 
-def jpeg(picture: Image, quality: int = 80) -> bytes:
-    """The picture as JPEG."""
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+def jpeg(image: Image, quality: int = 80) -> bytes:
+    """The image as JPEG."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
     return bytes(data)

@@ -16,7 +16,7 @@ from vitra_training.labeling.captions.frames import drawn, jpeg, sampled
 from vitra_training.labeling.captions.template import SOURCE, describe
 from vitra_training.labeling.engines.job import output_folder
 from vitra_training.labeling.engines.stage import Inputs
-from vitra_training.labeling.ingest.stage import IngestedVideo, pictures
+from vitra_training.labeling.ingest.stage import IngestedVideo, images
 from vitra_training.labeling.segmentation.stage import Action, Segments
 from vitra_training.labeling.world.stage import WorldHands
 
@@ -39,7 +39,7 @@ class CaptionConfig:
     client: ClientConfig = field(default_factory=ClientConfig)
     """The server, for `openai`."""
     cache: Path | None = None
-    """Folder of prompts, pictures and answers; beside the result where none is given."""
+    """Folder of prompts, images and answers; beside the result where none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def write_captions(inputs: Inputs, config: CaptionConfig) -> Captions:
     client = CaptionClient(config.client, config.cache or output_folder() / "audit")
     done = []
     for action in segments.actions:
-        shown = _pictures(action, palms, world, video, folder)
+        shown = _images(action, palms, world, video, folder)
         try:
             got = client.caption(action.side, shown)
             done.append(CaptionedAction(action, got.text, got.rephrases, got.source, ""))
@@ -104,12 +104,12 @@ def _template(action: Action, palms: np.ndarray, world: WorldHands) -> Captioned
     return CaptionedAction(action, text, rephrases, SOURCE, "")
 
 
-def _pictures(action: Action, palms: np.ndarray, world: WorldHands, video: IngestedVideo, folder: Path) -> list[bytes]:
+def _images(action: Action, palms: np.ndarray, world: WorldHands, video: IngestedVideo, folder: Path) -> list[bytes]:
     row, shown = SIDES.index(action.side), []
     for frame in sampled(action.start, action.end):
-        picture = next(iter(pictures(video, folder, frame, frame + 1)))
-        if picture is None:
+        image = next(iter(images(video, folder, frame, frame + 1)))
+        if image is None:
             continue
         way = palms[row, frame : action.end]
-        shown.append(jpeg(drawn(picture, way, world.camera_from_world[frame], world.intrinsics)))
+        shown.append(jpeg(drawn(image, way, world.camera_from_world[frame], world.intrinsics)))
     return shown

@@ -42,7 +42,7 @@ class Outcome:
 
 
 def output_folder() -> Path:
-    """Where the running stage may put files beside its typed result (pictures, videos)."""
+    """Where the running stage may put files beside its typed result (images, videos)."""
     return _folder.get()
 
 

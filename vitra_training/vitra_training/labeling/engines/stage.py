@@ -64,7 +64,7 @@ class Stage:
     config: Any
     """A frozen dataclass; part of the key under which results are kept."""
     run: Callable[[Inputs, Any], Any]
-    """Makes the typed result (a frozen dataclass), which the worker saves; further files (pictures, videos) go into
+    """Makes the typed result (a frozen dataclass), which the worker saves; further files (images, videos) go into
     `engines.job.output_folder()`."""
     timeout_s: float = 1800.0
     memory_mib: int = 4096

@@ -1,1 +1,1 @@
-"""Hands in the picture, followed over time, and fitted with the MANO-convention skeleton."""
+"""Hands in the image, followed over time, and fitted with the MANO-convention skeleton."""

@@ -19,7 +19,7 @@ def track_both_ways(get: Get, frames: int, networks: Networks, config: FollowCon
     is followed backwards, so that what blur hid from one side is reached from the other.
 
     Args:
-        get: the picture of a frame, None where there is none; called in both orders.
+        get: the image of a frame, None where there is none; called in both orders.
         frames: of the clip.
         networks: what sees hands.
         config: thresholds.

@@ -53,12 +53,12 @@ def fit_hand(
 ) -> FittedHand:
     """Wrist pose and finger angles of T frames, each for itself (smoothing over time comes later).
 
-    A flat picture cannot tell a hand that bends towards the camera from one that bends away. Both are tried; of two
-    that explain the picture about equally well the one is taken whose fingers point away from the camera, as those of
+    A flat image cannot tell a hand that bends towards the camera from one that bends away. Both are tried; of two
+    that explain the image about equally well the one is taken whose fingers point away from the camera, as those of
     the person who wears it do.
 
     Args:
-        landmarks_px: (T, 21, 2) in a picture without distortion.
+        landmarks_px: (T, 21, 2) in an image without distortion.
         shape_m: (T, 21, 3) shape along camera axes, any scale.
         sigma_px: (T,) standard deviation of a landmark.
         intrinsics: (3, 3).

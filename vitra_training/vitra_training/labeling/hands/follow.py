@@ -1,4 +1,4 @@
-"""Following hands from picture to picture: last place and motion, looked at again at higher resolution."""
+"""Following hands from image to image: last place and motion, looked at again at higher resolution."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HandSource(IntEnum):
     NONE = 0
     """Nothing is known."""
     BRIDGED = 1
-    """Not seen: carried over from neighbouring frames by the picture's motion."""
+    """Not seen: carried over from neighbouring frames by the image's motion."""
     TRACKED = 2
     """The landmark network at the place where the hand was expected."""
     DETECTED = 3
@@ -46,7 +46,7 @@ class FollowConfig:
     sure_presence: float = 0.85
     """Presence above which no second look is taken."""
     search_every: int = 4
-    """Frames between searches of the whole picture."""
+    """Frames between searches of the whole image."""
     verify_every: int = 12
     """Frames after which a followed hand must be found by the detector, too."""
     coast_s: float = 0.6
@@ -56,20 +56,20 @@ class FollowConfig:
 class Networks(Protocol):
     """The two networks (a test brings its own)."""
 
-    def palms(self, picture: Image, least: float, area: tuple[Array, float] | None = None) -> list[Palm]:
-        """Palms in a picture or a square of it.
+    def palms(self, image: Image, least: float, area: tuple[Array, float] | None = None) -> list[Palm]:
+        """Palms in an image or a square of it.
 
         Args:
-            picture: (H, W, 3).
+            image: (H, W, 3).
             least: Smallest score.
             area: Centre (2,) and side of the square, pixels; None: everywhere.
         """
 
-    def landmarks(self, picture: Image, region: Region, mirrored: bool = False) -> Landmarks:
+    def landmarks(self, image: Image, region: Region, mirrored: bool = False) -> Landmarks:
         """Landmarks in a region.
 
         Args:
-            picture: (H, W, 3).
+            image: (H, W, 3).
             region: A turned square.
             mirrored: Show the network the mirror image.
         """
@@ -132,7 +132,7 @@ class Track:
 
 
 class Follower:
-    """Follows up to two hands (and gives more than two tracks where they break) through pictures in either order.
+    """Follows up to two hands (and gives more than two tracks where they break) through images in either order.
 
     Args:
         networks: what sees hands.
@@ -148,33 +148,33 @@ class Follower:
         self.active: list[Track] = []
         self.ended: list[Track] = []
 
-    def follow(self, pictures: Iterable[tuple[int, Image | None]], search: bool = True) -> list[Track]:
-        """All tracks over some frames; None stands for a picture that is not there.
+    def follow(self, images: Iterable[tuple[int, Image | None]], search: bool = True) -> list[Track]:
+        """All tracks over some frames; None stands for an image that is not there.
 
         Args:
-            pictures: frame number and picture, in the order of following.
+            images: frame number and image, in the order of following.
             search: look for new hands; otherwise only those in `active` are followed, until all are lost.
         """
-        for frame, picture in pictures:
-            self._step(frame, picture, search)
+        for frame, image in images:
+            self._step(frame, image, search)
             if not search and not self.active:
                 break
         return [*self.ended, *self.active]
 
-    def _step(self, frame: int, picture: Image | None, search: bool) -> None:
-        if picture is None:
+    def _step(self, frame: int, image: Image | None, search: bool) -> None:
+        if image is None:
             for track in list(self.active):
                 self._miss(track, frame, track.velocity_px * 0)
             self._previous = None
             return
-        grey = _small_grey(picture)
+        grey = _small_grey(image)
         found: list[tuple[Track, Seen | None]] = []
         for track in self.active:
-            found.append((track, self._look(track, picture, grey)))
+            found.append((track, self._look(track, image, grey)))
         self._separate(found)
         for track, seen in found:
             if seen is None:
-                self._miss(track, frame, self._flow(track, grey, picture.shape[1]))
+                self._miss(track, frame, self._flow(track, grey, image.shape[1]))
             else:
                 self._hit(track, frame, seen)
         self._previous = grey
@@ -182,28 +182,28 @@ class Follower:
         due = 1 if not any(t.misses == 0 for t in self.active) else self._config.search_every * len(self.active) or 1
         if search and len([t for t in self.active if t.misses == 0]) < 2 and self._since_search >= due:
             self._since_search = 0
-            self._search(frame, picture)
+            self._search(frame, image)
 
-    def _look(self, track: Track, picture: Image, grey: NDArray[np.uint8]) -> Seen | None:
-        """The hand of a track in this picture, if it is there."""
+    def _look(self, track: Track, image: Image, grey: NDArray[np.uint8]) -> Seen | None:
+        """The hand of a track in this image, if it is there."""
         c, last = self._config, _last(track)
         expected = last.centre_px + track.velocity_px
         candidates: list[tuple[float, Seen]] = []
         region = _region(last).moved(track.velocity_px)
-        here = self._networks.landmarks(picture, region)
+        here = self._networks.landmarks(image, region)
         if here.presence >= c.presence:
             if np.linalg.norm(here.centre_px - expected) > 0.2 * last.size_px:
-                here = self._networks.landmarks(picture, here.region)
+                here = self._networks.landmarks(image, here.region)
             candidates += self._judge(here, HandSource.TRACKED, last, expected, track.misses)
         verify = track.unverified >= c.verify_every
         if not candidates or candidates[0][1].presence < c.sure_presence or verify:
             sides = (3.0,) if candidates else (3.0, 5.0)
             for side in sides:
-                palms = self._networks.palms(picture, c.refind_score, (expected, side * last.size_px))
+                palms = self._networks.palms(image, c.refind_score, (expected, side * last.size_px))
                 for palm in palms[:2]:
-                    hand = self._networks.landmarks(picture, palm.region)
+                    hand = self._networks.landmarks(image, palm.region)
                     if hand.presence >= 0.5 * c.presence:
-                        hand = self._networks.landmarks(picture, hand.region)
+                        hand = self._networks.landmarks(image, hand.region)
                     if hand.presence >= c.presence:
                         candidates += self._judge(hand, HandSource.DETECTED, last, expected, track.misses)
                 if any(seen.source is HandSource.DETECTED for _, seen in candidates):
@@ -267,7 +267,7 @@ class Follower:
         )  # fmt: skip
 
     def _flow(self, track: Track, grey: NDArray[np.uint8], width_px: int) -> Array:
-        """Median motion of the picture under the hand, pixels of the whole picture."""
+        """Median motion of the image under the hand, pixels of the whole image."""
         if self._previous is None or self._previous.shape != grey.shape:
             return track.velocity_px
         scale, last = width_px / grey.shape[1], _last(track)
@@ -284,14 +284,14 @@ class Follower:
         shift: Array = np.median((end - start)[good, 0].astype(np.float64), axis=0) * scale
         return shift
 
-    def _search(self, frame: int, picture: Image) -> None:
+    def _search(self, frame: int, image: Image) -> None:
         """Look for hands that no track has."""
-        for palm in self._networks.palms(picture, self._config.find_score):
+        for palm in self._networks.palms(image, self._config.find_score):
             if any(_covers(_last(track), palm.centre_px) for track in self.active):
                 continue
-            hand = self._networks.landmarks(picture, palm.region)
+            hand = self._networks.landmarks(image, palm.region)
             if hand.presence >= 0.5 * self._config.presence:
-                hand = self._networks.landmarks(picture, hand.region)
+                hand = self._networks.landmarks(image, hand.region)
             if hand.presence < self._config.new_presence or any(
                 _covers(_last(track), hand.centre_px) for track in self.active
             ):
@@ -316,7 +316,7 @@ def _as_seen(hand: Landmarks, source: HandSource, last: Seen | None) -> Seen:
     return Seen(hand.points_px, hand.shape_m, hand.presence, hand.right, hand.sharpness, source, 0, speed)
 
 
-def _small_grey(picture: Image) -> NDArray[np.uint8]:
-    scale = 320 / max(picture.shape[:2])
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+def _small_grey(image: Image) -> NDArray[np.uint8]:
+    scale = 320 / max(image.shape[:2])
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)

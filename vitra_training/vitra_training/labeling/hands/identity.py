@@ -28,9 +28,9 @@ class Evidence:
     network: float
     """What the landmark network says, where it says the opposite of the mirror image."""
     arm: float
-    """Towards which side of the picture the forearm leaves."""
+    """Towards which side of the image the forearm leaves."""
     place: float
-    """On which side of the picture the hand is, or of the other hand."""
+    """On which side of the image the hand is, or of the other hand."""
 
     @property
     def right(self) -> float:
@@ -56,8 +56,8 @@ def choose_sides(tracks: list[Track], mirror: Mapping[int, float], width_px: int
     Args:
         tracks: of a clip.
         mirror: track number -> how often the network turns its answer for the mirror image, 0 to 1 (0.5 unknown).
-        width_px: of the pictures.
-        height_px: of the pictures.
+        width_px: of the images.
+        height_px: of the images.
     """
     own = [n for n, track in enumerate(tracks) if not is_bystander(track, height_px)]
     odds = {n: side_evidence(tracks[n], mirror.get(n, 0.5), tracks, own, width_px).right for n in own}
@@ -93,7 +93,7 @@ def side_evidence(track: Track, mirror: float, tracks: list[Track], own: list[in
             says nothing of the hand.
         tracks: all tracks of the clip.
         own: numbers of those that are the wearer's.
-        width_px: of the pictures.
+        width_px: of the images.
     """
     seen = [track.seen[frame] for frame in track.confirmed]
     told = np.array([one.right for one in seen if one.right != 0.5])
@@ -113,7 +113,7 @@ def side_evidence(track: Track, mirror: float, tracks: list[Track], own: list[in
 
 
 def is_bystander(track: Track, height_px: int) -> bool:
-    """Whether the arm comes from the upper part of the picture, as another person's does and the wearer's cannot."""
+    """Whether the arm comes from the upper part of the image, as another person's does and the wearer's cannot."""
     seen = [track.seen[frame] for frame in track.confirmed]
     arms = np.array([one.points_px[0] - one.points_px[9] for one in seen])
     down = float(np.median(arms[:, 1] / np.maximum(np.linalg.norm(arms, axis=1), 1.0)))

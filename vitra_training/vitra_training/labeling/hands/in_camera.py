@@ -32,7 +32,7 @@ def hands_in_camera(
             FitConfig(hand_scale=hand_scale),
         )  # fmt: skip
     pose = hands.pose.camera_from_wrist[row, frames].copy()
-    # A hand of a given size in a given place of the picture is as far away as the focal length is long.
+    # A hand of a given size in a given place of the image is as far away as the focal length is long.
     pose[:, 2, 3] *= intrinsics[0, 0] / hands.pose.focal_px
     fingers = hands.pose.fingers_rad[row, frames]
     points = default_skeleton().scaled(hand_scale).posed_keypoints(pose, fingers, SIDES[row])

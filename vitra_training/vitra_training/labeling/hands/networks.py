@@ -32,7 +32,7 @@ _BOUNDARY = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # landmarks without the b
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A turned square of a picture that shows one hand upright."""
+    """A turned square of an image that shows one hand upright."""
 
     centre_px: Array
     """(2,)."""
@@ -42,8 +42,8 @@ class Region:
     """How far the hand is turned clockwise from pointing up."""
 
     @property
-    def picture_from_crop(self) -> Array:
-        """(2, 3) affine map from pixels of a crop of unit size to those of the picture."""
+    def image_from_crop(self) -> Array:
+        """(2, 3) affine map from pixels of a crop of unit size to those of the image."""
         c, s = np.cos(self.angle_rad), np.sin(self.angle_rad)
         M = np.empty((2, 3))
         M[:, :2] = np.array([[c, -s], [s, c]]) * self.size_px
@@ -75,7 +75,7 @@ class Landmarks:
     """What the landmark network says of one region."""
 
     points_px: Array
-    """(21, 2) in the picture."""
+    """(21, 2) in the image."""
     shape_m: Array
     """(21, 3) camera axes, metres, around the hand's centre; the scale is the network's guess."""
     presence: float
@@ -98,7 +98,7 @@ class Landmarks:
 
     @property
     def region(self) -> Region:
-        """Where to look in the next picture."""
+        """Where to look in the next image."""
         return region_of_points(self.points_px)
 
 
@@ -134,19 +134,19 @@ class HandNetworks:
         folder = models_folder()
         self._palm, self._landmark = (_compiled(folder / name) for name in _FILES)
 
-    def palms(self, picture: Image, least: float, area: tuple[Array, float] | None = None) -> list[Palm]:
-        """Palms in a picture or a square part of it, best first.
+    def palms(self, image: Image, least: float, area: tuple[Array, float] | None = None) -> list[Palm]:
+        """Palms in an image or a square part of it, best first.
 
         Args:
-            picture: (H, W, 3) RGB.
+            image: (H, W, 3) RGB.
             least: score below which they are left out.
-            area: centre (2,) and side of the square to look at, which may reach beyond the picture's edge.
+            area: centre (2,) and side of the square to look at, which may reach beyond the image's edge.
         """
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         centre, side = area or (np.array([width, height]) / 2, float(max(height, width)))
         scale = side / _DETECTOR_PX
         M = np.array([[scale, 0, centre[0] - side / 2], [0, scale, centre[1] - side / 2]])
-        crop = _warp(picture, M, _DETECTOR_PX)
+        crop = _warp(image, M, _DETECTOR_PX)
         answer = self._palm(np.multiply(crop, 1 / 255, dtype=np.float32)[None])
         scores = 1 / (1 + np.exp(-np.clip(answer[1][0, :, 0].astype(np.float64), -60, 60)))
         chosen = np.flatnonzero(scores >= least)
@@ -165,18 +165,18 @@ class HandNetworks:
             found.append(Palm(float(scores[row]), middle, size, region))
         return found
 
-    def landmarks(self, picture: Image, region: Region, mirrored: bool = False) -> Landmarks:
+    def landmarks(self, image: Image, region: Region, mirrored: bool = False) -> Landmarks:
         """Landmarks of the hand in a region.
 
         Args:
-            picture: (H, W, 3) RGB.
+            image: (H, W, 3) RGB.
             region: where the hand is.
             mirrored: show the network the mirror image; the answer is turned back, but `right` is of the mirror image.
         """
-        M = region.picture_from_crop
+        M = region.image_from_crop
         if mirrored:
             M = M @ np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1.0]])
-        crop = _warp(picture, M / np.array([_LANDMARK_PX, _LANDMARK_PX, 1.0]), _LANDMARK_PX)
+        crop = _warp(image, M / np.array([_LANDMARK_PX, _LANDMARK_PX, 1.0]), _LANDMARK_PX)
         answer = self._landmark(np.multiply(crop, 1 / 255, dtype=np.float32)[None])
         points = answer[0].reshape(21, 3).astype(np.float64) / _LANDMARK_PX
         shape = answer[3].reshape(21, 3).astype(np.float64)
@@ -205,26 +205,24 @@ def region_of_points(points_px: Array) -> Region:
     return Region(np.array([[c, -s], [s, c]]) @ centre, 2.0 * size, angle)
 
 
-def _warp(picture: Image, crop_to_picture: Array, size_px: int) -> Image:
-    """A square crop; where it shrinks much, the picture is averaged first."""
-    shrink = float(np.linalg.norm(crop_to_picture[:, 0]))
+def _warp(image: Image, crop_to_image: Array, size_px: int) -> Image:
+    """A square crop; where it shrinks much, the image is averaged first."""
+    shrink = float(np.linalg.norm(crop_to_image[:, 0]))
     # Pixel centres are at whole numbers for OpenCV, at halves here.
-    M = crop_to_picture.copy()
+    M = crop_to_image.copy()
     M[:, 2] += M[:, :2] @ [0.5, 0.5] - 0.5
     flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_AREA if shrink > 2 else cv2.INTER_LINEAR)
     if shrink > 2:
         factor = 1 / int(shrink)
-        picture = np.asarray(
-            cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), dtype=np.uint8
-        )
+        image = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         M = M * factor
         flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-    return np.asarray(cv2.warpAffine(picture, M, (size_px, size_px), flags=flags), dtype=np.uint8)
+    return np.asarray(cv2.warpAffine(image, M, (size_px, size_px), flags=flags), dtype=np.uint8)
 
 
 @cache
 def _anchors() -> Array:
-    """(2016, 2) centres of the detector's anchors, shares of its picture."""
+    """(2016, 2) centres of the detector's anchors, shares of its image."""
     rows = []
     for stride, per_cell in _STRIDES:
         count = _DETECTOR_PX // stride

@@ -14,11 +14,11 @@ from vitra_training.labeling.camera.focal import assumed_focal, known_focal
 from vitra_training.labeling.engines.stage import Inputs
 from vitra_training.labeling.hands.both_ways import track_both_ways
 from vitra_training.labeling.hands.follow import FollowConfig, Networks, Track
-from vitra_training.labeling.hands.frames import ClipPictures
+from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.identity import choose_sides
 from vitra_training.labeling.hands.networks import HandNetworks, region_of_points
 from vitra_training.labeling.hands.tracks import HandTracks, as_tracks
-from vitra_training.labeling.ingest.stage import IngestedVideo, pictures
+from vitra_training.labeling.ingest.stage import IngestedVideo, images
 
 TRACKER = "mediapipe-0.10.21 tracked"
 _MIRRORED_LOOKS = 6
@@ -32,7 +32,7 @@ class HandsBy(StrEnum):
     HAWOR = "hawor"
     """HaWoR, as in the paper."""
     WILOR = "wilor"
-    """WiLoR, picture by picture."""
+    """WiLoR, image by image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def track_hands(inputs: Inputs, config: HandsConfig) -> HandTracks:
     folder = inputs.one("ingest")
     video = load(IngestedVideo, folder)
     start, end = map(int, video.clips[inputs.item.clip])
-    clip = ClipPictures(pictures(video, folder, start, end), end - start)
+    clip = ClipImages(images(video, folder, start, end), end - start)
     if config.by is HandsBy.MEDIAPIPE:
         return track_clip(clip, _networks(), config, video.fps)
     focal = known_focal(video, None) or assumed_focal(video)
@@ -74,8 +74,8 @@ def track_hands(inputs: Inputs, config: HandsConfig) -> HandTracks:
     return track(clip, focal.px, config.tool)
 
 
-def track_clip(clip: ClipPictures, networks: Networks, config: HandsConfig, fps: float) -> HandTracks:
-    """Hands in the pictures of a clip by two networks, followed over time in both directions.
+def track_clip(clip: ClipImages, networks: Networks, config: HandsConfig, fps: float) -> HandTracks:
+    """Hands in the images of a clip by two networks, followed over time in both directions.
 
     Args:
         clip: Images of a clip.
@@ -89,7 +89,7 @@ def track_clip(clip: ClipPictures, networks: Networks, config: HandsConfig, fps:
     return as_tracks(sides, len(clip), fps, config.longest_bridge_s, TRACKER)
 
 
-def mirror_share(track: Track, clip: ClipPictures, networks: Networks) -> float:
+def mirror_share(track: Track, clip: ClipImages, networks: Networks) -> float:
     """How often the network's answer about the side turns with the mirror image, over the best frames of a track.
 
     Args:
@@ -100,11 +100,11 @@ def mirror_share(track: Track, clip: ClipPictures, networks: Networks) -> float:
     frames = sorted(track.confirmed, key=lambda f: -track.seen[f].presence)[:_MIRRORED_LOOKS]
     turned = []
     for frame in frames:
-        picture = clip(frame)
-        if picture is None:
+        image = clip(frame)
+        if image is None:
             continue
         seen = track.seen[frame]
-        other = networks.landmarks(picture, region_of_points(seen.points_px), True)
+        other = networks.landmarks(image, region_of_points(seen.points_px), True)
         turned.append((other.right > 0.5) != (seen.right > 0.5))
     return sum(turned) / len(turned) if turned else 0.5
 

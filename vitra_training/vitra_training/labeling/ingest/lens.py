@@ -1,4 +1,4 @@
-"""Lenses that bend straight lines, and the pinhole picture without the bend."""
+"""Lenses that bend straight lines, and the pinhole image without the bend."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Lens:
     kind: LensKind
     width_px: int
     height_px: int
-    """Of the pictures that it was calibrated on."""
+    """Of the images that it was calibrated on."""
     parameters: tuple[float, ...]
     source: str = "given"
     """Who calibrated it."""
@@ -58,7 +58,7 @@ class Lens:
 
     @property
     def focal_px(self) -> tuple[float, float]:
-        """Focal lengths of the middle of the picture, where every lens is a pinhole."""
+        """Focal lengths of the middle of the image, where every lens is a pinhole."""
         p = self.parameters
         if self.kind is LensKind.FISHEYE624:
             return p[0], p[0]
@@ -88,7 +88,7 @@ class Lens:
         return np.asarray(bent * p[0] + p[1:3])
 
     def scaled(self, width_px: int, height_px: int) -> Lens:
-        """The same lens for pictures of another size.
+        """The same lens for images of another size.
 
         Raises:
             LensError: they have another shape, so they were cropped.
@@ -96,8 +96,8 @@ class Lens:
         sx, sy = width_px / self.width_px, height_px / self.height_px
         if abs(sx / sy - 1) > 0.01:
             raise LensError(
-                f"The lens was calibrated on {self.width_px} x {self.height_px} pictures, the video has "
-                f"{width_px} x {height_px}: another shape. Calibrate on pictures of the video"
+                f"The lens was calibrated on {self.width_px} x {self.height_px} images, the video has "
+                f"{width_px} x {height_px}: another shape. Calibrate on images of the video"
             )
         p = np.array(self.parameters)
         if self.kind is LensKind.FISHEYE624:
@@ -109,29 +109,29 @@ class Lens:
 
 
 class Undistorter:
-    """Pictures of a lens as a pinhole camera of the same size would take them; its centre is the picture's centre.
+    """Images of a lens as a pinhole camera of the same size would take them; its centre is the image's centre.
 
     Args:
-        lens: for pictures of any size of the same shape.
-        width_px: of the pictures.
-        height_px: of the pictures.
+        lens: for images of any size of the same shape.
+        width_px: of the images.
+        height_px: of the images.
     """
 
     def __init__(self, lens: Lens, width_px: int, height_px: int) -> None:
         lens = lens.scaled(width_px, height_px)
         self.focal_px = float(np.mean(lens.focal_px))
-        """Of the new picture: the lens' own in its middle, so that nothing is enlarged there."""
+        """Of the new image: the lens' own in its middle, so that nothing is enlarged there."""
         u, v = np.meshgrid(np.arange(width_px) + 0.5, np.arange(height_px) + 0.5)
         rays = np.stack(
             [(u - width_px / 2) / self.focal_px, (v - height_px / 2) / self.focal_px, np.ones_like(u)], axis=-1
         )
         pixels = lens.project(rays).astype(np.float32)
         self.maps: Maps = (np.ascontiguousarray(pixels[..., 0]), np.ascontiguousarray(pixels[..., 1]))
-        """For every pixel where its colour is in the bent picture."""
+        """For every pixel where its colour is in the bent image."""
 
-    def __call__(self, picture: Image) -> Image:
-        """The picture without the bend; black where the lens saw nothing."""
-        return np.asarray(cv2.remap(picture, *self.maps, cv2.INTER_LINEAR), dtype=np.uint8)
+    def __call__(self, image: Image) -> Image:
+        """The image without the bend; black where the lens saw nothing."""
+        return np.asarray(cv2.remap(image, *self.maps, cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 def read_lens(path: Path) -> Lens:

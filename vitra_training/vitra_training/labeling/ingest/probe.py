@@ -10,7 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_training.labeling.errors import NoPictureError, TooShortError, TooSlowError, UnreadableVideoError
+from vitra_training.labeling.errors import NoImageError, TooShortError, TooSlowError, UnreadableVideoError
 
 LEAST_FRAMES = 8
 LEAST_FPS = 8.0
@@ -46,7 +46,7 @@ def probe(path: Path) -> Probe:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-                raise NoPictureError(path, kinds)
+                raise NoImageError(path, kinds)
             stream = container.streams.video[0]
             codec = stream.codec_context
             width, height, unit = codec.width, codec.height, float(stream.time_base or 1)

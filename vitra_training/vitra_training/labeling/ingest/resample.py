@@ -38,7 +38,7 @@ def rewrite(
         source: the original.
         target: the new mp4.
         fps: its rate.
-        straighten: takes the lens' bend out of every picture, before it is turned upright.
+        straighten: takes the lens' bend out of every image, before it is turned upright.
 
     Returns:
         For every new frame (T,) the number of the original one, and (T,) whether a frame was there within a tick

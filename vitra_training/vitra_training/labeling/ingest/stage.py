@@ -36,7 +36,7 @@ class IngestConfig:
     overlap_s: float = 2.0
     """What neighbouring clips share."""
     lens: Annotated[Lens | None, tyro.conf.Suppress] = None
-    """Taken out of every picture (`vitra-label run --lens`)."""
+    """Taken out of every image (`vitra-label run --lens`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class IngestedVideo:
     source: Path
     """The original file."""
     rewritten: bool
-    """Whether the pictures are those of a copy beside this result."""
+    """Whether the images are those of a copy beside this result."""
     width_px: int
     height_px: int
     fps: float
@@ -116,21 +116,21 @@ def count_clips(folder: Path) -> int:
 
 
 def video_file(video: IngestedVideo, folder: Path) -> Path:
-    """The file with the pictures; `folder` is that of the stage's result."""
+    """The file with the images; `folder` is that of the stage's result."""
     return folder / _VIDEO if video.rewritten else video.source
 
 
-def pictures(
+def images(
     video: IngestedVideo, folder: Path, start: int, end: int, short_side_px: int | None = None
 ) -> Iterator[Image | None]:
-    """RGB pictures of the frames [start, end); None where one cannot be decoded.
+    """RGB images of the frames [start, end); None where one cannot be decoded.
 
     Args:
         video: from the first stage.
         folder: of that stage's result.
         start: first frame.
         end: after the last.
-        short_side_px: shrink pictures to this short side.
+        short_side_px: shrink images to this short side.
     """
     logging.getLogger("libav").setLevel(logging.CRITICAL)
     scale = 1.0 if short_side_px is None else min(1.0, short_side_px / min(video.width_px, video.height_px))

@@ -27,7 +27,7 @@ class Fault(StrEnum):
     REACH = "beyond an arm's reach"
     CAMERA_JUMP = "camera jumps"
     CAMERA_UNKNOWN = "camera path unknown"
-    OUTSIDE = "hand outside the picture"
+    OUTSIDE = "hand outside the image"
     SIDE = "left or right uncertain"
     UNCERTAIN = "position uncertain"
 
@@ -49,7 +49,7 @@ class QualityConfig:
     camera_m: float = 0.20
     """Largest step of the camera from frame to frame at 30 frames/s (EgoSmith's limit)."""
     inside_share: float = 0.5
-    """Key points inside the picture, on average."""
+    """Key points inside the image, on average."""
     side_certainty: float = 0.6
     sigma_m: float = 0.08
     """Median uncertainty of the wrist."""

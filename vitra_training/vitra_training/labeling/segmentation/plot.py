@@ -1,4 +1,4 @@
-"""A picture of the hands' speed with the cuts."""
+"""An image of the hands' speed with the cuts."""
 
 from __future__ import annotations
 

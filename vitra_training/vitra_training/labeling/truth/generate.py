@@ -33,9 +33,9 @@ class TrueHand:
     keypoints_m: Array
     """(T, 21, 3) in the world."""
     keypoints_px: Array
-    """(T, 21, 2) in the (pinhole) picture; NaN behind the camera."""
+    """(T, 21, 2) in the (pinhole) image; NaN behind the camera."""
     visible: NDArray[np.bool_]
-    """(T,) whether at least half of the key points are in the picture; the hand may still be hidden behind a thing."""
+    """(T,) whether at least half of the key points are in the image; the hand may still be hidden behind a thing."""
     legs: tuple[Leg, ...]
 
 
@@ -78,10 +78,10 @@ def render_video(
     folder.mkdir(parents=True, exist_ok=True)
     with VideoWriter(folder / f"{name}.mp4", options.width_px, options.height_px, options.fps, gop=15, crf=16) as video:
         for frame in range(frames):
-            picture = _exposed(scene, eye, session, frame, options.blur_frames)
+            image = _exposed(scene, eye, session, frame, options.blur_frames)
             if lens is not None:
-                picture = np.asarray(cv2.remap(picture, *lens, cv2.INTER_LINEAR), dtype=np.uint8)
-            noisy = picture + rng.normal(0, options.noise, (*picture.shape[:2], 1)) if options.noise else picture
+                image = np.asarray(cv2.remap(image, *lens, cv2.INTER_LINEAR), dtype=np.uint8)
+            noisy = image + rng.normal(0, options.noise, (*image.shape[:2], 1)) if options.noise else image
             video.add(np.clip(noisy, 0, 255).astype(np.uint8))
             if progress:
                 progress(frame + 1, frames)
@@ -99,7 +99,7 @@ def read_truth(video: Path) -> Truth:
 def _truth(session: ActedSession, camera: CameraIntrinsics, options: RenderOptions) -> Truth:
     camera_from_world = invert_pose(session.world_from_camera)
     K = camera.matrix
-    if options.fisheye:  # the picture that undistortion should give has the lens' own focal length
+    if options.fisheye:  # the image that undistortion should give has the lens' own focal length
         K = np.array([[K[0, 0], 0, options.width_px / 2], [0, K[1, 1], options.height_px / 2], [0, 0, 1]])
     hands: dict[str, TrueHand] = {}
     for side, hand in session.hands.items():
@@ -128,7 +128,7 @@ def _between(path: Array, frame: int, after: int, share: float) -> Array:
 
 
 def _exposed(scene: HandScene, eye: HeadCamera, session: ActedSession, frame: int, count: int) -> Image:
-    """One picture, averaged over the exposure."""
+    """One image, averaged over the exposure."""
     total = None
     after = min(frame + 1, len(session) - 1)
     for k in range(count):
@@ -155,7 +155,7 @@ def _exposed(scene: HandScene, eye: HeadCamera, session: ActedSession, frame: in
 def _fisheye_map(
     options: RenderOptions, camera: CameraIntrinsics
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """Where in the wide pinhole picture each pixel of the fisheye picture looks."""
+    """Where in the wide pinhole image each pixel of the fisheye image looks."""
     if not options.fisheye:
         return None
     v, u = np.mgrid[: options.height_px, : options.width_px].astype(np.float64) + 0.5

@@ -177,16 +177,16 @@ def _room(spec: Any, rng: np.random.Generator) -> None:
         spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=place, size=size, material=name)
 
 
-def _paint(model: Any, name: str, picture: NDArray[np.uint8]) -> None:
+def _paint(model: Any, name: str, image: NDArray[np.uint8]) -> None:
     texture = model.texture(name)
     start = int(texture.adr[0])
-    model.tex_data[start : start + picture.size] = picture.reshape(-1)
+    model.tex_data[start : start + image.size] = image.reshape(-1)
 
 
-def _muted(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _muted(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """A texture with the colours of furniture rather than of paint."""
-    grey = picture.mean(axis=-1, keepdims=True)
-    return np.asarray(grey + rng.uniform(0.1, 0.6) * (picture - grey), dtype=np.uint8)
+    grey = image.mean(axis=-1, keepdims=True)
+    return np.asarray(grey + rng.uniform(0.1, 0.6) * (image - grey), dtype=np.uint8)
 
 
 def _clutter(spec: Any, count: int, rng: np.random.Generator) -> None:

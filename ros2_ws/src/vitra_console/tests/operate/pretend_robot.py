@@ -13,7 +13,7 @@ import numpy as np
 from vitra_console.operate.desk import OperatorDesk
 from vitra_console.operate.robot_view import RobotView
 from vitra_console.operate.stop_latch import StopLatch
-from vitra_console.web.server import Picture
+from vitra_console.web.server import JpegImage
 
 DISARMED, ARMED, STOPPED = 0, 1, 2
 
@@ -125,11 +125,11 @@ class FakeRobot:
             lambda ok, message: then(ok, message, f"Right hand: {task}."),
         )  # fmt: skip
 
-    def picture(self) -> Picture:
+    def image(self) -> JpegImage:
         with self._lock:
             self._frame += 1
             jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
-            return Picture(str(self._frame), jpeg)
+            return JpegImage(str(self._frame), jpeg)
 
     def _arm(self) -> None:
         self.safety(ARMED)

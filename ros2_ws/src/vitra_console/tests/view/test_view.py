@@ -101,7 +101,7 @@ def test_depth_is_thinned_out_and_colour_is_not_taken_for_depth(recording: Robot
     assert len(log.of("world/head_camera/lens/colour")) == 30
 
 
-def test_raw_pictures_keep_their_colours_and_others_are_named_once(recording: RobotRecording, log: Log) -> None:
+def test_raw_images_keep_their_colours_and_others_are_named_once(recording: RobotRecording, log: Log) -> None:
     rows = np.zeros((8, 3 * 16 + 5), np.uint8)
     rows[:, 2:48:3] = 200  # red, in BGR, in rows with padding
     fields = {"height": 8, "width": 16, "step": 53, "data": rows.tobytes()}

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from vitra_console.web.presence import Presence
-from vitra_console.web.server import STALE, ConsoleError, ConsoleServer, Page, Picture, Told
+from vitra_console.web.server import STALE, ConsoleError, ConsoleServer, JpegImage, Page, Told
 
 TOKEN = "correct-horse"
 
@@ -25,12 +25,12 @@ class FakeDesk:
         self.stops = 0
         self.stopped: list[str] = []
         self.told: list[Told] = []
-        self.shown = {1: Picture("a", b"first")}
+        self.shown = {1: JpegImage("a", b"first")}
 
     def state(self) -> dict[str, Any]:
         return {"told": len(self.told), "stopped": len(self.stopped)}
 
-    def pictures(self) -> dict[int, Picture]:
+    def images(self) -> dict[int, JpegImage]:
         return self.shown
 
     def stop(self, person: str) -> None:
@@ -56,7 +56,7 @@ class WebConsole:
     """A console as a program."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.socket, self.answers, self.pictures = socket, [], []
+        self.socket, self.answers, self.images = socket, [], []
         self.says_seen = True
 
     async def seen(self, what: str) -> None:
@@ -67,8 +67,8 @@ class WebConsole:
         while True:
             message = await self.socket.receive(timeout=30)
             if message.type is aiohttp.WSMsgType.BINARY:
-                self.pictures.append(message.data)
-                await self.seen("picture")
+                self.images.append(message.data)
+                await self.seen("image")
                 continue
             said = json.loads(message.data)
             if said["type"] == "answer":
@@ -162,16 +162,16 @@ def test_every_console_may_stop_and_only_one_commands(server: ConsoleServer, des
     assert desk.told == []
 
 
-def test_a_picture_is_sent_once_for_every_key(server: ConsoleServer, desk: FakeDesk) -> None:
+def test_a_image_is_sent_once_for_every_key(server: ConsoleServer, desk: FakeDesk) -> None:
     async def story(page: WebConsole) -> None:
-        await page.until(lambda _: len(page.pictures) == 1)
-        desk.shown = {1: Picture("b", b"second")}
-        await page.until(lambda _: len(page.pictures) == 2)
+        await page.until(lambda _: len(page.images) == 1)
+        desk.shown = {1: JpegImage("b", b"second")}
+        await page.until(lambda _: len(page.images) == 2)
         await page.until(lambda _: True)
 
     async def whole(page: WebConsole) -> None:
         await story(page)
-        assert page.pictures == [b"\x01first", b"\x01second"]
+        assert page.images == [b"\x01first", b"\x01second"]
 
     talk(server, whole)
 
@@ -185,22 +185,22 @@ def test_a_page_that_is_slow_to_draw_is_never_behind(
     async def story(slow: WebConsole, other: WebConsole) -> None:
         slow.says_seen = False
         for number in range(1, 6):
-            desk.shown = {1: Picture(str(number), str(number).encode())}
+            desk.shown = {1: JpegImage(str(number), str(number).encode())}
             await slow.give("odd")
-            await other.until(lambda s, n=number: s["told"] == n and len(other.pictures) >= n)
+            await other.until(lambda s, n=number: s["told"] == n and len(other.images) >= n)
         heard = []
         while len([said for said in heard if said == "answer"]) < 5:
             message = await slow.socket.receive(timeout=30)
             binary = message.type is aiohttp.WSMsgType.BINARY
-            heard.append("picture" if binary else json.loads(message.data)["type"])
+            heard.append("image" if binary else json.loads(message.data)["type"])
         assert heard.count("state") <= 1
-        assert heard.count("picture") <= 1
+        assert heard.count("image") <= 1
         slow.says_seen = True
         await slow.seen("state")
-        await slow.seen("picture")
+        await slow.seen("image")
         assert (await slow.until(lambda _: True))["told"] == 5
-        await slow.until(lambda _: bool(slow.pictures))
-        assert slow.pictures == [b"\x015"]
+        await slow.until(lambda _: bool(slow.images))
+        assert slow.images == [b"\x015"]
 
     talk(server, story, consoles=2)
 

@@ -1,4 +1,4 @@
-"""The head camera's newest picture with the predicted wrist paths, as JPEG."""
+"""The head camera's newest image with the predicted wrist paths, as JPEG."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vitra_console.web.server import Picture
+from vitra_console.web.server import JpegImage
 from vitra_console.wrist_paths import FRESH_S, Image, draw_paths, wrist_paths_px
-from vitra_policy.camera_messages.decode import picture_of
+from vitra_policy.camera_messages.decode import image_of
 
 _JPEG_QUALITY = 80
 _MAX_WIDTH_PX = 960
@@ -20,7 +20,7 @@ def stamp_s(message: Any) -> float:
     return float(message.header.stamp.sec + message.header.stamp.nanosec * 1e-9)
 
 
-def camera_picture(frame: Any, info: Any, chunk: Any) -> Picture:
+def camera_image(frame: Any, info: Any, chunk: Any) -> JpegImage:
     """Draw and encode.
 
     Args:
@@ -28,7 +28,7 @@ def camera_picture(frame: Any, info: Any, chunk: Any) -> Picture:
         info: CameraInfo message, or None: no paths then.
         chunk: HandActionChunk message, or None; an old one is left out.
     """
-    image: Image = picture_of(frame).copy()
+    image: Image = image_of(frame).copy()
     if chunk is not None and info is not None and abs(stamp_s(frame) - stamp_s(chunk)) < FRESH_S:
         draw_paths(image, wrist_paths_px(chunk, np.asarray(info.k, dtype=np.float64).reshape(3, 3)))
     if image.shape[1] > _MAX_WIDTH_PX:
@@ -36,4 +36,4 @@ def camera_picture(frame: Any, info: Any, chunk: Any) -> Picture:
         image = np.asarray(cv2.resize(image, (_MAX_WIDTH_PX, height_px), interpolation=cv2.INTER_AREA), np.uint8)
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    return Picture(f"{stamp_s(frame):.6f}", jpeg.tobytes())
+    return JpegImage(f"{stamp_s(frame):.6f}", jpeg.tobytes())

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from vitra_console.operate.robot_view import RobotView
 from vitra_console.operate.stop_latch import StopLatch
 from vitra_console.operate.words import ARMED
-from vitra_console.web.server import STALE, Page, Picture, Told
+from vitra_console.web.server import STALE, JpegImage, Page, Told
 
 _STATIC = Path(__file__).parent / "static"
 CAMERA = 1
@@ -67,8 +67,8 @@ class Robot(Protocol):
         """
         ...
 
-    def picture(self) -> Picture | None:
-        """The newest camera picture."""
+    def image(self) -> JpegImage | None:
+        """The newest camera image."""
         ...
 
 
@@ -115,10 +115,10 @@ class OperatorDesk:
             "stopping": self._latch.is_wanted, "busy": self._busy, "tasks": self._tasks
         }  # fmt: skip
 
-    def pictures(self) -> Mapping[int, Picture]:
+    def images(self) -> Mapping[int, JpegImage]:
         """The head camera with the predicted wrist paths."""
-        picture = self._robot.picture()
-        return {} if picture is None else {CAMERA: picture}
+        image = self._robot.image()
+        return {} if image is None else {CAMERA: image}
 
     def stop(self, person: str) -> None:
         """STOP."""

@@ -50,7 +50,7 @@ class RobotView:
                 self._chunks_s.append(self._clock())
 
     def hear_frame(self, arrival_s: float) -> None:
-        """A camera picture came."""
+        """A camera image came."""
         with self._lock:
             self._frames_s.append(arrival_s)
 

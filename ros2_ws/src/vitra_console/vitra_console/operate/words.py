@@ -41,7 +41,7 @@ _CAUSES = {
     "driver_latched": ("A driver had to stop by itself.", "Re-arm; if it comes again, look at the diagnostics."),
     "launcher_lost": ("The program that started the robot is gone.", "Start it again; then arm."),
     "thread_ended": ("A part of the software lost one of its threads.", "Restart that part; then re-arm."),
-    "picture_frozen": ("The camera shows the same picture again and again.", "Replug the camera; then re-arm."),
+    "image_frozen": ("The camera shows the same image again and again.", "Replug the camera; then re-arm."),
     "second_source": ("Two sources of orders at once.", "End one of the two, then re-arm."),
     "permit_not_taken": ("A driver does not obey this supervisor.", "End other supervisors, then re-arm."),
     "feedback_lost": ("An arm or a hand does not report its joints.", "Check its power and cable, then re-arm."),

@@ -19,7 +19,7 @@ from vitra_description.description import robot_description
 from vitra_description.names import arm_joints, hand_mount
 from vitra_description.postures import home
 from vitra_policy.action_space import SIDES
-from vitra_policy.camera_messages.decode import picture_of
+from vitra_policy.camera_messages.decode import image_of
 from vitra_policy.errors import VitraError
 
 TIMELINE = "time"
@@ -133,9 +133,9 @@ class RobotRecording:
         data = np.frombuffer(message.data, np.uint8)
         if not hasattr(message, "format"):
             try:
-                image = picture_of(message)
+                image = image_of(message)
             except VitraError as error:
-                self._event("picture", str(error), rr.TextLogLevel.WARN)
+                self._event("image", str(error), rr.TextLogLevel.WARN)
             else:
                 self._rr.log(f"{_LENS}/colour", rr.Image(image).compress(jpeg_quality=80))
         elif "h264" in message.format:
@@ -145,7 +145,7 @@ class RobotRecording:
             self._rr.log(f"{_LENS}/colour", rr.EncodedImage(contents=data.tobytes(), media_type=kind))
 
     def _depth(self, message: Any, time_s: float) -> None:
-        """A few pictures a second: depth is large and changes little."""
+        """A few images a second: depth is large and changes little."""
         if (
             time_s - self._depth_s < _DEPTH_PERIOD_S
             or not hasattr(message, "height")

@@ -1,11 +1,11 @@
 """The server behind every console: static pages, one websocket per console, in a thread of its own.
 
-A console first sends its token; then it gets the state (JSON) and pictures (binary: kind byte, JPEG), and sends orders.
+A console first sends its token; then it gets the state (JSON) and images (binary: kind byte, JPEG), and sends orders.
 One console at a time has control; every console may stop the robot. A STOP beats everything older than itself: every
 order carries the number of stops that its page knew of, and is refused if there has been one since. The operator's
 presence hangs on the beats of the console in control.
 
-A page says what it has shown (`{"do": "seen", "what": "state"}` or `"picture"`), and gets the next one only then: one
+A page says what it has shown (`{"do": "seen", "what": "state"}` or `"image"`), and gets the next one only then: one
 that is slow to draw gets fewer, and is never seconds behind the robot, as with the sockets' buffers full.
 """
 
@@ -37,7 +37,7 @@ HEADERS = {
 _TOKEN_WITHIN_S = 3.0
 _STATE_PERIOD_S = 0.1
 _STATE_AT_LEAST_S = 1.0
-_PICTURE_PERIOD_S = 0.1
+_IMAGE_PERIOD_S = 0.1
 _UNSEEN_S = 1.0  # for a program that never says what it has seen
 _MAX_MESSAGE_BYTES = 1 << 20
 _MAX_ORDER = 4096
@@ -59,8 +59,8 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture for the page; it is sent to a console whenever `key` differs from what that console got last."""
+class JpegImage:
+    """An image for the page; it is sent to a console whenever `key` differs from what that console got last."""
 
     key: str
     jpeg: bytes
@@ -77,7 +77,7 @@ class Told:
 
 
 class Desk(Protocol):
-    """What a console shows and whom its orders reach; called in the server's thread, `pictures` in a worker's."""
+    """What a console shows and whom its orders reach; called in the server's thread, `images` in a worker's."""
 
     pages: Mapping[str, Page]
 
@@ -90,8 +90,8 @@ class Desk(Protocol):
         """The whole state of the page as plain data."""
         ...
 
-    def pictures(self) -> Mapping[int, Picture]:
-        """The newest pictures by kind (one byte)."""
+    def images(self) -> Mapping[int, JpegImage]:
+        """The newest images by kind (one byte)."""
         ...
 
     def stop(self, person: str) -> None:
@@ -120,7 +120,7 @@ class _Client:
     socket: web.WebSocketResponse
     sent: str = ""
     sent_s: float = 0.0
-    pictures: dict[int, str] = field(default_factory=dict)
+    images: dict[int, str] = field(default_factory=dict)
     name: str = "operator"
     sending: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     unseen_s: dict[str, float] = field(default_factory=dict)
@@ -226,7 +226,7 @@ class ConsoleServer:
                 return
             self.port = serving.addresses[0][1]
             self._started.set()
-            tasks = [asyncio.create_task(self._tell_states()), asyncio.create_task(self._send_pictures())]
+            tasks = [asyncio.create_task(self._tell_states()), asyncio.create_task(self._send_images())]
             await self._stopping.wait()
             for task in tasks:
                 task.cancel()
@@ -333,19 +333,19 @@ class ConsoleServer:
                     client.sent, client.sent_s = text, now_s
                     client.give("state", client.socket.send_str(text), now_s)
 
-    async def _send_pictures(self) -> None:
+    async def _send_images(self) -> None:
         while True:
-            await asyncio.sleep(_PICTURE_PERIOD_S)
+            await asyncio.sleep(_IMAGE_PERIOD_S)
             if not self._clients:
                 continue
             try:
-                pictures = await self._loop.run_in_executor(None, self._desk.pictures)
+                images = await self._loop.run_in_executor(None, self._desk.images)
             except Exception:
-                _log.exception("no picture")
+                _log.exception("no image")
                 continue
             now_s = self._loop.time()
             for client in list(self._clients):
-                for kind, picture in pictures.items():
-                    if client.pictures.get(kind) != picture.key and client.takes("picture", now_s):
-                        client.pictures[kind] = picture.key
-                        client.give("picture", client.socket.send_bytes(bytes([kind]) + picture.jpeg), now_s)
+                for kind, image in images.items():
+                    if client.images.get(kind) != image.key and client.takes("image", now_s):
+                        client.images[kind] = image.key
+                        client.give("image", client.socket.send_bytes(bytes([kind]) + image.jpeg), now_s)

@@ -163,7 +163,7 @@ def test_the_camera_lives_and_the_reference_is_laid_over_it(page, console) -> No
     page.click("[data-do=success]")
     page.wait_for_selector("body[data-phase=reset]")
     to_running(page)
-    page.click("[data-do=success]")  # both policies met the first layout; its picture is the reference of later ones
+    page.click("[data-do=success]")  # both policies met the first layout; its image is the reference of later ones
     console.wait_for(lambda: len(console.session.store.counted()) == 2)
     assert list((console.session.folder / "references").iterdir())
     while page.evaluate("reference === null"):

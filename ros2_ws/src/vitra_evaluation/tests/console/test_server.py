@@ -27,7 +27,7 @@ def talk(address: str, story: Callable[[aiohttp.ClientSession, str], Awaitable[A
 
 
 async def state(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-    """The next state; pictures and answers are passed over."""
+    """The next state; images and answers are passed over."""
     while True:
         message = await socket.receive(timeout=30)
         assert message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY), message

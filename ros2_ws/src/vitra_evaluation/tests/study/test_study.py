@@ -51,7 +51,7 @@ def test_an_instruction_of_an_unknown_item_is_refused_with_its_line(study: Study
 
 
 def test_videos_that_no_browser_plays_are_refused_by_name(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"base/grasp\.mp4: no picture can be read"):
+    with pytest.raises(StudyError, match=r"base/grasp\.mp4: no image can be read"):
         check_playable(study)
     for path in (tmp_path / "videos").glob("*/*.mp4"):
         write_video(path, "mpeg4" if path.parent.name == "base" else "libx264")

@@ -23,7 +23,7 @@ from vitra_evaluation.plan.plan import Plan, Robot
 from vitra_evaluation.plan.schedule import Slot
 from vitra_evaluation.session.trial import Status
 from vitra_msgs.msg import DriverState, ExecutorState, HandActionChunk, SafetyState
-from vitra_policy.camera_messages.decode import picture_of
+from vitra_policy.camera_messages.decode import image_of
 from vitra_runtime import qos
 
 _CAMERA_HZ = 30.0
@@ -205,13 +205,13 @@ class GraphPort:
         shutil.move(recorded, target)
         return target
 
-    def picture(self) -> bytes | None:
-        """The newest picture with the predicted path, as JPEG."""
+    def image(self) -> bytes | None:
+        """The newest image with the predicted path, as JPEG."""
         with self._lock:
             frame, chunk, intrinsics = self._frame, self._chunk, self._intrinsics
         if frame is None:
             return None
-        image = picture_of(frame).copy()
+        image = image_of(frame).copy()
         if chunk is not None and _stamp_s(frame) - _stamp_s(chunk) < FRESH_S:
             draw_paths(image, wrist_paths_px(chunk, intrinsics))
         return bytes(cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1])
@@ -234,7 +234,7 @@ class GraphPort:
 
     def _wait_for_frame(self) -> None:
         seen = self._frame
-        self._client.wait_for(lambda: self._frame is not seen, 5.0, "a head camera picture")
+        self._client.wait_for(lambda: self._frame is not seen, 5.0, "a head camera image")
 
     def _on_frame(self, message: Image) -> None:
         with self._lock:

@@ -24,7 +24,7 @@ class LockstepPort:
     Args:
         policy: usually the session's switchboard; warm.
         time_limit_s: longest trial.
-        render: give the policy pictures, and keep the first and the last.
+        render: give the policy images, and keep the first and the last.
     """
 
     def __init__(self, policy: Policy, time_limit_s: float, render: bool = False) -> None:
@@ -113,8 +113,8 @@ class LockstepPort:
         self._bag = None
         return path
 
-    def picture(self) -> bytes | None:
-        """The present picture, where pictures are rendered."""
+    def image(self) -> bytes | None:
+        """The present image, where images are rendered."""
         image = self._observation.image if self._observation else None
         if image is None:
             return None

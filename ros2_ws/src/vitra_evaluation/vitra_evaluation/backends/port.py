@@ -95,8 +95,8 @@ class TrialPort(Protocol):
         """End the policy's run and the recording; the bag, if there is one."""
         ...
 
-    def picture(self) -> bytes | None:
-        """The newest head camera picture as JPEG, predicted path drawn in."""
+    def image(self) -> bytes | None:
+        """The newest head camera image as JPEG, predicted path drawn in."""
         ...
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitra_console.web import server
-from vitra_console.web.server import Page, Picture, PresenceLike, Told
+from vitra_console.web.server import JpegImage, Page, PresenceLike, Told
 from vitra_evaluation.backends.port import TrialPort
 from vitra_evaluation.console.phone import qr_svg, reachable_urls
 from vitra_evaluation.console.state import page_state
@@ -26,7 +26,7 @@ class TrialDesk:
 
     Args:
         runner: takes the orders.
-        port: pictures, safety state.
+        port: images, safety state.
         session: what is evaluated.
     """
 
@@ -50,18 +50,18 @@ class TrialDesk:
         """State of session, trial and robot."""
         return page_state(self._session, self._runner.view, self._robot) | {"phone": self.phone}
 
-    def pictures(self) -> dict[int, Picture]:
-        """The reference of the present layout, and the newest camera picture."""
-        pictures = {}
+    def images(self) -> dict[int, JpegImage]:
+        """The reference of the present layout, and the newest camera image."""
+        images = {}
         slot = self._runner.view.slot
         if slot is not None:
             path = self._session.reference(slot)
-            pictures[REFERENCE] = Picture(slot.layout + slot.thing, path.read_bytes() if path.is_file() else b"")
-        camera = self._robot.picture()
+            images[REFERENCE] = JpegImage(slot.layout + slot.thing, path.read_bytes() if path.is_file() else b"")
+        camera = self._robot.image()
         if camera is not None:
             self._shown += 1
-            pictures[CAMERA] = Picture(str(self._shown), camera)
-        return pictures
+            images[CAMERA] = JpegImage(str(self._shown), camera)
+        return images
 
     def stop(self, person: str) -> None:
         """Stop the robot."""
@@ -100,7 +100,7 @@ class ConsoleServer(server.ConsoleServer):
 
     Args:
         runner: takes the orders.
-        port: pictures, safety state.
+        port: images, safety state.
         session: what is evaluated.
         presence: kept alive by the console in control.
         address: where it listens, and what a console has to know.

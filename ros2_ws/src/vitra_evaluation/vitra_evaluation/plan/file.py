@@ -165,7 +165,7 @@ class _PlanReader(Reader):
 
     def _layout(self, name: str, node: Node) -> LayoutSpec:
         wanted = ("seed",) if self._robot is Robot.SIM else ("point_m",)
-        fields = self.fields(node, f"layout '{name}'", (*wanted, "picture", "note"), wanted)
+        fields = self.fields(node, f"layout '{name}'", (*wanted, "image", "note"), wanted)
         point = None
         if "point_m" in fields:
             numbers = [self.value(n, "point_m", float, 0.0) for n in self.items(fields["point_m"], "point_m")]
@@ -179,7 +179,7 @@ class _PlanReader(Reader):
             name,
             self.value(fields.get("seed"), "seed", int, 0, up_to(LARGEST_SEED)),
             point,
-            self.value(fields.get("picture"), "picture", str, ""),
+            self.value(fields.get("image"), "image", str, ""),
             self.value(fields.get("note"), "note", str, ""),
         )
 

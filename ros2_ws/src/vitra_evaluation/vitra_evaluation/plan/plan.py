@@ -72,14 +72,14 @@ class LayoutSpec:
         name: Its name.
         seed: Of the simulator's layout (robot: sim).
         point_m: Where the object is grasped, in base_link (robot: real).
-        picture: Reference picture for the reset; empty: the first picture taken of this layout.
+        image: Reference image for the reset; empty: the first image taken of this layout.
         note: For the person who sets it up.
     """
 
     name: str
     seed: int = 0
     point_m: tuple[float, float, float] | None = None
-    picture: str = ""
+    image: str = ""
     note: str = ""
 
 

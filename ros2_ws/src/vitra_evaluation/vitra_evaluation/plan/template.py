@@ -30,8 +30,8 @@ objects:                    # name: {words: in the instruction, sim_task: the si
 layouts:                    # start states. robot: sim: {seed: N}; one that comes again gets a new seed each time
   l1: {seed: 101}
   l2: {seed: 102}
-# robot: real: point in base_link [m]; the picture is optional: the first one taken becomes the reference
-# near: {point_m: [0.36, -0.10, 0.82], note: "10 cm right of the middle", picture: near.jpg}
+# robot: real: point in base_link [m]; the image is optional: the first one taken becomes the reference
+# near: {point_m: [0.36, -0.10, 0.82], note: "10 cm right of the middle", image: near.jpg}
 tasks:                      # {object} stands for the object's words; the milestones below are the default
   place:
     side: right             # hand: left | right; default right

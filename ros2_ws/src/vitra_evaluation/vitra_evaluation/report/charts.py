@@ -69,7 +69,7 @@ def _interval(bar: Bar) -> str:
     low, middle, high = (_WIDTH * v for v in (bar.low, bar.value, bar.high))
     y = _HEIGHT / 2
     line = f'y1="{y}" y2="{y}" stroke="{bar.colour}" vector-effect="non-scaling-stroke"'
-    # A round line of no length stays a dot, however wide the picture is stretched.
+    # A round line of no length stays a dot, however wide the image is stretched.
     shapes = f'<line x1="{low:.1f}" x2="{high:.1f}" {line} stroke-width="3"/>'
     shapes += f'<line x1="{middle:.1f}" x2="{middle:.1f}" {line} stroke-width="10" stroke-linecap="round"/>'
     return _svg(shapes, _HEIGHT, f"{100 * bar.value:.0f} %, {100 * bar.low:.0f} to {100 * bar.high:.0f} %")
@@ -83,8 +83,8 @@ def _svg(shapes: str, height: int, title: str) -> str:
     )
 
 
-def _row(label: str, picture: str, note: str, kind: str = "row") -> str:
-    return f'<div class="{kind}"><span class="label">{escape(label)}</span>{picture}<span>{escape(note)}</span></div>'
+def _row(label: str, image: str, note: str, kind: str = "row") -> str:
+    return f'<div class="{kind}"><span class="label">{escape(label)}</span>{image}<span>{escape(note)}</span></div>'
 
 
 def _chart(rows: Sequence[str], title: str) -> str:

@@ -129,7 +129,7 @@ def html(figures: Figures, session: Session) -> str:
         '<p class="note">Beta posterior from a uniform prior.</p>',
         posterior_chart(beliefs, "Beta posteriors of the success rates"),
         *(_html_table(table) for table in tables(figures)),
-        "<h2>Last picture of every trial</h2>", _pictures(figures, session),
+        "<h2>Last image of every trial</h2>", _images(figures, session),
     ]  # fmt: skip
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     head += f"<title>{escape(_title(figures))}</title><style>{_STYLE}{STYLE}</style>"
@@ -199,7 +199,7 @@ def _html_table(table: Table) -> str:
     return f"<h2>{escape(table.title)}</h2>{note}<table><tr>{head}</tr>{rows}</table>"
 
 
-def _pictures(figures: Figures, session: Session) -> str:
+def _images(figures: Figures, session: Session) -> str:
     parts = []
     for trial in figures["trials"]:
         path = session.trial_folder(trial["attempt"]) / "last.jpg"
@@ -210,7 +210,7 @@ def _pictures(figures: Figures, session: Session) -> str:
                 f'<figure class="shot"><img src="data:image/jpeg;base64,{data}" '
                 f'alt=""><figcaption>{escape(caption)}</figcaption></figure>'
             )
-    return "".join(parts) or '<p class="note">No pictures were kept.</p>'
+    return "".join(parts) or '<p class="note">No images were kept.</p>'
 
 
 def _csv(trials: list[dict[str, Any]]) -> str:

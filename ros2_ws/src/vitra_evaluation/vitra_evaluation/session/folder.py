@@ -155,8 +155,8 @@ class Session:
         return self.folder / "trials" / f"{attempt:04d}"
 
     def reference(self, slot: Slot) -> Path:
-        """Picture of the start state that later trials of the same setting are set up after."""
-        given = self.plan.layout(slot.layout).picture
+        """Image of the start state that later trials of the same setting are set up after."""
+        given = self.plan.layout(slot.layout).image
         return Path(given) if given else self.folder / "references" / f"{slot.layout}__{slot.thing}.jpg"
 
     @property

@@ -192,7 +192,7 @@ class Runner:
         """The trial itself, from its start to its committed result."""
         folder.mkdir(parents=True)
         write_atomically(self._session.folder / ACTIVE_NAME, json.dumps({"alias": slot.alias, "attempt": attempt}))
-        first, stops = self._port.picture(), self.stops
+        first, stops = self._port.image(), self.stops
         try:
             self._port.start(slot, self._session.plan, folder)
         except VitraError as error:
@@ -204,7 +204,7 @@ class Runner:
             self._tell(self.view)
             self._serve(trial, lambda: trial.phase is not Phase.RUNNING, watch=True)
         finally:
-            last = self._port.picture()
+            last = self._port.image()
             bag = self._port.finish(folder)
         self._note_events(attempt)
         self._tell(self.view)

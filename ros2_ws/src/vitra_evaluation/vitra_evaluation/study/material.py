@@ -107,7 +107,7 @@ def check_playable(study: Study) -> None:
             works, _ = capture.read()
             capture.release()
             if not works:
-                bad.append(f"{path}: no picture can be read")
+                bad.append(f"{path}: no image can be read")
             elif code.lower() not in CODECS:
                 bad.append(f"{path}: codec '{code}' (browsers play {', '.join(sorted(CODECS))})")
     if bad:

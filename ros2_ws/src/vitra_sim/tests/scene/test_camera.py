@@ -20,8 +20,8 @@ def rendered():
     world = World("place_cube_in_box", 0)
     camera = HeadCamera(scaled_intrinsics(calibration.head_camera, *SIZE))
     camera.load(world.model)
-    picture = camera.render(world.data)
-    colour, depth_mm = picture.colour.copy(), picture.depth_mm.copy()
+    image = camera.render(world.data)
+    colour, depth_mm = image.colour.copy(), image.depth_mm.copy()
     camera.close()
     return world, calibration, camera.intrinsics, colour, depth_mm
 
@@ -78,11 +78,11 @@ def test_a_recorded_run_can_be_looked_at_from_outside(tmp_path):
 
 def test_a_model_can_be_replaced_by_one_of_another_size():
     camera = HeadCamera(scaled_intrinsics(default_calibration().head_camera, 64, 48))
-    pictures = []
+    images = []
     for task in ("place_cube_in_box", "place_mug_in_box"):
         world = World(task, 0)
         camera.load(world.model)
         mujoco.mj_forward(world.model, world.data)
-        pictures.append(camera.render(world.data).colour.copy())
+        images.append(camera.render(world.data).colour.copy())
     camera.close()
-    assert not np.array_equal(*pictures)
+    assert not np.array_equal(*images)

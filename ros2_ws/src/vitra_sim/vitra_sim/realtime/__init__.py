@@ -1,1 +1,1 @@
-"""The world in real time: physics thread, shared state, pictures, traces, faults."""
+"""The world in real time: physics thread, shared state, images, traces, faults."""

@@ -1,4 +1,4 @@
-"""Pictures as sensor_msgs, filled without a copy more than needed."""
+"""Images as sensor_msgs, filled without a copy more than needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Third-person pictures of a recorded run, drawn afterwards from the world's trace."""
+"""Third-person images of a recorded run, drawn afterwards from the world's trace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ReplayView:
 
     Args:
         trace: file that sim_world wrote (parameter `trace`).
-        size: (width, height) of the pictures.
+        size: (width, height) of the images.
         calibration: mounting of the robot in that run; None takes the simulator's.
 
     Raises:
@@ -42,7 +42,7 @@ class ReplayView:
         self._camera.close()
 
     def at(self, stamp_s: float) -> NDArray[np.uint8]:
-        """Picture (height, width, 3) RGB of the state nearest to a ROS time."""
+        """Image (height, width, 3) RGB of the state nearest to a ROS time."""
         starts = [segment.stamps_s[0] for segment in self._segments]
         index = max(int(np.searchsorted(starts, stamp_s, side="right")) - 1, 0)
         segment = self._segments[index]

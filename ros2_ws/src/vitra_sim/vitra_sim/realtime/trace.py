@@ -1,4 +1,4 @@
-"""What happened in the world: states at 30 Hz for pictures (npz), arm motion at 200 Hz for fault tests (JSON lines)."""
+"""What happened in the world: states at 30 Hz for images (npz), arm motion at 200 Hz for fault tests (JSON lines)."""
 
 from __future__ import annotations
 

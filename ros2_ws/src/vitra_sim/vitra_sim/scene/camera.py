@@ -18,7 +18,7 @@ class RenderingError(VitraError):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class RenderedImage:
     """One rendering; the arrays are views that the next rendering overwrites.
 
     Attributes:
@@ -104,10 +104,10 @@ class HeadCamera:
         near, far = model.vis.map.znear * model.stat.extent, model.vis.map.zfar * model.stat.extent
         self._near_far = (near, far)
 
-    def render(self, data: mujoco.MjData) -> Picture:
+    def render(self, data: mujoco.MjData) -> RenderedImage:
         """Draw the present state; `data` must have its kinematics computed."""
         self.draw(data)
-        return Picture(self.read_colour(), self.read_depth())
+        return RenderedImage(self.read_colour(), self.read_depth())
 
     def draw(self, data: mujoco.MjData) -> None:
         """Draw the present state; what is not read before the next drawing is lost."""

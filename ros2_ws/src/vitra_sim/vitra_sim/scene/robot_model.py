@@ -47,7 +47,7 @@ def robot_spec(calibration: Calibration | None = None, *, looks: bool = False) -
 
     Args:
         calibration: mounting; None takes the simulator's.
-        looks: show the URDF's visual shapes instead of the collision shapes; for pictures, since it costs time.
+        looks: show the URDF's visual shapes instead of the collision shapes; for images, since it costs time.
     """
     calibration = calibration or default_calibration()
     urdf = _urdf(calibration)

@@ -1,6 +1,6 @@
-"""Runs DeepCalib's single regression network on pictures; started by the Python of its own environment (Keras).
+"""Runs DeepCalib's single regression network on images; started by the Python of its own environment (Keras).
 
-The network is InceptionV3 without its top and two sigmoid outputs, focal length and distortion, on 299 x 299 pictures;
+The network is InceptionV3 without its top and two sigmoid outputs, focal length and distortion, on 299 x 299 images;
 both outputs are scaled back as its authors do.
 """
 
@@ -29,11 +29,11 @@ def main() -> None:
     except ImportError as error:
         sys.stderr.write(str(error))
         sys.exit(3)
-    picture_in = Input(shape=(SIDE, SIDE, 3), dtype="float32", name="main_input")
-    features = InceptionV3(weights=None, include_top=False, input_tensor=picture_in, input_shape=(SIDE, SIDE, 3))
+    image_in = Input(shape=(SIDE, SIDE, 3), dtype="float32", name="main_input")
+    features = InceptionV3(weights=None, include_top=False, input_tensor=image_in, input_shape=(SIDE, SIDE, 3))
     flat = Flatten(name="phi-flattened")(features.output)
     outputs = [Dense(1, activation="sigmoid", name=name)(flat) for name in ("output_focal", "output_distortion")]
-    model = Model(inputs=picture_in, outputs=outputs)
+    model = Model(inputs=image_in, outputs=outputs)
     model.load_weights(asked.checkpoint)
     focal, xi = [], []
     names = sorted(os.listdir(asked.frames))

@@ -1,4 +1,4 @@
-"""Runs MoGe-2 on every n-th picture; started by the Python of its own environment."""
+"""Runs MoGe-2 on every n-th image; started by the Python of its own environment."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Runs WiLoR's detector and hand model on pictures; started by WiLoR's own Python in its checkout."""
+"""Runs WiLoR's detector and hand model on images; started by WiLoR's own Python in its checkout."""
 
 import argparse
 import os
@@ -32,16 +32,16 @@ def main() -> None:
     names = ("frame", "right", "score", "focal_px", "place_m", "joints_m", "orient", "fingers")
     rows: dict[str, list[Any]] = {name: [] for name in names}
     for frame, name in enumerate(sorted(os.listdir(asked.frames))):
-        picture = cv2.imread(os.path.join(asked.frames, name))
+        image = cv2.imread(os.path.join(asked.frames, name))
         boxes, right, scores = [], [], []
-        for found in detector(picture, conf=0.3, verbose=False)[0]:
+        for found in detector(image, conf=0.3, verbose=False)[0]:
             box = found.boxes.data.cpu().detach().squeeze().numpy()
             boxes.append(box[:4])
             scores.append(float(box[4]))
             right.append(float(found.boxes.cls.cpu().detach().squeeze().item()))
         if not boxes:
             continue
-        data = ViTDetDataset(config, picture, np.stack(boxes), np.array(right), rescale_factor=2.0)
+        data = ViTDetDataset(config, image, np.stack(boxes), np.array(right), rescale_factor=2.0)
         done = 0
         for batch in torch.utils.data.DataLoader(data, batch_size=16, shuffle=False, num_workers=0):
             batch = recursive_to(batch, device)

@@ -39,7 +39,7 @@ function show(said, before) {
   enable("run", control && armed && policy.there && !running && !said.busy);
   enable("end", control && running);
   enable("home", control && armed && !running && !said.busy);
-  set("progress", running ? `${policy.chunk_hz} chunks per second, ${policy.inference_ms} ms to think, ${policy.delay_ms} ms from picture to motion`
+  set("progress", running ? `${policy.chunk_hz} chunks per second, ${policy.inference_ms} ms to think, ${policy.delay_ms} ms from image to motion`
     : !policy.there ? "No policy node in this graph." : policy.result ? `Last run: ${policy.result}` : armed ? "" : "Arm first, then run.");
 
   const pace = $("speed"), share = said.speed.share_percent;
@@ -114,7 +114,7 @@ document.addEventListener("keydown", (event) => {
 });
 serve({
   show,
-  picture: (kind, jpeg) => paint($("camera"), jpeg),
+  image: (kind, jpeg) => paint($("camera"), jpeg),
   answer: (text) => { $("message").textContent = text; $("message").classList.add("bad"); },
   wrongToken: "Wrong token: open the address that the console printed.",
 });

@@ -1,5 +1,5 @@
 "use strict";
-// What every console shares: one websocket (the token first, then states and pictures in, orders out), STOP, re-arm.
+// What every console shares: one websocket (the token first, then states and images in, orders out), STOP, re-arm.
 const $ = (id) => document.getElementById(id);
 const BEAT_MS = 150;
 const SILENT_MS = 2500;
@@ -49,7 +49,7 @@ function connect() {
     heardMs = Date.now();
     if (typeof event.data !== "string") {
       const bytes = new Uint8Array(event.data);
-      try { await desk.picture(bytes[0], bytes.subarray(1)); } finally { seen("picture"); }
+      try { await desk.image(bytes[0], bytes.subarray(1)); } finally { seen("image"); }
       return;
     }
     const said = JSON.parse(event.data);
@@ -90,7 +90,7 @@ function twice(button, order) {
   };
 }
 
-// show(state, before), about() (what orders are about, optional), answer(text), picture(kind, bytes), wrongToken (text)
+// show(state, before), about() (what orders are about, optional), answer(text), image(kind, bytes), wrongToken (text)
 function serve(page) {
   desk = page;
   $("stop").addEventListener("pointerdown", pressStop);

@@ -85,11 +85,11 @@ function buttons(said) {
 function phone(links) {
   $("phone").hidden = !links.length;
   $("links").replaceChildren(...links.map(({ url, svg }) => {
-    const picture = document.createElement("img"), text = document.createElement("p"), both = document.createElement("div");
-    picture.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
-    picture.alt = "QR code of this page's link";
+    const image = document.createElement("img"), text = document.createElement("p"), both = document.createElement("div");
+    image.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+    image.alt = "QR code of this page's link";
     text.textContent = url.split("#")[0];
-    both.append(picture, text);
+    both.append(image, text);
     return both;
   }));
 }
@@ -138,7 +138,7 @@ function answer() {
   close();
 }
 
-async function picture(kind, data) {
+async function image(kind, data) {
   if (kind === 1) { await paint($("camera"), data); return; }
   if (data.length === 0) { reference = null; $("no-reference").hidden = false; draw(); return; }
   const bitmap = await createImageBitmap(new Blob([data], { type: "image/jpeg" }));
@@ -197,7 +197,7 @@ document.addEventListener("keydown", (event) => {
 serve({
   show,
   about,
-  picture,
+  image,
   answer: (text) => { $("message").textContent = text; },
   wrongToken: "Wrong token: open the address that vitra-eval printed.",
 });

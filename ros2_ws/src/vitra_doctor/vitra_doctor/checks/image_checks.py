@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vitra_description.calibration import Calibration
 from vitra_description.kinematics import ArmModel
 from vitra_doctor.finding import Check, Complaint, Level
-from vitra_doctor.graph import Pictures, sides_of
+from vitra_doctor.graph import Images, sides_of
 from vitra_policy.action_space import Side
 
 Array = NDArray[np.float64]
@@ -27,17 +27,17 @@ _PATCH_PX = 4
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Pictures, and what should be on them.
+    """Images, and what should be on them.
 
     Attributes:
-        pictures: What came.
+        images: What came.
         calibration: Where camera and arms are.
         arms: Arms that are driven.
         joints_rad: Newest joints by device.
         table_height_m: Over base_link; below 0: no table.
     """
 
-    pictures: Pictures
+    images: Images
     calibration: Calibration
     arms: str
     joints_rad: dict[str, tuple[float, ...]]
@@ -45,7 +45,7 @@ class Seen:
 
 
 def _light(seen: Seen) -> Iterator[Complaint]:
-    colour = seen.pictures.colour
+    colour = seen.images.colour
     if colour is None:
         return
     mean, spread = float(colour.mean()), float(colour.std())
@@ -55,17 +55,17 @@ def _light(seen: Seen) -> Iterator[Complaint]:
 
 
 def _frozen(seen: Seen) -> Iterator[Complaint]:
-    if seen.pictures.count > 2 and seen.pictures.distinct == 1:
-        what = f"{seen.pictures.count} pictures of the camera are the same: it is frozen."
+    if seen.images.count > 2 and seen.images.distinct == 1:
+        what = f"{seen.images.count} images of the camera are the same: it is frozen."
         yield Level.WARNING, what, "replug the camera, or restart its node"
 
 
 def _lens(seen: Seen) -> Iterator[Complaint]:
-    K, nominal = seen.pictures.camera_matrix, seen.calibration.head_camera
+    K, nominal = seen.images.camera_matrix, seen.calibration.head_camera
     if K is None:
         yield Level.ERROR, "The camera does not say its intrinsics (camera_info).", "restart the camera's node"
         return
-    width, height = seen.pictures.size_px
+    width, height = seen.images.size_px
     scale = width / nominal.width_px
     focal, centre = nominal.fx_px * scale, np.array([width / 2, height / 2])
     if abs(K[0, 0] / focal - 1) > _FOCAL_SHARE or abs(K[1, 1] / K[0, 0] - 1) > _FOCAL_SHARE:
@@ -80,11 +80,11 @@ def _lens(seen: Seen) -> Iterator[Complaint]:
 
 def _table(seen: Seen) -> Iterator[Complaint]:
     """The table's plane, point by point: an inverted, shifted or tilted camera sees it elsewhere."""
-    depth, K = seen.pictures.depth_mm, seen.pictures.camera_matrix
+    depth, K = seen.images.depth_mm, seen.images.camera_matrix
     if K is None or seen.table_height_m < 0:
         return
     if depth is None:
-        yield Level.WARNING, "No depth picture: camera and table cannot be compared.", "launch with the depth stream on"
+        yield Level.WARNING, "No depth image: camera and table cannot be compared.", "launch with the depth stream on"
         return
     x, y = np.meshgrid(_TABLE_X_M, _TABLE_Y_M)
     points = np.stack([x.ravel(), y.ravel(), np.full(x.size, seen.table_height_m)], axis=1)
@@ -105,8 +105,8 @@ def _table(seen: Seen) -> Iterator[Complaint]:
 
 
 def _wrists(seen: Seen) -> Iterator[Complaint]:
-    """Each wrist in the depth picture: what the joints say and what the camera sees must agree."""
-    depth, K = seen.pictures.depth_mm, seen.pictures.camera_matrix
+    """Each wrist in the depth image: what the joints say and what the camera sees must agree."""
+    depth, K = seen.images.depth_mm, seen.images.camera_matrix
     if depth is None or K is None:
         return
     for side in sides_of(seen.arms):
@@ -147,7 +147,7 @@ def _project(points: Array, base_from_camera: Array, K: Array) -> tuple[Array, A
 
 
 def _depths(depth_mm: NDArray[np.uint16], pixels: Array, expected_m: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Measured depths [m] around pixels (n, 2), and where there is one within the picture."""
+    """Measured depths [m] around pixels (n, 2), and where there is one within the image."""
     height, width = depth_mm.shape
     measured, inside = np.zeros(len(pixels)), np.zeros(len(pixels), dtype=bool)
     for i, (u, v) in enumerate(pixels):
@@ -159,7 +159,7 @@ def _depths(depth_mm: NDArray[np.uint16], pixels: Array, expected_m: Array) -> t
     return measured, inside
 
 
-PICTURE_CHECKS: dict[str, Check[Seen]] = {
+IMAGE_CHECKS: dict[str, Check[Seen]] = {
     "camera_light": _light,
     "camera_frozen": _frozen,
     "camera_lens": _lens,

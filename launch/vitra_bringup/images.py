@@ -1,4 +1,4 @@
-"""Pictures of a run for people: the head camera with the predicted wrist path, and a timeline."""
+"""Images of a run for people: the head camera with the predicted wrist path, and a timeline."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from vitra_bringup.bag_report import messages, open_bag
 from vitra_bringup.errors import LaunchError
 from vitra_console.wrist_paths import FRESH_S, Image, draw_paths, wrist_paths_px
 from vitra_policy.camera_messages.decode import stamp_ns
-from vitra_policy.camera_messages.video import PictureDecoder
+from vitra_policy.camera_messages.video import ImageDecoder
 
 _CAPTION_PX = 32
 VIDEO_HEIGHT_PX = 480
-"""Two pictures of 4:3 beside each other are 1280 pixels wide."""
+"""Two images of 4:3 beside each other are 1280 pixels wide."""
 
 
 def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
-    """(capture time [s], picture with the newest predicted path) of every head camera frame that can be decoded.
+    """(capture time [s], image with the newest predicted path) of every head camera frame that can be decoded.
 
     Raises:
         LaunchError: there are frames, but none of them can.
     """
     intrinsics, chunk = np.eye(3), None
     wanted = ("head_camera/color/image_raw", "color/camera_info", "hand_action_chunk")
-    decode, shown = PictureDecoder(), 0
+    decode, shown = ImageDecoder(), 0
     with open_bag(bag) as reader:
         for topic, _, message in messages(reader, wanted):
             if topic.endswith("camera_info"):
@@ -37,15 +37,15 @@ def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
             elif topic.endswith("hand_action_chunk"):
                 chunk = message
             else:
-                picture = decode(message)
-                if picture is None:
+                decoded = decode(message)
+                if decoded is None:
                     continue
-                image, stamp_s, shown = picture.copy(), stamp_ns(message) * 1e-9, shown + 1
+                image, stamp_s, shown = decoded.copy(), stamp_ns(message) * 1e-9, shown + 1
                 if chunk is not None and stamp_s - stamp_ns(chunk) * 1e-9 < FRESH_S:
                     draw_paths(image, wrist_paths_px(chunk, intrinsics))
                 yield stamp_s, image
     if decode.lost and not shown:
-        raise LaunchError(f"None of the {decode.lost} pictures of {bag} can be decoded: {decode.why}")
+        raise LaunchError(f"None of the {decode.lost} images of {bag} can be decoded: {decode.why}")
 
 
 def write_video(path: Path, frames: Iterator[Image], rate_hz: int = 30) -> int:
@@ -61,14 +61,14 @@ def write_video(path: Path, frames: Iterator[Image], rate_hz: int = 30) -> int:
     count = 0
     with av.open(str(path), "w") as container:
         stream: Any = None
-        for picture in frames:
+        for image in frames:
             if stream is None:
                 stream = container.add_stream("libx264", rate=rate_hz, options={"preset": "veryfast", "crf": "23"})
-                stream.height, stream.width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+                stream.height, stream.width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
                 stream.pix_fmt = "yuv420p"
                 stream.codec_context.thread_count = 2
-            picture = np.ascontiguousarray(picture[: stream.height, : stream.width])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.ascontiguousarray(image[: stream.height, : stream.width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             count += 1
         if stream is not None:
             container.mux(stream.encode())
@@ -90,7 +90,7 @@ def write_demo_video(
     Args:
         path: the mp4 to write.
         bag: the recorded run.
-        third_person: picture at a time stamp [s], or None.
+        third_person: image at a time stamp [s], or None.
         every: take every n-th frame.
         caption: text in the corner.
     """

@@ -1,4 +1,4 @@
-"""The pictures of a demo and of a trial are those that were recorded, in whatever form."""
+"""The images of a demo and of a trial are those that were recorded, in whatever form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vitra_bringup.errors import LaunchError
-from vitra_bringup.pictures import head_camera_frames
+from vitra_bringup.images import head_camera_frames
 from vitra_policy.camera_messages.video import VIDEO_TYPE
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -42,7 +42,7 @@ def jpeg(types: Any, header: Any, number: int) -> Any:
 
 
 class Video:
-    """A video of ten red pictures."""
+    """A video of ten red images."""
 
     def __init__(self) -> None:
         import av
@@ -87,15 +87,15 @@ def test_every_frame_of_every_form_has_its_true_colours(types: Any, tmp_path: Pa
     bag = write(tmp_path / "bag", types, f"/head_camera/color/image_raw{suffix}", make)
     frames = list(head_camera_frames(bag))
     assert [stamp_s for stamp_s, _ in frames] == pytest.approx([1 + 0.033 * n for n in range(10)])
-    for _, picture in frames:
-        assert picture.shape == RED.shape
-        assert np.abs(picture.astype(int) - RED).mean() < 6
+    for _, image in frames:
+        assert image.shape == RED.shape
+        assert np.abs(image.astype(int) - RED).mean() < 6
 
 
-def test_pictures_none_of_which_can_be_decoded_are_an_error_and_not_an_empty_video(types: Any, tmp_path: Path) -> None:
+def test_images_none_of_which_can_be_decoded_are_an_error_and_not_an_empty_video(types: Any, tmp_path: Path) -> None:
     def rubbish(types: Any, header: Any, number: int) -> Any:
         return types.types[COMPRESSED](header, "jpeg", np.arange(50, dtype=np.uint8))
 
     bag = write(tmp_path / "bag", types, "/head_camera/color/image_raw/compressed", rubbish)
-    with pytest.raises(LaunchError, match="None of the 10 pictures"):
+    with pytest.raises(LaunchError, match="None of the 10 images"):
         list(head_camera_frames(bag))

@@ -1,6 +1,6 @@
-"""The real tracker on real pictures of a hand, in its own environment (`make setup-webcam`).
+"""The real tracker on real images of a hand, in its own environment (`make setup-webcam`).
 
-The example's hand is a right one; seen in a mirror it is a left one, so the same pictures stand for both.
+The example's hand is a right one; seen in a mirror it is a left one, so the same images stand for both.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ while True:
         break
     frames.append(np.ascontiguousarray(bgr[..., ::-1]))
 for turned in (False, True):
-    pictures = [np.ascontiguousarray(frame[:, ::-1]) if turned else frame for frame in frames]
+    images = [np.ascontiguousarray(frame[:, ::-1]) if turned else frame for frame in frames]
     for mirrored in (False, True):
         tracker = MediaPipeTracker(mirrored, fov_deg=90, still=True)
         seen = []
-        for picture in pictures:
-            seen.append({h.side: h.landmarks_m[0].tolist() for h in tracker(picture) if h.landmarks_m is not None})
+        for image in images:
+            seen.append({h.side: h.landmarks_m[0].tolist() for h in tracker(image) if h.landmarks_m is not None})
         print(json.dumps({"turned": turned, "mirrored": mirrored, "seen": seen}))
 tracker = MediaPipeTracker(fov_deg=90, still=True)
-seen = [any(h.side == "right" and h.landmarks_m is not None for h in tracker(picture)) for picture in frames]
+seen = [any(h.side == "right" and h.landmarks_m is not None for h in tracker(image)) for image in frames]
 middle = next(n for n in range(2, len(frames) - 2) if all(seen[n - 2 : n + 2]))
 stream = frames[:middle] + [np.zeros_like(frames[0])] * 3 + frames[middle:]
-sent = [message(n, n / 30, tracker(picture), engage=True).decode() for n, picture in enumerate(stream)]
+sent = [message(n, n / 30, tracker(image), engage=True).decode() for n, image in enumerate(stream)]
 print(json.dumps({"covered": middle, "sent": sent}))
 """
 
 
 @dataclass
 class Tracked:
-    """What the tracker saw, by (pictures turned round, told that they are mirrored)."""
+    """What the tracker saw, by (images turned round, told that they are mirrored)."""
 
     seen: dict[tuple[bool, bool], list[dict[str, list[float]]]]
     covered: int
-    """First of three black pictures in the stream."""
+    """First of three black images in the stream."""
     sent: list[str]
     """Wire messages of the stream."""
 
@@ -79,12 +79,12 @@ def tracked(repo_root: Any, shared_dir: Any) -> Tracked:
     ("turned", "mirrored", "side"),
     [
         (False, False, "right"),  # a right hand, as a camera sees it
-        (True, True, "right"),  # the same in a mirrored picture
-        (True, False, "left"),  # turned round, it is a left hand in an ordinary picture
-        (False, True, "left"),  # and that left hand in a mirrored picture
+        (True, True, "right"),  # the same in a mirrored image
+        (True, False, "left"),  # turned round, it is a left hand in an ordinary image
+        (False, True, "left"),  # and that left hand in a mirrored image
     ],
 )
-def test_left_and_right_are_the_persons_in_plain_and_mirrored_pictures(
+def test_left_and_right_are_the_persons_in_plain_and_mirrored_images(
     tracked: Tracked, turned: bool, mirrored: bool, side: str
 ) -> None:
     seen = tracked.seen[turned, mirrored]
@@ -94,7 +94,7 @@ def test_left_and_right_are_the_persons_in_plain_and_mirrored_pictures(
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_a_mirrored_picture_puts_the_hand_where_the_plain_one_does(tracked: Tracked, side: str) -> None:
+def test_a_mirrored_image_puts_the_hand_where_the_plain_one_does(tracked: Tracked, side: str) -> None:
     plain, mirrored = tracked.seen[side == "left", False], tracked.seen[side == "right", True]
     both = [(a[side], b[side]) for a, b in zip(plain, mirrored, strict=True) if side in a and side in b]
     assert both
@@ -114,4 +114,4 @@ def test_a_covered_lens_holds_the_robot_until_the_operator_engages_anew(tracked:
         session.tick(frame.stamp_s, frame, robot)
         states.append(session.clutches["right"].state)
     assert states[1] is ClutchState.ENGAGED
-    assert set(states[2:]) == {ClutchState.LOST}, "from the first black picture on, though the hand came back"
+    assert set(states[2:]) == {ClutchState.LOST}, "from the first black image on, though the hand came back"
