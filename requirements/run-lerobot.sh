@@ -20,9 +20,9 @@ case "$command" in
 esac
 packages=("$root/neighbours/lerobot_policy_vitra" "$root/neighbours/lerobot_env_vitra" "$root/neighbours/lerobot_robot_vitra")
 if ! "$env/bin/python" -c 'import importlib.metadata as m; [m.version(f"lerobot_{p}_vitra") for p in ("policy", "env", "robot")]
-import mujoco, pinocchio, deepdiff, vitra_policy' 2>/dev/null; then
-  "$env/bin/python" -m pip install -q --disable-pip-version-check 'lerobot[hardware]' pin==4.1.0 mujoco==4.0.0 scipy msgpack \
-    websockets pyyaml tokenizers safetensors pillow gymnasium
+import mujoco, pinocchio, xacro, deepdiff, vitra_policy' 2>/dev/null; then
+  "$env/bin/python" -m pip install -q --disable-pip-version-check 'lerobot[hardware]==0.6.1' pin==4.1.0 mujoco==4.0.0 scipy msgpack \
+    websockets pyyaml tokenizers safetensors pillow gymnasium xacro
   "$env/bin/python" -m pip install -q --disable-pip-version-check --no-deps "$root/vitra_policy" "$root/urdf" "${packages[@]}"
 fi
 src="$root/ros2_ws/src" path="$root/vitra_policy:$root/urdf"

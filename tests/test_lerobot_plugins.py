@@ -231,6 +231,22 @@ def test_the_loop_of_lerobot_rollout_does_the_task_with_the_expert_behind(
     assert robot.success
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "lerobot-rollout or lerobot-eval"),
+        (["lerobot-rollout"], "give a checkpoint"),
+        (["lerobot-rollout", "."], "run requirements/open-lerobot.sh first"),
+    ],
+)
+def test_the_command_says_what_it_lacks(repo_root: Path, tmp_path: Path, arguments: list[str], says: str) -> None:
+    command = [repo_root / "requirements/run-lerobot.sh", *arguments]
+    environment = os.environ | {"LEROBOT_ENV": str(tmp_path)}
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert run.returncode != 0
+    assert says in run.stderr
+
+
 @pytest.mark.slow
 def test_lerobot_rollout_runs_a_checkpoint_for_one_episode(repo_root: Path, tmp_path: Path) -> None:
     environment = Path(os.environ.get("LEROBOT_ENV", repo_root / ".venv-lerobot"))

@@ -22,7 +22,7 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError, disk_words
 from vitra_training.datasets.convert import Format, convert, parse_format
 from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
-from vitra_training.datasets.formats.lerobot_reader import LeRobotData
+from vitra_training.datasets.formats.lerobot_reader import COUNTERS, LeRobotData
 from vitra_training.datasets.formats.store import StoreOptions
 from vitra_training.datasets.preview import write_preview
 from vitra_training.datasets.sources import EpisodeSource, open_source
@@ -229,7 +229,8 @@ def _say(label: str, text: str, style: str = "red") -> None:
 
 def _features(source: LeRobotData) -> str:
     """What a LeRobot data set holds, and whether statistics have quantiles."""
-    shapes = [f"{name} {tuple(about.get('shape', ()))}" for name, about in source.features.items() if "." in name]
+    features = {name: about for name, about in source.features.items() if name not in COUNTERS}
+    shapes = [f"{name} {tuple(about.get('shape', ()))}" for name, about in features.items()]
     return f"{', '.join(shapes)}; statistics {'with' if source.has_quantiles else 'without'} quantiles q01 to q99"
 
 

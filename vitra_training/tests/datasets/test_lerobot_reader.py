@@ -147,6 +147,7 @@ def test_a_foreign_data_set_can_be_inspected(foreign: Path, capsys: pytest.Captu
     said = " ".join(capsys.readouterr().out.split())
     assert "read-only" in said
     assert "so101_follower; 15 Hz" in said
+    assert "observation.state (6,), action (6,), observation.images.head_camera (48, 64, 3)" in said
     assert "observation.images.wrist (32, 32, 3)" in said
     assert "with quantiles q01 to q99" in said
 

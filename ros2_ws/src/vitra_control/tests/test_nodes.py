@@ -167,6 +167,17 @@ def test_an_exception_in_a_solver_neither_ends_the_setpoints_nor_leaves_a_caller
     assert peer.executor_states[-1].home_result == ""
 
 
+def test_a_run_under_way_is_still_known_when_the_executor_is_set_up_anew(bench: RosBench) -> None:
+    peer, executor = bench.armed().peer, bench.executor
+    peer.policy_running.publish(Bool(data=True))
+    assert wait_for(lambda: executor._generator.policy_runs)
+    executor.halt()
+    executor.teardown()
+    executor.setup()
+    assert executor._generator.policy_runs
+    executor.start()
+
+
 def test_a_moveit_like_client_moves_the_arm_and_is_refused_while_a_policy_has_it(bench: RosBench) -> None:
     """The action as MoveIt's controller manager uses it: names, points, result code; feedback on the way."""
     from control_msgs.action import FollowJointTrajectory

@@ -216,6 +216,16 @@ def test_a_run_is_told_before_its_first_chunk_and_until_its_end(graph, fake_poli
     g.until(lambda: not g.running[-1])
 
 
+def test_a_run_is_told_at_once_so_that_no_trajectory_slips_in(graph):
+    g = graph()
+    g.until(lambda: g.node.is_active)
+    g.say("Wave")
+    assert g.node._told_running is False
+    g.node._start_run()
+    assert g.node._told_running is True, "before anything else of the node has its turn"
+    g.until(lambda: g.running and g.running[-1])
+
+
 def follow_trajectory(g, follows=True):
     state = ExecutorState.TRAJECTORY if follows else ExecutorState.HOLDING
 

@@ -26,7 +26,7 @@ from vitra_training.datasets.sources import frames_of
 
 CAMERA = "observation.images.head_camera"
 STATE, ACTION, HANDS_VALID = "observation.state", "action", "observation.hand_valid"
-_COUNTERS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
+COUNTERS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 _EPISODE_COLUMNS = ("episode_index", "length", "dataset_from_index", "data/chunk_index", "data/file_index")
 _TIME_SLACK_S = 1e-3
 QUANTILES = ("q01", "q99")
@@ -127,14 +127,14 @@ class LeRobotData:
         except (OSError, ValueError, KeyError, pa.ArrowException) as cause:
             raise BrokenFileError(path, "LeRobot table", cause) from None
         length = int(about["length"])
-        if missing := sorted({STATE, ACTION, *_COUNTERS} & set(wanted) - set(columns)):
+        if missing := sorted({STATE, ACTION, *COUNTERS} & set(wanted) - set(columns)):
             raise MissingKeyError(path, missing[0], sorted(columns))
         if len(table) != length or length < 1:
             raise WrongShapeError(f"{path}: {name}", f"{len(table)} rows", f"{length}, as meta/episodes says")
         self._check_times(path, name, columns)
         numbers = {}
         for feature, values in columns.items():
-            if feature not in _COUNTERS:
+            if feature not in COUNTERS:
                 numbers[feature] = check_shape(f"{path}: {feature}", values.reshape(length, -1), (length, None))
                 check_finite(f"{path}: {name}: {feature}", numbers[feature])
         names = {n: _names(self.features[n].get("names")) for n in numbers}
