@@ -12,6 +12,7 @@ env="${LEROBOT_ENV:-$root/.venv-lerobot}"
 [ -x "$env/bin/lerobot-eval" ] || { echo "no lerobot in $env: run requirements/open-lerobot.sh first" >&2; exit 1; }
 policy=(--policy.type=vitra "--policy.options=checkpoint=$checkpoint,mode=parity" --policy.push_to_hub=false
   --policy.device=cpu)
+[ ! -f "$checkpoint/policy_preprocessor.json" ] || policy=("--policy.path=$checkpoint")  # of lerobot_policy_vitra.package
 case "$command" in
   lerobot-rollout) options=(--robot.type=vitra_sim --fps=30 --play_sounds=false) ;;
   lerobot-eval) options=(--env.type=vitra --eval.n_episodes=1 --eval.batch_size=1 --eval.use_async_envs=false

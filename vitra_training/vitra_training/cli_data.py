@@ -103,7 +103,7 @@ class Convert:
     out: _Data
     """New folder to write."""
     format: str = Format.CANONICAL.value
-    """What to write: canonical, vitra1m, teledata, lerobot, or a format of another package."""
+    """What to write: canonical, vitra1m, teledata, lerobot, egosmith, or a format of another package."""
     video_root: Path | None = None
     """Where the videos of VITRA-1M annotations are, when they are elsewhere."""
     store: StoreOptions = field(default_factory=StoreOptions)

@@ -39,7 +39,7 @@ class ForeignRobotError(DatasetError):
     def __init__(self, episode: str, robot: str, why: str) -> None:
         super().__init__(
             f"{episode} is of robot '{robot}' and read-only: {why}. Look at it with `vitra-data inspect`; to train on "
-            "a gripper arm's poses use `source: gripper` (docs/neighbours/lerobot.md)."
+            "a gripper arm's poses use `--data.format gripper` (docs/neighbours/lerobot.md)."
         )
 
 
