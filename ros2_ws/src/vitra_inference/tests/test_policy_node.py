@@ -263,6 +263,27 @@ def test_a_run_that_a_trajectory_has_forestalled_ends_instead_of_going_on_at_its
     g.until(lambda: not g.running[-1])
 
 
+def test_a_run_ends_when_somebody_calls_the_arms_home(graph):
+    g = graph()
+    handle, result = begin(g)
+    g.until(lambda: g.chunks)
+    g.robot.create_timer(0.02, lambda: g.executor_state.publish(ExecutorState(state=ExecutorState.HOMING)))
+    g.until(result.done)
+    got = result.result().result
+    assert (got.termination_reason, got.detail) == ("stopped", "the arms go to the ready posture")
+
+
+def test_the_last_word_of_a_homing_that_is_over_ends_no_run(graph):
+    g = graph()
+    handle, result = begin(g)
+    g.until(lambda: g.chunks)
+    for state in (ExecutorState.HOMING, ExecutorState.HOMING, ExecutorState.HOLDING, ExecutorState.HOMING):
+        g.node._on_executor(ExecutorState(state=state))
+    count = len(g.chunks)
+    g.until(lambda: len(g.chunks) > count + 1)
+    assert not result.done()
+
+
 def test_a_goal_that_cannot_start_says_why(graph):
     g = graph()
     handle, result = begin(g, instruction="Left hand: Wave. Right hand: None.")

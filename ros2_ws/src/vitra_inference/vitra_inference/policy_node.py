@@ -45,6 +45,9 @@ from vitra_runtime.timing import stamp_to_s
 
 _LOAD_PATIENCE_S = 2.0
 _WATCH_PERIOD_S = 0.1
+_HOMING = "the arms go to the ready posture"
+_HOMING_STATES = 3
+"""So many states of the executor in a row, so that the last word of a homing that is over ends nothing."""
 _BUSY = "an arm follows a joint trajectory of another program"
 
 
@@ -99,7 +102,7 @@ class PolicyNode(StackNode[Parameters]):
         self._instruction, self._hands = "", np.zeros(2, dtype=bool)
         self._goals = RunGoals(self._session, self._begin, lambda: self._may_move and not self._trajectory)
         self._silence = ""
-        self._trajectory = False
+        self._trajectory, self._homing = False, 0
         self._instructions = self.stream_publisher(String, "instruction", qos.LATCHED)
         self._running = self.stream_publisher(Bool, "~/running", qos.LATCHED)
         self._told_running: bool | None = None
@@ -211,6 +214,10 @@ class PolicyNode(StackNode[Parameters]):
         self._trajectory = message.state == ExecutorState.TRAJECTORY
         if self._trajectory:  # it began before the executor heard of the run, which would go on at its end
             self._session.end(TerminationReason.STOPPED, _BUSY)
+        runs = self._session.run is not None
+        self._homing = self._homing + 1 if runs and message.state == ExecutorState.HOMING else 0
+        if self._homing >= _HOMING_STATES:  # somebody called the arms home: the run must not take them from there
+            self._session.end(TerminationReason.STOPPED, _HOMING)
         if message.state == ExecutorState.TRACKING:
             passed_s = stamp_to_s(message.header.stamp) - stamp_to_s(message.chunk_stamp)
             late_s = passed_s - message.position_steps * self._step_s
