@@ -26,6 +26,9 @@ RETIRED = {
     "strikes": "consecutive errors",
     "salvage": "recovery",
     "hush": "capture",
+    "switchboard": "blinded policy",
+    "handicapped": "perturbed",
+    "invent": "synthesize",
 }
 """Word in names -> word to use."""
 ONE_MEANING = ("Recording", "Motion", "Session", "Journal", "Side")
@@ -81,3 +84,14 @@ def test_one_class_name_stands_for_one_thing(name: str, defined: dict[str, list[
 def test_the_words_of_a_name_are_told_apart() -> None:
     assert words("_still_images") == {"still", "images"}
     assert words("ImageWatch") == {"image", "watch"}
+
+
+def test_what_is_registered_by_name_has_the_standard_names() -> None:
+    registered: dict[str, list[str]] = {}
+    for path in [*ROOT.rglob("setup.py"), ROOT / "vitra_policy/pyproject.toml", ROOT / "vitra_training/pyproject.toml"]:
+        if not {"build", "install", ".venv"} & set(path.relative_to(ROOT).parts):
+            for name in re.findall(r"[\"'\n]([\w-]+) ?= ?\"?[\w.]+:\w+", path.read_text(encoding="utf-8")):
+                registered.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert "blinded_policy" in registered
+    found = {name: files for name, files in registered.items() if {*re.split("[_-]", name)} & set(RETIRED)}
+    assert found == {}, RETIRED

@@ -192,6 +192,4 @@ class CollisionModel:
     def _may_meet(a: _Shape, b: _Shape) -> bool:
         if a.side == b.side:
             return bool(a.side) and abs(a.level - b.level) > _SKIPPED_NEIGHBOURS
-        if a.side and b.side:
-            return max(a.level, b.level) >= _TORSO_FROM_LINK
         return max(a.level, b.level) >= _TORSO_FROM_LINK

@@ -1,4 +1,4 @@
-"""`vitra-data`: look at, check, convert, measure, preview and invent data sets."""
+"""`vitra-data`: look at, check, convert, measure, preview and synthesize data sets."""
 
 from __future__ import annotations
 

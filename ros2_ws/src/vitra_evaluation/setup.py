@@ -18,8 +18,8 @@ setup(
             "vitra-study = vitra_evaluation.study.cli:main",
         ],
         "vitra_policy.policies": [
-            "switchboard = vitra_evaluation.blinding.blinded_policy:make_blinded_policy",
-            "handicapped_expert = vitra_evaluation.blinding.perturbed_expert:make_perturbed_expert",
+            "blinded_policy = vitra_evaluation.blinding.blinded_policy:make_blinded_policy",
+            "perturbed_expert = vitra_evaluation.blinding.perturbed_expert:make_perturbed_expert",
         ],
     },
     zip_safe=True,

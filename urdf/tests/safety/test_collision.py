@@ -161,3 +161,22 @@ def test_a_pose_out_of_reach_is_reported_with_its_miss() -> None:
 
 def test_the_closest_pair_is_said_in_millimetres() -> None:
     assert str(Closest(0.0123, "palm", "table")) == "12.3 mm between palm and table"
+
+
+@pytest.mark.parametrize(
+    ("sides", "table_height_m", "pairs"),
+    [
+        (
+            ("right",),
+            None,
+            46,
+        ),  # two torso shapes and the arm's base with links 3 to 7 and the hand's three: 24; links: 22
+        (("right",), 0.75, 53),  # and the table with links 3 to 7 and the palm's two shapes
+        (("left", "right"), None, 204),
+        (("left", "right"), 0.75, 218),
+    ],
+)
+def test_links_from_the_third_on_meet_torso_table_and_the_other_arm(
+    sides: tuple[str, ...], table_height_m: float | None, pairs: int
+) -> None:
+    assert CollisionModel(CALIBRATION, sides, table_height_m).pairs == pairs

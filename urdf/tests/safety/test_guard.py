@@ -1,5 +1,7 @@
 """The command guard: what is accepted is safe, what is refused is named and leaves no trace."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -465,3 +467,16 @@ def test_after_a_resync_the_next_command_is_a_first_one_again() -> None:
     np.testing.assert_array_equal(feed.guard.velocity_rad_s, np.zeros(7))
     assert reason(feed.send(START)) is GuardReason.FIRST_COMMAND
     assert feed.send(elsewhere) is None
+
+
+def test_a_command_after_exactly_half_a_period_is_just_in_time() -> None:
+    """All times are powers of two, so that nothing is rounded."""
+    period_s = 2.0**-7
+    exact = replace(ARM_GUARD, period_s=period_s, slack_s=8 * period_s)
+    for wait_s, expected in ((period_s / 2, None), (period_s / 2 - 2.0**-30, GuardReason.RATE)):
+        guard = CommandGuard(exact)
+        guard.rearm(1, START)
+        for sequence in range(8):
+            assert guard.check(START, sequence=sequence, epoch=1, age_s=0.0, now_s=64.0) is None
+        refusal = guard.check(START, sequence=8, epoch=1, age_s=0.0, now_s=64.0 + wait_s)
+        assert reason(refusal) is expected

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitra_description.limits import ARM_LIMITS
+from vitra_description.limits import ARM_LIMITS, JointLimits
 from vitra_safety.setpoint_limiter import SetpointLimiter
 
 PERIOD_S = 0.005
@@ -93,3 +93,13 @@ def test_a_setpoint_of_the_callers_own_counts_as_sent() -> None:
     under_test.sent(np.full(7, 0.001))
     np.testing.assert_allclose(under_test.velocity_rad_s, 0.2)
     np.testing.assert_allclose(under_test.position_rad, 0.001)
+
+
+@pytest.mark.parametrize(("velocity_rad_s", "passes"), [(1.0, True), (1.0 + 2.0**-40, False), (-1.0, True)])
+def test_exactly_the_fastest_and_the_hardest_still_pass(velocity_rad_s: float, passes: bool) -> None:
+    """One period of 2^-7 s at 128 rad/s^2 gives exactly 1 rad/s."""
+    limits = JointLimits.build([-3.0], [3.0], [1.0], [128.0])
+    under_test = SetpointLimiter(limits, 2.0**-7, tolerance=0.0)
+    under_test.rest_at(np.zeros(1))
+    target = np.array([velocity_rad_s * 2.0**-7])
+    assert (under_test.follow(target, np.zeros(1)) is target) is passes

@@ -375,7 +375,7 @@ def test_before_anything_was_sent_the_guard_goes_with_the_arm() -> None:
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
-@pytest.mark.parametrize(("beyond_rad", "counts"), [(-1e-6, True), (1e-6, False)])
+@pytest.mark.parametrize(("beyond_rad", "counts"), [(-1e-6, True), (0.0, True), (1e-6, False)])
 def test_feedback_counts_up_to_a_tenth_and_ten_degrees_beyond_the_limits(
     sign: float, beyond_rad: float, counts: bool
 ) -> None:

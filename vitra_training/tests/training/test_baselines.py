@@ -36,7 +36,7 @@ from vitra_training.training.data import open_training_data
 from vitra_training.training.latent_data import with_latents
 from vitra_training.training.presets import PRESETS
 from vitra_training.training.run import train
-from vitra_training.training.synthesize import ANNOTATIONS, invent
+from vitra_training.training.synthesize import ANNOTATIONS, synthesize
 
 SMALL = SyntheticOptions(episodes=2, width_px=96, height_px=72)
 SKELETON = default_skeleton()
@@ -166,7 +166,7 @@ def test_latent_pretraining_replaces_every_action(tiny: ModuleType, human_data: 
 
 
 def test_invented_labels_are_coarser_than_the_episodes(tmp_path: Path) -> None:
-    invent(Synthetic.HUMAN, tmp_path / "data", 2)
+    synthesize(Synthetic.HUMAN, tmp_path / "data", 2)
     cut = Recut(open_source(tmp_path / "data"), tmp_path / "data" / ANNOTATIONS)
     assert len(cut) == 2
     assert len(cut.load(0).episode) < len(open_source(tmp_path / "data").load(0).episode)

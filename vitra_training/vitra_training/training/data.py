@@ -23,7 +23,7 @@ from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.statistics import StatisticsOptions, pool
 from vitra_training.datasets.survey import Share, Survey, survey
 from vitra_training.training.config import DataConfig, SourceFormat
-from vitra_training.training.synthesize import invent
+from vitra_training.training.synthesize import synthesize
 
 Say = Callable[[str], None]
 
@@ -180,11 +180,11 @@ def _say_what_is_left_out(found: Survey, say: Say) -> None:
         say(f"{name}: {', '.join(doubts)} are left out")
 
 
-def invent_if_asked(config: DataConfig, say: Say) -> None:
+def synthesize_if_asked(config: DataConfig, say: Say) -> None:
     """Make synthetic data where they are asked for and not there; one process of a team does it."""
     if config.synthetic and not config.paths[0].exists():
         say(f"inventing {config.synthetic_episodes} episodes at {config.paths[0]}")
-        invent(config.synthetic, config.paths[0], config.synthetic_episodes)
+        synthesize(config.synthetic, config.paths[0], config.synthetic_episodes)
 
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:

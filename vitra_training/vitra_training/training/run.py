@@ -13,7 +13,7 @@ import torch
 from vitra_training.datasets.survey import Share
 from vitra_training.training.checkpoints import CheckpointFolder, Progress
 from vitra_training.training.config import TrainConfig, resume_differences
-from vitra_training.training.data import TrainingData, invent_if_asked, open_training_data
+from vitra_training.training.data import TrainingData, open_training_data, synthesize_if_asked
 from vitra_training.training.distributed import Team, join_team
 from vitra_training.training.errors import ResumeMismatchError
 from vitra_training.training.initial import build
@@ -44,7 +44,7 @@ def train(config: TrainConfig) -> int:
         raise ResumeMismatchError(config.directory, ["--run.resume is never, but it holds checkpoints"])
     with team.in_turn():
         if team.leads:
-            invent_if_asked(config.data, _say_if(team))
+            synthesize_if_asked(config.data, _say_if(team))
             folder.clean()
     steps, cache = vitra.config.expert.steps, config.run.out / _CACHE
     data = open_training_data(

@@ -20,7 +20,7 @@ ANNOTATIONS = "annotations.json"
 """Coarse labels beside synthetic human episodes, for the granularity baseline."""
 
 
-def invent(what: Synthetic, root: Path, episodes: int) -> None:
+def synthesize(what: Synthetic, root: Path, episodes: int) -> None:
     """Write a synthetic data set; it appears at `root` when it is complete.
 
     Args:

@@ -95,7 +95,7 @@ class FakePort:
         write_bag(folder / "bag")
         return folder / "bag"
 
-    def an_image(self) -> bytes | None:
+    def image(self) -> bytes | None:
         image = np.full((24, 42, 3), 90, np.uint8)
         image[8:16, 10:20] = 255
         return bytes(cv2.imencode(".jpg", image)[1])

@@ -107,3 +107,120 @@ def test_without_a_pause_the_next_image_is_the_one_after_that_which_was_answered
     camera = Camera(6)
     serve(frames=6, wanted=3, camera=camera, max_rate_hz=0.0)
     assert [round(last.stamp_s, 2) for last in camera.after[-2:]] == [100.01, 100.02]
+
+
+class Bench:
+    """A worker, what it said, and a wait for it."""
+
+    def __init__(self, policy, camera, **settings):
+        self.faults, self.lacks, self.answers = [], [], []
+        self.session, self._changed = RunSession(), threading.Condition()
+        listener = WorkerListener(
+            self._noting(self.answers), self._noting(self.faults), report_lack=self._noting(self.lacks)
+        )
+        defaults = {"real_time_chunking": True, "max_rate_hz": 0.0, "stall_s": 10.0}
+        self.worker = PolicyWorker(
+            policy, camera, self.session, DelayMeter(), listener, WorkerSettings(**(defaults | settings))
+        )
+        self.worker.start()
+
+    def _noting(self, said):
+        def note(what):
+            with self._changed:
+                said.append(what)
+                self._changed.notify_all()
+
+        return note
+
+    def until(self, condition):
+        with self._changed:
+            assert self._changed.wait_for(condition, 20)
+
+
+@pytest.fixture
+def bench(fake_policy):
+    made = []
+
+    def make(camera, **settings):
+        made.append(Bench(fake_policy, camera, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        assert one.worker.stop()
+
+
+def test_a_run_without_observations_is_a_fault_until_they_come(bench):
+    camera = Camera(0)
+    made = bench(camera, stall_s=0.02)
+    made.session.start("wave", RIGHT)
+    made.until(lambda: made.faults == ["no complete observation: no camera image"])
+    camera.frames = 4
+    made.until(lambda: made.faults[-1] == "" and made.answers)
+    assert made.faults == ["no complete observation: no camera image", ""], "each is said once"
+
+
+def test_a_run_that_may_wait_longer_is_no_fault(bench):
+    camera = Camera(0)
+    made = bench(camera, stall_s=60.0)
+    made.session.start("wave", RIGHT)
+    camera.frames = 2
+    made.until(lambda: made.answers)
+    assert made.faults == []
+
+
+def test_what_lacks_before_the_first_observation_is_said_and_then_that_nothing_does(bench, monkeypatch):
+    monkeypatch.setattr("vitra_inference.worker._FIRST_LOOK_S", 0.01)
+    camera = Camera(0)
+    made = bench(camera)
+    made.until(lambda: made.lacks)
+    assert made.lacks[0] == "no camera image"
+    camera.frames = 1
+    made.until(lambda: made.lacks[-1] == "")
+    assert made.lacks.count("") == 1
+
+
+def test_a_policy_that_failed_is_a_fault_until_it_can_be_reset(bench, fake_policy, monkeypatch):
+    monkeypatch.setattr("vitra_inference.worker._RECOVERY_PERIOD_S", 0.01)
+    fake_policy.failure = RuntimeError("no memory")
+    made = bench(Camera(50))
+    run = made.session.start("wave", RIGHT)
+    made.until(lambda: len(made.faults) >= 2)
+    assert set(made.faults) == {"policy 'fake': RuntimeError: no memory"}
+    assert run.reason == "policy_error"
+    fake_policy.failure = None
+    made.until(lambda: made.faults[-1] == "")
+    assert made.worker.silent_s == 0.0
+
+
+class Thinking:
+    """In place of the policy's event: says that it was asked."""
+
+    def __init__(self):
+        self.asked, self.answer = threading.Event(), threading.Event()
+
+    def wait(self, timeout_s):
+        self.asked.set()
+        return self.answer.wait(timeout_s)
+
+
+def test_a_policy_that_thinks_is_silent_for_as_long_as_it_does(bench, fake_policy):
+    fake_policy.hold = Thinking()
+    made = bench(Camera(5))
+    assert made.worker.silent_s == 0.0
+    made.session.start("wave", RIGHT)
+    assert fake_policy.hold.asked.wait(20)
+    first_s = made.worker.silent_s
+    assert 0.0 < first_s < made.worker.silent_s < 20.0
+    fake_policy.hold.answer.set()
+    made.until(lambda: made.answers)
+
+
+def test_a_policy_that_is_done_ends_the_run(bench, fake_policy):
+    fake_policy.done = True
+    made = bench(Camera(5))
+    run = made.session.start("wave", RIGHT)
+    assert run.ended.wait(20)
+    assert run.reason == "policy_done"
+    assert len(made.answers) == 1
+    assert made.answers[0].chunk.timing["think"] == 0.001

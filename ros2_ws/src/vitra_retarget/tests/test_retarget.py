@@ -159,3 +159,16 @@ def test_a_policy_moves_no_hand_that_its_instruction_leaves_idle(instruction: st
 def test_a_policy_whose_instruction_is_not_understood_moves_nothing(instruction: str) -> None:
     with pytest.raises(errors.ChunkIdleHandError, match="which hands may move"):
         Retargeter(CALIBRATION)(chunk(source="policy", instruction=instruction))
+
+
+@pytest.mark.parametrize(("speed_m_s", "allowed"), [(5.0, True), (np.nextafter(5.0, 6.0), False)])
+def test_a_wrist_may_be_asked_for_five_metres_a_second_and_no_more(speed_m_s: float, allowed: bool) -> None:
+    step_s = 2.0**-6  # nothing is rounded
+    actions = np.zeros((2, ACTION_DIM))
+    actions[1, 51] = speed_m_s * step_s
+    moving = chunk(steps=2, step_s=step_s, actions=actions.ravel())
+    if allowed:
+        assert Retargeter(CALIBRATION)(moving)[Side.RIGHT].wrist.shape == (2, 7)
+    else:
+        with pytest.raises(errors.ChunkImplausibleError, match="step 1, allowed are 5"):
+            Retargeter(CALIBRATION)(moving)

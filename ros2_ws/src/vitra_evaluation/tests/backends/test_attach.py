@@ -31,15 +31,15 @@ class Graph:
 def test_the_sessions_own_graph_is_accepted_by_whatever_path(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "mine")
-    check_attached(Graph("switchboard", [f"session={tmp_path}/link"], True), tmp_path / "mine", True)
-    check_attached(Graph("switchboard", [f"session={tmp_path}/mine"], False), tmp_path / "mine", False)
+    check_attached(Graph("blinded_policy", [f"session={tmp_path}/link"], True), tmp_path / "mine", True)
+    check_attached(Graph("blinded_policy", [f"session={tmp_path}/mine"], False), tmp_path / "mine", False)
 
 
 @pytest.mark.parametrize(
     ("policy", "option", "of"),
     [
-        ("switchboard", "session={}/other", "the session in"),
-        ("switchboard", "session=mine", "the session in mine"),
+        ("blinded_policy", "session={}/other", "the session in"),
+        ("blinded_policy", "session=mine", "the session in mine"),
         ("vitra", "checkpoint={}/mine", "the policy 'vitra'"),
     ],
 )
@@ -49,6 +49,6 @@ def test_another_sessions_graph_is_refused(tmp_path: Path, policy: str, option: 
 
 
 def test_a_graph_that_does_not_stop_with_its_operator_is_refused_where_somebody_attends(tmp_path: Path) -> None:
-    graph = Graph("switchboard", [f"session={tmp_path}"], False)
+    graph = Graph("blinded_policy", [f"session={tmp_path}"], False)
     with pytest.raises(SessionError, match="require_operator:=true"):
         check_attached(graph, tmp_path, True)

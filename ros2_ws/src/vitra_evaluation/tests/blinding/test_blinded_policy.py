@@ -61,8 +61,8 @@ def board(small_plan: Plan, tmp_path: Path):
         made.append(Recorded(name, needs_extras=extras, needs_image=not privileged, uses_committed=privileged))
         return made[-1]
 
-    switchboard = BlindedPolicy(tmp_path, create)
-    return switchboard, dict(zip(("one", "two"), made, strict=True)), tmp_path
+    blinded_policy = BlindedPolicy(tmp_path, create)
+    return blinded_policy, dict(zip(("one", "two"), made, strict=True)), tmp_path
 
 
 def choose(folder: Path, policy: str) -> str:
@@ -72,49 +72,49 @@ def choose(folder: Path, policy: str) -> str:
 
 
 def test_the_policy_of_the_trial_answers_under_its_alias(board) -> None:
-    switchboard, policies, folder = board
+    blinded_policy, policies, folder = board
     for name in ("one", "two", "one"):
         alias = choose(folder, name)
-        switchboard.reset()
+        blinded_policy.reset()
         before = len(policies[name].seen)
-        chunk = switchboard.infer(make_example_observation())
+        chunk = blinded_policy.infer(make_example_observation())
         assert chunk.policy_id == alias
         assert len(policies[name].seen) == before + 1
     assert (policies["one"].resets, policies["two"].resets) == (2, 1)
 
 
 def test_answers_do_not_tell_who_gave_them(board) -> None:
-    switchboard, _, folder = board
+    blinded_policy, _, folder = board
     seen = set()
     for name in ("one", "two"):
         choose(folder, name)
-        switchboard.reset()
-        chunk = switchboard.infer(make_example_observation())
+        blinded_policy.reset()
+        chunk = blinded_policy.infer(make_example_observation())
         seen.add((chunk.steps, chunk.step_s, tuple(chunk.timing)))
         assert "expert" not in repr(dataclasses.replace(chunk))
     assert len(seen) == 1
-    assert switchboard.metadata.policy_id == "session"
+    assert blinded_policy.metadata.policy_id == "session"
 
 
 def test_errors_carry_the_alias_and_the_rest_goes_to_the_sealed_log(board) -> None:
-    switchboard, policies, folder = board
+    blinded_policy, policies, folder = board
     alias = choose(folder, "two")
-    switchboard.reset()
+    blinded_policy.reset()
     policies["two"].breaks = True
     with pytest.raises(PolicyError) as caught:
-        switchboard.infer(make_example_observation())
+        blinded_policy.infer(make_example_observation())
     assert alias in str(caught.value)
-    assert "handicapped" not in str(caught.value)
+    assert "perturbed" not in str(caught.value)
     assert "ran out of memory" in (folder / LOG_NAME).read_text()
     assert (folder / LOG_NAME).stat().st_mode & 0o777 == 0o600
 
 
 def test_each_policy_sees_what_it_would_see_alone(board) -> None:
-    switchboard, policies, folder = board
+    blinded_policy, policies, folder = board
     for name in ("one", "two"):
         choose(folder, name)
-        switchboard.reset()
-        switchboard.infer(make_example_observation())
+        blinded_policy.reset()
+        blinded_policy.infer(make_example_observation())
     privileged, plain = policies["one"].seen[0], policies["two"].seen[0]
     assert SIM_OBJECT_POSES in privileged.extras
     assert privileged.image is None
@@ -123,11 +123,11 @@ def test_each_policy_sees_what_it_would_see_alone(board) -> None:
 
 
 def test_true_answer_times_are_sealed_until_the_report(board) -> None:
-    switchboard, _, folder = board
+    blinded_policy, _, folder = board
     alias = choose(folder, "one")
-    switchboard.reset()
-    switchboard.infer(make_example_observation())
-    switchboard.close()
+    blinded_policy.reset()
+    blinded_policy.infer(make_example_observation())
+    blinded_policy.close()
     row = json.loads((folder / LATENCY_NAME).read_text())
     assert row["alias"] == alias
     assert len(row["answer_s"]) == 1
@@ -135,15 +135,15 @@ def test_true_answer_times_are_sealed_until_the_report(board) -> None:
 
 
 def test_nothing_runs_outside_a_trial(board) -> None:
-    switchboard, _, _ = board
+    blinded_policy, _, _ = board
     with pytest.raises(PolicyError, match="No trial is chosen"):
-        switchboard.reset()
+        blinded_policy.reset()
     with pytest.raises(PolicyError, match="No trial is chosen"):
-        switchboard.infer(make_example_observation())
+        blinded_policy.infer(make_example_observation())
 
 
 def test_a_policy_that_talks_is_not_heard(board, capfd: pytest.CaptureFixture[str]) -> None:
-    switchboard, policies, folder = board
+    blinded_policy, policies, folder = board
     choose(folder, "two")
     policy = policies["two"]
     silent = policy.infer
@@ -157,8 +157,8 @@ def test_a_policy_that_talks_is_not_heard(board, capfd: pytest.CaptureFixture[st
 
     policy.infer, policy.reset = talk, lambda: print(f"{name} begins")
     handlers = logging.getLogger().handlers
-    switchboard.reset()
-    switchboard.infer(make_example_observation())
+    blinded_policy.reset()
+    blinded_policy.infer(make_example_observation())
     heard = capfd.readouterr()
     assert name not in heard.out + heard.err
     sealed = (folder / LOG_NAME).read_text()

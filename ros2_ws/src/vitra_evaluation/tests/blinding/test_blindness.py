@@ -22,7 +22,7 @@ from vitra_evaluation.session.runner import Runner, View
 from vitra_policy.policies import registry
 from vitra_policy.policies.policy import ActionChunk
 
-TELLING = ("handicap", "expert", "noise_m", '"one"', '"two"')
+TELLING = ("perturbed", "expert", "noise_m", '"one"', '"two"')
 SEALED = {SEAL_NAME, LATENCY_NAME, LOG_NAME, "plan.yaml"}  # the plan lists the policies, not who is who
 Leak = Callable[[ActionChunk, str], ActionChunk]
 
@@ -32,18 +32,18 @@ def sit(folder: Path, leak: Leak | None = None) -> list[str]:
 
     Args:
         folder: of the session.
-        leak: spoils what the switchboard answers, given the chunk and the name of the policy behind it.
+        leak: spoils what the blinded_policy answers, given the chunk and the name of the policy behind it.
     """
     text = (Path(__file__).parents[1] / "data/small.yaml").read_text()
     text = text.replace("trials: 3", "trials: 1").replace("time_limit_s: 20", "time_limit_s: 1")
     plan = parse_plan(text, None)
     session = Session.create(folder, plan)
-    switchboard = BlindedPolicy(folder)
-    switchboard.warm_up()
+    blinded_policy = BlindedPolicy(folder)
+    blinded_policy.warm_up()
     if leak is not None:
-        infer, names = switchboard.infer, open_blinding_key(folder).names
-        switchboard.infer = lambda seen: leak(chunk := infer(seen), names[chunk.policy_id])
-    port = LockstepPort(switchboard, plan.time_limit_s)
+        infer, names = blinded_policy.infer, open_blinding_key(folder).names
+        blinded_policy.infer = lambda seen: leak(chunk := infer(seen), names[chunk.policy_id])
+    port = LockstepPort(blinded_policy, plan.time_limit_s)
     told: list[str] = []
 
     def look(view: View) -> None:
@@ -57,7 +57,7 @@ def sit(folder: Path, leak: Leak | None = None) -> list[str]:
 
 def leaks(folder: Path, told: list[str]) -> list[str]:
     """Whatever tells the policies apart before the report."""
-    found = [f"name {p}" for p in folder.rglob("*") if any(word in p.name for word in ("handicap", "expert"))]
+    found = [f"name {p}" for p in folder.rglob("*") if any(word in p.name for word in ("perturbed", "expert"))]
     for path in folder.rglob("*"):
         if path.is_file() and path.name not in SEALED:
             content = path.read_bytes()
@@ -83,8 +83,8 @@ def leaks(folder: Path, told: list[str]) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _handicapped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry._registered, "handicapped_expert", make_perturbed_expert)
+def _perturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry._registered, "perturbed_expert", make_perturbed_expert)
 
 
 def test_nothing_before_the_report_tells_the_policies_apart(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +104,7 @@ def test_nothing_before_the_report_tells_the_policies_apart(tmp_path: Path, capf
     ],
     ids=["step", "steps"],
 )
-def test_a_switchboard_that_leaks_is_caught(tmp_path: Path, leak: Leak) -> None:
+def test_a_blinded_policy_that_leaks_is_caught(tmp_path: Path, leak: Leak) -> None:
     told = sit(tmp_path / "session", leak)
     assert leaks(tmp_path / "session", told)
 

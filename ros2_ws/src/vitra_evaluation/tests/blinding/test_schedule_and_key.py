@@ -18,7 +18,7 @@ from vitra_evaluation.session.verification import verify
 from vitra_policy.errors import VitraError
 
 PLANS = Path(__file__).resolve().parents[2] / "plans"
-POLICIES = ("expert", "handicapped_expert", "vitra", "remote")
+POLICIES = ("expert", "perturbed_expert", "vitra", "remote")
 
 
 def test_every_policy_meets_the_same_setting_back_to_back(small_plan: Plan) -> None:
@@ -72,7 +72,7 @@ def test_open_files_do_not_tell_who_is_who(small_plan: Plan, tmp_path: Path) -> 
     for word in ("one", "two", "expert"):
         assert f'"{word}' not in schedule
     database = b"".join(p.read_bytes() for p in (tmp_path / "s").glob("session.sqlite*"))
-    assert b"handicapped" not in database
+    assert b"perturbed" not in database
     assert (tmp_path / "s/sealed.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -142,7 +142,7 @@ def test_there_is_no_session_in_an_empty_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("policies", [1, 2, 3, 5])
 def test_every_policy_has_every_place_equally_often_in_each_cell_and_over_all(policies: int) -> None:
     text = (PLANS / "table2_sim.yaml").read_text()
-    more = "".join(f'  p{i}: {{policy: handicapped_expert, options: {{noise_m: "0.{i}"}}}}\n' for i in range(policies))
+    more = "".join(f'  p{i}: {{policy: perturbed_expert, options: {{noise_m: "0.{i}"}}}}\n' for i in range(policies))
     start, end = text.index("  expert: {policy"), text.index("objects:\n")
     plan = parse_plan((text[:start] + more + text[end:]).replace("trials: 8}", "trials: 7}"), POLICIES)
     for secret in "abc":

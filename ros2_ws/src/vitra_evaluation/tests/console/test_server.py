@@ -191,7 +191,7 @@ def test_the_state_never_holds_a_policy_or_a_rate(console) -> None:
         return json.dumps(await until(socket, lambda s: s["phase"] == "reset"))
 
     text = talk(console.address, story)
-    for word in ("expert", "handicapped", '"one"', '"two"', "rate", "latency", "inference"):
+    for word in ("expert", "perturbed", '"one"', '"two"', "rate", "latency", "inference"):
         assert word not in text
 
 

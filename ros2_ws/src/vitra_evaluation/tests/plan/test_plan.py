@@ -14,7 +14,7 @@ from vitra_evaluation.plan.scene import check_scene
 from vitra_policy.policies.registry import create_policy
 
 PLANS = Path(__file__).resolve().parents[2] / "plans"
-POLICIES = ("expert", "handicapped_expert", "vitra", "remote")
+POLICIES = ("expert", "perturbed_expert", "vitra", "remote")
 SMALL_PLAN = (Path(__file__).parents[1] / "data/small.yaml").read_text()
 
 
@@ -60,7 +60,7 @@ def test_a_good_plan_is_read(small_plan: Plan) -> None:
         ("  b: {seed: 2}", "  a: {seed: 2}", 13, "'a' is given twice in layouts"),
         ("{object}", "{thing}", 15, "may only hold {object}"),
         ("name: small", "name: [", 3, "not YAML"),
-        ('policy: handicapped_expert, options: {noise_m: "0.05"}', "policy: expert", 8, "is the same as 'one'"),
+        ('policy: perturbed_expert, options: {noise_m: "0.05"}', "policy: expert", 8, "is the same as 'one'"),
     ],
 )
 def test_a_mistake_is_reported_with_its_line(old: str, new: str, line: int, reason: str) -> None:
@@ -109,7 +109,7 @@ def test_all_mistakes_are_reported_at_once_in_one_message() -> None:
 
 def test_sequential_stopping_needs_two_policies() -> None:
     assert parse_plan(SMALL_PLAN + "sequential: {alpha: 0.01}\n", POLICIES).sequential is not None
-    one = SMALL_PLAN.replace('  two: {policy: handicapped_expert, options: {noise_m: "0.05"}}\n', "")
+    one = SMALL_PLAN.replace('  two: {policy: perturbed_expert, options: {noise_m: "0.05"}}\n', "")
     assert "compares two policies" in problems(one + "sequential: {}\n")[0][1]
     assert "between 0 and 0.5" in problems(SMALL_PLAN + "sequential: {alpha: 2}\n")[0][1]
 

@@ -199,7 +199,7 @@ def with_comparisons(text: str, more: str, trials: int) -> Plan:
 
 
 def test_only_a_declared_comparison_says_better(small_plan: Plan, tmp_path: Path) -> None:
-    three = "  three: {policy: handicapped_expert, options: {noise_m: '0.09'}}\nobjects:"
+    three = "  three: {policy: perturbed_expert, options: {noise_m: '0.09'}}\nobjects:"
     text = small_plan.text.replace("objects:", three, 1)
     plan = with_comparisons(text, "comparisons: {pairs: [[two, one]], alpha: 0.05}\n", 12)
     session = recorded(plan, tmp_path)

@@ -31,8 +31,8 @@ def check_attached(client: GraphClient, folder: Path, needs_operator: bool) -> N
     policy, options = _parameters(client, _POLICY, ("policy", "policy_options"))
     given = parse_options(options or [])
     session = Path(given.get("session", ""))
-    if policy != "switchboard" or not session.is_absolute() or session.resolve() != folder.resolve():
-        of = f"the session in {session}" if policy == "switchboard" else f"the policy '{policy}'"
+    if policy != "blinded_policy" or not session.is_absolute() or session.resolve() != folder.resolve():
+        of = f"the session in {session}" if policy == "blinded_policy" else f"the policy '{policy}'"
         raise SessionError(f"The graph that runs is for {of}, not for {folder.resolve()}. {how}")
     (required,) = _parameters(client, _SUPERVISOR, ("require_operator",))
     if needs_operator and required is not True:

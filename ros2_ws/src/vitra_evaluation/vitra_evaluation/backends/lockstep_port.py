@@ -22,7 +22,7 @@ class LockstepPort:
     """Policy and simulated robot in this process, in turns.
 
     Args:
-        policy: usually the session's switchboard; warm.
+        policy: usually the session's blinded policy; warm.
         time_limit_s: longest trial.
         render: give the policy images, and keep the first and the last.
     """

@@ -1,6 +1,6 @@
 """All policies of a session behind one name: warm side by side, answering under the alias of the trial.
 
-policy_node --ros-args -p policy:=switchboard -p policy_options:="[session=runs/eval/demo]"
+policy_node --ros-args -p policy:=blinded_policy -p policy_options:="[session=runs/eval/demo]"
 
 The session's runner writes which alias is next; only this process opens the seal and knows who that is. Answers carry
 the alias, no stage timings, and (latency: equal) go out by one fixed schedule; what a policy prints or logs goes to a
@@ -170,5 +170,5 @@ def _visible(observation: Observation, metadata: PolicyMetadata) -> Observation:
 
 
 def make_blinded_policy(session: str) -> BlindedPolicy:
-    """The switchboard by its options; entry point `switchboard` of `vitra_policy.policies`."""
+    """The blinded policy by its options; entry point `blinded_policy` of `vitra_policy.policies`."""
     return BlindedPolicy(Path(session))

@@ -1,4 +1,4 @@
-"""The scripted expert with a handicap, a baseline for practice: it believes that things stand somewhere else."""
+"""The scripted expert with wrong beliefs, a baseline for practice: it believes that things stand somewhere else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PerturbedExpert:
 
     def __init__(self, expert: Policy, noise_m: float, seed: int) -> None:
         self._expert, self._noise_m, self._rng = expert, noise_m, np.random.default_rng(seed)
-        self._metadata = dataclasses.replace(expert.metadata, policy_id="handicapped_expert")
+        self._metadata = dataclasses.replace(expert.metadata, policy_id="perturbed_expert")
         self._shift_m = np.zeros(3)
 
     @property
@@ -52,7 +52,7 @@ class PerturbedExpert:
 
 
 def make_perturbed_expert(noise_m: str = "0.03", seed: str = "0", calibration: str = "sim") -> PerturbedExpert:
-    """By its options; entry point `handicapped_expert` of `vitra_policy.policies`.
+    """By its options; entry point `perturbed_expert` of `vitra_policy.policies`.
 
     Args:
         noise_m: Standard deviation of its beliefs, as text.

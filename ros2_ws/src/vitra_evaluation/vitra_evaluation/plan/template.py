@@ -16,7 +16,7 @@ latency: equal              # equal: all answer by one fixed schedule | own: at 
 
 policies:                   # at least one; every block meets all of them in an order of its own
   ours: {policy: expert}    # name: {policy: NAME IN THE REGISTRY, options: {key: "text"}}
-  baseline: {policy: handicapped_expert, options: {noise_m: "0.03"}}
+  baseline: {policy: perturbed_expert, options: {noise_m: "0.03"}}
 # ours: {policy: vitra, options: {checkpoint: runs/checkpoint}}
 # baseline: {policy: remote, options: {url: "ws://127.0.0.1:8000"}}
 

@@ -70,9 +70,9 @@ class AttendedSession:
 
         if self._session.plan.robot is not Robot.SIM:
             raise SessionError("--graph lockstep simulates; the plan is for the real robot.")
-        switchboard = BlindedPolicy(self._session.folder)
-        switchboard.warm_up()
-        port = LockstepPort(switchboard, self._session.plan.time_limit_s, self._settings.render)
+        blinded_policy = BlindedPolicy(self._session.folder)
+        blinded_policy.warm_up()
+        port = LockstepPort(blinded_policy, self._session.plan.time_limit_s, self._settings.render)
         stack.callback(port.close)
         return port
 
