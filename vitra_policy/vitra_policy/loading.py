@@ -125,5 +125,9 @@ def _start(
     checkpoint = find()
     file = checkpoint.tokenizer_file if tokenizer is None else Path(tokenizer)
     encoder = make_tokenizer(checkpoint.config.tokenizer, file)
+    if mode == "fast":
+        from vitra_policy.engine.fast import FastOptions
+
+        options = {"options": FastOptions(**options)}
     started: VitraEngine = engine(checkpoint.load_model(), encoder, checkpoint.statistics, chosen, **options)
     return started

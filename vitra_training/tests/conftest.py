@@ -217,14 +217,15 @@ class EpisodeMaker:
     def _calibration(self) -> Any:
         calibration = default_calibration()
         transforms = []
-        edges = [("base_link", "head_camera_color_optical_frame", calibration.base_from_head_camera)]
-        for side in SIDES:
+        edges = []
+        for side in reversed(SIDES):
             mounted = calibration.side(side)
             edges += [
                 ("base_link", f"{side}_arm_base", mounted.base_from_arm_base),
                 (f"{side}_ee", f"{side}_hand_link", mounted.ee_from_hand_base),
                 (f"{side}_hand_link", f"{side}_hand_mount", mounted.hand_base_from_hand_mount),
             ]
+        edges.append(("base_link", "head_camera_color_optical_frame", calibration.base_from_head_camera))
         for parent, child, pose in edges:
             x, y, z, w = quaternion_from_matrix(pose[:3, :3])
             transforms.append(

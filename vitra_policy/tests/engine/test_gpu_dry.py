@@ -157,8 +157,8 @@ def test_baseline_and_engine_are_timed_alike_and_the_baseline_pays_for_no_resize
 
     monkeypatch.setattr(EagerReference, "predict", noting("eager", EagerReference.predict))
     monkeypatch.setattr(FastEngine, "predict", noting("fast", FastEngine.predict))
-    real = Scene.reference_arguments
-    monkeypatch.setattr(Scene, "reference_arguments", lambda s, c: prepared.append(1) or real(s, c))
+    real = Scene.reference_inputs
+    monkeypatch.setattr(Scene, "reference_inputs", lambda s, c: prepared.append(1) or real(s, c))
     before = (flags[0].allow_tf32, flags[1].allow_tf32)
     bench_gpu.bench(TINY, torch.device("cpu"), rounds=10, fp8=False)
     assert len(prepared) == 8  # once per scene, whatever the rounds

@@ -119,6 +119,6 @@ def label_all(videos: Path, out: Path) -> run.RunOutcome:
     """The whole pipeline over a folder of made-up videos."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hands_stage, "_networks", Eyes)
-        patch.setattr(run, "_engine", lambda kind, workers, gpus: Inline())
+        patch.setattr(run, "_engine", lambda resources: Inline())
         patch.setattr(pipeline, "models_folder", lambda: videos)
         return run.label(find_videos(videos), out, pipeline.PipelineConfig())

@@ -13,7 +13,7 @@ from vitra_training.labeling.engines.job import Job, Outcome
 from vitra_training.labeling.engines.ledger import Reason
 from vitra_training.labeling.engines.stage import Inputs, Item, Scope, Stage
 from vitra_training.labeling.errors import MissingModelError
-from vitra_training.labeling.run import EngineKind, _engine
+from vitra_training.labeling.run import EngineKind, Resources, _engine
 
 
 class LostError(Exception):
@@ -59,7 +59,7 @@ def job(name: str) -> Job:
 def test_each_actor_holds_the_share_of_a_gpu_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = PretendRay()
     monkeypatch.setitem(sys.modules, "ray", ray)
-    engine = _engine(EngineKind.RAY, 3, 0.5)
+    engine = _engine(Resources(3, EngineKind.RAY, 0.5))
     assert ray.wanted == [{"num_cpus": 1, "num_gpus": 0.5, "max_restarts": 0}]
     assert (ray.made, engine.slots) == (3, 3)
     engine.close()
@@ -69,7 +69,7 @@ def test_each_actor_holds_the_share_of_a_gpu_that_was_asked_for(monkeypatch: pyt
 def test_a_lost_actor_is_a_crash_of_its_own_job_and_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = PretendRay()
     monkeypatch.setitem(sys.modules, "ray", ray)
-    engine = _engine(EngineKind.RAY, 1, 0.0)
+    engine = _engine(Resources(1, EngineKind.RAY))
     engine.submit(job("a"))
     engine.submit(job("b"))
     ray.lose = True
@@ -82,4 +82,4 @@ def test_a_lost_actor_is_a_crash_of_its_own_job_and_is_replaced(monkeypatch: pyt
 def test_without_ray_the_way_to_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingModelError, match="pip install"):
-        _engine(EngineKind.RAY, 1, 0.0)
+        _engine(Resources(1, EngineKind.RAY))
