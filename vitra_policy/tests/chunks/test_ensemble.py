@@ -65,3 +65,17 @@ def test_the_mean_rotation_is_nearer_to_what_weighs_more() -> None:
     mean = mean_rotation(np.stack([a, b]), np.array([0.8, 0.2]))
     turned = float(rotation_angle(matrix_from_quaternion(mean)))
     assert 0.05 < turned < 0.12, "a fifth of the way, about"
+
+
+def test_a_chunk_of_the_same_time_as_the_last_changes_nothing() -> None:
+    ensemble = TemporalEnsemble(SCALAR)
+    ensemble.merge(flat(1.0, 0.0))
+    again = flat(1.0, 9.0)
+    assert ensemble.merge(again) is again
+
+
+def test_the_last_eight_chunks_count_and_no_more() -> None:
+    ensemble = TemporalEnsemble(SCALAR, decay=0.0)
+    for number in range(9):
+        merged = ensemble.merge(flat(0.001 * number, float(number)))
+    np.testing.assert_allclose(merged.values[0, 0], np.mean(range(1, 9)))
