@@ -117,8 +117,8 @@ PURE_TESTS := urdf/tests/safety vitra_policy/tests/chunks ros2_ws/src/vitra_cont
 coverage: setup-tests ## Branches of the safety and chunk rooms that tests take; 95 % are asked for
 	@$(RUN) pytest -q -m "not slow and not gpu and not graph" --cov --cov-config=pyproject.toml --cov-report=term-missing:skip-covered --cov-fail-under=95 $(PURE_TESTS)
 
-mutation: setup-tests ## Small faults put into the safety and chunk rooms, and how many the tests find (N= at random; hours for all)
-	@$(RUN) python tests/mutation.py --number $(N) --seed $(SEED)
+mutation: setup-tests ## Small faults put into the rooms of safety and chunks, and how many the tests find (N= at random, ROOM=safety)
+	@$(RUN) python tests/mutation.py --number $(N) --seed $(SEED) $(if $(ROOM),--room $(ROOM))
 
 format: setup-tests ## Let ruff format and fix
 	@$(RUN) ruff check --fix . && ruff format .

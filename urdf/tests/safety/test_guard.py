@@ -480,3 +480,13 @@ def test_a_command_after_exactly_half_a_period_is_just_in_time() -> None:
             assert guard.check(START, sequence=sequence, epoch=1, age_s=0.0, now_s=64.0) is None
         refusal = guard.check(START, sequence=8, epoch=1, age_s=0.0, now_s=64.0 + wait_s)
         assert reason(refusal) is expected
+
+
+@pytest.mark.parametrize(("missed", "expected"), [(0, GuardReason.STEP), (1, GuardReason.AHEAD)])
+def test_a_leap_is_judged_by_the_commanders_own_last_two_commands(missed: int, expected: GuardReason) -> None:
+    feed = Feed()
+    feed.send(START)
+    feed.send(START)
+    feed.sequence += missed
+    feed.now_s += missed * PERIOD_S
+    assert reason(feed.send(at(START, 0, START[0] + 1.5 * ARM_GUARD.max_step_rad))) is expected

@@ -333,3 +333,12 @@ def test_a_permit_may_have_been_on_its_way_for_just_so_long(age_s: float, counts
     gate.on_permit(1, True, 64.0, age_s=age_s)
     gate.on_feedback(64.0)
     assert gate.accepts_commands(64.0) is counts
+
+
+def test_a_new_epoch_begins_exactly_when_there_has_been_one_supervisor_for_long_enough() -> None:
+    for wait_s, begins in ((0.5 - 2**-20, False), (0.5, True)):
+        gate = MotionGate(EXACT)
+        gate.on_permit(1, True, 64.0, source=1)
+        gate.on_permit(1, True, 64.0, source=2)
+        gate.update(64.0, True)
+        assert gate.on_permit(2, True, 64.0 + wait_s, source=1) is begins

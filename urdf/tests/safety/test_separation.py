@@ -8,7 +8,7 @@ import pytest
 from vitra_description.calibration import default_calibration
 from vitra_description.limits import ARM_LIMITS, JointLimits
 from vitra_description.postures import home
-from vitra_safety.collision import CollisionModel
+from vitra_safety.collision import Closest, CollisionModel
 from vitra_safety.separation import HOLD_M, SeparationWatch
 
 CALIBRATION = default_calibration()
@@ -101,6 +101,9 @@ class Corridor:
         self._at, self._m = np.linspace(0.0, 1.0, len(distances_m)), np.array(distances_m)
         self.asked: list[float] = []
 
+    def closest(self, q_rad: np.ndarray) -> Closest:
+        return Closest(self.distance_m(q_rad), "palm", "table")
+
     def distance_m(self, q_rad: np.ndarray) -> float:
         self.asked.append(float(q_rad[0]))
         return float(np.interp(q_rad[0], self._at, self._m))
@@ -131,3 +134,23 @@ def test_a_wide_way_asks_nothing_in_between() -> None:
     model = Corridor(0.9, 0.9)
     assert way(model)
     assert model.asked == [1.0, 0.0]
+
+
+def braking(*distances_m: float) -> tuple[SeparationWatch, Corridor]:
+    model = Corridor(*distances_m)
+    limits = JointLimits.build([-3.0], [3.0], [1.0], [8.0])
+    return SeparationWatch(model, limits, hold_m=0.01, slow_m=0.06), model  # type: ignore[arg-type]
+
+
+def test_a_stop_that_ends_clear_is_allowed_though_its_sweep_alone_might_not_be() -> None:
+    """At 1 rad/s it sweeps 0.0625 m: 0.07 m are too little to know without looking at where it ends."""
+    watch, model = braking(0.08, 0.07, 0.06)
+    assert watch.allows(np.array([0.5]), np.array([1.0]), np.array([0.45]))
+    assert model.asked == [0.5, 0.5625]
+
+
+def test_a_robot_that_is_too_near_may_move_where_nothing_comes_nearer() -> None:
+    watch, _ = braking(0.005, 0.005)
+    assert watch.allows(np.array([0.5]), np.array([0.1]), np.array([0.45]))
+    watch, _ = braking(0.005, 0.004)
+    assert not watch.allows(np.array([0.5]), np.array([0.1]), np.array([0.45]))

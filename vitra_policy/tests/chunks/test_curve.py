@@ -127,3 +127,11 @@ def test_a_rotation_by_half_a_turn_keeps_the_sign_it_has() -> None:
     curve = Curve(TimedSteps(1, 0.0, 1.0, values), layout, 0.1)
     np.testing.assert_allclose(curve.value(2.0), [0.0, 1.0, 0.0, 0.0])
     np.testing.assert_allclose(curve.value(3.0), [0.0, 1.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(("reference", "sign"), [([0.0, 1.0, 0.0, 0.0], 1.0), ([-0.1, 1.0, 0.0, 0.0], -1.0)])
+def test_a_rotation_is_turned_to_the_other_sign_only_where_it_is_farther(reference: list[float], sign: float) -> None:
+    values = np.array([[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]])
+    curve = Curve(TimedSteps(1, 0.0, 1.0, values), Layout(width=4, quaternions=(0,)), 0.1)
+    curve.align_to(np.array(reference), 1.0)
+    np.testing.assert_allclose(curve.value(1.0), [sign, 0.0, 0.0, 0.0])

@@ -58,3 +58,24 @@ def test_wrist_quaternions_stay_unit_length() -> None:
     for k in range(4):
         merged = ensemble.merge(TimedSteps(k, 0.1 * k, STEP_S, rng.normal(size=(16, 19))))
     np.testing.assert_allclose(np.linalg.norm(merged.values[:, 3:7], axis=1), 1.0)
+
+
+def test_the_mean_rotation_is_nearer_to_what_weighs_more() -> None:
+    a, b = quaternion_from_rotvec([0.0, 0.0, 0.0]), quaternion_from_rotvec([0.0, 0.0, 0.4])
+    mean = mean_rotation(np.stack([a, b]), np.array([0.8, 0.2]))
+    turned = float(rotation_angle(matrix_from_quaternion(mean)))
+    assert 0.05 < turned < 0.12, "a fifth of the way, about"
+
+
+def test_a_chunk_of_the_same_time_as_the_last_changes_nothing() -> None:
+    ensemble = TemporalEnsemble(SCALAR)
+    ensemble.merge(flat(1.0, 0.0))
+    again = flat(1.0, 9.0)
+    assert ensemble.merge(again) is again
+
+
+def test_the_last_eight_chunks_count_and_no_more() -> None:
+    ensemble = TemporalEnsemble(SCALAR, decay=0.0)
+    for number in range(9):
+        merged = ensemble.merge(flat(0.001 * number, float(number)))
+    np.testing.assert_allclose(merged.values[0, 0], np.mean(range(1, 9)))

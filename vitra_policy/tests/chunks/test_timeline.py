@@ -319,3 +319,11 @@ def test_a_rest_is_not_followed_backwards_and_a_chunk_of_its_own_time_is_taken()
     timeline.rest_at([0.0], 8.0)
     assert timeline.offer(ramp(np.nextafter(8.0, 0.0)), 8.0) is Verdict.STALE
     assert timeline.offer(ramp(8.0), 8.0) is Verdict.ACCEPTED
+
+
+def test_a_chunk_whose_first_look_comes_at_its_end_took_effect_with_its_last_step() -> None:
+    timeline = scalar_timeline()
+    timeline.offer(ramp(8.0), 8.0)
+    sample = timeline.sample(8.0 + 16 * STEP_S + 0.5 * STOP_S)
+    assert sample is not None
+    assert sample.first_step == 15

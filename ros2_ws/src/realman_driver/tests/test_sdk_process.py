@@ -251,6 +251,12 @@ def test_the_child_stops_the_arm_and_ends_when_the_driver_is_killed(
     assert math.isfinite(double.controller.port.target()[0])
 
 
+def child_of(reader: Reader) -> int:
+    """The process to be stopped; without one the signal would go to this test's own group."""
+    assert reader.link.pid
+    return reader.link.pid
+
+
 class Motion:
     """Streams a steady motion of joint 1 at 200 Hz, as a driver does, and remembers what reached the arm."""
 
@@ -286,9 +292,9 @@ class Motion:
 def test_a_child_that_stood_still_makes_nothing_leap(feeding: Reader, double: RealmanDouble) -> None:
     motion = Motion(feeding, double, speed_rad_s=1.0)
     motion.run(0.3)
-    os.kill(feeding.link.pid or 0, signal.SIGSTOP)
+    os.kill(child_of(feeding), signal.SIGSTOP)
     motion.run(0.2)
-    os.kill(feeding.link.pid or 0, signal.SIGCONT)
+    os.kill(child_of(feeding), signal.SIGCONT)
     motion.run(0.1)
     assert any("would leap" in event.detail for event in feeding.events)
     assert motion.largest_step_deg <= 0.5
@@ -297,9 +303,9 @@ def test_a_child_that_stood_still_makes_nothing_leap(feeding: Reader, double: Re
 def test_a_child_that_stood_still_for_a_moment_catches_up_within_limits(feeding: Reader, double: RealmanDouble) -> None:
     motion = Motion(feeding, double, speed_rad_s=0.5)
     motion.run(0.3)
-    os.kill(feeding.link.pid or 0, signal.SIGSTOP)
+    os.kill(child_of(feeding), signal.SIGSTOP)
     motion.run(0.04)
-    os.kill(feeding.link.pid or 0, signal.SIGCONT)
+    os.kill(child_of(feeding), signal.SIGCONT)
     motion.run(0.3)
     assert motion.largest_step_deg <= 0.5
 

@@ -112,7 +112,7 @@ def _with(index: int, value: float) -> np.ndarray:
         ({"frame_id": ""}, errors.ChunkFrameError, "header.frame_id"),
         ({"left_valid": False, "right_valid": False}, errors.ChunkFlagsError, "right_valid"),
         ({"steps": 0, "actions": []}, errors.ChunkLengthError, "0 steps"),
-        ({"steps": 15}, errors.ChunkLengthError, "15 x 102"),
+        ({"steps": 15}, errors.ChunkLengthError, "15 x 102 = 1530"),
         ({"steps": 100_000}, errors.ChunkLengthError, "512"),
         ({"actions": np.zeros(STEPS * ACTION_DIM - 1)}, errors.ChunkLengthError, "1631"),
         ({"observed": np.zeros(51)}, errors.ChunkLengthError, "51"),
