@@ -8,7 +8,7 @@ import re
 import tarfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -43,6 +43,7 @@ class EgoSmithWriter:
             raise ConversionError("(any)", "EgoSmith's WebDataset", f"{root} is not empty; choose a new folder")
         self.root, self._dataset = root, re.sub(r"[^A-Za-z0-9-]+", "-", dataset) or "vitra"
         self._shard: tarfile.TarFile | None = None
+        self._file: IO[bytes] | None = None
         self._number = self._frames = self._episodes = 0
 
     def __enter__(self) -> EgoSmithWriter:
@@ -66,16 +67,14 @@ class EgoSmithWriter:
             raise ConversionError(episode.id, "EgoSmith's WebDataset", "it is a robot episode")
         if self._shard is None or self._frames >= _FRAMES_PER_SHARD:
             self._open()
-        assert self._shard is not None
-        assert self._shard.fileobj is not None
-        begin, members = self._shard.offset, len(self._shard.members)
+        assert self._file is not None
+        begin = self._file.tell()
         try:
             self._write(recording, episode, label_source)
         except BaseException:  # half an episode would spoil the shard, and its number is the next one's
-            self._shard.fileobj.seek(begin)
-            self._shard.fileobj.truncate()
-            self._shard.offset = begin
-            del self._shard.members[members:]
+            self._file.seek(begin)
+            self._file.truncate()
+            self._shard = tarfile.open(fileobj=self._file, mode="w")  # noqa: SIM115
             raise
         self._episodes += 1
         self._frames += len(episode)
@@ -120,12 +119,15 @@ class EgoSmithWriter:
         self.root.mkdir(parents=True, exist_ok=True)
         self._path = self.root / f"shard-{self._number:06d}.tar"
         self._partial = self._path.with_suffix(".partial")
-        self._shard = tarfile.open(self._partial, "w")  # noqa: SIM115
+        self._file = self._partial.open("w+b")
+        self._shard = tarfile.open(fileobj=self._file, mode="w")  # noqa: SIM115
         self._number, self._frames = self._number + 1, 0
 
     def _close(self) -> None:
         if self._shard is not None:
             self._shard.close()
+            assert self._file is not None
+            self._file.close()
             self._partial.replace(self._path)
             self._shard = None
 
