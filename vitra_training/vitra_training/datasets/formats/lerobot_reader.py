@@ -175,10 +175,8 @@ class LeRobotData:
 
     def _known(self, key: str, kind: Any) -> Any:
         if key in self._info and not isinstance(self._info[key], kind):
-            where = f"{self.root / 'meta' / 'info.json'}: {key}"
-            raise WrongShapeError(
-                where, repr(self._info[key])[:60], "a map" if kind is dict else "another kind of value"
-            )
+            where, wanted = f"{self.root / 'meta' / 'info.json'}: {key}", {dict: "a map", str: "words"}
+            raise WrongShapeError(where, repr(self._info[key])[:60], wanted.get(kind, "a number"))
         if key not in self._info:
             raise MissingKeyError(self.root / "meta" / "info.json", key, sorted(self._info))
         return self._info[key]
