@@ -71,6 +71,8 @@ class AttendedSession:
         if self._session.plan.robot is not Robot.SIM:
             raise SessionError("--graph lockstep simulates; the plan is for the real robot.")
         switchboard = BlindedPolicy(self._session.folder)
+        if switchboard.metadata.needs_image and not self._settings.render:
+            raise SessionError("A policy of this plan looks at the head camera: give --render (to resume, too).")
         switchboard.warm_up()
         port = LockstepPort(switchboard, self._session.plan.time_limit_s, self._settings.render)
         stack.callback(port.close)
