@@ -6,7 +6,9 @@
 # the CUDA libraries (8 GB in all without it).
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
-data="$(realpath "${1:?give the folder of a LeRobot data set, for example runs/teleop-demo/converted/lerobot}")"
+data="$(realpath -m "${1:?give the folder of a LeRobot data set, for example runs/teleop-demo/converted/lerobot}")"
+[ -f "$data/meta/info.json" ] || { echo "$data: no LeRobot data set (no meta/info.json); vitra-data convert DATA OUT \
+--format lerobot writes one" >&2; exit 1; }
 env="${LEROBOT_ENV:-$root/.venv-lerobot}"
 if ! "$env/bin/python" -c 'import lerobot, h5py' 2>/dev/null; then
   "${PYTHON312:-python3.12}" -m venv "$env"

@@ -6,7 +6,8 @@
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
 command="${1:?lerobot-rollout or lerobot-eval}"
-checkpoint="$(realpath "${2:?give a checkpoint, for example one that vitra-policy new-mini wrote}")"
+checkpoint="$(realpath -m "${2:?give a checkpoint, for example one that vitra-policy new-mini wrote}")"
+[ -e "$checkpoint" ] || { echo "$checkpoint: no such checkpoint; 'vitra-policy new-mini' writes one to try" >&2; exit 1; }
 shift 2
 env="${LEROBOT_ENV:-$root/.venv-lerobot}"
 [ -x "$env/bin/lerobot-eval" ] || { echo "no lerobot in $env: run requirements/open-lerobot.sh first" >&2; exit 1; }

@@ -122,6 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("openpi", type=Path)
     parser.add_argument("--episodes", type=int, default=5)
     given = parser.parse_args(arguments)
+    if given.episodes < 1:
+        parser.error(f"--episodes {given.episodes}: at least 1.")
     folders = [given.openpi / "packages/openpi-client/src", given.openpi / "src"]
     if missing := [str(folder) for folder in folders if not folder.is_dir()]:
         parser.error(f"{', '.join(missing)}: not there. Give the folder of openpi's repository.")

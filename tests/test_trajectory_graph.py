@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from control_msgs.action import FollowJointTrajectory
+from light_graph import light_config
 from rclpy.action import ActionClient
 from rclpy.duration import Duration
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectoryPoint
 
+from vitra_bringup.graph_client import GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_description.names import arm_joints
 from vitra_description.postures import home
@@ -31,6 +33,7 @@ pytestmark = [pytest.mark.graph, pytest.mark.timeout(300)]
 INSTRUCTION = "Left hand: None. Right hand: Put the red cube into the box."
 GOAL = home("right") + [0.25, -0.15, 0.1, 0.1, 0.2, 0.1, -0.3]
 Result = FollowJointTrajectory.Result
+_TRIES = 4
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Robot:
     joints: np.ndarray
     thought: threading.Event
     refused: int = 0
+    refused_before: int = 0
     policy_runs: bool = False
 
     def send(self, goal_rad: np.ndarray, seconds: float) -> Any:
@@ -59,6 +63,25 @@ class Robot:
 
     def follow(self, goal_rad: np.ndarray, seconds: float) -> Any:
         return self.result(self.send(goal_rad, seconds))
+
+    def begin(self) -> None:
+        """Armed, at rest, and nothing refused yet, whatever a pause of the machine has done before."""
+        client = self.run.client
+        if not client.is_armed:
+            client.wait_ready()
+            client.rearm()
+        client.wait_for(lambda: client.executor_state.state == ExecutorState.HOLDING, 20.0, "the arms to rest")
+        self.refused_before = self.refused
+
+    @property
+    def newly_refused(self) -> int:
+        return self.refused - self.refused_before
+
+
+def too_late(result: Any) -> bool:
+    """Whether a driver held by itself on the way because the machine had no time for it."""
+    late = ("feedback_missing", "command_missing", "permit_missing", "no setpoints for")
+    return "broken off" in result.error_string and any(cause in result.error_string for cause in late)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +101,7 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
             "policy_options": f"url={server.url},mapping=openpi-generic,infer_timeout_s=60",
             "record": "false",
             "bag": str(folder / "bag"),
+            "config": light_config(folder),
         }
         with GraphRun("demo.launch.xml", arguments, Path(folder) / "launch.log", domain) as run:
             graph = run.client
@@ -100,17 +124,25 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
 
 
 def test_the_arm_moves_to_the_goal_through_the_guard(robot: Robot) -> None:
-    result = robot.follow(GOAL, 3.0)
+    for _ in range(_TRIES):
+        robot.begin()
+        stops = len(robot.run.client.stops)
+        result = robot.follow(GOAL, 3.0)
+        if not too_late(result):
+            break
+    else:
+        raise GraphError(f"The machine was too busy {_TRIES} times: {result.error_string}")
     assert result.error_code == Result.SUCCESSFUL, result.error_string
     assert np.abs(robot.joints - GOAL).max() < 0.01
-    assert robot.refused == 0
-    assert not robot.run.client.stops
+    assert robot.newly_refused == 0
+    assert len(robot.run.client.stops) == stops
 
 
 def test_a_goal_during_a_run_is_refused_before_the_policy_has_said_anything(robot: Robot) -> None:
+    robot.begin()
     graph, before = robot.run.client, robot.joints
     handle = graph.start_policy(INSTRUCTION, 60.0)
-    graph.wait_for(lambda: robot.policy_runs, 10.0, "the policy's run")
+    graph.wait_for(lambda: robot.policy_runs, 20.0, "the policy's run")
     refused = robot.follow(home("right"), 3.0)
     assert refused.error_code == Result.INVALID_GOAL
     assert "a policy's run is under way" in refused.error_string
@@ -122,17 +154,29 @@ def test_a_goal_during_a_run_is_refused_before_the_policy_has_said_anything(robo
 
 def test_no_run_begins_while_the_arm_follows_a_trajectory_and_one_may_afterwards(robot: Robot) -> None:
     graph = robot.run.client
-    graph.wait_for(lambda: not robot.policy_runs, 10.0, "the run's end")
-    way = robot.send(home("right"), 6.0)
-    graph.wait_for(lambda: graph.executor_state.state == ExecutorState.TRAJECTORY, 10.0, "the trajectory to begin")
-    outcome = graph.wait_future(graph.result_of(graph.start_policy(INSTRUCTION, 60.0)), 10.0, "an answer").result
+    graph.wait_for(lambda: not robot.policy_runs, 20.0, "the run's end")
+    for goal in (home("right"), GOAL) * (_TRIES // 2):
+        robot.begin()
+        stops = len(graph.stops)
+        way = robot.send(goal, 6.0)
+        graph.wait_for(
+            lambda: way.done() or graph.executor_state.state == ExecutorState.TRAJECTORY, 20.0,  # noqa: B023
+            "the trajectory to begin",
+        )  # fmt: skip
+        handle = graph.start_policy(INSTRUCTION, 60.0)
+        was_done = way.done()
+        outcome = graph.finish_policy(handle)
+        result = robot.result(way)
+        if not (was_done or too_late(result)):
+            break
+    else:
+        raise GraphError(f"The machine was too busy {_TRIES} times: {result.error_string}")
     assert outcome.termination_reason == "refused"
     assert "an arm follows a joint trajectory" in outcome.detail.lower()
-    result = robot.result(way)
     assert result.error_code == Result.SUCCESSFUL, result.error_string
-    assert np.abs(robot.joints - home("right")).max() < 0.01
+    assert np.abs(robot.joints - goal).max() < 0.01
     handle = graph.start_policy(INSTRUCTION, 60.0)
-    graph.wait_for(lambda: robot.policy_runs, 10.0, "a run after the trajectory")
+    graph.wait_for(lambda: robot.policy_runs, 20.0, "a run after the trajectory")
     graph.finish_policy(handle)
-    assert robot.refused == 0
-    assert not graph.stops
+    assert robot.newly_refused == 0
+    assert len(graph.stops) == stops

@@ -210,7 +210,7 @@ def test_millimetres_and_another_frame_are_recognised_in_wrist_poses() -> None:
     ("text", "says"),
     [
         ("", "must be a map"),
-        ("a: [", "is no YAML"),
+        ("a: [", "x.yaml:1: this is no YAML"),
         ("request:\n  x: {image: head}\n", "x.yaml:1: 'answer'"),
         ("request:\n  x: {image: wrist}\nanswer: {}\n", "x.yaml:2: image: 'wrist' is none of head, black"),
         ("request:\n  x: {image: head, sise: [1, 2]}\nanswer: {}\n", "x.yaml:2: 'sise' means nothing"),
@@ -286,3 +286,80 @@ def test_a_mapping_may_say_what_its_clients_camera_sees(tmp_path: Path) -> None:
     message = {"x": np.zeros((48, 64, 3), np.uint8), "y": "Wave."}
     seen_there = Translator(load_mapping(tmp_path / "own.yaml")).observation(message)
     np.testing.assert_allclose(np.rad2deg(seen_there.fov_rad), [60, 45])
+
+
+WRIST_IN_BASE = "{what: wrist, side: right, frame: base}"
+WHOLE = """name: own
+request:
+  image: {image: head, size: [224, 224]}
+  state:
+    state:
+      - {what: arm_joints, side: right}
+      - {what: gripper, side: right, closed: 1.0}
+  prompt: {text: instruction}
+answer:
+  horizon: 16
+  rate_hz: 30
+  parts:
+    - {what: arm_joints, side: right, scale: 1.0}
+    - {what: ignored, width: 3}
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "says"),
+    [
+        ("scale: 1.0", "scale: .nan", "x.yaml:13: scale: nan .* finite"),
+        ("scale: 1.0", "scale: .inf", "x.yaml:13: scale: inf .* finite"),
+        ("scale: 1.0", "scale: 0", "x.yaml:13: scale: 0 .* not be 0"),
+        ("closed: 1.0", "closed: .nan", "x.yaml:7: closed: nan .* finite"),
+        ("width: 3", "width: -3", "x.yaml:14: width: -3 .* between 1"),
+        ("width: 3", "width: 99999999999", "x.yaml:14: width: .* between 1"),
+        ("horizon: 16", "horizon: 1.5", "x.yaml:10: horizon: 1.5 .* whole number"),
+        ("horizon: 16", "horizon: true", "x.yaml:10: horizon: True .* whole number"),
+        ("[224, 224]", "224", "x.yaml:3: size: 224 .* a list"),
+        ("[224, 224]", "[224]", r"x.yaml:3: size: \[224\] .*width, height"),
+        ("name: own", "name: ''", "x.yaml:1: name"),
+        ("name: own", "name: own\nexpect: [1, 2]", "x.yaml:2: 'expect' must be a map"),
+        ("name: own", "name: own\ncamera_fov_deg: [400, -3]", "x.yaml:2: camera_fov_deg: .* between 0 and 175"),
+        ("name: own", "name: own\ncamera_fov_deg: 60", "x.yaml:2: camera_fov_deg: 60 .* a list"),
+        ("{text: instruction}", "{}", "x.yaml:8: 'prompt' is empty; .* text"),
+        ("{text: instruction}", "{constant: 2020-01-01}", "x.yaml:8: constant: .* must be a number, words"),
+        ("{text: instruction}", "{constant: &a [*a]}", "holds itself"),
+        ("rate_hz", "rate_hs", "x.yaml:9: 'rate_hz' is missing. Is it 'rate_hs' in line 11"),
+        ("request:", "requests:", "'request' must be a map of keys and values. Is it 'requests' in line 2"),
+        ("name: own", "\tname: own", "x.yaml:1: this is no YAML: [^\n]*$"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_its_line(tmp_path: Path, there: str, instead: str, says: str) -> None:
+    (tmp_path / "x.yaml").write_text(WHOLE)
+    load_mapping(tmp_path / "x.yaml")
+    (tmp_path / "x.yaml").write_text(WHOLE.replace(there, instead, 1))
+    with pytest.raises(MappingError, match=says):
+        load_mapping(tmp_path / "x.yaml")
+
+
+def test_a_wrist_in_the_robots_frame_says_that_the_cameras_pose_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(WHOLE.replace("{what: arm_joints, side: right}", WRIST_IN_BASE, 1))
+    mapping = load_mapping(tmp_path / "x.yaml")
+    observation = dataclasses.replace(make_example_observation(), extras={})
+    with pytest.raises(LackingInputError, match=r"x.yaml:6: the observation has no camera's pose"):
+        mapping.request(situation(mapping, observation))
+
+
+def test_a_rotation_that_is_none_is_refused_with_its_line(tmp_path: Path) -> None:
+    rotation = "{what: wrist, side: right, rotation: rot6d}"
+    (tmp_path / "x.yaml").write_text(WHOLE.replace("{what: arm_joints, side: right, scale: 1.0}", rotation))
+    mapping = load_mapping(tmp_path / "x.yaml")
+    with pytest.raises(AnswerRefusedError, match=r"x.yaml:13: the right wrist "):
+        mapping.chunk({"actions": np.zeros((16, 12), np.float32)}, situation(mapping))
+
+
+def test_a_request_in_degrees_is_refused_with_its_line() -> None:
+    mapping = load_mapping("openpi-joints")
+    message = mapping.request(situation(mapping))
+    translator = Translator(mapping, ToyRobot())  # type: ignore[arg-type]
+    translator.observation(message)
+    message["observation/state"] = np.full(19, 60.0)
+    with pytest.raises(LackingInputError, match=r"openpi-joints.yaml:8: in the request the right ArmJoints .*unit"):
+        translator.observation(message)

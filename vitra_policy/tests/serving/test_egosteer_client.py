@@ -196,6 +196,7 @@ def spoiled(change: Any) -> Any:
     ("spoil", "says"),
     [
         (lambda answer: {"actions": answer["pred_actions"]}, "must hold 'pred_actions'"),
+        (lambda answer: {"actions": 1, b"raw": 2}, "got keys"),
         (lambda answer: {"pred_actions": answer["pred_actions"][:16]}, "must hold 'pred_actions'"),
         (spoiled(lambda a: a.__setitem__((3, 4), np.nan)), "not finite"),
         (spoiled(lambda a: a.__setitem__((slice(None), slice(12, 18)), 0.0)), "no rotations"),
@@ -211,7 +212,7 @@ def test_an_answer_that_no_hand_can_follow_is_refused(spoil: Any, says: str) -> 
 
 
 def test_another_server_is_refused_before_anything_is_asked() -> None:
-    for metadata in ({"x": 1}, {"action_horizon": 16, "action_dim": 48}):
+    for metadata in ({"x": 1}, {"action_horizon": 16, "action_dim": 48}, {"action_horizon": np.full(2, 32)}):
         with Trial(metadata=metadata) as trial, pytest.raises(HandshakeError, match="EgoSteer server"):
             trial.policy.warm_up()
 

@@ -83,6 +83,11 @@ def test_images_with_channels_first_and_floats_are_understood(server: PolicyServ
         ({"observation/state": np.zeros(14)}, "has 14 numbers"),
         ({"prompt": " "}, "no instruction"),
         ({"observation/image": np.zeros((4, 48, 64, 3), np.uint8)}, "must be one image"),
+        ({"observation/image": np.full((48, 64, 3), 200.0)}, "Send uint8, or divide by 255"),
+        ({"observation/image": np.full((48, 64, 3), np.nan)}, "Send uint8, or divide by 255"),
+        ({"observation/state": "here"}, "must be 102 numbers (openpi-generic.yaml:7), got 'here'"),
+        ({"observation/state": [[1], [2, 3]]}, "must be 102 numbers"),
+        ({"prompt": ["go", "on"]}, "must be words (openpi-generic.yaml:9), got list"),
     ],
 )
 def test_what_is_wrong_with_a_request_is_said_in_words(

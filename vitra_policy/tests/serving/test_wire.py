@@ -174,3 +174,14 @@ def test_another_protocol_version_is_refused():
 def test_incomplete_metadata_is_refused():
     with pytest.raises(HandshakeError, match="incomplete"):
         wire.metadata_from_message({"protocol": "vitra-policy", "protocol_version": 1})
+
+
+@pytest.mark.parametrize("said", ["soon", float("nan"), float("inf"), -1.0, [1]])
+def test_a_servers_own_time_must_be_a_time(said):
+    with pytest.raises(WireError, match="server_timing/infer_ms must be milliseconds"):
+        wire.served_s({"server_timing": {"infer_ms": said}})
+
+
+def test_a_server_need_not_say_how_long_it_took():
+    assert wire.served_s({"server_timing": {"infer_ms": 4}}) == pytest.approx(0.004)
+    assert wire.served_s({"server_timing": "fast"}) == wire.served_s({}) == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import math
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +52,14 @@ class Section:
         """
         if key not in self.data:
             if default is None:
-                raise MappingError(f"{self.where()}: '{key}' is missing.")
+                raise MappingError(f"{self.where()}: '{key}' is missing.{self._meant(key)}")
             return default
         value = self.data.pop(key)
         try:
             return convert(value)
         except (TypeError, ValueError, KeyError) as error:
-            raise MappingError(f"{self.where(key)}: {key}: {value!r} cannot be used: {error}.") from None
+            shown = reprlib.repr(value)
+            raise MappingError(f"{self.where(key)}: {key}: {shown} cannot be used: {error}.") from None
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
         """One of some words.
@@ -83,7 +86,7 @@ class Section:
             MappingError: there is none.
         """
         if not isinstance(self.data.get(key), dict):
-            raise MappingError(f"{self.where(key)}: '{key}' must be a map of keys and values.")
+            raise MappingError(f"{self.where(key)}: '{key}' must be a map of keys and values.{self._meant(key)}")
         return Section(self.data.pop(key), (*self.path, key), self.lines, self.file)
 
     def sections(self, key: str) -> Iterator[Section]:
@@ -97,6 +100,11 @@ class Section:
             raise MappingError(f"{self.where(key)}: '{key}' must be a list of maps, each '- what: ...'.")
         for number, entry in enumerate(entries):
             yield Section(entry, (*self.path, key, number), self.lines, self.file)
+
+    def _meant(self, key: str) -> str:
+        """Where a missing key may stand, written otherwise."""
+        close = [] if key in self.data else difflib.get_close_matches(key, self.data, n=1)
+        return f" Is it '{close[0]}' in line {self.lines[*self.path, close[0]]}?" if close else ""
 
     def done(self) -> None:
         """Everything was taken.
@@ -119,12 +127,17 @@ def read_document(path: Path) -> Section:
         if len(text) > _LARGEST_BYTES:
             raise MappingError(f"{path} has {len(text)} characters; a mapping has at most {_LARGEST_BYTES}.")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: dict[tuple[str | int, ...], int] = {}
+        data = None if node is None else _value(node, (), lines, path)
     except (OSError, UnicodeDecodeError) as error:
         raise MappingError(f"Cannot read the mapping {path}: {error}.") from error
     except yaml.YAMLError as error:
-        raise MappingError(f"{path} is no YAML: {error}.") from error
-    lines: dict[tuple[str | int, ...], int] = {}
-    data = None if node is None else _value(node, (), lines, path)
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        where = str(path) if mark is None else f"{path.name}:{mark.line + 1}"
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise MappingError(f"{where}: this is no YAML: {why}.") from error
+    except RecursionError:
+        raise MappingError(f"{path} holds itself, or is nested too deeply.") from None
     if not isinstance(data, dict):
         raise MappingError(f"{path} must be a map with 'request' and 'answer'.")
     return Section(data, (), lines, path.name)
@@ -144,3 +157,36 @@ def _value(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str |
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, number), lines, file) for number, item in enumerate(node.value)]
     return yaml.SafeLoader("").construct_object(node)
+
+
+def finite(value: Any) -> float:
+    """A number that is one.
+
+    Raises:
+        ValueError: it is none, or not finite.
+    """
+    if isinstance(value, bool) or not math.isfinite(number := float(value)):
+        raise ValueError("it must be a finite number")
+    return number
+
+
+def whole(value: Any) -> int:
+    """A whole number.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("it must be a whole number")
+    return value
+
+
+def listed(value: Any) -> list[Any]:
+    """A list.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, list):
+        raise ValueError("it must be a list")
+    return value

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_policy.mappings.document import MappingError, Section
+from vitra_policy.mappings.document import MappingError, Section, listed, whole
+from vitra_policy.mappings.parse_part import parse_part
 from vitra_policy.mappings.part import LackingInputError, Part, Situation
-from vitra_policy.mappings.parts import parse_part
 from vitra_policy.prompt import InstructionError, split_instruction
 
 Image = NDArray[np.uint8]
 LEAVES = ("image", "state", "text", "constant")
 _LARGEST_PX = 4096
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class ImageField:
         if image.shape[0] == 3 and image.shape[2] != 3:
             image = image.transpose(1, 2, 0)
         if image.dtype.kind == "f":
+            if not (image.size and image.min() >= -_ROUNDING and image.max() <= 1 + _ROUNDING):
+                raise LackingInputError(
+                    f"'{where}' is an image of {image.dtype} numbers that do not all lie between 0 and 1 "
+                    f"({self.section.where('image')}). Send uint8, or divide by 255."
+                )
             image = np.clip(image * 255, 0, 255).astype(np.uint8)
         seen["image"] = np.ascontiguousarray(image)
 
@@ -94,9 +101,14 @@ class StateField:
             where: Its key, for the error.
 
         Raises:
-            LackingInputError: another width.
+            LackingInputError: another width, no numbers, or what no joint can be at.
         """
-        numbers = np.asarray(value, dtype=np.float64).reshape(-1)
+        try:
+            numbers = np.asarray(value, dtype=np.float64).reshape(-1)
+        except (TypeError, ValueError):
+            raise LackingInputError(
+                f"'{where}' must be {self.width} numbers ({self.section.where('state')}), got {reprlib.repr(value)}."
+            ) from None
         if numbers.shape != (self.width,):
             raise LackingInputError(
                 f"'{where}' has {numbers.size} numbers, {self.section.where('state')} says {self.width}."
@@ -125,8 +137,15 @@ class TextField:
             value: What the request holds there.
             seen: Filled: parts of an observation, by name.
             where: Its key, for the error.
+
+        Raises:
+            LackingInputError: it is none.
         """
-        seen["text"] = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        if not isinstance(value, str | bytes):
+            raise LackingInputError(
+                f"'{where}' must be words ({self.section.where('text')}), got {type(value).__name__}."
+            )
+        seen["text"] = value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +183,8 @@ def parse_tree(section: Section) -> Tree:
     for key, value in tuple(section.data.items()):
         if not isinstance(value, dict):
             raise MappingError(f"{section.where(key)}: '{key}' must be a map, e.g. {{image: head}}.")
+        if not value:
+            raise MappingError(f"{section.where(key)}: '{key}' is empty; it must say one of {', '.join(LEAVES)}.")
         inner = section.section(key)
         words = [word for word in LEAVES if word in value and not isinstance(value[word], dict)]
         tree[key] = _field(inner, words[0]) if words else parse_tree(inner)
@@ -226,13 +247,22 @@ def _field(section: Section, word: str) -> Field:
     elif word == "text":
         field = TextField(section, section.choice("text", ("instruction", "prompt")))
     else:
-        field = ConstantField(section, section.data.pop("constant"))
+        field = ConstantField(section, section.take("constant", _plain, ""))
     section.done()
     return field
 
 
 def _size(value: Any) -> tuple[int, int]:
-    width, height = (int(number) for number in value)
+    if len(listed(value)) != 2:
+        raise ValueError("it must be [width, height]")
+    width, height = (whole(number) for number in value)
     if not (0 < width <= _LARGEST_PX and 0 < height <= _LARGEST_PX):
         raise ValueError(f"width and height must lie between 1 and {_LARGEST_PX}")
     return width, height
+
+
+def _plain(value: Any) -> Any:
+    """A constant that can travel."""
+    if value is not None and np.asarray(value).dtype.kind not in "biufSU":
+        raise ValueError("it must be a number, words, true, false, or a list of one of these")
+    return value

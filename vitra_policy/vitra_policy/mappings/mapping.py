@@ -18,15 +18,19 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, SIDES, STEPS, WRIST, Side
 from vitra_policy.errors import UnknownNameError
-from vitra_policy.mappings.document import MappingError, Section, read_document
+from vitra_policy.mappings.document import MappingError, Section, finite, listed, read_document, whole
 from vitra_policy.mappings.fields import Field, ImageField, StateField, Tree, parse_tree
+from vitra_policy.mappings.parse_part import parse_part
 from vitra_policy.mappings.part import AnswerRefusedError, Part, Plan, Situation
-from vitra_policy.mappings.parts import ArmJoints, Ignored, OwnHands, Wrist, parse_part
+from vitra_policy.mappings.parts import ArmJoints, Ignored, OwnHands
+from vitra_policy.mappings.wrist import Wrist
 from vitra_policy.policies.policy import ActionChunk
 from vitra_policy.transforms import delta_wrist
 
 Array = NDArray[np.float64]
 _LONGEST = 512
+_LONGEST_NAME = 100
+_WIDEST_DEG = 175.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,16 +207,16 @@ def load_mapping(name: str | Path) -> Mapping:
     top = read_document(path)
     tree = parse_tree(top.section("request"))
     answer = _answer(top.section("answer"))
-    expect = dict(top.data.pop("expect", None) or {})
+    expect = top.section("expect").data if top.data.get("expect") is not None else {}
     fov = top.take("camera_fov_deg", _two, (0.0, 0.0))
-    mapping = Mapping(top.take("name", str, path.stem), top, tree, answer, expect, fov if any(fov) else None)
+    mapping = Mapping(top.take("name", _name, path.stem), top, tree, answer, expect, fov if any(fov) else None)
     top.done()
     return mapping
 
 
 def _answer(section: Section) -> Answer:
-    key, horizon = section.take("key", str, "actions"), section.take("horizon", int, 0)
-    rate_hz = section.take("rate_hz", float)
+    key, horizon = section.take("key", str, "actions"), section.take("horizon", whole, 0)
+    rate_hz = section.take("rate_hz", finite)
     if not (1 <= rate_hz <= 200 and 0 <= horizon <= _LONGEST):
         raise MappingError(
             f"{section.where('rate_hz')}: rate_hz must lie between 1 and 200, horizon between 0 (any) and {_LONGEST}."
@@ -241,5 +245,13 @@ def _folder() -> Any:
 
 
 def _two(value: Any) -> tuple[float, float]:
+    if len(listed(value)) != 2 or not all(0 < finite(number) < _WIDEST_DEG for number in value):
+        raise ValueError(f"it must be [horizontal, vertical], each between 0 and {_WIDEST_DEG:g} degrees")
     first, second = (float(number) for number in value)
     return first, second
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME or not value.isprintable():
+        raise ValueError(f"it must be 1 to {_LONGEST_NAME} characters")
+    return value

@@ -24,7 +24,7 @@ class AnswerRefusedError(VitraError):
 
 
 class LackingInputError(VitraError):
-    """The observation lacks something that the mapping sends."""
+    """An observation or a request lacks something that the mapping names, or holds something else there."""
 
 
 @dataclass(slots=True)
@@ -118,4 +118,8 @@ class Part(ABC):
 
     @abstractmethod
     def believe(self, values: Array, now: dict[str, Array]) -> None:
-        """The state that the numbers (width,) of a request speak of: what a server of this mapping reads."""
+        """The state that the numbers (width,) of a request speak of: what a server of this mapping reads.
+
+        Raises:
+            LackingInputError: nothing is measured like that.
+        """

@@ -44,6 +44,8 @@ def pose_fault(poses: Array, observed: Array, step_s: float) -> str:
         observed: Measured.
         step_s: Time from one to the next.
     """
+    if not np.isfinite(poses).all():
+        return "has a rotation that is none"
     before = np.concatenate([observed[None], poses[:-1]])
     steps_m = np.linalg.norm(poses[:, :3, 3] - before[:, :3, 3], axis=1)
     steps_m[0] = max(steps_m[0] - _BEHIND_M, 0.0)

@@ -70,8 +70,8 @@ class RemotePolicy:
         answer = self._connection.request(wire.observation_message(observation))
         chunk = wire.chunk_from_message(answer)
         total_s = time.monotonic() - started_s
-        served_s = float(answer.get("server_timing", {}).get("infer_ms", 0.0)) * 1e-3
-        return dataclasses.replace(chunk, timing={**chunk.timing, "network": max(0.0, total_s - served_s)})
+        network_s = max(0.0, total_s - wire.served_s(answer))
+        return dataclasses.replace(chunk, timing={**chunk.timing, "network": network_s})
 
     def close(self) -> None:
         """Leave the server."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +19,8 @@ from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.serving import wire
 
 _RETRY_S = 0.2
+_MOST_WORDS = 2000
+"""Characters of a server's text that are passed on: its end, where a traceback names the cause."""
 
 
 class ConnectionLostError(VitraError):
@@ -34,6 +40,9 @@ class ServerConnection:
         infer_timeout_s: deadline of one request, reconnecting included.
         api_key: key the server asks for, if any.
         text_ends: whether a server closes after it has answered with words, as openpi's does.
+
+    Raises:
+        PolicyOptionError: a timeout or a key that cannot be.
     """
 
     def __init__(
@@ -46,6 +55,12 @@ class ServerConnection:
         *,
         text_ends: bool = False,
     ) -> None:
+        if not (math.isfinite(connect_timeout_s) and math.isfinite(infer_timeout_s) and infer_timeout_s > 0):
+            raise PolicyOptionError(
+                f"connect_timeout_s={connect_timeout_s:g}, infer_timeout_s={infer_timeout_s:g}: give seconds above 0."
+            )
+        if not (api_key.isascii() and (not api_key or api_key.isprintable())):
+            raise PolicyOptionError("api_key must be printable ASCII characters, as a header of HTTP holds them.")
         self.url = url
         self.infer_timeout_s = infer_timeout_s
         self._greeted, self._connect_timeout_s, self._text_ends = greeted, connect_timeout_s, text_ends
@@ -74,6 +89,7 @@ class ServerConnection:
         Raises:
             ConnectionLostError: no answer within `infer_timeout_s`; the next call connects anew.
             PolicyError: the server answered with words.
+            WireError: the answer is no message of openpi's wire format.
         """
         deadline_s = time.monotonic() + self.infer_timeout_s
         request = wire.pack(message)
@@ -81,7 +97,7 @@ class ServerConnection:
             if self._connection is None:
                 self._connect(deadline_s)
             assert self._connection is not None
-            self._connection.send(request)
+            _send(self._connection, request, deadline_s)
             answer = self._connection.recv(timeout=max(0.0, deadline_s - time.monotonic()))
         except TimeoutError:
             self.close()
@@ -94,8 +110,8 @@ class ServerConnection:
         if isinstance(answer, str):
             if self._text_ends:
                 self.close()
-            raise PolicyError(f"Policy server {self.url}: {answer}")
-        return wire.unpack(answer)
+            raise PolicyError(f"Policy server {self.url}: {_words(answer)}")
+        return self._unpacked(answer)
 
     def _connect(self, deadline_s: float) -> None:
         self.close()
@@ -103,8 +119,10 @@ class ServerConnection:
             try:
                 self._open(max(0.05, deadline_s - time.monotonic()))
                 return
-            except InvalidURI as error:
-                raise PolicyOptionError(f"'{self.url}' is no websocket address; use ws://host:port.") from error
+            except (InvalidURI, ValueError) as error:  # a port that is none, a name that no host can have
+                raise PolicyOptionError(
+                    f"'{self.url}' is no websocket address; use ws://host:port, port 1 to 65535."
+                ) from error
             except InvalidHandshake as error:
                 raise wire.HandshakeError(f"{self.url} refused the connection: {error}.") from error
             except (OSError, TimeoutError, WebSocketException) as error:
@@ -128,9 +146,48 @@ class ServerConnection:
             greeting = connection.recv(timeout=timeout_s)
             if isinstance(greeting, str):
                 raise wire.HandshakeError(f"{self.url} greets with text instead of metadata: {greeting[:200]!r}.")
-            self._greeted(wire.unpack(greeting))
+            self._greeted(self._unpacked(greeting))
         except BaseException:
             connection.close_timeout = 0.1
             connection.close()
             raise
         self._connection = connection
+
+    def _unpacked(self, data: bytes) -> dict[str, Any]:
+        try:
+            return wire.unpack(data)
+        except wire.WireError as error:
+            raise wire.WireError(
+                f"Policy server {self.url} does not speak openpi's wire format (msgpack maps with arrays of numbers): "
+                f"{error}"
+            ) from error
+
+
+def _send(connection: ClientConnection, request: bytes, deadline_s: float) -> None:
+    """Send before the deadline: a server that reads nothing would hold a large request for ever.
+
+    Raises:
+        TimeoutError: it was not over.
+    """
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        with contextlib.suppress(OSError):
+            connection.socket.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline_s - time.monotonic()), give_up)
+    timer.start()
+    try:
+        connection.send(request)
+    except (WebSocketException, OSError) as error:
+        if late.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+
+
+def _words(text: str) -> str:
+    printable = "".join(c if c.isprintable() or c == "\n" else " " for c in text[-_MOST_WORDS:])
+    return printable if printable.strip() else "it answered with an empty text"

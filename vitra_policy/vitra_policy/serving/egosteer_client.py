@@ -60,7 +60,7 @@ class EgoSteerPolicy:
         self._connection = ServerConnection(
             url, self._greet, connect_timeout_s, infer_timeout_s, api_key, text_ends=True
         )
-        self._said: dict[str, Any] | None = None
+        self._said: dict[str, str] | None = None
         self._history: deque[tuple[float, Any, Array]] = deque(maxlen=HISTORY)
         self._metadata = PolicyMetadata(
             "egosteer", steps=STEPS, step_s=STEP_S, needs_image=True, needs_state=True, uses_committed=True
@@ -169,7 +169,7 @@ class EgoSteerPolicy:
         """Rows (32, 48) of an answer; what was decided before stands in front, as it was sent."""
         value = answer.get("pred_actions")
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.shape != (STEPS, STATE_DIM):
-            got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else f"keys {sorted(answer)}"
+            got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else f"keys {[*map(str, answer)]}"
             raise AnswerRefusedError(
                 f"EgoSteer's answer must hold 'pred_actions' ({STEPS}, {STATE_DIM}), got {got}. Serve a checkpoint "
                 "with action_horizon 32 and fingertip actions (docs/neighbours/egosteer.md)."
@@ -212,14 +212,18 @@ class EgoSteerPolicy:
     def _greet(self, greeting: dict[str, Any]) -> None:
         wanted = {"action_horizon": STEPS, "action_dim": STATE_DIM}
         for key, value in wanted.items():
-            if greeting.get(key) != value:
+            if not isinstance(greeting.get(key), int | float) or greeting[key] != value:
                 raise wire.HandshakeError(
                     f"{self.url} says {key} = {greeting.get(key)!r}, an EgoSteer server for fingertip actions says "
                     f"{value}. Start it as docs/neighbours/egosteer.md says; for other servers use policy:=remote."
                 )
-        if self._said is not None and greeting != self._said:
-            raise wire.HandshakeError(f"The server at {self.url} says something else of itself than before.")
-        self._said = greeting
+        said = {key: repr(value) for key, value in greeting.items()}
+        if self._said is not None and said != self._said:
+            raise wire.HandshakeError(
+                f"The server at {self.url} says something else of itself than before. Restart the policy node if "
+                "another model is what you want."
+            )
+        self._said = said
 
 
 def _plausible(side: Side, rows: Array, committed: int) -> None:

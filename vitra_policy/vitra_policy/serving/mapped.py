@@ -13,6 +13,8 @@ from vitra_policy.policies.robot import RobotKinematics, find_robot
 from vitra_policy.serving import wire
 from vitra_policy.serving.connection import ServerConnection
 
+_LONGEST_CAUSE = 300
+
 
 class MappedPolicy:
     """Any server that speaks openpi's wire format, whatever its keys.
@@ -39,7 +41,7 @@ class MappedPolicy:
         api_key: str = "",
     ) -> None:
         self.url, self.mapping, self._robot = url, mapping, robot
-        self._said: dict[str, Any] | None = None
+        self._said: dict[str, str] | None = None
         self._connection = ServerConnection(
             url, self._greet, connect_timeout_s, infer_timeout_s, api_key, text_ends=True
         )
@@ -82,15 +84,14 @@ class MappedPolicy:
         try:
             answer = self._connection.request(message)
         except PolicyError as error:
-            last = str(error).strip().splitlines()[-1]
+            last = str(error).strip().splitlines()[-1][-_LONGEST_CAUSE:]
             where = self.mapping.section.where("request")
             raise PolicyError(
                 f"{where}: the server at {self.url} could not read the request made by this mapping: {last}"
             ) from error
         total_s = time.monotonic() - started_s
         chunk = self.mapping.chunk(answer, now)
-        timing = answer.get("server_timing")
-        served_s = _number(timing.get("infer_ms", 0.0)) * 1e-3 if isinstance(timing, dict) else 0.0
+        served_s = wire.served_s(answer)
         return dataclasses.replace(chunk, timing={"server": served_s, "network": max(0.0, total_s - served_s)})
 
     def close(self) -> None:
@@ -131,10 +132,3 @@ def make_mapped_policy(
     terms = load_mapping(mapping)
     robot = find_robot(calibration, arm_variant) if terms.needs_robot else None
     return MappedPolicy(url, terms, robot, *timeouts_s, api_key)
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise AnswerRefusedError(f"server_timing must hold numbers, got {value!r}.") from None

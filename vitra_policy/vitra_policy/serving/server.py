@@ -82,8 +82,9 @@ class PolicyServer:
             _logger.warning("serving on %s without a key: everyone who reaches it can use the policy", self._host)
         self._thread.start()
         if not self._started.wait(_START_TIMEOUT_S) or self._failure or not self.port:
+            why = self._failure.rstrip(".") or "no answer"
             raise ServerStartError(
-                f"Cannot serve on {self._host}:{self._wanted_port}: {self._failure or 'no answer'}. Choose another "
+                f"Cannot serve on {self._host}:{self._wanted_port}: {why}. Choose another "
                 "port, or stop the process that holds this one."
             )
         _logger.info("serving %s on ws://%s:%d", self._policy.metadata.policy_id, self._host, self.port)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -183,7 +184,7 @@ def chunk_from_message(message: Mapping[str, Any]) -> ActionChunk:
             valid=message["valid"],
             step_s=float(message["step_s"]),
             policy_id=str(message["policy_id"]),
-            timing={str(stage): float(seconds) for stage, seconds in message.get("timing", {}).items()},
+            timing=_timing(message.get("timing", {})),
             done=bool(message.get("done", False)),
             committed_steps=int(message.get("committed_steps", 0)),
         )
@@ -191,6 +192,23 @@ def chunk_from_message(message: Mapping[str, Any]) -> ActionChunk:
         raise WireError(f"The answer lacks {error}; it has {sorted(map(str, message))}.") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise WireError(f"The answer is malformed: {error}.") from error
+
+
+def served_s(message: Mapping[str, Any]) -> float:
+    """Seconds that a server says it took for an answer; 0 where it says nothing.
+
+    Raises:
+        WireError: something else than milliseconds.
+    """
+    timing = message.get("server_timing")
+    said = timing.get("infer_ms", 0.0) if isinstance(timing, Mapping) else 0.0
+    try:
+        spent_s = float(said) * 1e-3
+    except (TypeError, ValueError):
+        spent_s = math.nan
+    if not 0 <= spent_s < math.inf:
+        raise WireError(f"server_timing/infer_ms must be milliseconds, got {reprlib.repr(said)}.")
+    return spent_s
 
 
 def control_message(command: str) -> dict[str, str]:
@@ -206,6 +224,13 @@ def control_of(message: Mapping[str, Any]) -> str | None:
 def acknowledgement(command: str) -> dict[str, str]:
     """The answer to a control message."""
     return {_ACKNOWLEDGE: command}
+
+
+def _timing(stages: Any) -> dict[str, float]:
+    spent = {str(stage): float(seconds) for stage, seconds in stages.items()}
+    if not all(math.isfinite(seconds) for seconds in spent.values()):
+        raise ValueError("timing must be finite seconds by stage")
+    return spent
 
 
 def _encode(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import tarfile
@@ -18,7 +19,8 @@ from vitra_policy.hand.skeleton import default_skeleton
 from vitra_training.baselines.fingertip_fit import fit_fingertips
 from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import HumanEpisode
-from vitra_training.datasets.errors import BrokenFileError, DatasetError
+from vitra_training.datasets.errors import BrokenFileError, ConversionError, DatasetError
+from vitra_training.datasets.formats.egosmith import EgoSmithWriter
 from vitra_training.datasets.formats.egosmith_reader import BrokenSampleError, EgoSmithShards
 from vitra_training.datasets.formats.egosmith_rules import order_problems, sample_problems
 from vitra_training.datasets.sources import EpisodeSource, open_source
@@ -151,6 +153,11 @@ def set_meta(**values: Any) -> Callable[..., None]:
         (set_meta(instruction=[]), "placeholder"),
         (set_meta(instruction_num=0), "instruction_num"),
         (set_meta(cameras=["chest"]), "first camera"),
+        (set_meta(cameras=3), "first camera"),
+        (set_meta(instruction=5), "placeholder"),
+        (set_meta(presence="both"), "presence is 'both'"),
+        (set_meta(presence=None), "presence is None"),
+        (set_meta(presence=99), "presence is 99"),
         (lambda row, meta, image: meta.pop("episode_index"), "lacks episode_index"),
         (lambda row, meta, image: image.fill(1), "dark, bright or flat"),
     ],
@@ -188,8 +195,75 @@ def test_episodes_in_pieces_missing_members_and_damaged_shards_are_refused(shard
         EgoSmithShards(torn.parent).load(0)
 
 
+def _npz() -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, a=1)
+    return stream.getvalue()
+
+
+def _other_size() -> bytes:
+    return bytes(cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (90, 99, 3), np.uint8))[1])
+
+
+def _huge() -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.zeros(4, np.float32))
+    return stream.getvalue().replace(b"(4,), ", b"(999999999999,), ")
+
+
+@pytest.mark.parametrize(
+    ("member", "data"),
+    [
+        ("image.jpg", b""),
+        ("image.jpg", b"no image"),
+        ("image.jpg", _other_size()),
+        ("lowdim.npy", b""),
+        ("lowdim.npy", _npz()),
+        ("lowdim.npy", _huge()),
+        ("meta.json", b"[" * 100_000),
+        ("meta.json", b"[1]"),
+    ],
+)  # fmt: skip
+def test_a_damaged_member_names_its_sample(shards: Path, tmp_path: Path, member: str, data: bytes) -> None:
+    content = [(key, dict(members)) for key, members in samples(shards)][:8]
+    content[3][1][member] = data
+    with pytest.raises(DatasetError, match="_f000003: "):
+        EgoSmithShards(write(tmp_path / "bad", content)).load(0)
+
+
+def test_a_file_that_is_no_shard_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty.tar").write_bytes(b"")
+    with pytest.raises(BrokenFileError, match=r"^[^\n]*empty.tar: not a readable EgoSmith shard[^\n]*$"):
+        EgoSmithShards(tmp_path)
+
+
 def test_other_peoples_keys_are_understood(shards: Path, tmp_path: Path) -> None:
     renamed = [
         (f"episode_{int(key[-14:-8]):06d}_frame_{int(key[-6:]):06d}", members) for key, members in samples(shards)
     ]
     assert len(EgoSmithShards(write(tmp_path / "other", renamed))) == len(EgoSmithShards(shards))
+
+
+def test_an_episode_whose_video_breaks_off_leaves_nothing_in_the_shard(human: EpisodeSource, tmp_path: Path) -> None:
+    broken = human.load(0)
+    frames = np.array([*broken.video.frames[:5], 10**6])
+    broken = dataclasses.replace(broken, video=dataclasses.replace(broken.video, frames=frames))
+    with EgoSmithWriter(tmp_path / "out", "out") as writer:
+        writer.add(human.load(0))
+        with pytest.raises(DatasetError):
+            writer.add(broken)
+        writer.add(human.load(1))
+    source = EgoSmithShards(tmp_path / "out")
+    assert [len(source.load(n).episode) for n in range(len(source))] == [len(human.load(n).episode) for n in (0, 1)]
+
+
+def test_shards_are_not_written_over(shards: Path) -> None:
+    before = {path: path.read_bytes() for path in shards.iterdir()}
+    with pytest.raises(ConversionError, match="is not empty; choose a new folder"):
+        convert(EgoSmithShards(shards), shards, Format.EGOSMITH)
+    assert {path: path.read_bytes() for path in shards.iterdir()} == before
+
+
+def test_a_folders_name_that_keys_cannot_hold_is_written_otherwise(human: EpisodeSource, tmp_path: Path) -> None:
+    convert(human, tmp_path / "My set_v1.2", Format.EGOSMITH)
+    assert EgoSmithShards(tmp_path / "My set_v1.2").ids[0] == "My-set-v1-2_ep000000"

@@ -179,7 +179,9 @@ def gone(*names: str) -> Callable[[Path], None]:
     [
         (info(codebase_version="v2.1"), "codebase_version v2.1; only v3 is read"),
         (info(fps=0), "a rate in Hz"),
-        (info(features=3), "'features' is missing"),
+        (info(features=3), "features: is 3, expected a map"),
+        (info(fps="fast"), "fps: is 'fast', expected a number"),
+        (lambda root: (root / "meta" / "info.json").write_text("[" * 100_000), "not a readable JSON file"),
         (info(data_path="../../{chunk_index}/{file_index}.parquet"), "outside of the data set"),
         (info(video_path="/etc/{video_key}"), "outside of the data set"),
         (info(data_path="{nothing}"), "data_path"),

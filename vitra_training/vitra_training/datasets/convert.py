@@ -195,7 +195,7 @@ def open_sink(target: Path, format: Format | str, options: StoreOptions | None =
     if format is Format.TELEDATA:
         return TeleDataWriter(target)
     if format is Format.EGOSMITH:
-        return EgoSmithWriter(target, target.name.replace("_", "-"))
+        return EgoSmithWriter(target, target.resolve().name)
     from vitra_training.datasets.formats.lerobot_v3 import LeRobotWriter  # needs the robot description
 
     return LeRobotWriter(target)

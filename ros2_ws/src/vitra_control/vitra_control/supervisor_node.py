@@ -254,7 +254,7 @@ class SafetySupervisorNode(StackNode[Parameters]):
                 after, reason = self._supervisor.phase, self._supervisor.reason
             self._publish_permit()
             if before is not after and reason is not None:
-                self.get_logger().error(f"stopped: {reason}. {reason.mend}")
+                self.get_logger().error(f"stopped: {str(reason).rstrip('.')}. {reason.mend}")
                 self._publish_state()
 
 

@@ -140,6 +140,13 @@ def test_plan_refuses_what_run_would_refuse(
     assert not (tmp_path / "s").exists()
 
 
+def test_policies_that_look_at_the_camera_are_not_tried_in_a_simulation_without_one(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    assert run(monkeypatch, "run", "baselines_sim", "--out", tmp_path / "s", "--graph", "lockstep") == 2
+    assert "give --render" in capsys.readouterr().err
+
+
 def test_two_counts_are_compared_in_a_line(monkeypatch, capsys) -> None:
     assert run(monkeypatch, "compare", "17/20", "14/20") == 0
     said = " ".join(capsys.readouterr().err.split())

@@ -245,7 +245,7 @@ class PolicyNode(StackNode[Parameters]):
 
     def _start_run(self, time_limit_s: float = 0.0) -> Run:
         if not self.is_active:
-            raise RunRefusedError(f"The policy node is not active: {self._detail}.")
+            raise RunRefusedError(f"The policy node is not active: {self._detail.rstrip('.')}.")
         if not self._instruction:
             raise RunRefusedError("No instruction is set; call ~/set_instruction first.")
         if not self._may_move:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -31,12 +32,18 @@ class EgoSmithWriter:
 
     Args:
         root: folder of the shards.
-        dataset: name in keys and in `dataset_name`.
+        dataset: name in keys and in `dataset_name`; what a key cannot hold (a dot ends it) becomes a hyphen.
+
+    Raises:
+        ConversionError: the folder holds something.
     """
 
     def __init__(self, root: Path, dataset: str) -> None:
-        self.root, self._dataset = root, dataset
+        if root.exists() and any(root.iterdir()):
+            raise ConversionError("(any)", "EgoSmith's WebDataset", f"{root} is not empty; choose a new folder")
+        self.root, self._dataset = root, re.sub(r"[^A-Za-z0-9-]+", "-", dataset) or "vitra"
         self._shard: tarfile.TarFile | None = None
+        self._file: IO[bytes] | None = None
         self._number = self._frames = self._episodes = 0
 
     def __enter__(self) -> EgoSmithWriter:
@@ -44,18 +51,36 @@ class EgoSmithWriter:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._close()
+        if error is not None:
+            for shard in self.root.glob("shard-*.tar"):
+                shard.unlink()
 
     def add(self, recording: Recording, label_source: str = "") -> int:
         """Append an episode; returns its frames.
 
         Raises:
             ConversionError: a robot episode.
+            DatasetError: its video cannot be read; nothing of the episode is kept.
         """
         episode = recording.episode
         if not isinstance(episode, HumanEpisode):
             raise ConversionError(episode.id, "EgoSmith's WebDataset", "it is a robot episode")
         if self._shard is None or self._frames >= _FRAMES_PER_SHARD:
             self._open()
+        assert self._file is not None
+        begin = self._file.tell()
+        try:
+            self._write(recording, episode, label_source)
+        except BaseException:  # half an episode would spoil the shard, and its number is the next one's
+            self._file.seek(begin)
+            self._file.truncate()
+            self._shard = tarfile.open(fileobj=self._file, mode="w")  # noqa: SIM115
+            raise
+        self._episodes += 1
+        self._frames += len(episode)
+        return len(episode)
+
+    def _write(self, recording: Recording, episode: HumanEpisode, label_source: str) -> None:
         with VideoReader(recording.video.path) as video:
             scale = min(1.0, _SHORT_SIDE_PX / min(video.width, video.height))
             size = (round(video.width * scale), round(video.height * scale))
@@ -63,9 +88,6 @@ class EgoSmithWriter:
             for frame, number in enumerate(map(int, recording.video.frames)):
                 image = cv2.resize(video.rgb(number), size, interpolation=cv2.INTER_AREA)
                 self._sample(episode, frame, np.asarray(image, dtype=np.uint8), rows[frame], label_source)
-        self._episodes += 1
-        self._frames += len(episode)
-        return len(episode)
 
     def _sample(
         self, episode: HumanEpisode, frame: int, image: NDArray[np.uint8], row: NDArray[np.float32], source: str
@@ -97,12 +119,15 @@ class EgoSmithWriter:
         self.root.mkdir(parents=True, exist_ok=True)
         self._path = self.root / f"shard-{self._number:06d}.tar"
         self._partial = self._path.with_suffix(".partial")
-        self._shard = tarfile.open(self._partial, "w")  # noqa: SIM115
+        self._file = self._partial.open("w+b")
+        self._shard = tarfile.open(fileobj=self._file, mode="w")  # noqa: SIM115
         self._number, self._frames = self._number + 1, 0
 
     def _close(self) -> None:
         if self._shard is not None:
             self._shard.close()
+            assert self._file is not None
+            self._file.close()
             self._partial.replace(self._path)
             self._shard = None
 

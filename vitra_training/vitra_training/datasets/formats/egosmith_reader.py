@@ -90,6 +90,7 @@ class EgoSmithShards:
         folder = tempfile.TemporaryDirectory(prefix="vitra-egosmith-")
         path = Path(folder.name) / "episode.mp4"
         writer: VideoWriter | None = None
+        size_px: tuple[int, ...] | None = None
         try:
             with episode.shard.open("rb") as shard:
                 for key, members in zip(episode.keys, episode.frames, strict=True):
@@ -99,7 +100,9 @@ class EgoSmithShards:
                         raise BrokenSampleError(key, problems)
                     rows.append(row)
                     metas.append(meta)
-                    height, width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+                    if size_px is not None and image.shape != size_px:
+                        raise BrokenSampleError(key, [f"the image is {image.shape}, the one before {size_px}"])
+                    size_px, (height, width) = image.shape, (n // 2 * 2 for n in image.shape[:2])
                     writer = writer or VideoWriter(path, width, height, FPS, crf=17)
                     writer.add(image[:height, :width])
             assert writer is not None
@@ -151,7 +154,7 @@ class EgoSmithShards:
                         episode.frames.append({})
                     episode.frames[-1][suffix] = (member.offset_data, member.size)
         except (OSError, tarfile.TarError) as error:
-            raise BrokenFileError(path, "EgoSmith shard", error) from None
+            raise BrokenFileError(path, "EgoSmith shard", str(error).partition(":\n")[0]) from None
         if problems := order_problems(order):
             raise BrokenFileError(path, "EgoSmith shard", problems[0])
 
@@ -169,11 +172,11 @@ def _sample(
     try:
         row = np.load(io.BytesIO(read("lowdim.npy")), allow_pickle=False)
         meta = json.loads(read("meta.json"))
-    except (ValueError, OSError, EOFError) as error:
+        image = cv2.imdecode(np.frombuffer(read("image.jpg"), np.uint8), cv2.IMREAD_COLOR)
+    except (ValueError, OSError, EOFError, MemoryError, RecursionError, cv2.error) as error:
         raise BrokenFileError(key, "EgoSmith sample", error) from None
-    image = cv2.imdecode(np.frombuffer(read("image.jpg"), np.uint8), cv2.IMREAD_COLOR)
-    if image is None or not isinstance(meta, dict):
-        raise BrokenFileError(key, "EgoSmith sample", "image.jpg or meta.json cannot be decoded")
+    if image is None or not isinstance(meta, dict) or not isinstance(row, np.ndarray):
+        raise BrokenFileError(key, "EgoSmith sample", "image.jpg, meta.json or lowdim.npy cannot be decoded")
     return row, meta, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

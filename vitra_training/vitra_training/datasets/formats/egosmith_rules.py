@@ -15,7 +15,9 @@ WIDTHS = (116, 136)
 _FOCAL_PX = 10_000.0
 _PLACEHOLDERS = {"none", "unknown", "n/a", "null", "todo"}
 _ORTHOGONAL, _DETERMINANT, _LAST_ROW = 0.1, 0.1, 1e-3
-_STEP_M, _STEP_RAD = 2.5, 10.0
+_STEP_M = 2.5
+_PRESENCE = (0, 1, 2, 3)
+"""Left hand 1, right hand 2."""
 _MEAN, _SPREAD = (5.0, 250.0), 3.0
 
 
@@ -60,12 +62,15 @@ def _word_problems(meta: Mapping[str, Any]) -> list[str]:
     if lacking:
         return [f"meta.json lacks {', '.join(lacking)}"]
     words, count = meta["instruction"], meta["instruction_num"]
-    texts = [words] if isinstance(words, str) else list(words or ())
+    texts = [words] if isinstance(words, str) else words if isinstance(words, list) else []
     if not isinstance(count, int) or count < 1 or count > max(len(texts), 1):
         return [f"instruction_num is {count!r} for {len(texts)} instructions"]
     if not texts or any(not isinstance(t, str) or not t.strip() or t.strip().lower() in _PLACEHOLDERS for t in texts):
         return ["an instruction is empty or a placeholder"]
-    if list(meta.get("cameras", ["head"]))[:1] != ["head"]:
+    if meta.get("presence", 3) not in _PRESENCE:
+        return [f"presence is {meta['presence']!r}, not one of {', '.join(map(str, _PRESENCE))}"]
+    cameras = meta.get("cameras", ["head"])
+    if not isinstance(cameras, list) or cameras[:1] != ["head"]:
         return ["the first camera is not the head's"]
     return []
 

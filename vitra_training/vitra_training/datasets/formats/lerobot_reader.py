@@ -174,7 +174,10 @@ class LeRobotData:
         return digest.hexdigest()
 
     def _known(self, key: str, kind: Any) -> Any:
-        if not isinstance(self._info.get(key), kind):
+        if key in self._info and not isinstance(self._info[key], kind):
+            where, wanted = f"{self.root / 'meta' / 'info.json'}: {key}", {dict: "a map", str: "words"}
+            raise WrongShapeError(where, repr(self._info[key])[:60], wanted.get(kind, "a number"))
+        if key not in self._info:
             raise MissingKeyError(self.root / "meta" / "info.json", key, sorted(self._info))
         return self._info[key]
 
@@ -226,7 +229,7 @@ _CLIP_COLUMNS = ("chunk_index", "file_index", "from_timestamp")
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text())
-    except (OSError, ValueError) as cause:
+    except (OSError, ValueError, RecursionError) as cause:
         raise BrokenFileError(path, "JSON file", cause) from None
     if not isinstance(value, dict):
         raise BrokenFileError(path, "JSON file", "it holds no map")

@@ -71,6 +71,8 @@ class AttendedSession:
         if self._session.plan.robot is not Robot.SIM:
             raise SessionError("--graph lockstep simulates; the plan is for the real robot.")
         blinded_policy = BlindedPolicy(self._session.folder)
+        if blinded_policy.metadata.needs_image and not self._settings.render:
+            raise SessionError("A policy of this plan looks at the head camera: give --render (to resume, too).")
         blinded_policy.warm_up()
         port = LockstepPort(blinded_policy, self._session.plan.time_limit_s, self._settings.render)
         stack.callback(port.close)
