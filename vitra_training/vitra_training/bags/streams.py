@@ -21,7 +21,7 @@ from vitra_training.datasets.errors import BrokenFileError
 CAMERA = "head_camera/color/image_raw"
 MEASURED = ("arm/joint_states", "hand/joint_states")
 """How topics of measured joints end; `joint_states` alone is for people's tools, slower and of all joints together."""
-_NO_HEADER = {"std_msgs/msg/String", "tf2_msgs/msg/TFMessage", "std_msgs/msg/Float32MultiArray"}
+_NO_HEADER = {"std_msgs/msg/String", "std_msgs/msg/Bool", "tf2_msgs/msg/TFMessage", "std_msgs/msg/Float32MultiArray"}
 
 
 @dataclass(slots=True)

@@ -47,5 +47,6 @@ def test_hashes_are_those_of_the_installed_messages(typestore):
 def test_what_late_joiners_need_is_latched():
     latched = {topic.name for topic in TOPICS if topic.delivery is Delivery.LATCHED}
     assert latched == {
-        "safety_state", "episode_state", "instruction", "/tf_static", "robot_description", "doctor/report"
+        "safety_state", "episode_state", "instruction", "policy/running", "/tf_static", "robot_description",
+        "doctor/report",
     }  # fmt: skip

@@ -70,6 +70,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("safety_state", "vitra_msgs/msg/SafetyState", Delivery.LATCHED),
     Topic("episode_state", "vitra_msgs/msg/EpisodeState", Delivery.LATCHED),
     Topic(INSTRUCTION, "std_msgs/msg/String", Delivery.LATCHED, has_header=False),
+    Topic("policy/running", "std_msgs/msg/Bool", Delivery.LATCHED, has_header=False),
     Topic("sim/state", "vitra_msgs/msg/SimState", rate_hz=30.0),
     Topic("/tf_static", "tf2_msgs/msg/TFMessage", Delivery.LATCHED, has_header=False),
     Topic("/tf", "tf2_msgs/msg/TFMessage", Delivery.RELIABLE, has_header=False),

@@ -162,7 +162,7 @@ def test_the_camera_shows_the_world_and_says_when_it_is_gone(graph, addresses):
     for topic, message_type in topics.items():
         graph.listen(message_type, topic)
     graph.listen(Heartbeat, "heartbeat")
-    graph.start("vitra_sim.sim_camera_node", state_block=addresses["state_block"], width=160, height=120)
+    graph.start("vitra_sim.sim_camera_node", state_block=addresses["state_block"], width_px=160, height_px=120)
     world = graph.start("vitra_sim.sim_world_node", **addresses)
     graph.wait(lambda: all(len(graph.received.get(topic, [])) > 3 for topic in topics), "three images")
     colour, depth, info = (graph.newest(topic) for topic in topics)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
-from vitra_description.ik import solve_ik
+from vitra_description.ik import IkSearch, solve_ik
 from vitra_description.kinematics import ArmModel, HandModel
 from vitra_description.limits import ARM_VENDOR_LIMITS, HAND_VENDOR_LIMITS
 from vitra_description.names import arm_joints, ee, fingertips, hand_base, hand_joints, hand_mount
@@ -122,7 +122,7 @@ def test_arms_sent_through_each_other_meet_instead(robot):
         pose = arm.wrist_pose(both[side])
         across = calibration.side(side).base_from_arm_base[:3, :3].T @ [0.0, 0.25 if side == "right" else -0.25, 0.0]
         pose[:3, 3] += across
-        crossing[side] = solve_ik(arm, pose, both[side], restarts=5).position_rad
+        crossing[side] = solve_ik(arm, pose, both[side], search=IkSearch(restarts=5)).position_rad
     for tick in range(400):
         for side in SIDES:
             share = min(tick / 300, 1.0)
