@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import signal
@@ -14,16 +13,11 @@ from pathlib import Path
 from types import TracebackType
 
 from vitra_bringup.graph_client import GraphClient, GraphError
+from vitra_policy.child_processes import end_with_parent
 
 _STARTED = re.compile(r"^\[INFO\] \[(?P<label>.+)-\d+\]: process started with pid \[(?P<pid>\d+)\]")
 STOP_TIMEOUT_S = 10.0
 VITRA_LAUNCH = (sys.executable, "-m", "vitra_launch.launcher")
-_PR_SET_PDEATHSIG = 1
-
-
-def _stop_with_parent() -> None:
-    """In the launcher's process: a Ctrl-C when the program that started it is gone, however it ended (Linux)."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 class GraphRun:
@@ -57,7 +51,7 @@ class GraphRun:
         self._saying = threading.Condition()
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=environment, start_new_session=True, preexec_fn=_stop_with_parent,
+            env=environment, start_new_session=True, preexec_fn=end_with_parent,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, name="launch log", daemon=True)
         self._reader.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import selectors
 import signal
@@ -17,18 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitra_launch.process import Process
+from vitra_policy.child_processes import end_with_parent
 
 _POLL_S = 0.2
 _HURRIED_S = 2.0
 WRONGLY_CONFIGURED = 2
 """Exit code of a node that refuses its parameters (it interrupts the launcher)."""
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
-
-
-def _end_with_launcher() -> None:
-    """In a child: SIGTERM when the launcher is gone, however it ended (Linux)."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -140,7 +133,7 @@ class ProcessGroup:
             env={**spec.environment, "PYTHONUNBUFFERED": "1"},
             cwd=spec.cwd,
             start_new_session=True,
-            preexec_fn=_end_with_launcher,
+            preexec_fn=end_with_parent,
         )
         assert popen.stdout is not None
         os.set_blocking(popen.stdout.fileno(), False)

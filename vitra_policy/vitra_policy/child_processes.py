@@ -6,6 +6,7 @@ import ctypes
 import signal
 
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)  # looked up here, since a process between fork and exec should not
 
 
 def end_with_parent(number: int = signal.SIGTERM) -> None:
@@ -16,4 +17,4 @@ def end_with_parent(number: int = signal.SIGTERM) -> None:
     Args:
         number: Which signal.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, number)

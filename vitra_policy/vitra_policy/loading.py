@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 MODES: dict[str, str] = {
     "parity": "vitra_policy.model.reference_policy:ReferencePolicy",
-    "fast": "vitra_policy.engine.fast:FastEngine",
+    "fast": "vitra_policy.engine.fast:fast_engine",
     "onnx": "vitra_policy.engine.onnx_engine:OnnxEngine",
 }
-"""Engine class by mode; each takes (model, tokenizer, statistics, device, **options)."""
+"""What makes an engine, by mode; each takes (model, tokenizer, statistics, device, **options)."""
 
 
 class DeviceError(VitraError):
@@ -125,9 +125,5 @@ def _start(
     checkpoint = find()
     file = checkpoint.tokenizer_file if tokenizer is None else Path(tokenizer)
     encoder = make_tokenizer(checkpoint.config.tokenizer, file)
-    if mode == "fast":
-        from vitra_policy.engine.fast import FastOptions
-
-        options = {"options": FastOptions(**options)}
     started: VitraEngine = engine(checkpoint.load_model(), encoder, checkpoint.statistics, chosen, **options)
     return started

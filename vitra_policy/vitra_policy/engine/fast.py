@@ -240,6 +240,21 @@ class FastEngine:
         return head.expand(samples, -1, -1), where.expand(samples, -1, -1)
 
 
+def fast_engine(
+    model: Vitra, tokenizer: Tokenizer, statistics: Statistics | None, device: torch.device | str, **options: Any
+) -> FastEngine:
+    """The engine of the mode `fast`, as `vitra_policy.loading` makes engines.
+
+    Args:
+        model: As for `FastEngine`, as are the next three.
+        tokenizer: Its tokenizer.
+        statistics: Of its training data, or None.
+        device: Where to run.
+        **options: Fields of `FastOptions` by name.
+    """
+    return FastEngine(model, tokenizer, statistics, device, FastOptions(**options))
+
+
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function fused; where that fails on this machine, the function itself and a warning."""
     chosen: list[Callable[..., Any]] = [torch.compile(function, dynamic=False)]

@@ -35,6 +35,17 @@ def test_the_leader_holds_one_shard_at_a_time_and_the_others_follow_in_step(tmp_
     assert weight_files(tmp_path) == []
 
 
+def run_on_all_ranks(program: str, folder: Path, *arguments: object) -> None:
+    """Run a program as eight processes with the folder as its first argument; each must print what it grew by."""
+    file = folder / "program.py"
+    file.write_text(program)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(_RANKS)]
+    command = [*launch, *map(str, (file, folder, *arguments))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("grew") == _RANKS
+
+
 _PROGRAM = """
 import resource, sys
 import torch, torch.distributed as dist
@@ -68,77 +79,19 @@ def test_eight_processes_restore_their_shares_under_a_cap_of_memory(tmp_path: Pa
     write_weights(tmp_path, specs, lambda names: dict.fromkeys(names, values), torch.float32, stem="weights")
     size_mib = sum(file.stat().st_size for file in weight_files(tmp_path, "weights")) / _MIB
     assert size_mib > 2 * _CAP_MIB
-    program = tmp_path / "restore.py"
-    program.write_text(_PROGRAM)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(_RANKS)]
-    done = subprocess.run(
-        [*launch, str(program), str(tmp_path), str(_ROWS), str(_CAP_MIB)], capture_output=True, text=True, timeout=280
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("grew") == _RANKS
+    run_on_all_ranks(_PROGRAM, tmp_path, _ROWS, _CAP_MIB)
 
 
-_RESUME = """
-import resource, sys
-from dataclasses import replace
-from pathlib import Path
-import torch
-from vitra_policy.checkpoint.stream import TensorSpec, weight_files, write_weights
-from vitra_policy.model.config import PRESETS
-from vitra_policy.model.vla import Vitra
-from vitra_training.training.checkpoints import mapped_tensors
-from vitra_training.training.config import LossConfig, ModelConfig, RunConfig
-from vitra_training.training.distributed import join_team, leave_team, like, parameters_of, share
-from vitra_training.training.initial import build
-from vitra_training.training.network import TrainingNetwork
-
-folder, cap_mib = Path(sys.argv[1]), float(sys.argv[2])
-small = PRESETS["reduced"]
-rows = 512 * 2**20 // (4 * small.language.width)
-PRESETS["many words"] = replace(small, language=replace(small.language, vocabulary=rows))
-config = RunConfig(device="cpu", sharding="fsdp2")
-team = join_team(config)
-if team.leads:
-    with torch.device("meta"):
-        shapes = {name: tuple(p.shape) for name, p in Vitra(PRESETS["many words"]).named_parameters()}
-    specs = [TensorSpec(name, shape) for name, shape in shapes.items()]
-    ones = lambda names: {name: torch.ones(()).expand(shapes[name]) for name in names}
-    write_weights(folder, specs, ones, torch.float32, stem="weights")
-team.wait()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-vitra, _ = build(ModelConfig(preset="many words"), LossConfig(), 0, empty=True)
-model = share(TrainingNetwork(vitra, LossConfig()), team, config)
-stored = mapped_tensors(folder, "weights")
-with torch.no_grad():
-    for name, parameter in parameters_of(model).items():
-        parameter.copy_(like(stored[name], parameter))
-        assert bool((parameter.to_local() == 1).all()), name
-grew_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-print(f"grew {grew_mib:.0f} MiB", flush=True)
-assert grew_mib < cap_mib
-leave_team()
-"""
-
-
-@pytest.mark.slow
-def test_eight_processes_that_go_on_build_no_whole_network(tmp_path: Path) -> None:
-    program = tmp_path / "resume.py"
-    program.write_text(_RESUME)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(_RANKS)]
-    command = [*launch, str(program), str(tmp_path), "400"]  # of 650; torch's own modules take a hundred
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("grew") == _RANKS
-    assert sum(file.stat().st_size for file in weight_files(tmp_path, "weights")) > 600 * _MIB
-
-
-_START = """
+_LARGE = """
 import resource, sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 import torch
+from vitra_policy.checkpoint.stream import TensorSpec, weight_files, write_weights
 from vitra_policy.model.config import PRESETS
+from vitra_policy.model.vla import Vitra
+from vitra_training.training.checkpoints import mapped_tensors
 from vitra_training.training.config import LossConfig, ModelConfig, RunConfig
 from vitra_training.training.distributed import join_team, leave_team, like, parameters_of, share
 from vitra_training.training.initial import build
@@ -149,17 +102,52 @@ folder, cap_mib = Path(sys.argv[1]), float(sys.argv[2])
 small = PRESETS["reduced"]
 rows = 512 * 2**20 // (4 * small.language.width)
 PRESETS["many words"] = replace(small, language=replace(small.language, vocabulary=rows))
-run = RunConfig(device="cpu", sharding="fsdp2")
-config = SimpleNamespace(model=ModelConfig(preset="many words"), loss=LossConfig(), run=run, directory=folder)
+run, model_config = RunConfig(device="cpu", sharding="fsdp2"), ModelConfig(preset="many words")
 team = join_team(run)
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def empty_share():
+    return share(TrainingNetwork(build(model_config, LossConfig(), 0, empty=True)[0], LossConfig()), team, run)
+"""
+_CAP_OF_A_SHARE_MIB = 400  # of 650; torch's own modules take a hundred
+
+_RESUME = f"""{_LARGE}
+if team.leads:
+    with torch.device("meta"):
+        shapes = {{name: tuple(p.shape) for name, p in Vitra(PRESETS["many words"]).named_parameters()}}
+    specs = [TensorSpec(name, shape) for name, shape in shapes.items()]
+    ones = lambda names: {{name: torch.ones(()).expand(shapes[name]) for name in names}}
+    write_weights(folder, specs, ones, torch.float32, stem="weights")
+team.wait()
+before_mib, model, stored = peak_mib(), empty_share(), mapped_tensors(folder, "weights")
+with torch.no_grad():
+    for name, parameter in parameters_of(model).items():
+        parameter.copy_(like(stored[name], parameter))
+        assert bool((parameter.to_local() == 1).all()), name
+grew_mib = peak_mib() - before_mib
+print("grew", grew_mib, "MiB", flush=True)
+assert grew_mib < cap_mib
+leave_team()
+"""
+
+
+@pytest.mark.slow
+def test_eight_processes_that_go_on_build_no_whole_network(tmp_path: Path) -> None:
+    run_on_all_ranks(_RESUME, tmp_path, _CAP_OF_A_SHARE_MIB)
+    assert sum(file.stat().st_size for file in weight_files(tmp_path, "weights")) > 600 * _MIB
+
+
+_START = f"""{_LARGE}
+config = SimpleNamespace(model=model_config, loss=LossConfig(), run=run, directory=folder)
 assert starts_sharded(config, team)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-model = share(TrainingNetwork(build(config.model, config.loss, 0, empty=True)[0], LossConfig()), team, run)
+before_mib, model = peak_mib(), empty_share()
 with initial_weights(config, team) as weights, torch.no_grad():
     for name, parameter in parameters_of(model).items():
         parameter.copy_(like(weights[name], parameter))
-grew_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-print(f"grew {grew_mib:.0f} MiB", flush=True)
+grew_mib = peak_mib() - before_mib
+print("grew", grew_mib, "MiB", flush=True)
 assert team.leads or grew_mib < cap_mib
 leave_team()
 """
@@ -167,10 +155,5 @@ leave_team()
 
 @pytest.mark.slow
 def test_of_eight_processes_that_start_afresh_only_the_leader_makes_the_whole_network(tmp_path: Path) -> None:
-    program = tmp_path / "start.py"
-    program.write_text(_START)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(_RANKS)]
-    done = subprocess.run([*launch, str(program), str(tmp_path), "400"], capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("grew") == _RANKS
+    run_on_all_ranks(_START, tmp_path, _CAP_OF_A_SHARE_MIB)
     assert not (tmp_path / ".initial").exists()

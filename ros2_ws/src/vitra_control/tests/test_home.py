@@ -100,6 +100,17 @@ def test_home_is_broken_off_when_a_driver_stops_for_another_reason() -> None:
     assert made.generator.mode is Mode.FOLLOWING
 
 
+def test_home_does_not_go_on_when_more_than_lateness_is_heard_of_before_the_arms_rest() -> None:
+    made = on_the_way()
+    made.generator.interrupted(LATE)
+    made.generator.interrupted(Interruption("left_arm has stopped and refuses: velocity: joint 3"))
+    result = made.generator.take_home_result()
+    assert result is not None
+    assert "joint 3" in result.message
+    made.run(2.0)
+    assert made.generator.mode is Mode.FOLLOWING
+
+
 def test_home_that_is_late_again_and_again_is_broken_off() -> None:
     made = on_the_way()
     for _ in range(4):

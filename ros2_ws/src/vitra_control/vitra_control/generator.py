@@ -192,6 +192,8 @@ class SetpointGenerator:
         goes_on = self.mode is Mode.HOMING and interruption.is_late and self._home_beginnings < _HOME_BEGINNINGS
         if self.mode in (Mode.FOLLOWING, Mode.HOMING, Mode.TRAJECTORY):
             self._again(interruption.why)
+        elif self._home_waits and self._home_beginnings and not interruption.is_late:
+            self._fall_back(Mode.SEEDING, interruption.why)  # while it came to rest, more was found wrong than lateness
         if goes_on:
             self._home_waits, self._home_waits_since_s, self._home_result = True, None, None
 
