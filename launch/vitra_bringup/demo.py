@@ -20,6 +20,7 @@ from rich.console import Console
 
 from vitra_bringup import bag_report, images
 from vitra_bringup.graph_run import GraphRun
+from vitra_policy.action_space import SIDES
 from vitra_policy.errors import VitraError
 
 console = Console(stderr=True, highlight=False)
@@ -140,9 +141,7 @@ def run_episode(graph: GraphRun, args: Args, index: int) -> Episode:
     """
     client = graph.client
     seed = args.seed + index
-    if not client.is_armed:
-        client.wait_ready()
-        client.rearm()
+    client.arm_again(SIDES if args.arms == "both" else (args.arms,))
     client.home()
     instruction = client.reset_sim(args.task, seed)
     if args.episodes == 1:

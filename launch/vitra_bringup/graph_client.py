@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -199,6 +199,25 @@ class GraphClient:
         self.wait_for(lambda: self.is_armed, timeout_s, "the armed state")
         assert self.safety is not None
         return int(self.safety.epoch)
+
+    def arm_again(self, sides: Iterable[str]) -> None:
+        """What an operator does after a stop in simulation: clear the arms' faults, wait until all is ready, re-arm.
+
+        Does nothing while the robot is armed.
+
+        Args:
+            sides: Arms in use.
+
+        Raises:
+            GraphError: a fault stays, something is missing, or the re-arm is refused.
+        """
+        if self.is_armed:
+            return
+        if self.stops:
+            for side in sides:
+                self.trigger(f"{side}_arm_driver/clear_errors")
+        self.wait_ready()
+        self.rearm()
 
     @property
     def is_armed(self) -> bool:

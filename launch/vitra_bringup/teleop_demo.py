@@ -150,10 +150,7 @@ class Demonstrations:
         self._patiently(self._arm_and_home)
 
     def _arm_and_home(self) -> None:
-        if not self._client.is_armed:
-            self._clear_arm_errors()
-            self._client.wait_ready()
-            self._client.rearm()
+        self._client.arm_again(("right",))
         self._client.home()
 
     @staticmethod
@@ -167,11 +164,6 @@ class Demonstrations:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(1.0)
-
-    def _clear_arm_errors(self) -> None:
-        """What an operator does when an arm's controller may have stopped it."""
-        if self._client.stops:
-            self._client.trigger("right_arm_driver/clear_errors")
 
     def _watch(self, limit_s: float) -> tuple[bool, str]:
         """Wait for the judge, a stop, or the time."""

@@ -16,6 +16,13 @@ class Client:
         self.stops: list[SimpleNamespace] = []
         self.executor_state: SimpleNamespace | None = None
         self.node = SimpleNamespace(create_client=lambda *_: None)
+        self.asked: list[str] = []
+
+    def rearm(self) -> None:
+        self.asked.append("rearm")
+
+    def arm_again(self, sides: tuple[str, ...]) -> None:
+        self.asked.append(f"clear faults of {sides} and rearm")
 
     def watch(self, *_: object) -> None:
         pass
@@ -60,3 +67,11 @@ def test_a_stop_that_a_person_gave_or_whose_console_was_lost_is_not_the_policys(
     assert is_by_a_person("heartbeat_lost", "operator")
     assert not is_by_a_person("heartbeat_lost", "right_arm")
     assert not is_by_a_person("limit", "executor")
+
+
+def test_faults_of_a_simulated_arm_are_cleared_and_those_of_a_real_one_are_left_to_a_person(
+    client: Client, port: GraphPort, tmp_path: Path
+) -> None:
+    port.arm()
+    GraphPort(client, Robot.REAL, ("right",), tmp_path).arm()  # type: ignore[arg-type]
+    assert client.asked == ["clear faults of ('right',) and rearm", "rearm"]

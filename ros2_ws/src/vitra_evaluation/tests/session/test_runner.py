@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vitra_evaluation.backends.port import Check
 from vitra_evaluation.errors import NotRecordingError, SessionError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
@@ -27,6 +28,18 @@ def test_an_unattended_session_runs_to_its_end(small_plan: Plan, tmp_path: Path,
     assert [r.outcome for r in results] == [Outcome.FAIL, Outcome.SUCCESS] * 3
     assert all(r.has_bag and r.measures["sparc"] < 0 for r in results)
     assert {p.name for p in (tmp_path / "trials/0001").iterdir()} == {"bag", "first.jpg", "last.jpg"}
+    session.close()
+
+
+def test_a_fault_of_the_simulated_robot_beside_the_stop_does_not_end_an_unattended_session(
+    small_plan: Plan, tmp_path: Path, fake_port
+) -> None:
+    session = Session.create(tmp_path, small_plan)
+    whole = fake_port.checks
+    fake_port.checks = lambda: [*whole(), Check("right_arm", ok=fake_port.armed, detail="something holds the arm")]
+    fake_port.armed = False
+    assert Runner(session, fake_port).run()
+    assert fake_port.told[0] == "arm"
     session.close()
 
 

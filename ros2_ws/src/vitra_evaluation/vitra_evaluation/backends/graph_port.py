@@ -64,7 +64,7 @@ class GraphPort:
         for side in arms:
             for device in (f"{side}_arm", f"{side}_hand"):
                 client.watch(DriverState, f"{device}/driver_state", qos.SETPOINT, self._on_driver(device))
-        self._devices = [f"{side}_{part}" for side in arms for part in ("arm", "hand")]
+        self._arms, self._devices = arms, [f"{side}_{part}" for side in arms for part in ("arm", "hand")]
 
     @property
     def automatic(self) -> bool:
@@ -98,8 +98,11 @@ class GraphPort:
         ]
 
     def arm(self) -> None:
-        """Re-arm explicitly."""
-        self._client.rearm()
+        """Re-arm explicitly; in simulation after the arms' faults are cleared, which on a robot a person decides."""
+        if self.automatic:
+            self._client.arm_again(self._arms)
+        else:
+            self._client.rearm()
 
     def stop(self) -> None:
         """Latch a stop without waiting for the answer."""
