@@ -12,11 +12,12 @@ from vitra_policy.action_space import ACTION_DIM, HAND, STEPS
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.hand.xhand_map import mano_from_xhand
 from vitra_policy.model.config import preset
+from vitra_policy.model.vla import Vitra
 from vitra_training.imitation import features, places, train
 from vitra_training.imitation.batches import Batches
+from vitra_training.imitation.earlier_runs import EarlierRunError
 from vitra_training.imitation.episodes import DemonstrationError, find_demonstrations, read_demonstration
 from vitra_training.imitation.features import features_path
-from vitra_training.imitation.learner import Learner
 from vitra_training.imitation.table import load_looks, statistics_of
 
 
@@ -191,15 +192,54 @@ def test_acting_starts_with_another_runs_expert_and_means_the_same_by_its_places
     assert torch.allclose(first.float(), second.float(), atol=1e-3)
 
 
+def test_seeing_starts_with_an_earlier_runs_weights_and_counts_places_as_it_did(folder: Path, tmp_path: Path) -> None:
+    def run(out: str, **more: object) -> train.Run:
+        return train.Run(
+            train.Args((folder,), tmp_path / out, steps=2, seeing_steps=9, seeing_batch=4, held_out=4, **more)  # type: ignore[arg-type]
+        )
+
+    train.run(run("before").args)
+    before = run("before")
+    write_demonstration(folder / "moving" / "0000011.npz", 11, looks=30)
+    after = run("after", seeing_from=tmp_path / "before")
+    assert after.step == 0
+    one, other = before.learner.state_dict(), after.learner.state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert np.array_equal(before.batches.places_std, after.batches.places_std)
+    assert set(after.averages) == set(after.learner.seeing())
+
+
+def test_no_run_to_start_from_is_said_with_what_was_expected(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(EarlierRunError, match=r"expected .*state\.pt"):
+        train.Run(train.Args((folder,), tmp_path / "run", held_out=4, seeing_from=tmp_path))
+
+
+def test_a_run_of_other_words_is_not_started_from(folder: Path, tmp_path: Path) -> None:
+    train.run(train.Args((folder,), tmp_path / "run", steps=1, seeing_steps=9, seeing_batch=4, held_out=4))
+    path = tmp_path / "run" / "state.pt"
+    saved = torch.load(path, weights_only=True)
+    saved["learner"]["read.0.bias"] = torch.zeros(7)
+    torch.save(saved, path)
+    with pytest.raises(EarlierRunError, match=r"read\.0\.bias"):
+        train.Run(train.Args((folder,), tmp_path / "other", held_out=4, seeing_from=tmp_path / "run"))
+
+
+def test_a_checkpoint_names_the_folders_it_was_made_from_and_not_where_they_lay(folder: Path, tmp_path: Path) -> None:
+    made = train.run(train.Args((folder,), tmp_path / "run", steps=1, seeing_steps=9, seeing_batch=4, held_out=4))
+    said = open_checkpoint(made).provenance.training
+    assert said["folders"] == [folder.name]
+    assert str(tmp_path) not in json.dumps(said)
+
+
 def test_a_trained_run_is_judged_on_other_demonstrations_by_its_own_scale(folder: Path, tmp_path: Path) -> None:
-    train.run(
+    checkpoint = train.run(
         train.Args((folder,), out=tmp_path / "run", steps=2, seeing_steps=3, seeing_batch=4, held_out=4, save_every=1)
     )
     trained = load_looks((folder,), preset("mini-lite0"))
     other = write_demonstration(tmp_path / "other" / "0000100.npz", 100, looks=1).parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Learner, "places", lambda self, tokens: torch.zeros(len(tokens), 15))
-        figures = places.run(places.Args(tmp_path / "run", (other,), tmp_path / "out.json"))
+        patch.setattr(Vitra, "places_of_tokens", lambda self, tokens: torch.zeros(len(tokens), 15))
+        figures = places.run(places.Args(checkpoint, (other,), tmp_path / "out.json"))
     looks = load_looks((other,), preset("mini-lite0"))
     off_m = np.linalg.norm((trained.geometry.mean(axis=0) - looks.geometry)[0, :3])
     assert figures["looks"] == 1

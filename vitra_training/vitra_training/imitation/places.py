@@ -1,13 +1,13 @@
-"""How far off a trained run sees the named object, on demonstrations of your choice.
+"""How far off a trained network sees the named object, on demonstrations of your choice.
 
-python -m vitra_training.imitation.places runs/imitation runs/unseen_stills --out runs/imitation/places.json
+python -m vitra_training.imitation.places runs/imitation/checkpoint runs/unseen_stills --out runs/imitation/places.json
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,11 @@ from rich.console import Console
 
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.errors import VitraError
-from vitra_policy.model.config import preset
+from vitra_policy.model.vla import Vitra
 from vitra_policy.places import GEOMETRY, TURN
 from vitra_training.imitation.batches import Batches
-from vitra_training.imitation.table import Looks, load_looks
-from vitra_training.imitation.train import Args as TrainArgs
-from vitra_training.imitation.train import Run
+from vitra_training.imitation.earlier_runs import EarlierRunError, Scale
+from vitra_training.imitation.table import Looks, load_looks, statistics_of
 
 console = Console(stderr=True, highlight=False)
 _WRONG_OBJECT_M = 0.06
@@ -35,8 +34,8 @@ _BATCH = 64
 class Args:
     """Median errors of the named object and the box, with quartiles and the share that is on another object."""
 
-    run: tyro.conf.Positional[Path]
-    """Folder of the training run."""
+    checkpoint: tyro.conf.Positional[Path]
+    """Folder that `vitra_training.imitation.train` wrote."""
     demonstrations: tyro.conf.Positional[tuple[Path, ...]]
     """Folders of demonstrations that have features; their scenes should not be those that it learned from."""
     out: Path | None = None
@@ -44,16 +43,21 @@ class Args:
 
 
 @torch.inference_mode()
-def errors_m(training: Run, looks: Looks) -> NDArray[np.float64]:
-    """Distances (N, 4) of the places in GEOMETRY from the truth [m], as the keypoint tokens say them."""
-    batches, known = Batches(looks, training.statistics, 1), training.batches
-    training.learner.eval()
+def errors_m(vitra: Vitra, scale: Scale, looks: Looks) -> NDArray[np.float64]:
+    """Distances (N, 4) of the places in GEOMETRY from the truth [m], as the keypoint tokens say them.
+
+    Args:
+        vitra: Trained network.
+        scale: By which it counts places.
+        looks: N of them.
+    """
+    batches, (mean, std) = Batches(looks, statistics_of(looks, "judged"), 1), scale
     parts = []
     for start in range(0, len(looks), _BATCH):
         indices = np.arange(start, min(start + _BATCH, len(looks)))
         seen = batches.seeing(indices)
-        said = training.learner.places(training.learner.tokens(seen.tower, seen.text)).numpy()
-        error = said * known.places_std + known.places_mean - looks.geometry[indices]
+        tokens = vitra.image_features(seen.tower, vitra.language.embedding(seen.text), seen.text != 0)
+        error = vitra.places_of_tokens(tokens).numpy() * std + mean - looks.geometry[indices]
         parts.append(np.linalg.norm(error[:, : TURN.start].reshape(len(indices), len(GEOMETRY), 3), axis=-1))
     return np.concatenate(parts)
 
@@ -73,15 +77,15 @@ def run(args: Args) -> dict[str, Any]:
     """Figures over all looks.
 
     Raises:
-        VitraError: no run, or no demonstrations.
+        VitraError: no such checkpoint, or no demonstrations.
     """
-    said = open_checkpoint(args.run / "checkpoint").provenance.training
-    given = {f.name: said[f.name] for f in fields(TrainArgs) if f.name in said}
-    folders = tuple(Path(folder) for folder in given.pop("folders"))
-    training = Run(TrainArgs(**(given | {"folders": folders, "out": args.run})))
-    if not training.acting:  # a run that has gone on to acting keeps the averages
-        training.learner.load_state_dict(training.averages, strict=False)
-    figures = summary(errors_m(training, load_looks(args.demonstrations, preset(given["model"]))))
+    stored = open_checkpoint(args.checkpoint)
+    said = stored.provenance.training
+    if "places_mean" not in said:
+        raise EarlierRunError(f"{args.checkpoint} says no places: it is not of vitra_training.imitation.train.")
+    scale = (np.array(said["places_mean"], dtype=np.float32), np.array(said["places_std"], dtype=np.float32))
+    vitra = stored.load_model().float().eval()
+    figures = summary(errors_m(vitra, scale, load_looks(args.demonstrations, stored.config)))
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(figures, indent=1) + "\n")

@@ -26,6 +26,7 @@ from vitra_policy.model.vla import Vitra
 from vitra_policy.places import NUMBERS, TURN
 from vitra_policy.statistics import Statistics
 from vitra_training.imitation.batches import Batches
+from vitra_training.imitation.earlier_runs import take_acting, take_seeing
 from vitra_training.imitation.features import pretrained_tower
 from vitra_training.imitation.judging import judge
 from vitra_training.imitation.learner import Learner, acting_loss, seeing_loss
@@ -66,6 +67,8 @@ class Args:
     """Deviation of the noise on places that are not told: how far off they are in scenes that were not learned."""
     learning_rate: float = 1e-3
     """At its highest; in each stage it warms up and falls to nothing."""
+    seeing_from: Path | None = None
+    """Folder of a run whose weights the first stage starts with."""
     acting_from: Path | None = None
     """Checkpoint whose action expert the second stage starts with, and whose scales of hands hold."""
     held_out: int = 25
@@ -109,6 +112,8 @@ class Run:
         self._state, self._log = args.out / "state.pt", args.out / "log.jsonl"
         if self._state.exists():
             self._load()
+        elif args.seeing_from is not None:
+            self.batches.places_mean, self.batches.places_std = take_seeing(self.learner, args.seeing_from)
         what = f"{len(looks)} looks of {len(looks.features)} episodes"
         console.print(f"{what}; step {self.step} of {args.steps}, {args.seeing_steps} of them seeing")
 
@@ -205,22 +210,10 @@ class Run:
         if set(self._trained) == set(self.learner.seeing()):
             self.learner.load_state_dict(self._average, strict=False)
             if self.args.acting_from is not None:
-                self._take_acting(self.args.acting_from)
+                scale = (self.batches.places_mean, self.batches.places_std)
+                take_acting(self.learner, self.args.acting_from, scale)
             self._stage(self.learner.acting())
         self._look_at_everything()
-
-    def _take_acting(self, checkpoint: Path) -> None:
-        """Start with another run's action expert, which counts places by another scale."""
-        stored = open_checkpoint(checkpoint)
-        known, said = stored.load_model().float().state_dict(), stored.provenance.training
-        mean, std = (torch.tensor(said[f"places_{what}"], dtype=torch.float32) for what in ("mean", "std"))
-        own_mean, own_std = (torch.from_numpy(x) for x in (self.batches.places_mean, self.batches.places_std))
-        weight = known["places.into.weight"]
-        known["places.into.bias"] += weight @ ((own_mean - mean) / std)
-        known["places.into.weight"] = weight * (own_std / std)
-        acting = set(self.learner.acting())
-        taken = {f"vitra.{name}": value for name, value in known.items() if f"vitra.{name}" in acting}
-        self.learner.load_state_dict(taken, strict=False)
 
     def _load(self) -> None:
         saved = torch.load(self._state, weights_only=True)
@@ -266,7 +259,8 @@ def run(args: Args) -> Path:
 
 
 def _plain(args: Args) -> dict[str, Any]:
-    return json.loads(json.dumps(asdict(args), default=str))  # type: ignore[no-any-return]
+    """As JSON has it, with folders by their names: where they lay is nobody's business."""
+    return json.loads(json.dumps(asdict(args), default=lambda path: path.name))  # type: ignore[no-any-return]
 
 
 def main() -> int:
