@@ -1,8 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
+from vitra_policy.action_space import ACTION_DIM
+from vitra_policy.policies.policy import ActionChunk, Observation, PolicyMetadata
 from vitra_sim import evaluate
-from vitra_sim.evaluate import Args, missing, read_outcomes, run
+from vitra_sim.evaluate import Args, missing, play, read_outcomes, run
+from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.outcome import Failure
 from vitra_sim.suites import Cell, get_suite
 
@@ -40,3 +45,35 @@ def test_an_unknown_suite_is_named_with_those_there_are(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["evaluate", "--suite", "plac"])
     assert evaluate.main() == 2
     assert "place" in capsys.readouterr().err
+
+
+class StandsStill:
+    """A policy that keeps the hand where it is and remembers what it was shown."""
+
+    def __init__(self, uses_committed: bool = True) -> None:
+        self.metadata = PolicyMetadata("stands still", steps=8, step_s=0.05, uses_committed=uses_committed)
+        self.shown: list[Observation] = []
+
+    def reset(self) -> None:
+        self.shown.clear()
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        self.shown.append(observation)
+        actions = np.zeros((8, ACTION_DIM), dtype=np.float32)
+        return ActionChunk(actions, observation.hands, 0.05, "stands still")
+
+
+def committed_steps(latency_s: float, policy: StandsStill) -> list[int]:
+    settings = EnvSettings(image_size=(32, 24), time_limit_s=0.35, latency_s=latency_s, chunk_period_s=0.15)
+    env = VitraSimEnv("place_can_in_box", settings)
+    try:
+        play(env, policy, Cell("c", ("place_can_in_box",), 1, seed=0), "place_can_in_box", 0, latency_s)  # type: ignore[arg-type]
+    finally:
+        env.close()
+    return [0 if one.committed is None else one.committed.steps for one in policy.shown]
+
+
+def test_a_policy_that_uses_them_is_told_the_steps_that_are_executed_before_its_answer_takes_effect():
+    assert committed_steps(0.08, StandsStill()) == [0, 2, 2]
+    assert committed_steps(0.08, StandsStill(uses_committed=False)) == [0, 0, 0]
+    assert committed_steps(0.0, StandsStill()) == [0, 0, 0]

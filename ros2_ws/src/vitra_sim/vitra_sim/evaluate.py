@@ -8,6 +8,7 @@ Every episode is written when it ends, so a run may be cut and started again; `-
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,6 +26,7 @@ from vitra_policy.child_processes import end_with_parent
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy, parse_options
+from vitra_policy.policies.rtc import AnchoredChunk, Delay, committed_prefix
 from vitra_sim.evaluation_report import write_report
 from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.outcome import Failure, Outcome, failure_of, lifted
@@ -54,8 +56,10 @@ class Args:
     """Folder for episodes.jsonl, report.json, report.md and images of failures."""
     executed_steps: int = 4
     """Steps of a chunk that are executed before the next look."""
+    chunk_period_s: float | None = None
+    """Time from one look to the next, instead of executed steps."""
     latency_s: float = 0.0
-    """A chunk takes effect this long after its look."""
+    """A chunk takes effect this long after its look; a policy that uses them is told the steps executed till then."""
     time_limit_s: float = 20.0
     """Simulated time after which an episode has failed."""
     image_width: int = 424
@@ -67,7 +71,7 @@ class Args:
 
 
 def play(
-    env: VitraSimEnv, policy: Policy, cell: Cell, scene: str, seed: int
+    env: VitraSimEnv, policy: Policy, cell: Cell, scene: str, seed: int, latency_s: float = 0.0
 ) -> tuple[Outcome, list[NDArray[np.uint8]]]:
     """One episode; also some of its images, evenly spread.
 
@@ -77,18 +81,25 @@ def play(
         cell: Scenes, and how the image or the words are changed.
         scene: Name of the scene.
         seed: Of the start state.
+        latency_s: As the environment has it.
     """
     policy.reset()
+    previous: AnchoredChunk | None = None
+    meta = policy.metadata
+    delay = Delay(math.ceil(latency_s / meta.step_s - 1e-6) if meta.uses_committed else 0)
     observation, _ = env.reset(seed=seed, options={"task": scene})
     start = scene_truth(env.world)
     taken, images, ended, info, chunks = "", [], False, {"success": False, "reason": ""}, 0
     while not ended:
         assert observation.image is not None
         images.append(observation.image)
-        shown = observation
+        stamp_s, state = observation.stamp_s, observation.state
+        committed = committed_prefix(previous, stamp_s, state, observation.state_valid, delay)
+        shown = replace(observation, committed=committed)
         if cell.image is ShownImage.BLANK:
-            shown = replace(observation, image=np.full_like(observation.image, 127))
+            shown = replace(shown, image=np.full_like(observation.image, 127))
         chunk = policy.infer(shown)
+        previous = AnchoredChunk(chunk, stamp_s, state)
         chunks += 1
         observation, _, terminated, truncated, info = env.step(chunk, observation)
         taken = taken or lifted(start, scene_truth(env.world))
@@ -113,6 +124,7 @@ def _work(args: Args, jobs: list[Job]) -> list[Outcome]:
             image_size=size,
             time_limit_s=args.time_limit_s,
             latency_s=args.latency_s,
+            chunk_period_s=args.chunk_period_s,
         ),
     )
     policy = create_policy(args.policy, parse_options(args.policy_option))
@@ -120,7 +132,7 @@ def _work(args: Args, jobs: list[Job]) -> list[Outcome]:
     try:
         policy.warm_up()
         for cell, scene, seed in jobs:
-            outcome, images = play(env, policy, cell, scene, seed)
+            outcome, images = play(env, policy, cell, scene, seed, args.latency_s)
             outcomes.append(outcome)
             if not outcome.success:
                 _write_strip(args.out, outcome, images)
