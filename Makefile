@@ -9,6 +9,7 @@ EPISODES ?= 100
 SEED ?= 0
 SEEDS ?= 5
 POLICY ?= expert
+TASK ?= place_cube_in_box
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,14 +20,14 @@ setup: ## Create .venv with everything pinned, install Debian libraries (when ro
 build: ## Build the ROS packages again (colcon)
 	@requirements/build.sh --force
 
-demo: setup ## The whole robot stack at work in simulation; results in runs/demo (POLICY=learned CHECKPOINT=folder for a trained one)
-	@$(RUN) vitra-demo --out runs/demo --seed $(SEED) --policy $(POLICY) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
+demo: setup ## The whole robot stack at work in simulation; results in runs/demo (POLICY=learned, TASK=place@seen, CHECKPOINT=folder)
+	@$(RUN) vitra-demo --out runs/demo --seed $(SEED) --policy $(POLICY) --task $(TASK) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
 
 sim: setup ## The simulated robot with the web console; prints the link to open (ARGS="--arms both")
 	@$(RUN) vitra-sim $(ARGS)
 
 demo-many: setup ## The demo N times with random object poses (N=20)
-	@$(RUN) vitra-demo --out runs/demo-many --episodes $(N) --seed $(SEED) --policy $(POLICY) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
+	@$(RUN) vitra-demo --out runs/demo-many --episodes $(N) --seed $(SEED) --policy $(POLICY) --task $(TASK) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
 
 teleop-demo: setup ## A simulated operator records five episodes in simulation; they are checked and converted
 	@$(RUN) vitra-teleop-demo --out runs/teleop-demo --episodes 5 --seed $(SEED)

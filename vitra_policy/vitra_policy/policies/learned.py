@@ -10,16 +10,18 @@ from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.policies.true_places import TruePlaces
 from vitra_policy.policies.vitra import VitraPolicy, VitraSettings
 
+SHIPPED = Path(__file__).parents[1] / "checkpoints" / "place"
+"""The checkpoint that comes with the package; its README says how it was made and what it reaches."""
 _TRAIN = "python -m vitra_training.imitation.train"
 
 
 def make_learned_policy(
-    checkpoint: str, mode: str = "fast", steps: str = "10", seed: str = "", threads: str = "0", places: str = "seen"
+    checkpoint: str = "", mode: str = "fast", steps: str = "10", seed: str = "", threads: str = "0", places: str = "seen"
 ) -> VitraPolicy:
     """Factory of `learned`; `places=true` tells it where things are, which judges its acting apart from its seeing.
 
     Args:
-        checkpoint: Folder that `vitra_training.imitation.train` wrote.
+        checkpoint: Folder that `vitra_training.imitation.train` wrote; empty: the one that comes with the package.
         mode: `fast` or `parity`.
         steps: Denoising steps.
         seed: Of the noise; empty: drawn.
@@ -30,7 +32,7 @@ def make_learned_policy(
         CheckpointFileError: there is no such checkpoint.
         PolicyOptionError: an option is no number, or the checkpoint does not say how long its steps are.
     """
-    folder = Path(checkpoint)
+    folder = Path(checkpoint) if checkpoint else SHIPPED
     if not folder.is_dir():
         raise CheckpointFileError(
             f"No learned policy in {folder}. Train one ({_TRAIN} --help) and give its folder: checkpoint=FOLDER."
