@@ -13,7 +13,7 @@ import av
 import pytest
 
 from vitra_bringup.bag_report import topics
-from vitra_bringup.graph_client import GraphError
+from vitra_bringup.graph_link import GraphError
 
 pytestmark = [pytest.mark.graph, pytest.mark.timeout(320)]
 

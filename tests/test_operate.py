@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from light_graph import light_config
 
-from vitra_bringup.graph_client import GraphError
+from vitra_bringup.graph_link import GraphError
 
 pytestmark = [pytest.mark.graph, pytest.mark.timeout(400)]
 DOMAIN = str(31 + os.getpid() % 60)

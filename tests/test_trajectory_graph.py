@@ -19,7 +19,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectoryPoint
 
-from vitra_bringup.graph_client import GraphError
+from vitra_bringup.graph_link import GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_description.names import arm_joints
 from vitra_description.postures import home
@@ -113,9 +113,7 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
 
             graph.watch(JointState, "right_arm/joint_states", qos.SENSOR, see)
             graph.watch(Bool, "policy/running", qos.LATCHED, lambda said: setattr(made, "policy_runs", said.data))
-            graph.watch(
-                DriverState, "right_arm/driver_state", qos.SETPOINT, lambda said: setattr(made, "guard", said)
-            )
+            graph.watch(DriverState, "right_arm/driver_state", qos.SETPOINT, lambda said: setattr(made, "guard", said))
             run.wait_ready()
             graph.rearm()
             graph.home()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vitra_bringup.bench_policy_graph import Arrival, chunk_figures
-from vitra_bringup.graph_client import GraphError
+from vitra_bringup.graph_link import GraphError
 from vitra_msgs.msg import HandActionChunk
 
 

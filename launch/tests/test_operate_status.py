@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vitra_bringup.graph_client import GraphError
+from vitra_bringup.graph_link import GraphError
 from vitra_bringup.operate import Status, _status
 from vitra_msgs.msg import EpisodeState, SafetyState
 

@@ -14,7 +14,8 @@ import tyro
 
 from vitra_bringup.bench_control import CpuMeter
 from vitra_bringup.benchmark import report
-from vitra_bringup.graph_client import GraphClient, GraphError
+from vitra_bringup.graph_client import GraphClient
+from vitra_bringup.graph_link import GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_msgs.msg import HandActionChunk
 from vitra_policy.policies.policy import make_example_observation

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
-import rclpy
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
-from rclpy.context import Context
-from rclpy.experimental import EventsExecutor
-from std_srvs.srv import Trigger
 
+from vitra_bringup.graph_link import PATIENCE_S, GraphError, GraphLink
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import EpisodeState, ExecutorState, SafetyState, SimState
 from vitra_msgs.srv import Rearm, SetInstruction, SimReset
-from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 
-PATIENCE_S = 20.0
-"""How long an answer may take before it counts as none: on a full machine a client waits behind all that moves."""
-_REPEAT_S = 3.0
 
-
-class GraphError(VitraError):
-    """The graph did not do what was asked, or not in time."""
-
-
-class GraphClient:
+class GraphClient(GraphLink):
     """Talks to a running graph from a plain program; use as a context manager.
 
     Args:
@@ -41,10 +26,7 @@ class GraphClient:
     """
 
     def __init__(self, name: str = "graph_client", domain_id: int | None = None) -> None:
-        self._context = Context()
-        self._context.init(domain_id=domain_id)
-        self.node = rclpy.create_node(name, context=self._context)
-        self.changed = threading.Condition()
+        super().__init__(name, domain_id)
         self.safety: SafetyState | None = None
         self.sim: SimState | None = None
         self.executor_state: ExecutorState | None = None
@@ -55,120 +37,7 @@ class GraphClient:
         self.watch(ExecutorState, "executor_state", qos.SENSOR, lambda m: setattr(self, "executor_state", m))
         self.watch(EpisodeState, "episode_state", qos.LATCHED, lambda m: setattr(self, "episode", m))
         self._run_policy = ActionClient(self.node, RunPolicy, "policy/run_policy")
-        self._clients: dict[str, Any] = {}
-        self._executor = EventsExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._spinning = threading.Event()
-        self._spinning.set()
-        self._thread = threading.Thread(target=self._spin, name="graph_client", daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> GraphClient:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the graph."""
-        self._spinning.clear()
-        self._thread.join(timeout=5.0)
-        self._executor.shutdown(timeout_sec=2.0)
-        self._context.try_shutdown()
-
-    def watch(self, message_type: Any, topic: str, profile: Any, callback: Callable[[Any], None]) -> None:
-        """Subscribe; waiting calls look again after every message.
-
-        Args:
-            message_type: ROS type.
-            topic: Name of the topic.
-            profile: QoS profile or depth.
-            callback: Takes each message, in the executor's thread.
-        """
-
-        def received(message: Any) -> None:
-            with self.changed:
-                callback(message)
-                self.changed.notify_all()
-
-        self.node.create_subscription(message_type, topic, received, profile)
-
-    def wait_for(self, condition: Callable[[], bool], timeout_s: float, what: str | Callable[[], str]) -> None:
-        """Wait until a condition on what was received holds.
-
-        Args:
-            condition: Asked after every message.
-            timeout_s: Longest wait.
-            what: What was waited for, for the error; a function is asked when it is needed.
-
-        Raises:
-            GraphError: it did not hold within the time.
-        """
-        deadline_s = time.monotonic() + timeout_s
-        with self.changed:
-            while not condition():
-                left_s = deadline_s - time.monotonic()
-                if left_s <= 0:
-                    raise GraphError(f"Waited {timeout_s:g} s for {what if isinstance(what, str) else what()}.")
-                self.changed.wait(min(left_s, 0.5))
-
-    def call(
-        self, service_type: Any, name: str, request: Any, timeout_s: float = PATIENCE_S, *, repeats: bool = False
-    ) -> Any:
-        """Call a service and return its answer.
-
-        Args:
-            service_type: Its type.
-            name: Its name.
-            request: What to ask.
-            timeout_s: For the service to appear, and again for its answer.
-            repeats: Ask again every few seconds: the answer to a client that has only just come may be lost before the
-                middleware has paired the two. For requests that do the same when they come twice.
-
-        Raises:
-            GraphError: no such service, or no answer in time.
-        """
-        if name not in self._clients:
-            self._clients[name] = self.node.create_client(service_type, name)
-        client = self._clients[name]
-        if not client.wait_for_service(timeout_sec=timeout_s):
-            raise GraphError(f"Service '{name}' is not there after {timeout_s:g} s. Is its node running?")
-        until_s = time.monotonic() + timeout_s
-        while repeats and until_s - time.monotonic() > _REPEAT_S:
-            with suppress(GraphError):
-                return self.wait_future(client.call_async(request), _REPEAT_S, f"an answer of '{name}'")
-        left_s = max(until_s - time.monotonic(), 0.0)
-        return self.wait_future(client.call_async(request), left_s, f"an answer of '{name}'")
-
-    def wait_future(self, future: Any, timeout_s: float, what: str) -> Any:
-        """Result of an rclpy future, waited for outside the executor.
-
-        Args:
-            future: Of a call or goal.
-            timeout_s: Longest wait.
-            what: What was asked for, for the error.
-
-        Raises:
-            GraphError: it does not come in time.
-        """
-        done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(timeout_s):
-            raise GraphError(f"Waited {timeout_s:g} s for {what}.")
-        return future.result()
-
-    def trigger(self, name: str, timeout_s: float = PATIENCE_S) -> str:
-        """Call a Trigger service; returns its message.
-
-        Raises:
-            GraphError: the service refused; the message is its own.
-        """
-        answer = self.call(Trigger, name, Trigger.Request(), timeout_s)
-        if not answer.success:
-            raise GraphError(f"'{name}' refused: {answer.message}")
-        return str(answer.message)
+        self.begin()
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Wait until the supervisor would accept a re-arm."""
@@ -317,7 +186,7 @@ class GraphClient:
             raise GraphError("Action 'policy/run_policy' is not there. Is the policy node running?")
         goal = RunPolicy.Goal(instruction=instruction, time_limit_s=time_limit_s)
         callback = (lambda m: feedback(m.feedback)) if feedback else None
-        sent = self._when_spinning(lambda: self._run_policy.send_goal_async(goal, callback))
+        sent = self.when_spinning(lambda: self._run_policy.send_goal_async(goal, callback))
         handle = self.wait_future(sent, PATIENCE_S, "the policy to accept")
         if not handle.accepted:
             raise GraphError("The policy node rejected the goal: it is not active, not armed, or runs another one.")
@@ -325,15 +194,15 @@ class GraphClient:
 
     def result_of(self, handle: Any) -> Any:
         """The future of a goal's result; waiting calls look again when it is there."""
-        result = self._when_spinning(handle.get_result_async)
-        result.add_done_callback(lambda _: self._notify())
+        result = self.when_spinning(handle.get_result_async)
+        result.add_done_callback(lambda _: self.notify())
         return result
 
     def finish_policy(self, handle: Any, timeout_s: float = PATIENCE_S) -> Any:
         """Cancel the goal if it still runs, and return its result."""
-        result = self._when_spinning(handle.get_result_async)
+        result = self.when_spinning(handle.get_result_async)
         if not result.done():
-            self.wait_future(self._when_spinning(handle.cancel_goal_async), timeout_s, "the policy to cancel")
+            self.wait_future(self.when_spinning(handle.cancel_goal_async), timeout_s, "the policy to cancel")
         return self.wait_future(result, timeout_s, "the policy's result").result
 
     def run_until_success(self, instruction: str, time_limit_s: float) -> tuple[bool, str]:
@@ -361,20 +230,8 @@ class GraphClient:
             return True, "success"
         return False, "object lost" if self.sim.failed else str(outcome.termination_reason)
 
-    def _when_spinning(self, call: Callable[[], Any]) -> Any:
-        """Make a call in the spinning thread: rclpy's action client loses answers that come while it still sends."""
-        return self.wait_future(self._executor.create_task(call), PATIENCE_S, "the executor of this client")
-
     def _on_safety(self, message: SafetyState) -> None:
         before = self.safety
         self.safety = message
         if message.state == SafetyState.STOPPED and (before is None or before.state != SafetyState.STOPPED):
             self.stops.append(message)
-
-    def _notify(self) -> None:
-        with self.changed:
-            self.changed.notify_all()
-
-    def _spin(self) -> None:
-        while self._spinning.is_set():
-            self._executor.spin_once(timeout_sec=0.1)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from vitra_bringup.graph_client import GraphClient, GraphError
+from vitra_bringup.graph_client import GraphClient
+from vitra_bringup.graph_link import GraphError
 from vitra_policy.child_processes import end_with_parent
 
 _STARTED = re.compile(r"^\[INFO\] \[(?P<label>.+)-\d+\]: process started with pid \[(?P<pid>\d+)\]")

@@ -27,7 +27,8 @@ import tyro
 from rich.console import Console
 
 from vitra_bringup.brief_client import own_stdout, use_udp
-from vitra_bringup.graph_client import GraphClient, GraphError
+from vitra_bringup.graph_client import GraphClient
+from vitra_bringup.graph_link import GraphError
 from vitra_console.operate import words
 from vitra_msgs.msg import EpisodeState, SafetyState
 from vitra_policy.errors import VitraError

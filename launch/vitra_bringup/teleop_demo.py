@@ -19,7 +19,8 @@ import tyro
 from rich.console import Console
 from std_msgs.msg import String
 
-from vitra_bringup.graph_client import GraphClient, GraphError
+from vitra_bringup.graph_client import GraphClient
+from vitra_bringup.graph_link import GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_msgs.msg import EpisodeState
 from vitra_msgs.srv import DiscardEpisode, SetInstruction

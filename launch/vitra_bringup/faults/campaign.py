@@ -27,7 +27,7 @@ from vitra_bringup.faults.bench import Bench
 from vitra_bringup.faults.kinds import KINDS, Kind
 from vitra_bringup.faults.report import write_report
 from vitra_bringup.faults.trial import Result, load_result, run_trial
-from vitra_bringup.graph_client import GraphError
+from vitra_bringup.graph_link import GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_policy.errors import UnknownNameError, VitraError
 

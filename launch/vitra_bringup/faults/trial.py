@@ -16,7 +16,7 @@ import numpy as np
 from vitra_bringup.faults.bench import Bench
 from vitra_bringup.faults.kinds import Kind, Outcome
 from vitra_bringup.faults.measure import ArmMotion, measure, read_motion, wrist_speed_m_s
-from vitra_bringup.graph_client import GraphError
+from vitra_bringup.graph_link import GraphError
 from vitra_msgs.msg import SafetyState
 from vitra_policy.action_space import SIDES
 

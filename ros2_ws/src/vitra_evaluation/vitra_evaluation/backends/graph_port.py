@@ -15,7 +15,8 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
 
-from vitra_bringup.graph_client import GraphClient, GraphError
+from vitra_bringup.graph_client import GraphClient
+from vitra_bringup.graph_link import GraphError
 from vitra_console.wrist_paths import FRESH_S, draw_paths, wrist_paths_px
 from vitra_evaluation.backends.port import Check, Event
 from vitra_evaluation.errors import NotRecordingError
