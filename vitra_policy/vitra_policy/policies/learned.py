@@ -16,7 +16,12 @@ _TRAIN = "python -m vitra_training.imitation.train"
 
 
 def make_learned_policy(
-    checkpoint: str = "", mode: str = "fast", steps: str = "10", seed: str = "", threads: str = "0", places: str = "seen"
+    checkpoint: str = "",
+    mode: str = "fast",
+    steps: str = "10",
+    seed: str = "",
+    threads: str = "0",
+    places: str = "seen",
 ) -> VitraPolicy:
     """Factory of `learned`; `places=true` tells it where things are, which judges its acting apart from its seeing.
 

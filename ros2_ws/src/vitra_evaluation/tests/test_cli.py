@@ -7,8 +7,8 @@ import pytest
 
 from vitra_evaluation import cli
 from vitra_evaluation.plan.file import _TOP
+from vitra_evaluation.session.attempt import Outcome, TrialResult
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.store import Outcome, TrialResult
 
 SMALL = Path(__file__).parent / "data/small.yaml"
 

@@ -18,7 +18,8 @@ from vitra_evaluation.console.state import page_state
 from vitra_evaluation.errors import SessionError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.runner import Runner, View
+from vitra_evaluation.session.runner import Runner
+from vitra_evaluation.session.view import View
 from vitra_policy.policies import registry
 from vitra_policy.policies.policy import ActionChunk
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vitra_evaluation.session.store import Outcome
+from vitra_evaluation.session.attempt import Outcome
 
 
 @pytest.fixture

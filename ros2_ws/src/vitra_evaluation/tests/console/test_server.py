@@ -13,7 +13,7 @@ import pytest
 from vitra_console.web.access import host_fits, origin_fits, token_fits
 from vitra_console.web.presence import Presence
 from vitra_evaluation.console.phone import own_address, qr_svg, qr_text, reachable_urls
-from vitra_evaluation.session.store import Outcome
+from vitra_evaluation.session.attempt import Outcome
 
 TOKEN = "correct-horse"
 

@@ -14,9 +14,9 @@ from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.report.data import collect
 from vitra_evaluation.report.write import write_report
+from vitra_evaluation.session.attempt import Outcome, TrialResult
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.runner import Runner
-from vitra_evaluation.session.store import Outcome, TrialResult
 from vitra_evaluation.stats.intervals import wilson
 from vitra_policy.errors import VitraError
 

@@ -18,10 +18,11 @@ from vitra_evaluation.session import folder as session_folder
 from vitra_evaluation.session import runner as session_runner
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.orders import Order
-from vitra_evaluation.session.runner import Runner, View
+from vitra_evaluation.session.runner import Runner
 from vitra_evaluation.session.store import Store
 from vitra_evaluation.session.trial import Command, Phase
 from vitra_evaluation.session.verification import verify
+from vitra_evaluation.session.view import View
 
 PHASES = [str(phase) for phase in Phase]
 MOMENTS = ["creating", *PHASES, "starting", "ending", "keeping", "committing", "committed", "unsealing", "reporting"]

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from vitra_evaluation.errors import RefusedError
+from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.orders import Order, Seen, check_order, read_label
-from vitra_evaluation.session.store import Outcome
 from vitra_evaluation.session.trial import LABELS, OF_A_TRIAL, Command, Phase
 from vitra_policy.errors import UnknownNameError
 

@@ -10,12 +10,13 @@ from vitra_evaluation.backends.port import Check
 from vitra_evaluation.errors import NotRecordingError, SessionError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
+from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.orders import Order
-from vitra_evaluation.session.runner import Runner, View
+from vitra_evaluation.session.runner import Runner
 from vitra_evaluation.session.sequential_stop import Verdict, session_decision
-from vitra_evaluation.session.store import Outcome
 from vitra_evaluation.session.trial import Command, Phase
+from vitra_evaluation.session.view import View
 from vitra_policy.errors import VitraError
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from vitra_evaluation.errors import DamagedError, DiskFullError, JournalBusyError, SessionError, UnsealedError
-from vitra_evaluation.session.store import Outcome, Store, TrialResult
+from vitra_evaluation.session.attempt import Outcome, TrialResult
+from vitra_evaluation.session.store import Store
 
 GOOD = TrialResult(Outcome.SUCCESS, "success", 3.0, "ann", has_bag=True, milestones={"grasped": 1.5})
 
@@ -172,7 +173,8 @@ def test_a_file_that_is_no_database_is_damage(tmp_path: Path) -> None:
 _VICTIM = """
 import sys, time
 from pathlib import Path
-from vitra_evaluation.session.store import Outcome, Store, TrialResult
+from vitra_evaluation.session.attempt import Outcome, TrialResult
+from vitra_evaluation.session.store import Store
 store = Store(Path(sys.argv[1]))
 for slot in range(1000):
     attempt = store.begin(slot)

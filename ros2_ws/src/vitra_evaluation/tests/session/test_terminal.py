@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from vitra_evaluation.errors import RefusedError
+from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.keys import ASKS, KeyReader, key_table
 from vitra_evaluation.session.orders import Order, Seen, check_order
-from vitra_evaluation.session.store import Outcome
 from vitra_evaluation.session.terminal import Terminal
 from vitra_evaluation.session.trial import KEYS, Command, Phase
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from vitra_evaluation.errors import RefusedError
-from vitra_evaluation.session.store import Outcome
+from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.trial import KEYS, Command, Phase, Status, Trial
 from vitra_policy.errors import UnknownNameError
 

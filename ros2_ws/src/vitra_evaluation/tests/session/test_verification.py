@@ -16,11 +16,11 @@ from vitra_evaluation.blinding.blinding_key import open_blinding_key
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.report.write import write_report
+from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.journal import Entry, chained
 from vitra_evaluation.session.provenance import plan_hashes
 from vitra_evaluation.session.runner import Runner
-from vitra_evaluation.session.store import Outcome
 from vitra_evaluation.session.verification import verify
 
 Tamper = Callable[[Path], object]

@@ -17,11 +17,11 @@ from vitra_evaluation.commands.screen import console
 from vitra_evaluation.errors import SessionError
 from vitra_evaluation.plan.plan import Plan, Robot
 from vitra_evaluation.report.write import write_report
+from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.attended_session import AttendedSession, AttendedSettings
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.orders import read_label
 from vitra_evaluation.session.provenance import plan_hashes
-from vitra_evaluation.session.store import Outcome
 from vitra_evaluation.session.verification import verify
 from vitra_policy.errors import UnknownNameError
 

@@ -7,8 +7,8 @@ from typing import Any
 from vitra_evaluation.backends.port import TrialPort
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.keys import ASKS
-from vitra_evaluation.session.runner import View
 from vitra_evaluation.session.trial import KEYS, Phase
+from vitra_evaluation.session.view import View
 
 _SAFETY = {0: "disarmed", 1: "armed", 2: "stopped"}
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vitra_evaluation.report.rows import Figures, Row, bounds
+from vitra_evaluation.session.attempt import NO_START
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.store import NO_START
 from vitra_evaluation.stats.agreement import cohens_kappa
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitra_evaluation.plan.schedule import Slot
-from vitra_evaluation.session.store import Attempt, Outcome, TrialResult
+from vitra_evaluation.session.attempt import Attempt, Outcome, TrialResult
 from vitra_evaluation.stats.intervals import Interval
 
 Figures = dict[str, Any]

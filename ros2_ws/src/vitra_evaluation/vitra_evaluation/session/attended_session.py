@@ -13,8 +13,9 @@ from vitra_evaluation.blinding.blinded_policy import BlindedPolicy
 from vitra_evaluation.errors import SessionError
 from vitra_evaluation.plan.plan import Robot
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.runner import Runner, View
+from vitra_evaluation.session.runner import Runner
 from vitra_evaluation.session.terminal import Terminal
+from vitra_evaluation.session.view import View
 
 _READY_S = 120.0
 

@@ -21,9 +21,10 @@ from vitra_evaluation.errors import DamagedError, SessionError, SessionHeldError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.plan.schedule import Schedule, Slot, plan_hash
+from vitra_evaluation.session.attempt import Attempt
 from vitra_evaluation.session.files import room_for, write_durably
 from vitra_evaluation.session.provenance import software
-from vitra_evaluation.session.store import Attempt, Store
+from vitra_evaluation.session.store import Store
 
 ACTIVE_NAME = "active.json"
 """Which alias runs next; written by the runner, read by the policy process."""

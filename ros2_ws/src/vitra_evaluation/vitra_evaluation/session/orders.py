@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vitra_evaluation.errors import RefusedError
-from vitra_evaluation.session.store import Outcome
+from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.trial import LABELS, OF_A_TRIAL, Command, Phase
 from vitra_policy.errors import UnknownNameError
 

@@ -6,71 +6,26 @@ import json
 import math
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from vitra_evaluation.backends.port import Check, TrialPort
+from vitra_evaluation.backends.port import TrialPort
 from vitra_evaluation.blinding.answer_schedule import known_period_s
 from vitra_evaluation.errors import NotRecordingError, PreflightError, RefusedError, SessionError
 from vitra_evaluation.plan.schedule import Slot
+from vitra_evaluation.session.attempt import NO_START, Outcome, TrialResult
 from vitra_evaluation.session.files import file_sha256, room_for, tree_hashes, write_atomically
 from vitra_evaluation.session.folder import ACTIVE_NAME, Session
 from vitra_evaluation.session.orders import Order, Seen, check_order, read_label
 from vitra_evaluation.session.sequential_stop import session_decision
-from vitra_evaluation.session.store import NO_START, Outcome, TrialResult
 from vitra_evaluation.session.trial import Command, Phase, Trial
 from vitra_evaluation.session.trial_record import Evidence, keep_evidence
+from vitra_evaluation.session.view import LastTrial, View
 from vitra_policy.errors import VitraError
 
 _TRIES = 5
 _PREFLIGHT_PATIENCE_S = 120.0
 _NO_TRIAL = Trial(0.0, (), ())
-
-
-@dataclass(frozen=True, slots=True)
-class LastTrial:
-    """The trial that was recorded last.
-
-    Attributes:
-        name: What orders call it.
-        attempt: Its number.
-        label: What it was labelled.
-    """
-
-    name: str
-    attempt: int
-    label: str
-
-
-@dataclass(slots=True)
-class View:
-    """What an evaluator may see: nothing in it depends on which policy runs.
-
-    Attributes:
-        slot: The trial under way.
-        trial: Its state.
-        attempt: Its number.
-        checks: The preflight.
-        done: Trials that count.
-        total: Trials of the session.
-        message: The last news.
-        paused: Whether the session waits between two trials.
-        moving: What the arms do by themselves right now; empty while they rest or the policy runs.
-        last: The trial before, whose label may still be corrected.
-        anchor: Anchor of the newest entry of the record, to write down.
-    """
-
-    slot: Slot | None = None
-    trial: Trial | None = None
-    attempt: int | None = None
-    checks: list[Check] = field(default_factory=list)
-    done: int = 0
-    total: int = 0
-    message: str = ""
-    paused: bool = False
-    moving: str = ""
-    last: LastTrial | None = None
-    anchor: str = ""
 
 
 class Quit(Exception):  # noqa: N818

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from vitra_evaluation.blinding.blinding_key import open_blinding_key
+from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.folder import Session
-from vitra_evaluation.session.store import Outcome
 from vitra_evaluation.stats.sequential import Decision, SequentialPlan
 
 

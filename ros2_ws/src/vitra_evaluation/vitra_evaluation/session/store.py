@@ -2,106 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vitra_evaluation.errors import DamagedError, SessionError, SessionHeldError, UnsealedError
+from vitra_evaluation.errors import DamagedError, SessionError, SessionHeldError
+from vitra_evaluation.session.attempt import Attempt, Outcome, TrialResult
 from vitra_evaluation.session.journal import Body, Entry, Journal, chain_problems
-
-NO_START = "no_start"
-"""Failure code of a trial whose policy could not be started; counts without a bag."""
-
-
-class Outcome(StrEnum):
-    """How a trial ended."""
-
-    SUCCESS = "success"
-    FAIL = "fail"
-    SAFETY_STOP = "safety_stop"
-
-
-class Kind(StrEnum):
-    """Kinds of journal entries."""
-
-    LOCKED = "locked"
-    BEGAN = "began"
-    RESULT = "result"
-    VOID = "void"
-    CORRECTION = "correction"
-    RATING = "rating"
-    EVENT = "event"
-    UNSEALED = "unsealed"
-
-
-_CHANGES = {Kind.BEGAN, Kind.RESULT, Kind.VOID, Kind.CORRECTION, Kind.RATING}
-"""What may change a result, and so comes too late once the names are open."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialResult:
-    """One judged trial.
-
-    Attributes:
-        outcome: The label.
-        reason: Why the trial ended, in the machine's words.
-        duration_s: From the policy's start to the end.
-        judge: Who labelled it: "simulation", or a person.
-        failure_code: From the plan's list; empty on success.
-        note: Free text.
-        milestones: Reached ones, with the time since the start [s].
-        interventions: How often a person had to step in.
-        has_bag: Whether the trial's bag was read back; without it the trial does not count.
-        measures: Figures from the bag.
-    """
-
-    outcome: Outcome
-    reason: str
-    duration_s: float
-    judge: str
-    failure_code: str = ""
-    note: str = ""
-    milestones: dict[str, float] = field(default_factory=dict)
-    interventions: int = 0
-    has_bag: bool = False
-    measures: dict[str, float | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """A label that was set right, and why."""
-
-    at: str
-    before: str
-    after: str
-    reason: str
-    person: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A trial that was begun; its result has the corrections in it."""
-
-    id: int
-    slot: int
-    started: str
-    ended: str | None = None
-    result: TrialResult | None = None
-    void_reason: str | None = None
-    void_person: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)
-    corrections: tuple[Correction, ...] = ()
-
-    @property
-    def counts(self) -> bool:
-        """Whether it is part of the statistics."""
-        if self.result is None or self.void_reason is not None:
-            return False
-        return self.result.has_bag or self.result.failure_code == NO_START
+from vitra_evaluation.session.session_state import Kind, SessionState
 
 
 class Store:
@@ -115,7 +25,7 @@ class Store:
     def __init__(self, path: Path, may_write: Callable[[], bool] = lambda: True) -> None:
         self._journal, self._may_write = Journal(path), may_write
         self._lock = threading.RLock()
-        self._state = _State()
+        self._state = SessionState()
 
     def close(self) -> None:
         """Close the file."""
@@ -262,7 +172,7 @@ class Store:
 
     def problems(self) -> list[str]:
         """Where the journal is not a chain, or says what the session's rules do not allow."""
-        entries, state = self.entries, _State()
+        entries, state = self.entries, SessionState()
         found = chain_problems(entries)
         for entry in entries:
             try:
@@ -278,7 +188,7 @@ class Store:
         ]
         return found if times else ["the journal is empty"]
 
-    def _read(self) -> _State:
+    def _read(self) -> SessionState:
         with self._lock:
             for entry in self._journal.entries()[self._state.read :]:
                 try:
@@ -295,114 +205,3 @@ class Store:
             raise SessionHeldError("This program has not taken the session in hand; nothing was recorded.")
         with self._lock:  # before the journal's own: readers take the two in this order too
             return self._journal.append(kind, body, lambda k, b: self._read().check(k, b))
-
-
-class _State:
-    """What the entries so far amount to, and which entry may follow."""
-
-    def __init__(self) -> None:
-        self.read = 0
-        self.locked: Body = {}
-        self.unsealed: Body | None = None
-        self.attempts: dict[int, Attempt] = {}
-        self.events: list[dict[str, Any]] = []
-        self.ratings: dict[int, dict[str, str]] = {}
-
-    def check(self, kind: str, body: Body) -> None:
-        """Refuse an entry that must not follow.
-
-        Raises:
-            SessionError: why not.
-        """
-        if kind not in tuple(Kind):
-            raise SessionError(f"there is no record of kind '{kind}'")
-        if kind == Kind.LOCKED and self.locked:
-            raise SessionError("The session is locked already; nothing of its plan can change.")
-        if kind in _CHANGES and self.unsealed is not None:
-            raise UnsealedError(
-                f"The names of this session are open since {self.unsealed['at'][:19]}: no trial, label or rating can "
-                "be added or changed any more."
-            )
-        if kind == Kind.UNSEALED and self.unsealed is not None:
-            raise SessionError("The names of this session are open already.")
-        if kind == Kind.BEGAN:
-            if body["attempt"] != len(self.attempts) + 1:
-                raise SessionError(f"Trial {body['attempt']} cannot begin after trial {len(self.attempts)}.")
-            return
-        if kind in _CHANGES:
-            self._check_change(kind, body)
-
-    def _check_change(self, kind: str, body: Body) -> None:
-        number = body["attempt"]
-        attempt = self.attempts.get(number)
-        if attempt is None:
-            raise SessionError(f"Trial {number} was never begun; there are {len(self.attempts)}.")
-        if kind == Kind.RESULT and attempt.result is not None:
-            raise SessionError(f"Trial {number} has its result already.")
-        if kind == Kind.VOID and attempt.void_reason is not None:
-            raise SessionError(f"Trial {number} is void already: {attempt.void_reason}.")
-        if kind == Kind.RATING:
-            if attempt.result is None:
-                raise SessionError(f"Trial {number} has no result that a second judge could compare with.")
-            if body["rater"] in self.ratings.get(number, {}):
-                raise SessionError(f"{body['rater']} has rated trial {number} already.")
-            Outcome(body["outcome"])
-        if kind == Kind.CORRECTION:
-            if number != len(self.attempts):
-                raise SessionError(
-                    f"Trial {number} can no longer be corrected: trial {len(self.attempts)} has begun since. Void it "
-                    "with the reason (vitra-eval void), and it is made again."
-                )
-            if attempt.result is None or attempt.void_reason is not None:
-                raise SessionError(f"Trial {number} has no label to correct.")
-            Outcome(body["outcome"])
-
-    def apply(self, entry: Entry) -> None:
-        """Take an entry in."""
-        body = entry.body
-        self.read += 1
-        match entry.kind:
-            case Kind.LOCKED:
-                self.locked = body
-            case Kind.BEGAN:
-                self.attempts[body["attempt"]] = Attempt(body["attempt"], body["slot"], entry.at)
-            case Kind.RESULT:
-                self._change(
-                    body["attempt"], ended=entry.at, result=_result(body["result"]), files=body["files"],
-                    void_reason=body.get("void"), void_person=body.get("person", ""),
-                )  # fmt: skip
-            case Kind.VOID:
-                before = self.attempts[body["attempt"]]
-                files = before.files or body.get("files", {})
-                self._change(before.id, void_reason=body["reason"], void_person=body["person"], files=files)
-            case Kind.CORRECTION:
-                self._correct(entry.at, body)
-            case Kind.EVENT:
-                self.events.append({"at": entry.at, **body})
-            case Kind.RATING:
-                self.ratings.setdefault(body["attempt"], {})[body["rater"]] = body["outcome"]
-            case Kind.UNSEALED:
-                self.unsealed = {"at": entry.at, **body}
-
-    def _change(self, attempt: int, **changes: Any) -> None:
-        self.attempts[attempt] = dataclasses.replace(self.attempts[attempt], **changes)
-
-    def _correct(self, at: str, body: Body) -> None:
-        attempt = self.attempts[body["attempt"]]
-        if attempt.result is None:
-            raise ValueError("a correction of a trial without a result")
-        outcome, code = Outcome(body["outcome"]), body["failure_code"]
-        done = Correction(
-            at, _label(attempt.result.outcome, attempt.result.failure_code), _label(outcome, code), body["reason"],
-            body["person"],
-        )  # fmt: skip
-        result = dataclasses.replace(attempt.result, outcome=outcome, failure_code=code)
-        self._change(attempt.id, result=result, corrections=(*attempt.corrections, done))
-
-
-def _label(outcome: Outcome, failure_code: str) -> str:
-    return f"{outcome} ({failure_code})" if failure_code else str(outcome)
-
-
-def _result(fields: Body) -> TrialResult:
-    return TrialResult(**fields | {"outcome": Outcome(fields["outcome"])})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vitra_evaluation.errors import RefusedError
-from vitra_evaluation.session.store import Outcome
+from vitra_evaluation.session.attempt import Outcome
 from vitra_policy.errors import UnknownNameError
 
 
