@@ -43,7 +43,7 @@ _STATE_PERIOD_S = 1 / 30
 _DIAGNOSTICS_PERIOD_S = 1.0
 _WARN_PERIOD_S = 1.0
 _DEAF_AFTER_S = 3.0
-_TO_PREPARE_S = 0.002
+_TO_PREPARE_S = 0.001
 """Time that taking a chunk in may take: with less before the next tick it waits until after that."""
 _SWITCH_INTERVAL_S = 5e-4  # how long another Python thread may keep the setpoint thread waiting
 _STATES = {
