@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
+from builtin_interfaces.msg import Time
 
-from vitra_runtime.timing import Cadence, Ticker
+from vitra_runtime.timing import Cadence, Ticker, stamp_now, stamp_to_s
 
 
 class Clock:
@@ -61,3 +63,11 @@ def test_cadence_reports_rate_and_worst_period() -> None:
         cadence.tick(t)
     assert cadence.rate_hz == pytest.approx(10.0)
     assert cadence.period_error_s(1.0) == pytest.approx(0.05)
+
+
+def test_a_stamp_of_now_lies_between_two_readings_of_the_system_s_clock() -> None:
+    stamp = Time()
+    before_s = time.time()
+    stamp_now(stamp)
+    assert before_s - 1e-6 <= stamp_to_s(stamp) <= time.time() + 1e-6
+    assert 0 <= stamp.nanosec < 1_000_000_000

@@ -6,11 +6,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 
 def stamp_to_s(stamp: object) -> float:
     """Seconds of a builtin_interfaces/Time."""
     return stamp.sec + stamp.nanosec * 1e-9  # type: ignore[attr-defined, no-any-return]
+
+
+def stamp_now(stamp: Any) -> None:
+    """Set a builtin_interfaces/Time to the system's time; a rclpy clock takes 40 us for that in a running graph."""
+    stamp.sec, stamp.nanosec = divmod(time.time_ns(), 1_000_000_000)
 
 
 class Cadence:
