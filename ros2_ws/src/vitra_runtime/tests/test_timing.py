@@ -56,6 +56,22 @@ def test_an_event_is_waited_for_only_while_time_is_left_before_the_next_tick() -
     assert not ticker.wait_for(event, 0.02)
 
 
+def test_an_event_that_comes_just_before_the_next_tick_is_left_for_after_it() -> None:
+    clock = Clock()
+
+    class Late(threading.Event):
+        waited_s = 0.0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            self.waited_s, clock.now_s = timeout, 0.09
+            return True
+
+    event = Late()
+    assert not Ticker(0.1, clock, clock.sleep).wait_for(event, 0.02)
+    assert event.waited_s == pytest.approx(0.1), "one sleep for the whole period"
+
+
 def test_cadence_reports_rate_and_worst_period() -> None:
     cadence = Cadence(0.1)
     assert cadence.rate_hz == 0.0

@@ -73,9 +73,12 @@ class Ticker:
         return self._next_s
 
     def wait_for(self, event: threading.Event, spare_s: float) -> bool:
-        """Wait for an event that leaves at least this time before the next grid time; whether it came."""
-        left_s = self._next_s - self._clock() - spare_s
-        return left_s > 0.0 and event.wait(left_s)
+        """Wait for an event until the next grid time; whether it came with at least this time left before that.
+
+        One sleep per period: where no event comes, `wait` has nothing left to wait for.
+        """
+        left_s = self._next_s - self._clock()
+        return left_s > spare_s and event.wait(left_s) and self._next_s - self._clock() > spare_s
 
     def wait(self) -> float:
         """Wait for the next grid time and return it [s]."""
