@@ -91,6 +91,8 @@ class CollisionModel:
         for added in self._geometry.geometryObjects:
             added.geometry.computeLocalAABB()
         self._geometry_data = self._geometry.createData()
+        name = [added.name for added in self._geometry.geometryObjects]
+        self._names = [(name[pair.first], name[pair.second]) for pair in self._geometry.collisionPairs]
 
     def _joint_names(self) -> list[str]:
         return [name for side in self.sides for name in arm_joints(side)]
@@ -133,9 +135,7 @@ class CollisionModel:
         q = np.empty_like(given)
         q[self._index] = given
         pair = pin.computeDistances(self._model, self._data, self._geometry, self._geometry_data, q)
-        ids = self._geometry.collisionPairs[pair]
-        names = [self._geometry.geometryObjects[i].name for i in (ids.first, ids.second)]
-        return Closest(self._geometry_data.distanceResults[pair].min_distance, *names)
+        return Closest(self._geometry_data.distanceResults[pair].min_distance, *self._names[pair])
 
     def distance_m(self, q_rad: ArrayLike) -> float:
         """Smallest distance of a posture (dof,); arguments as in `closest`."""

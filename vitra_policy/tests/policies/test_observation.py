@@ -36,6 +36,16 @@ def test_the_answer_does_not_depend_on_when_it_is_asked():
     assert late.as_of(2.0, 0.05)[0] == 1.995
 
 
+def test_an_image_that_follows_a_sample_sooner_than_the_next_can_waits_for_no_further_one():
+    stamps = [1.0, 1.01, 1.018, 1.026, 1.04]
+    for image in np.arange(1.0001, 1.039, 0.0007):
+        answers = [history(stamps[:n], gap_s=0.007).as_of(image, 0.05) for n in range(1, len(stamps) + 1)]
+        known = {float(answer[0]) for answer in answers if isinstance(answer, np.ndarray)}
+        assert known == {max(stamp for stamp in stamps if stamp <= image)}, image
+    assert history([1.0], gap_s=0.007).as_of(1.0069, 0.05)[0] == 1.0
+    assert history([1.0], gap_s=0.007).as_of(1.0071, 0.05) is Missing.WAITING
+
+
 def test_an_old_sample_is_stale_and_none_is_no_data():
     assert history([1.0, 3.0]).as_of(2.0, 0.05) is Missing.STALE
     assert history([1.0]).as_of(2.0, 0.05) is Missing.STALE

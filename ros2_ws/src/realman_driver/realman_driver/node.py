@@ -24,7 +24,7 @@ from vitra_runtime.exclusive import DeviceLock
 from vitra_runtime.held_memory import HeldMemory, HeldMemoryError
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.threads import WatchedThread
-from vitra_runtime.timing import stamp_to_s
+from vitra_runtime.timing import stamp_now, stamp_to_s
 from vitra_safety.guard import PostureCheck
 from vitra_safety.posture_checks import arm_posture_checks
 from vitra_safety.setpoint_stream import SetpointStream
@@ -186,7 +186,7 @@ class RealmanDriverNode(StackNode[Parameters]):
 
     def _publish_state(self, driver: ArmDriver, now_s: float) -> None:
         message = self._driver_state
-        message.header.stamp = self.get_clock().now().to_msg()
+        stamp_now(message.header.stamp)
         message.state, message.epoch = driver.status.value, driver.epoch
         message.accepted, message.refused, message.last_refusal = driver.accepted, driver.refused, driver.last_refusal
         message.feedback_age_s = driver.feedback_age_s(now_s)

@@ -46,7 +46,7 @@ class Parameters:
 class RobotStateNode(StackNode[Parameters]):
     """Publishes the URDF and its moving edges as the drivers measured them.
 
-    An arm that is not driven stands at its ready posture in the tree, and is not in `joint_states`.
+    An arm that is not driven stands at its ready posture among what is fixed, and is not in `joint_states`.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,6 @@ class RobotStateNode(StackNode[Parameters]):
         self._polled: PolledTopics | None = None
         self._sources: list[PolledTopic] = []
         self._moving: dict[str, tuple[Edge, TransformStamped]] = {}
-        self._resting: list[TransformStamped] = []
         self._publish_timer = self.create_timer(1.0 / self.params.rate_hz, self._publish)
 
     def setup(self) -> None:
@@ -71,8 +70,8 @@ class RobotStateNode(StackNode[Parameters]):
                 self._moving[edge.joint] = (edge, _transform(edge, 0.0))
             elif (edge.parent, edge.child) not in calibrated_edges():
                 fixed.append(_transform(edge, 0.0))
-        self._resting = [
-            _turn(*self._moving[name], angle)
+        fixed += [
+            _turn(*self._moving.pop(name), angle)
             for side in SIDES
             if side not in self.params.sides
             for joints, posture in (
@@ -95,7 +94,6 @@ class RobotStateNode(StackNode[Parameters]):
         """Drop the subscriptions."""
         self._sources.clear()
         self._moving.clear()
-        self._resting.clear()
         if self._polled is not None:
             self._polled.close()
             self._polled = None
@@ -103,10 +101,7 @@ class RobotStateNode(StackNode[Parameters]):
     def _publish(self) -> None:
         if self._polled is None:
             return
-        whole, transforms = JointState(), list(self._resting)
-        now = self.get_clock().now().to_msg()
-        for transform in transforms:
-            transform.header.stamp = now
+        whole, transforms = JointState(), []
         for source in self._sources:
             for measured, _ in source.take():
                 transforms += self._measured(measured)
@@ -141,7 +136,7 @@ def _transform(edge: Edge, angle_rad: float) -> TransformStamped:
 
 def _turn(edge: Edge, message: TransformStamped, angle_rad: float) -> TransformStamped:
     turn: Any = message.transform.rotation
-    turn.x, turn.y, turn.z, turn.w = map(float, edge.rotation_at(angle_rad))
+    turn.x, turn.y, turn.z, turn.w = edge.rotation_at(angle_rad)
     return message
 
 

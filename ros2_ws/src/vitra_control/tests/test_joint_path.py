@@ -31,8 +31,8 @@ def test_it_passes_through_its_nodes_with_a_continuous_slope() -> None:
         made.append(node)
     assert made.end_s == pytest.approx(6 * H)
     for k in range(1, 6):
-        np.testing.assert_allclose(made.at(k * H)[0], nodes[k], atol=1e-12)
-        np.testing.assert_allclose(made.at(k * H - 1e-9)[1], made.at(k * H + 1e-9)[1], atol=1e-4)
+        np.testing.assert_allclose(made.position(k * H), nodes[k], atol=1e-12)
+        np.testing.assert_allclose(made.slope(k * H - 1e-9), made.slope(k * H + 1e-9), atol=1e-4)
 
 
 def test_a_slow_path_is_free_and_a_fast_one_is_slowed_to_the_velocity_limit() -> None:
@@ -44,7 +44,7 @@ def test_it_slows_down_ahead_of_what_is_fast_so_that_the_limit_is_met_there() ->
     made = straight([0.9] * 12 + [3.0] * 40)
     places_s = np.arange(10.0, 10.0 + 16 * H, 0.001)
     speeds = np.array([made.speed(s) for s in places_s])
-    slopes = np.array([made.at(s)[1][0] for s in places_s])
+    slopes = np.array([made.slope(s)[0] for s in places_s])
     assert speeds[0] == 1.0
     assert speeds[-1] == pytest.approx(1 / 3, rel=1e-3)
     # The joint's velocity is slope times speed; along the path it changes by the acceleration over the speed.
@@ -73,7 +73,7 @@ def test_it_is_not_travelled_up_to_a_node_that_is_not_open() -> None:
 
 def test_what_lies_behind_is_forgotten() -> None:
     made = straight([0.5] * 30)
-    before = made.at(10.3)
+    before = made.position(10.3)
     made.forget(10.29)
-    np.testing.assert_allclose(made.at(10.3)[0], before[0])
+    np.testing.assert_allclose(made.position(10.3), before)
     assert made.speed(10.3) == 1.0

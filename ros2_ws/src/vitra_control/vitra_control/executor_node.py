@@ -37,13 +37,13 @@ from vitra_runtime.discovery_check import DeafError
 from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.threads import WatchedThread
-from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
+from vitra_runtime.timing import Cadence, Ticker, stamp_now, stamp_to_s
 
 _STATE_PERIOD_S = 1 / 30
 _DIAGNOSTICS_PERIOD_S = 1.0
 _WARN_PERIOD_S = 1.0
 _DEAF_AFTER_S = 3.0
-_TO_PREPARE_S = 0.002
+_TO_PREPARE_S = 0.001
 """Time that taking a chunk in may take: with less before the next tick it waits until after that."""
 _SWITCH_INTERVAL_S = 5e-4  # how long another Python thread may keep the setpoint thread waiting
 _STATES = {
@@ -201,7 +201,7 @@ class ExecutorNode(StackNode[Parameters]):
             homes=self._homes,
             home_result=self._home_result,
         )
-        message.header.stamp = self.get_clock().now().to_msg()
+        stamp_now(message.header.stamp)
         if generator.mode in (Mode.IDLE, Mode.SEEDING):
             message.state = ExecutorState.IDLE
         elif generator.mode in _BUSY:

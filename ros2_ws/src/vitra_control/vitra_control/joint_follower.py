@@ -94,7 +94,7 @@ class JointFollower:
         self._range = None
         self._cycle = (self._cycle + 1) % len(self._window)
         self._window[self._cycle] = self.planned_rad
-        setpoint: Array = self._window.mean(axis=0)
+        setpoint: Array = np.add.reduce(self._window) / len(self._window)
         self.velocity_rad_s = (setpoint - self.position_rad) / self.period_s
         self.position_rad = setpoint
         return setpoint.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -110,14 +111,23 @@ class JointPath:
         while len(self._segments) > 1 and self._segments[1].start_s <= path_s:
             self._segments.popleft()
 
-    def at(self, path_s: float) -> tuple[Array, Array]:
-        """Positions and slope (rad per path second) at a path time within the known part; its ends beyond it."""
+    def position(self, path_s: float) -> Array:
+        """Joints (dof,) at a path time within the known part; its ends beyond it."""
         segment = self._find(path_s)
         if segment is None:
-            return self._nodes[0], self._slope
-        s = min(max((path_s - segment.start_s) / self.spacing_s, 0.0), 1.0)
-        powers = np.array([[1.0, s, s * s, s * s * s], [0.0, 1.0, 2 * s, 3 * s * s]]) @ segment.coefficients
-        return powers[0], powers[1] / self.spacing_s
+            return self._nodes[0]
+        s = self._share(segment, path_s)
+        position: Array = np.array((1.0, s, s * s, s * s * s)) @ segment.coefficients
+        return position
+
+    def slope(self, path_s: float) -> Array:
+        """Their change (rad per path second), shape (dof,), at a path time as in `position`."""
+        segment = self._find(path_s)
+        if segment is None:
+            return self._slope
+        s = self._share(segment, path_s)
+        slope: Array = np.array((0.0, 1.0, 2 * s, 3 * s * s)) @ segment.coefficients / self.spacing_s
+        return slope
 
     def speed(self, path_s: float) -> float:
         """Largest speed at a path time, 0..1: where limits slow the path, at or ahead of it, below 1."""
@@ -127,7 +137,10 @@ class JointPath:
         left_s = max(segment.start_s + self.spacing_s - path_s, 0.0)
         following = self._after(segment)
         ahead = following * following + 2 * segment.slowing * left_s
-        return min(segment.max_speed, float(np.sqrt(ahead)))
+        return min(segment.max_speed, math.sqrt(ahead))
+
+    def _share(self, segment: _Segment, path_s: float) -> float:
+        return min(max((path_s - segment.start_s) / self.spacing_s, 0.0), 1.0)
 
     def _find(self, path_s: float) -> _Segment | None:
         for segment in self._segments:

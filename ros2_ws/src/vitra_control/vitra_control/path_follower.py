@@ -65,7 +65,7 @@ class PathFollower:
     @property
     def off_path_rad(self) -> float:
         """How far the planned state is from the path, largest of all joints."""
-        return float(np.abs(self.path.at(self.path_s)[0] - self.joints.planned_rad).max())
+        return float(np.abs(self.path.position(self.path_s) - self.joints.planned_rad).max())
 
     def propose(self, speed: float = 1.0) -> Advance:
         """The next cycle at most this fast along the path; slower than it can slow down it does not become."""
@@ -73,7 +73,7 @@ class PathFollower:
         wanted_s = min(path.speed(self.path_s), speed, 1.0) * period_s
         most_s = max(min(period_s, path.end_s - self.path_s), 0.0)
         look_s = min(max(wanted_s, self.step_s, _LEAST_LOOK_S), max(most_s, _LEAST_LOOK_S))
-        here, there = path.at(self.path_s)[0], path.at(self.path_s + look_s)[0]
+        here, there = path.position(self.path_s), path.position(self.path_s + look_s)
         base = joints.closing(here - joints.planned_rad)
         rate = (there - here) / (period_s * look_s)
         least, most = common_share(base, rate, *joints.range())
@@ -82,7 +82,7 @@ class PathFollower:
         else:
             step_s = _least_excess(base, rate, *joints.range(), min(most_s, period_s))
         if step_s != look_s:
-            rate = (path.at(self.path_s + step_s)[0] - here) / period_s
+            rate = (path.position(self.path_s + step_s) - here) / period_s
             return Advance(step_s, joints.cut(base + rate))
         return Advance(step_s, joints.cut(base + rate * step_s))
 
@@ -102,8 +102,7 @@ class PathFollower:
 
     def turn(self) -> None:
         """The path ahead has changed: forget it, and go on from here in the present direction."""
-        position, slope = self.path.at(self.path_s)
-        self.path.restart(self.path_s, position, slope)
+        self.path.restart(self.path_s, self.path.position(self.path_s), self.path.slope(self.path_s))
 
 
 def _least_excess(base: Array, rate: Array, lower: Array, upper: Array, most_s: float) -> float:

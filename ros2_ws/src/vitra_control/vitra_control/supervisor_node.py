@@ -36,7 +36,7 @@ from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
 from vitra_runtime.threads import WatchedThread
-from vitra_runtime.timing import Ticker
+from vitra_runtime.timing import Ticker, stamp_now
 
 _REPORT_PERIOD_S = 1.0
 _PUBLISHERS_PERIOD_S = 0.25
@@ -217,7 +217,7 @@ class SafetySupervisorNode(StackNode[Parameters]):
         with self._lock:
             supervisor = self._supervisor
             permit = Permit(epoch=supervisor.epoch, motion_allowed=supervisor.motion_allowed, source=self._identity)
-            permit.header.stamp = self.get_clock().now().to_msg()
+            stamp_now(permit.header.stamp)
             self._permit_publisher.publish(permit)
 
     def _publish_state(self) -> None:
@@ -234,7 +234,7 @@ class SafetySupervisorNode(StackNode[Parameters]):
                 stops=supervisor.stops,
                 not_ready=supervisor.not_ready(now_s),
             )
-            message.header.stamp = self.get_clock().now().to_msg()
+            stamp_now(message.header.stamp)
             if reason is not None:
                 stopped_s = time.time() - (now_s - reason.time_s)
                 message.stopped_at.sec, message.stopped_at.nanosec = int(stopped_s), int(stopped_s % 1 * 1e9)

@@ -59,7 +59,7 @@ def test_the_newest_frame_wins(buffer):
 
 
 def test_it_waits_for_joints_that_lag_behind_the_frame(buffer):
-    add_joints(buffer, 9.995)
+    add_joints(buffer, 9.99)
     buffer.add_frame(frame(10.0))
     assert buffer.next(None, RIGHT, 0.0) is None
     assert "waiting" in buffer.problem
@@ -67,6 +67,12 @@ def test_it_waits_for_joints_that_lag_behind_the_frame(buffer):
     late.start()
     assert buffer.next(None, RIGHT, 20.0).hands.valid.tolist() == [False, True]
     late.join()
+
+
+def test_it_does_not_wait_where_the_next_joints_must_come_after_the_frame(buffer):
+    add_joints(buffer, 9.998)
+    buffer.add_frame(frame(10.0))
+    assert buffer.next(None, RIGHT, 0.0).hands.valid.tolist() == [False, True]
 
 
 def test_joints_that_wait_elsewhere_are_fetched_when_it_looks():

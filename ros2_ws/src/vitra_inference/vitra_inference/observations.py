@@ -15,6 +15,7 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.hand.hand_map import HandMap
 from vitra_policy.hand.xhand_map import XHAND_MAP
 from vitra_policy.policies.observation import (
+    LEAST_GAP_S,
     CameraInfoError,
     HandStateEstimator,
     HandStates,
@@ -109,10 +110,12 @@ class ObservationBuffer:
     ) -> None:
         settings = settings or BufferSettings()
 
-        def history(stream: str) -> SampleHistory[bytes]:
-            return SampleHistory(lambda raw: decoders.joints(stream, raw))
+        def history(stream: str, gap_s: float) -> SampleHistory[bytes]:
+            return SampleHistory(lambda raw: decoders.joints(stream, raw), gap_s=gap_s)
 
-        self._histories = {f"{side}_{part}": history(f"{side}_{part}") for side in sides for part in ("arm", "hand")}
+        self._histories = {
+            f"{side}_{part}": history(f"{side}_{part}", gap_s) for side in sides for part, gap_s in LEAST_GAP_S.items()
+        }
         self._estimator = HandStateEstimator(
             camera_from_wrist,
             {side: self._histories[f"{side}_arm"] for side in sides},

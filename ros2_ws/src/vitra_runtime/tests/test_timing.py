@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
+from builtin_interfaces.msg import Time
 
-from vitra_runtime.timing import Cadence, Ticker
+from vitra_runtime.timing import Cadence, Ticker, stamp_now, stamp_to_s
 
 
 class Clock:
@@ -54,6 +56,22 @@ def test_an_event_is_waited_for_only_while_time_is_left_before_the_next_tick() -
     assert not ticker.wait_for(event, 0.02)
 
 
+def test_an_event_that_comes_just_before_the_next_tick_is_left_for_after_it() -> None:
+    clock = Clock()
+
+    class Late(threading.Event):
+        waited_s = 0.0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            self.waited_s, clock.now_s = timeout, 0.09
+            return True
+
+    event = Late()
+    assert not Ticker(0.1, clock, clock.sleep).wait_for(event, 0.02)
+    assert event.waited_s == pytest.approx(0.1), "one sleep for the whole period"
+
+
 def test_cadence_reports_rate_and_worst_period() -> None:
     cadence = Cadence(0.1)
     assert cadence.rate_hz == 0.0
@@ -61,3 +79,11 @@ def test_cadence_reports_rate_and_worst_period() -> None:
         cadence.tick(t)
     assert cadence.rate_hz == pytest.approx(10.0)
     assert cadence.period_error_s(1.0) == pytest.approx(0.05)
+
+
+def test_a_stamp_of_now_lies_between_two_readings_of_the_system_s_clock() -> None:
+    stamp = Time()
+    before_s = time.time()
+    stamp_now(stamp)
+    assert before_s - 1e-6 <= stamp_to_s(stamp) <= time.time() + 1e-6
+    assert 0 <= stamp.nanosec < 1_000_000_000

@@ -25,7 +25,7 @@ from vitra_runtime.discovery_check import DiscoveryCheck, Listener
 from vitra_runtime.parent_watch import ParentWatch
 from vitra_runtime.scheduling import leave_realtime, raise_to_heartbeat, request_realtime
 from vitra_runtime.threads import WatchedThread, ended_threads
-from vitra_runtime.timing import Ticker
+from vitra_runtime.timing import Ticker, stamp_now
 
 HEARTBEAT_PERIOD_S = 0.1
 RETRY_PERIOD_S = 1.0
@@ -236,7 +236,7 @@ class StackNode(LifecycleNode, Generic[P]):
         ticker = Ticker(HEARTBEAT_PERIOD_S)
         message = Heartbeat(node=self.get_fully_qualified_name(), pid=os.getpid(), host=platform.node())
         while self._beating.is_set():
-            message.header.stamp = self.get_clock().now().to_msg()
+            stamp_now(message.header.stamp)
             message.state, message.detail, message.cause = self._state, self._detail, self._cause
             problem, cause = self._health_problem()
             if problem and (message.state == Heartbeat.ACTIVE or cause):

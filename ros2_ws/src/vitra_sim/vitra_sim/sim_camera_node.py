@@ -7,7 +7,7 @@ import sys
 import threading
 from dataclasses import dataclass
 
-os.environ.setdefault("LP_NUM_THREADS", "1")  # one core per software renderer: the graph needs the others
+os.environ.setdefault("LP_NUM_THREADS", "0")  # a software renderer draws in our thread, at its priority
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo, Image

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from geometry_msgs.msg import Pose
+from numpy.typing import NDArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
@@ -36,6 +39,8 @@ from vitra_sim.realtime.trace import MotionTrace, StateTrace
 from vitra_sim.scene.world import World
 from vitra_sim.tasks.ground_truth import GroundTruth
 from vitra_sim.tasks.tasks import DEFAULT_TASK
+
+Array = NDArray[np.float64]
 
 _SWITCH_INTERVAL_S = 0.0005
 
@@ -174,20 +179,21 @@ class SimWorldNode(StackNode[Parameters]):
             message.task = snapshot.world.task.name
             message.success, message.failed = scene.verdict.success, scene.verdict.failed
             message.object_names = scene.names
-            message.object_poses = [_pose_message(pose) for pose in scene.poses]
+            message.object_poses = _pose_messages(scene.poses)
             message.object_sizes = [float(half) for sizes in scene.sizes_m for half in sizes]
             self._publisher.publish(message)
             if self._motion_trace:
                 self._motion_trace.flush()
 
 
-def _pose_message(pose: Any) -> Pose:
-    message = Pose()
-    q = quaternion_from_matrix(pose[:3, :3])
-    position, orientation = message.position, message.orientation
-    position.x, position.y, position.z = (float(v) for v in pose[:3, 3])
-    orientation.x, orientation.y, orientation.z, orientation.w = (float(v) for v in q)
-    return message
+def _pose_messages(poses: Sequence[Array]) -> list[Pose]:
+    messages = [Pose() for _ in poses]
+    quaternions = quaternion_from_matrix(np.stack(poses)[:, :3, :3]).tolist()
+    for message, pose, quaternion in zip(messages, poses, quaternions, strict=True):
+        position, orientation = message.position, message.orientation
+        position.x, position.y, position.z = pose[:3, 3].tolist()
+        orientation.x, orientation.y, orientation.z, orientation.w = quaternion
+    return messages
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from vitra_runtime import qos
 from vitra_runtime.commands import judged_by
 from vitra_runtime.diagnostics import ERROR, OK, DiagnosticsPublisher
 from vitra_runtime.node import StackNode, run
-from vitra_runtime.timing import stamp_to_s
+from vitra_runtime.timing import stamp_now, stamp_to_s
 from xhand_driver.device import HandSample
 from xhand_driver.driver import HandDriver
 from xhand_driver.errors import HandHungError
@@ -117,7 +117,7 @@ class XHandDriverNode(StackNode[Parameters]):
         if self._worker is not None and not driver.closed:
             self.set_fault(fault and f"{self.params.device}: {fault}")
         message = DriverState(device=self.params.device, state=driver.status.value, epoch=driver.epoch)
-        message.header.stamp = self.get_clock().now().to_msg()
+        stamp_now(message.header.stamp)
         message.accepted, message.refused, message.last_refusal = driver.accepted, driver.refused, driver.last_refusal
         message.feedback_age_s = driver.feedback_age_s(now_s)
         message.feedback_hz, message.command_hz = driver.feedback.rate_hz, driver.commands.rate_hz
@@ -171,7 +171,7 @@ class XHandDriverNode(StackNode[Parameters]):
 
     def _on_sample(self, sample: HandSample) -> None:
         message = self._joint_state
-        message.header.stamp = self.get_clock().now().to_msg()
+        stamp_now(message.header.stamp)
         message.position = sample.position_rad.tolist()
         message.velocity = sample.velocity_rad_s.tolist()
         message.effort = sample.current_ma.tolist()  # milliamperes: the hand measures no torque

@@ -7,7 +7,7 @@ import pinocchio as pin
 import pytest
 
 from vitra_camera.calibration_frames import calibration_frames
-from vitra_console.frames.tree import TreeError, calibrated_edges, check_tree, multiply, urdf_edges
+from vitra_console.frames.tree import Quaternion, TreeError, calibrated_edges, check_tree, multiply, urdf_edges
 from vitra_description.calibration import default_calibration
 from vitra_description.description import robot_description
 from vitra_policy.transforms import matrix_from_quaternion
@@ -44,7 +44,7 @@ def test_the_edges_place_every_frame_where_pinocchio_does() -> None:
     q = np.random.default_rng(0).uniform(-0.5, 0.5, model.nq)
     data = model.createData()
     pin.framesForwardKinematics(model, data, q)
-    base_from: dict[str, tuple[np.ndarray, np.ndarray]] = {"base_link": (np.zeros(3), np.array([0.0, 0, 0, 1]))}
+    base_from: dict[str, tuple[np.ndarray, Quaternion]] = {"base_link": (np.zeros(3), (0.0, 0.0, 0.0, 1.0))}
     todo = list(urdf_edges(urdf))
     while todo:
         edge = next(e for e in todo if e.parent in base_from)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from vitra_description import names
 from vitra_policy.action_space import SIDES
 from vitra_policy.errors import VitraError
 
-Quaternion = NDArray[np.float64]
-"""x, y, z, w."""
+Quaternion = tuple[float, float, float, float]
+"""x, y, z, w; plain numbers, which are ten times faster one by one than arrays."""
 
 
 class TreeError(VitraError):
@@ -30,8 +31,8 @@ class Edge:
         child: Frame below.
         joint: Name of the joint that moves it; empty if it is fixed.
         translation_m: Of the child in the parent, shape (3,).
-        rotation: At zero, shape (4,).
-        axis: Unit axis in the child's frame, shape (3,).
+        rotation: At zero.
+        axis: Unit axis in the child's frame.
     """
 
     parent: str
@@ -39,12 +40,12 @@ class Edge:
     joint: str
     translation_m: NDArray[np.float64]
     rotation: Quaternion
-    axis: NDArray[np.float64]
+    axis: tuple[float, float, float]
 
     def rotation_at(self, angle_rad: float) -> Quaternion:
         """Rotation of the child in the parent with the joint at an angle."""
-        half = angle_rad / 2
-        return multiply(self.rotation, np.array([*(np.sin(half) * self.axis), np.cos(half)]))
+        sine, (x, y, z) = math.sin(angle_rad / 2), self.axis
+        return multiply(self.rotation, (sine * x, sine * y, sine * z, math.cos(angle_rad / 2)))
 
 
 def calibrated_edges() -> frozenset[tuple[str, str]]:
@@ -72,7 +73,7 @@ def urdf_edges(urdf: str) -> tuple[Edge, ...]:
         edges.append(
             Edge(
                 parent.attrib["link"], child.attrib["link"], joint.attrib["name"] if moves else "", xyz,
-                _from_rpy(_vector(origin, "rpy")), _vector(axis, "xyz") if axis is not None else np.array([1.0, 0, 0]),
+                _from_rpy(_vector(origin, "rpy")), _axis(axis),
             )
         )  # fmt: skip
     return tuple(edges)
@@ -99,13 +100,11 @@ def multiply(a: Quaternion, b: Quaternion) -> Quaternion:
     """Product of two rotations, a after b."""
     ax, ay, az, aw = a
     bx, by, bz, bw = b
-    return np.array(
-        [
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-            aw * bw - ax * bx - ay * by - az * bz,
-        ]
+    return (
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+        aw * bw - ax * bx - ay * by - az * bz,
     )
 
 
@@ -113,10 +112,15 @@ def _vector(element: ET.Element | None, key: str) -> NDArray[np.float64]:
     return np.array([float(v) for v in (element.get(key, "0 0 0") if element is not None else "0 0 0").split()])
 
 
+def _axis(element: ET.Element | None) -> tuple[float, float, float]:
+    x, y, z = (1.0, 0.0, 0.0) if element is None else _vector(element, "xyz").tolist()
+    return x, y, z
+
+
 def _from_rpy(rpy: NDArray[np.float64]) -> Quaternion:
-    result = np.array([0.0, 0.0, 0.0, 1.0])
-    for axis, angle in zip((2, 1, 0), rpy[::-1], strict=True):
-        turn = np.zeros(4)
-        turn[axis], turn[3] = np.sin(angle / 2), np.cos(angle / 2)
-        result = multiply(result, turn)
+    result = (0.0, 0.0, 0.0, 1.0)
+    for axis, angle in zip((2, 1, 0), rpy[::-1].tolist(), strict=True):
+        turn = [0.0, 0.0, 0.0]
+        turn[axis] = math.sin(angle / 2)
+        result = multiply(result, (turn[0], turn[1], turn[2], math.cos(angle / 2)))
     return result

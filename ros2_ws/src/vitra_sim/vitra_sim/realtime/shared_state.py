@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,12 @@ def default_name() -> str:
     return f"world-{domain_id()}"
 
 
+def _fields(memory: mmap.mmap) -> dict[str, NDArray[Any]]:
+    """Views of the fields of a mapped block, each with a first axis of one."""
+    block = np.frombuffer(memory, dtype=_BLOCK)[0:1]
+    return {name: block[name] for name in _BLOCK.names or ()}
+
+
 class StateWriter:
     """Owns a block; a writer that comes after one that died goes on in the same file.
 
@@ -79,9 +86,8 @@ class StateWriter:
         os.ftruncate(handle, _BLOCK.itemsize)
         self._map = mmap.mmap(handle, _BLOCK.itemsize)
         os.close(handle)
-        self._block = np.frombuffer(self._map, dtype=_BLOCK)[0:1]
-        self._block["sequence"] += int(self._block["sequence"][0]) % 2
-        self._fields = {name: self._block[name] for name in _BLOCK.names or ()}
+        self._fields = _fields(self._map)
+        self._fields["sequence"] += int(self._fields["sequence"][0]) % 2
         self._positions = 0
 
     @property
@@ -138,50 +144,49 @@ class StateReader:
 
     def __init__(self, name: str) -> None:
         self._path = state_path(name)
-        self._block: NDArray[np.void] | None = None
+        self._fields: dict[str, NDArray[Any]] | None = None
 
     def read(self) -> SharedState | None:
         """The newest state; None while there is no writer or nothing was written yet."""
-        if self._block is None and not self._open():
+        f = self._fields or self._open()
+        if f is None:
             return None
-        assert self._block is not None
         for _ in range(_READ_TRIES):
-            before = int(self._block["sequence"][0])
-            copy = self._block.copy()[0]
-            if before % 2 == 0 and int(self._block["sequence"][0]) == before:
-                if copy["stamp_ns"] == 0:
+            before = int(f["sequence"][0])
+            generation, stamp_ns, sim_time_s = int(f["generation"][0]), int(f["stamp_ns"][0]), float(f["sim_time_s"][0])
+            qpos, path = f["qpos"][0, : f["positions"][0]].copy(), bytes(f["model_path"][0])
+            if before % 2 == 0 and int(f["sequence"][0]) == before:
+                if stamp_ns == 0:
                     return None
-                path = Path(os.fsdecode(bytes(copy["model_path"])))
-                qpos = np.array(copy["qpos"][: copy["positions"]])
-                return SharedState(
-                    int(copy["generation"]), int(copy["stamp_ns"]), float(copy["sim_time_s"]), qpos, path
-                )
+                return SharedState(generation, stamp_ns, sim_time_s, qpos, Path(os.fsdecode(path)))
         return None
 
     def read_next(self, timeout_s: float, sleep: Callable[[float], None] = time.sleep) -> SharedState | None:
         """As `read`, but the next state if one comes within this time: a state read at once is half a period old."""
-        first = state = self.read()
+        first = self.read()
+        if first is None or self._fields is None:
+            return first
+        sequence, stamp_ns = self._fields["sequence"], self._fields["stamp_ns"]
         for _ in range(round(timeout_s / _POLL_S)):
-            if state is None or first is None or state.stamp_ns != first.stamp_ns:
+            if stamp_ns[0] != first.stamp_ns and sequence[0] % 2 == 0:
                 break
             sleep(_POLL_S)
-            state = self.read()
-        return state
+        return self.read()
 
     def reopen(self) -> None:
         """Look for the file again at the next reading: the state has stood still for suspiciously long."""
-        self._block = None
+        self._fields = None
 
-    def _open(self) -> bool:
+    def _open(self) -> dict[str, NDArray[Any]] | None:
         try:
             handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
         except FileNotFoundError:
-            return False
+            return None
         try:
             if os.fstat(handle).st_size < _BLOCK.itemsize:
-                return False
+                return None
             memory = mmap.mmap(handle, _BLOCK.itemsize, access=mmap.ACCESS_READ)
         finally:
             os.close(handle)
-        self._block = np.frombuffer(memory, dtype=_BLOCK)[0:1]
-        return True
+        self._fields = _fields(memory)
+        return self._fields

@@ -126,11 +126,15 @@ class HeadCamera:
         assert self._context is not None
         mujoco.mjr_readPixels(None, self._depth, self._rectangle, self._context)
         near, far = self._near_far
-        reversed_z = self._context.readDepthMap == mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
-        buffer = 1.0 - self._depth if reversed_z else self._depth
-        metres = near * far / (far - buffer * (far - near))
-        millimetres = np.where(metres * 1e3 < _MAX_DEPTH_MM, metres * 1e3 + 0.5, 0.0)
-        np.copyto(self._depth_mm, millimetres, casting="unsafe")
+        value = self._depth  # in place: fresh arrays of this size cost more than the arithmetic
+        if self._context.readDepthMap == mujoco.mjtDepthMap.mjDEPTH_ZEROFAR:
+            np.subtract(1.0, value, out=value)
+        value *= far - near
+        np.subtract(far, value, out=value)
+        np.divide(near * far * 1e3, value, out=value)
+        value *= value < _MAX_DEPTH_MM
+        value += 0.5
+        np.copyto(self._depth_mm, value, casting="unsafe")
         return self._depth_mm[::-1]
 
     def close(self) -> None:
