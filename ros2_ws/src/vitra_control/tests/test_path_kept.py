@@ -37,6 +37,13 @@ def test_the_path_is_kept_over_random_chunks(seed: int) -> None:
     assert_kept(trial, run(trial, duration_s=1.2))
 
 
+def test_a_limit_is_named_until_the_setpoints_have_passed_it_however_slowly_they_go() -> None:
+    trial = Trial.random(1221)  # a joint at its limit, and new chunks beyond it all the time
+    seen = run(trial)
+    assert_kept(trial, seen)
+    assert seen.slowest < 0.2
+
+
 def test_a_path_within_the_limits_is_travelled_on_time() -> None:
     seen = run(Trial(1, speed=1.0, chunk_hz=10.0, delay_s=0.1, wrist_m_s=0.1))
     assert seen.slowest > 0.85

@@ -103,6 +103,8 @@ class ArmGroup:
     def turn(self) -> None:
         """A chunk was taken in: the path ahead is another from here on."""
         self._follower.turn()
+        for side in self._sides.values():
+            side.turn(self._follower.path_s)
         self._is_prepared = False
         if self._watch is not None:
             self._watch.restart()

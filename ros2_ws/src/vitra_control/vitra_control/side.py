@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -63,7 +64,8 @@ class SideExecutor:
         extrinsics, hand = calibration.side(side), calibration.hand
         layout = wrist_and_hand(hand.dof)
         self.side, self.calibration, self.variant = side, calibration, variant
-        self.limit = ""
+        self._notes: list[str] = []
+        self._missed: deque[tuple[float, str]] = deque()
         self._bend_rad_s2 = _BLEND_SHARE * float(settings.arm_limits.acceleration_rad_s2.min())
         self._top_rad_s = float(settings.arm_limits.velocity_rad_s.min())
         self.timeline = ChunkTimeline(
@@ -85,6 +87,11 @@ class SideExecutor:
         self._sample: Sample | None = None
         self._speed, self._resting = 1.0, True
         self._lift: Lift | None = None
+
+    @property
+    def limit(self) -> str:
+        """What the arm misses of its path, from where the setpoints are on; empty if nothing."""
+        return self._missed[0][1] if self._missed else ""
 
     @property
     def hand_rad(self) -> Array:
@@ -116,7 +123,8 @@ class SideExecutor:
         pose = self._model.wrist_pose(arm_rad)
         wrist = np.concatenate([pose[:3, 3], quaternion_from_matrix(pose[:3, :3])])
         self.timeline.rest_at(np.concatenate([wrist, self._fingers]), now_s)
-        self._sample, self.limit, self._resting = None, "", True
+        self._sample, self._resting = None, True
+        self._missed.clear()
 
     def offer(self, steps: TimedSteps, now_s: float, path_at: Callable[[float], float], seam_path_s: float) -> Verdict:
         """Take a chunk in, or say why not.
@@ -138,7 +146,14 @@ class SideExecutor:
         self._sample, self._speed = self.timeline.sample(path_s), speed
         self._resting = self.timeline.rests_from(path_s)
         if self._resting:
-            self.limit = ""
+            self._missed.clear()
+        while self._missed and self._missed[0][0] + PATH_SPACING_S < path_s:
+            self._missed.popleft()
+
+    def turn(self, path_s: float) -> None:
+        """The path beyond this place is another from here on."""
+        while self._missed and self._missed[-1][0] > path_s:
+            self._missed.pop()
 
     def node(self, path_s: float, before_rad: Array) -> Array:
         """Arm joints (7,) at a path time, near those shortly before it."""
@@ -147,8 +162,11 @@ class SideExecutor:
         value = self.timeline.value(path_s)
         if value is None:
             return before_rad
-        self.limit = ""
-        return self._solve(self._reachable(value), before_rad)
+        self._notes.clear()
+        q = self._solve(self._reachable(value), before_rad)
+        if self._notes:
+            self._missed.append((path_s, f"{self.side}: {'; '.join(self._notes)}"))
+        return q
 
     def follow_hand(self, path_s: float) -> Array:
         """Hand setpoint on the way along the chunks, every second tick, shape (12,)."""
@@ -168,15 +186,17 @@ class SideExecutor:
         start, ready = self._model.wrist_pose(arm_rad), self._model.wrist_pose(self.ready_rad)
         wanted_m = float(up @ (ready[:3, 3] - start[:3, 3]))
         room_m = float(self._box[1, 2] - (up @ start[:3, 3] + self._base_from_arm[2, 3]))
-        self.limit, self._lift = "", Lift.towards(start, up, min(wanted_m, room_m), path_s)
+        self._lift = Lift.towards(start, up, min(wanted_m, room_m), path_s)
+        self._missed.clear()
 
     def lift_node(self, path_s: float, before_rad: Array) -> Array:
         """Arm joints (7,) of the lift at a path time; where the arm cannot reach, the lift ends."""
         if self._lift is None or path_s - PATH_SPACING_S >= self._lift.end_s:
             return before_rad
+        self._notes.clear()
         q = self._solve(self._lift.pose(path_s), before_rad)
-        if self.limit:
-            self.limit, self._lift = "", None
+        if self._notes:
+            self._lift = None
             return before_rad
         return q
 
@@ -199,7 +219,7 @@ class SideExecutor:
         return bool(distance < _ARRIVED_RAD and self._hand.at_rest)
 
     def _solve(self, target: Array, before_rad: Array) -> Array:
-        """Arm joints (7,) of a wrist pose, near those before; says in `limit` what it misses."""
+        """Arm joints (7,) of a wrist pose, near those before; notes what it misses."""
         q = before_rad
         for _ in range(_IK_ROUNDS):
             step = self._ik.step(q, target)
@@ -210,7 +230,7 @@ class SideExecutor:
             joints = [f"joint {i + 1}" for i in np.flatnonzero(step.limited)]
             why = f"{' and '.join(joints)} at the limit" if joints else "near a singularity"
             miss = f"{step.missed_m * 1e3:.0f} mm and {np.rad2deg(step.missed_rad):.1f} deg"
-            self._note(f"wrist {miss} from its target ({why})")
+            self._notes.append(f"wrist {miss} from its target ({why})")
         return q
 
     def _blend_for(self, offset: Array, rate: Array) -> float:
@@ -227,16 +247,13 @@ class SideExecutor:
         bent_s = (2 * gap_rad_s + (4 * gap_rad_s**2 + 6 * gap_rad * bend) ** 0.5) / bend
         return max(blend_s, min(float(bent_s) * self._speed, _LONGEST_BEND_S))
 
-    def _note(self, limit: str) -> None:
-        self.limit = f"{self.limit}; {limit}" if self.limit else f"{self.side}: {limit}"
-
     def _reachable(self, value: Array) -> Array:
         """The target wrist pose (4, 4) with its position inside the box."""
         pose = _pose(value)
         wanted = self._base_from_arm[:3, :3] @ pose[:3, 3] + self._base_from_arm[:3, 3]
         allowed = np.minimum(np.maximum(wanted, self._box[0]), self._box[1])
         if (allowed != wanted).any():
-            self._note(f"workspace: target {np.abs(wanted - allowed).max() * 1e3:.0f} mm outside the box")
+            self._notes.append(f"workspace: target {np.abs(wanted - allowed).max() * 1e3:.0f} mm outside the box")
             pose[:3, 3] = self._base_from_arm[:3, :3].T @ (allowed - self._base_from_arm[:3, 3])
         return pose
 
