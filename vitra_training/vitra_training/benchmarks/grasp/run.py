@@ -1,0 +1,188 @@
+"""A run of the benchmark in a folder of its own, which a second call goes on with.
+
+OUT/
+run.json                 what was asked; another question needs another folder
+starts/SCENE/OBJECT.png  the image that policies see, with the hand in it
+predictions/ROW/SCENE/OBJECT.npz
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import Side
+from vitra_policy.errors import VitraError
+from vitra_training.benchmarks.grasp.folder import read_index, read_scene
+from vitra_training.benchmarks.grasp.hand_image import HandRenderer
+from vitra_training.benchmarks.grasp.metric import chunk_distance_m, path_of
+from vitra_training.benchmarks.grasp.outcome import Outcome
+from vitra_training.benchmarks.grasp.predictions import PredictionStore, cases_of, predict
+from vitra_training.benchmarks.grasp.rows import Case, PolicySpec, Row, rows_of, shuffle_captions
+from vitra_training.benchmarks.grasp.scene import INDEX, Scene, SceneEntry
+from vitra_training.benchmarks.grasp.start import StartError, StartOptions, place_hand
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+RUN = "run.json"
+
+
+class GraspRunError(VitraError):
+    """A folder of results that this question cannot go on with, or nothing to measure."""
+
+
+def run(root: Path, out: Path, policies: Sequence[PolicySpec], options: StartOptions, progress: Progress) -> Outcome:
+    """Place hands, ask policies, measure.
+
+    Args:
+        root: Scenes.
+        out: Results; what is there already is kept.
+        policies: To be compared.
+        options: Where hands start.
+        progress: Called with what is being done, how much is done and how much there is.
+
+    Raises:
+        GraspRunError: `out` answers another question, or no hand could be placed anywhere.
+        VitraError: of scenes or policies.
+    """
+    _claim(root, out, options)
+    cases, left_out = prepare(root, out, options, progress)
+    rows = rows_of(list(policies))
+    store = PredictionStore(out / "predictions")
+    for policy in [None, *policies]:
+        own = [row for row in rows if row.policy == policy]
+        words = policy.name if policy else "reference rows"
+        predict(own, cases, store, lambda done, total, words=words: progress(words, done, total))  # type: ignore[misc]
+    measured = {row.name: _distances_cm(row, cases, store) for row in rows}
+    distances = {name: values for name, (values, _) in measured.items()}
+    chunks = {name: chunk for name, (_, chunk) in measured.items()}
+    return Outcome(root, options, tuple(rows), tuple(cases), tuple(left_out), distances, chunks)
+
+
+def prepare(root: Path, out: Path, options: StartOptions, progress: Progress) -> tuple[list[Case], list[str]]:
+    """Hands near every object, and the images with them; an image that is there already is not rendered again.
+
+    Args:
+        root: Scenes.
+        out: Results.
+        options: Where hands start.
+        progress: As in `run`.
+
+    Raises:
+        GraspRunError: no hand could be placed anywhere.
+    """
+    benchmark = read_index(root)
+    cases: list[Case] = []
+    left_out: list[str] = []
+    done = 0
+    with _Eyes(options) as eyes:
+        for entry in benchmark.entries:
+            scene = read_scene(root, entry)
+            others = shuffle_captions(list(entry.captions), _rng_of(entry, options))
+            for thing in scene.objects:
+                try:
+                    start = place_hand(scene, thing, options)
+                except StartError as error:
+                    left_out.append(str(error))
+                else:
+                    image = out / "starts" / scene.name / f"{thing.name}.png"
+                    case = Case(
+                        scene.name, scene.group, thing.name, thing.caption, others.get(thing.name), thing.points_m,
+                        scene.camera, start, image,
+                    )  # fmt: skip
+                    eyes.look(scene, case)
+                    cases.append(case)
+                done += 1
+                progress("placing hands", done, benchmark.objects)
+    if not cases:
+        raise GraspRunError(f"{root}: no hand could be placed near any object. The first: {left_out[0]}")
+    return cases, left_out
+
+
+def read_run(out: Path) -> tuple[Path, StartOptions]:
+    """Scenes and start options of a folder of results.
+
+    Raises:
+        GraspRunError: it is none.
+    """
+    try:
+        said = json.loads((out / RUN).read_text(encoding="utf-8"))
+        start = said["start"]
+        return Path(said["scenes"]), StartOptions(float(start["distance_m"]), Side(start["side"]), int(start["seed"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GraspRunError(f"{out} holds no results ({error}). Make some: vitra-bench grasp DIR --out {out}") from None
+
+
+def _claim(root: Path, out: Path, options: StartOptions) -> None:
+    """Write what is asked into the folder of results, or see that it is the same."""
+    read_index(root)
+    asked = {
+        "scenes": str(root.resolve()),
+        "index_crc32": zlib.crc32((root / INDEX).read_bytes()),
+        "start": asdict(options),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / RUN
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        other = [key for key in asked if before.get(key) != json.loads(json.dumps(asked[key]))]
+        if other:
+            raise GraspRunError(
+                f"{out} holds results of another question: {', '.join(f'{k} was {before.get(k)}' for k in other)}. "
+                "Give another --out, or the same options."
+            )
+    else:
+        path.write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
+
+
+class _Eyes:
+    """A renderer for as long as the camera stays the same."""
+
+    def __init__(self, options: StartOptions) -> None:
+        self._side = options.side
+        self._renderer: HandRenderer | None = None
+
+    def __enter__(self) -> _Eyes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+
+    def look(self, scene: Scene, case: Case) -> None:
+        """Render a case's image, if it is not there."""
+        if case.image.is_file():
+            return
+        if self._renderer is None or self._renderer.camera != scene.camera:
+            self.__exit__()
+            self._renderer = HandRenderer(self._side, scene.camera)
+        image, _ = self._renderer.draw(scene, case.start.camera_from_wrist, case.start.fingers_rad)
+        case.image.parent.mkdir(parents=True, exist_ok=True)
+        partial = case.image.with_suffix(".partial.png")
+        cv2.imwrite(str(partial), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        os.replace(partial, case.image)
+
+
+def _rng_of(entry: SceneEntry, options: StartOptions) -> np.random.Generator:
+    return np.random.default_rng([options.seed, zlib.crc32(entry.name.encode())])
+
+
+def _distances_cm(row: Row, cases: Sequence[Case], store: PredictionStore) -> tuple[Array, tuple[int, float]]:
+    """Distances (cases,) of a row, and steps and seconds of a step of its chunks."""
+    values, chunk = np.full(len(cases), np.nan), (0, 0.0)
+    for number, case in enumerate(cases):
+        prediction = store.read(row, case) if case in cases_of(row, [case]) else None
+        if prediction is not None:
+            path = path_of(prediction.actions, case.start.state, case.start.side)
+            values[number] = 100 * chunk_distance_m(path, case.points_m)
+            chunk = len(prediction.actions), prediction.step_s
+    return values, chunk
