@@ -12,9 +12,9 @@ from vitra_policy.hand.skeleton import KEYPOINTS
 from vitra_policy.image import load_image
 from vitra_policy.overlay import HandPath, draw_overlay, project
 from vitra_training.benchmarks.grasp.metric import path_of
+from vitra_training.benchmarks.grasp.outcome import Outcome
 from vitra_training.benchmarks.grasp.predictions import PredictionStore
 from vitra_training.benchmarks.grasp.rows import Case, Row
-from vitra_training.benchmarks.grasp.outcome import Outcome
 
 Image = NDArray[np.uint8]
 

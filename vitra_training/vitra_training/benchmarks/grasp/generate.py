@@ -15,7 +15,7 @@ from vitra_description.calibration import CameraIntrinsics
 from vitra_policy.errors import VitraError
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import make_pose, transform_points
-from vitra_sim.scene.camera import HeadCamera
+from vitra_sim.scene.gl import choose_backend
 from vitra_training.benchmarks.grasp.folder import entry_of, write_index, write_scene
 from vitra_training.benchmarks.grasp.options import GenerateOptions
 from vitra_training.benchmarks.grasp.scene import INDEX, GraspObject, Scene, SceneEntry
@@ -23,6 +23,9 @@ from vitra_training.labeling.truth.hand_mesh import right_hand_mesh
 from vitra_training.labeling.truth.scene import CAMERA, HandScene, HandShape, Look
 from vitra_training.labeling.truth.session import CameraMotion, head_path
 from vitra_training.synthetic.objects import KINDS, Shape, Thing, ThingKind, scatter
+
+choose_backend()
+from vitra_sim.scene.camera import HeadCamera  # noqa: E402
 
 Array = NDArray[np.float64]
 

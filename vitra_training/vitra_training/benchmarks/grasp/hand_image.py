@@ -117,13 +117,13 @@ def _painted() -> Image:
 
 
 def _lens(camera: CameraIntrinsics) -> dict[str, list[float]]:
-    """MuJoCo's camera with these intrinsics; it counts the principal point from the middle of the image."""
+    """MuJoCo's camera with these intrinsics; it counts from the principal point to the middle of the image."""
     width, height = camera.width_px, camera.height_px
     return {
         "resolution": [width, height],
         "sensor_size": [1e-5 * width, 1e-5 * height],
         "focal_pixel": [camera.fx_px, camera.fy_px],
-        "principal_pixel": [camera.cx_px - width / 2, camera.cy_px - height / 2],
+        "principal_pixel": [width / 2 - camera.cx_px, height / 2 - camera.cy_px],
     }
 
 

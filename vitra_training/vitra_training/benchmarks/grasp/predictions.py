@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ class PredictionStore:
                 same = str(file["instruction"]) == words_of(row, case) and np.array_equal(
                     file["state"], case.start.state
                 )
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         return Prediction(actions, step_s) if same and actions.shape[1:] == (ACTION_DIM,) else None
 

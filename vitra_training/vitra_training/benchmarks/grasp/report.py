@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_training.benchmarks.grasp.intervals import Difference, Summary, paired_difference, summarise
-from vitra_training.benchmarks.grasp.rows import INITIAL, Case, Row
 from vitra_training.benchmarks.grasp.outcome import Outcome
+from vitra_training.benchmarks.grasp.rows import INITIAL, Case, Row
 
 Array = NDArray[np.float64]
 

@@ -123,7 +123,7 @@ def _draw(thing: GraspObject, tree: cKDTree, options: StartOptions, rng: np.rand
     relative = points[list(FINGER_POINTS)]
     origin = thing.centre_m - palm_centre(points)
     near, far = 0.0, 1.0 + options.distance_m
-    for _ in range(40):
+    for _ in range(25):  # 36 nanometres
         middle = (near + far) / 2
         distance = np.min(tree.query(relative + origin + middle * away)[0])
         near, far = (near, middle) if distance > options.distance_m else (middle, far)

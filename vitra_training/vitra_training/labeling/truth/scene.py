@@ -95,9 +95,10 @@ class HandScene:
         self.model.vis.map.znear = 0.01
         for name in _ROOM:
             paint(self.model, name, _muted(random_texture(rng), rng))
-        painted = paint_skin(skeleton, look.skin, rng)
-        for side in sides:
-            paint(self.model, f"{side}_skin", painted)
+        if sides:
+            painted = paint_skin(skeleton, look.skin, rng)
+            for side in sides:
+                paint(self.model, f"{side}_skin", painted)
         self.data = mujoco.MjData(self.model)
         self._mocap = {
             self.model.body(n).name: int(self.model.body(n).mocapid[0])
