@@ -51,6 +51,7 @@ def test_a_run_orders_its_rows_and_goes_on_where_it_was(
     check_report(outcome, out)
     check_sheet(outcome, out)
     check_refusals(folder, out, quiet)
+    check_new_capture(folder, out, halfway, quiet)
 
 
 def check_distances(outcome: Outcome) -> None:
@@ -110,6 +111,16 @@ def check_sheet(outcome: Outcome, out: Path) -> None:
     image = load_image(case.image)
     drawn = draw_fingers(image, case, path_of(go_straight(case), case.start.state, case.start.side))
     assert (drawn != image).any(axis=-1).sum() > 200
+
+
+def check_new_capture(folder: Path, out: Path, halfway: object, quiet: Quiet) -> None:
+    """Another image under the same name is rendered and asked for anew; the rest stays."""
+    path = folder / "desk" / "rgb.png"
+    cv2.imwrite(str(path), cv2.imread(str(path)) // 2)
+    before = len(halfway.seen)  # type: ignore[attr-defined]
+    outcome = run(folder, out, HALFWAY, StartOptions(), quiet)
+    assert len(halfway.seen) == before + 1  # type: ignore[attr-defined]
+    assert load_image(outcome.cases[3].image).mean() < 60
 
 
 def check_refusals(folder: Path, out: Path, quiet: Quiet) -> None:

@@ -35,7 +35,7 @@ UNSEEN_KINDS = (
     ThingKind("tumbler", Shape.CYLINDER, (0.038, 0.038, 0.065), tall=True, hollow=True),
     ThingKind("brick", Shape.BOX, (0.06, 0.035, 0.03), tall=False),
     ThingKind("soap", Shape.BOX, (0.038, 0.026, 0.013), tall=False),
-    ThingKind("carton", Shape.BOX, (0.035, 0.035, 0.085), tall=True),
+    ThingKind("packet", Shape.BOX, (0.035, 0.035, 0.085), tall=True),
     ThingKind("lemon", Shape.BALL, (0.03, 0.03, 0.03), tall=False),
     ThingKind("melon", Shape.BALL, (0.055, 0.055, 0.055), tall=False),
 )

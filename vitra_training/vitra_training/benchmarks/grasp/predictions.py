@@ -48,14 +48,12 @@ class PredictionStore:
         return self.root / row.folder / case.scene / f"{case.name}.npz"
 
     def read(self, row: Row, case: Case) -> Prediction | None:
-        """The stored chunk, if it answers this hand and these words; None if it is missing, damaged or of another."""
+        """The stored chunk, if it answers this image and these words; None if it is missing, damaged or of another."""
         path = self.path(row, case)
         try:
             with np.load(path, allow_pickle=False) as file:
                 actions, step_s = np.asarray(file["actions"], dtype=np.float64), float(file["step_s"])
-                same = str(file["instruction"]) == words_of(row, case) and np.array_equal(
-                    file["state"], case.start.state
-                )
+                same = (str(file["instruction"]), str(file["image"])) == (words_of(row, case), case.image.name)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         return Prediction(actions, step_s) if same and actions.shape[1:] == (ACTION_DIM,) else None
@@ -67,7 +65,7 @@ class PredictionStore:
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             np.savez(
-                file, actions=prediction.actions, step_s=prediction.step_s, state=case.start.state,
+                file, actions=prediction.actions, step_s=prediction.step_s, image=case.image.name,
                 instruction=words_of(row, case),
             )  # fmt: skip
         os.replace(partial, path)

@@ -1,8 +1,8 @@
 """A run of the benchmark in a folder of its own, which a second call goes on with.
 
 OUT/
-run.json                 what was asked; another question needs another folder
-starts/SCENE/OBJECT.png  the image that policies see, with the hand in it
+run.json  what was asked; another question needs another folder
+starts/SCENE/OBJECT-FINGERPRINT.png  the image that policies see, with the hand in it
 predictions/ROW/SCENE/OBJECT.npz
 """
 
@@ -27,8 +27,8 @@ from vitra_training.benchmarks.grasp.metric import chunk_distance_m, path_of
 from vitra_training.benchmarks.grasp.outcome import Outcome
 from vitra_training.benchmarks.grasp.predictions import PredictionStore, cases_of, predict
 from vitra_training.benchmarks.grasp.rows import Case, PolicySpec, Row, rows_of, shuffle_captions
-from vitra_training.benchmarks.grasp.scene import INDEX, Scene, SceneEntry
-from vitra_training.benchmarks.grasp.start import StartError, StartOptions, place_hand
+from vitra_training.benchmarks.grasp.scene import Scene, SceneEntry
+from vitra_training.benchmarks.grasp.start import Start, StartError, StartOptions, place_hand
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -94,7 +94,7 @@ def prepare(root: Path, out: Path, options: StartOptions, progress: Progress) ->
                 except StartError as error:
                     left_out.append(str(error))
                 else:
-                    image = out / "starts" / scene.name / f"{thing.name}.png"
+                    image = out / "starts" / scene.name / f"{thing.name}-{_fingerprint(scene, start):08x}.png"
                     case = Case(
                         scene.name, scene.group, thing.name, thing.caption, others.get(thing.name), thing.points_m,
                         scene.camera, start, image,
@@ -125,11 +125,7 @@ def read_run(out: Path) -> tuple[Path, StartOptions]:
 def _claim(root: Path, out: Path, options: StartOptions) -> None:
     """Write what is asked into the folder of results, or see that it is the same."""
     read_index(root)
-    asked = {
-        "scenes": str(root.resolve()),
-        "index_crc32": zlib.crc32((root / INDEX).read_bytes()),
-        "start": asdict(options),
-    }
+    asked = {"scenes": str(root.resolve()), "start": asdict(options)}
     out.mkdir(parents=True, exist_ok=True)
     path = out / RUN
     if path.is_file():
@@ -170,6 +166,14 @@ class _Eyes:
         partial = case.image.with_suffix(".partial.png")
         cv2.imwrite(str(partial), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         os.replace(partial, case.image)
+
+
+def _fingerprint(scene: Scene, start: Start) -> int:
+    """Of everything that a rendered image is made of: another capture or hand is another image."""
+    total = 0
+    for part in (scene.image.tobytes(), scene.depth_mm.tobytes(), repr(scene.camera).encode(), start.state.tobytes()):
+        total = zlib.crc32(part, total)
+    return total
 
 
 def _rng_of(entry: SceneEntry, options: StartOptions) -> np.random.Generator:
