@@ -38,7 +38,8 @@ def test_every_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Mon
             assert command in ("source requirements/env.sh", "vitra-study serve runs/grasp_videos"), command
             continue
         arguments = [
-            {"20": "1"}.get(one, one.replace("runs/mini,", "runs/mini,steps=1,guidance=1,")) for one in arguments
+            {"20": "1"}.get(one, one.replace("runs/mini,", "runs/mini,mode=parity,steps=1,guidance=1,"))
+            for one in arguments
         ]
         monkeypatch.setattr("sys.argv", [name, *arguments])
         assert mains[name](arguments) in (0, None), command

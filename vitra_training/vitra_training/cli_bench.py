@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -87,7 +88,7 @@ class GraspGenerate:
         from vitra_training.benchmarks.grasp.generate import generate_scenes
 
         with _bars() as progress:
-            entries = generate_scenes(self.out, self.options, lambda done, total: progress("rendering", done, total))
+            entries = generate_scenes(self.out, self.options, partial(progress, "rendering"))
         objects = sum(len(entry.captions) for entry in entries)
         _console.print(f"{len(entries)} scenes, {objects} objects -> {escape(str(self.out))}", soft_wrap=True)
         _console.print(f"Next: vitra-bench grasp {escape(str(self.out))}", soft_wrap=True)
@@ -104,7 +105,7 @@ class GraspCheck:
     def run(self) -> int:
         """Read everything."""
         with _bars() as progress:
-            benchmark = check_folder(self.scenes, lambda done, total: progress("checking", done, total))
+            benchmark = check_folder(self.scenes, partial(progress, "checking"))
         groups = ", ".join(sorted({entry.group for entry in benchmark.entries}))
         _console.print(f"{len(benchmark.entries)} scenes, {benchmark.objects} objects, groups: {groups}. All is well.")
         return 0
@@ -132,8 +133,7 @@ class Study:
         rows = rows_of([parse_policy(text) for text in self.policy], shuffle=False)
         with _bars() as progress:
             cases, _ = prepare(root, self.results, start, progress)
-            report = lambda done, total: progress("rendering", done, total)  # noqa: E731
-            count = write_study(self.out, (self.results, cases, rows), self.options, report)
+            count = write_study(self.results, self.out, cases, rows, self.options, partial(progress, "rendering"))
         _console.print(f"{count} items -> {escape(str(self.out))}", soft_wrap=True)
         _console.print(f"Next: vitra-study serve {escape(str(self.out))}", soft_wrap=True)
         return 0

@@ -11,8 +11,9 @@ import pytest
 from vitra_description.calibration import CameraIntrinsics
 from vitra_policy.action_space import ACTION_DIM, HAND, Side
 from vitra_policy.hand.skeleton import palm_centre
+from vitra_policy.policies import registry
 from vitra_policy.policies.policy import ActionChunk, Observation, PolicyMetadata
-from vitra_policy.policies.registry import register_policy
+from vitra_policy.transforms import make_pose, matrix_from_euler_xyz
 from vitra_training.benchmarks.grasp.folder import entry_of, write_index, write_scene
 from vitra_training.benchmarks.grasp.rows import Case
 from vitra_training.benchmarks.grasp.scene import GraspObject, Scene
@@ -96,16 +97,14 @@ class ReachingPolicy:
 
 
 def start_of(observation: Observation) -> Start:
-    from vitra_policy.transforms import make_pose, matrix_from_euler_xyz
-
     hand = observation.state[HAND[Side.RIGHT]]
     return Start(Side.RIGHT, make_pose(hand[:3], matrix_from_euler_xyz(hand[3:6])), hand[6:])
 
 
 @pytest.fixture
-def halfway() -> ReachingPolicy:
+def halfway(monkeypatch: pytest.MonkeyPatch) -> ReachingPolicy:
     policy = ReachingPolicy()
-    register_policy("halfway", lambda gain="0.5": policy)
+    monkeypatch.setitem(registry._registered, "halfway", lambda gain="0.5": policy)
     return policy
 
 

@@ -136,7 +136,7 @@ def test_a_policy_that_moves_the_other_hand_is_named(
 ) -> None:
     from vitra_training.benchmarks.grasp import run as module
 
-    monkeypatch.setattr(module._Eyes, "look", lambda self, scene, case: _blank(case.image))
+    monkeypatch.setattr(module, "_render", lambda scene, case, renderers: _blank(case.image))
     infer = halfway.infer  # type: ignore[attr-defined]
 
     def wrong(observation: object) -> object:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vitra_training.benchmarks.grasp.options import StudyOptions
-from vitra_training.benchmarks.grasp.rows import rows_of
+from vitra_training.benchmarks.grasp.rows import parse_policy, rows_of
 from vitra_training.benchmarks.grasp.run import run
 from vitra_training.benchmarks.grasp.start import StartOptions
 from vitra_training.benchmarks.grasp.study import StudyExportError, write_study
@@ -21,8 +21,8 @@ study_material = pytest.importorskip("vitra_evaluation.study.material")
 def test_every_row_has_a_playable_video_of_every_item(folder: Path, tmp_path: Path, quiet: Callable[..., None]) -> None:
     out = tmp_path / "out"
     outcome = run(folder, out, [], StartOptions(), quiet)
-    results = out, list(outcome.cases), rows_of([])
-    assert write_study(tmp_path / "videos", results, StudyOptions(items=1), quiet) == 1
+    cases, rows = list(outcome.cases), rows_of([])
+    assert write_study(out, tmp_path / "videos", cases, rows, StudyOptions(items=1), quiet) == 1
     study = study_material.read_study(tmp_path / "videos", "secret")
     study_material.check_playable(study)
     assert study.models == ("initial_position", "oracle")
@@ -34,6 +34,8 @@ def test_every_row_has_a_playable_video_of_every_item(folder: Path, tmp_path: Pa
         first, last = video.rgb(0).astype(int), video.rgb(len(video) - 1).astype(int)
     assert (np.abs(first - last).max(axis=-1) > 40).mean() < 0.001
     with pytest.raises(StudyExportError, match="not empty"):
-        write_study(tmp_path / "videos", results, StudyOptions(), quiet)
-    with pytest.raises(StudyExportError, match=r"of 1 row\(s\): oracle"):
-        write_study(tmp_path / "other", (out, list(outcome.cases), rows_of([])[-1:]), StudyOptions(), quiet)
+        write_study(out, tmp_path / "videos", cases, rows, StudyOptions(), quiet)
+    with pytest.raises(StudyExportError, match="not all predictions of: halfway"):
+        write_study(out, tmp_path / "other", cases, rows_of([parse_policy("halfway")], False), StudyOptions(), quiet)
+    with pytest.raises(StudyExportError, match="at least two rows"):
+        write_study(out, tmp_path / "other", cases, rows[-1:], StudyOptions(), quiet)

@@ -110,6 +110,37 @@ class HandRenderer:
         self._data.mocap_pos[number], self._data.mocap_quat[number] = pose[:3, 3], (w, x, y, z)
 
 
+class HandRenderers:
+    """Renderers of one hand: the last one is kept for as long as the camera stays the same.
+
+    Args:
+        side: Which hand.
+    """
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._last: HandRenderer | None = None
+
+    def __enter__(self) -> HandRenderers:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def of(self, camera: CameraIntrinsics) -> HandRenderer:
+        """The renderer of a camera; earlier ones are closed."""
+        if self._last is None or self._last.camera != camera:
+            self.close()
+            self._last = HandRenderer(self._side, camera)
+        return self._last
+
+    def close(self) -> None:
+        """Free the OpenGL context."""
+        if self._last is not None:
+            self._last.close()
+            self._last = None
+
+
 @cache
 def _painted() -> Image:
     """The atlas of the hand's skin."""

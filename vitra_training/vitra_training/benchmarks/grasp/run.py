@@ -13,6 +13,7 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from vitra_policy.action_space import Side
 from vitra_policy.errors import VitraError
 from vitra_training.benchmarks.grasp.folder import read_index, read_scene
-from vitra_training.benchmarks.grasp.hand_image import HandRenderer
+from vitra_training.benchmarks.grasp.hand_image import HandRenderers
 from vitra_training.benchmarks.grasp.metric import chunk_distance_m, path_of
 from vitra_training.benchmarks.grasp.outcome import Outcome
 from vitra_training.benchmarks.grasp.predictions import PredictionStore, cases_of, predict
@@ -60,8 +61,7 @@ def run(root: Path, out: Path, policies: Sequence[PolicySpec], options: StartOpt
     store = PredictionStore(out / "predictions")
     for policy in [None, *policies]:
         own = [row for row in rows if row.policy == policy]
-        words = policy.name if policy else "reference rows"
-        predict(own, cases, store, lambda done, total, words=words: progress(words, done, total))  # type: ignore[misc]
+        predict(own, cases, store, partial(progress, policy.name if policy else "reference rows"))
     measured = {row.name: _distances_cm(row, cases, store) for row in rows}
     distances = {name: values for name, (values, _) in measured.items()}
     chunks = {name: chunk for name, (_, chunk) in measured.items()}
@@ -84,7 +84,7 @@ def prepare(root: Path, out: Path, options: StartOptions, progress: Progress) ->
     cases: list[Case] = []
     left_out: list[str] = []
     done = 0
-    with _Eyes(options) as eyes:
+    with HandRenderers(options.side) as renderers:
         for entry in benchmark.entries:
             scene = read_scene(root, entry)
             others = shuffle_captions(list(entry.captions), _rng_of(entry, options))
@@ -99,7 +99,7 @@ def prepare(root: Path, out: Path, options: StartOptions, progress: Progress) ->
                         scene.name, scene.group, thing.name, thing.caption, others.get(thing.name), thing.points_m,
                         scene.camera, start, image,
                     )  # fmt: skip
-                    eyes.look(scene, case)
+                    _render(scene, case, renderers)
                     cases.append(case)
                 done += 1
                 progress("placing hands", done, benchmark.objects)
@@ -140,32 +140,16 @@ def _claim(root: Path, out: Path, options: StartOptions) -> None:
         path.write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
 
 
-class _Eyes:
-    """A renderer for as long as the camera stays the same."""
-
-    def __init__(self, options: StartOptions) -> None:
-        self._side = options.side
-        self._renderer: HandRenderer | None = None
-
-    def __enter__(self) -> _Eyes:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-
-    def look(self, scene: Scene, case: Case) -> None:
-        """Render a case's image, if it is not there."""
-        if case.image.is_file():
-            return
-        if self._renderer is None or self._renderer.camera != scene.camera:
-            self.__exit__()
-            self._renderer = HandRenderer(self._side, scene.camera)
-        image, _ = self._renderer.draw(scene, case.start.camera_from_wrist, case.start.fingers_rad)
-        case.image.parent.mkdir(parents=True, exist_ok=True)
-        partial = case.image.with_suffix(".partial.png")
-        cv2.imwrite(str(partial), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        os.replace(partial, case.image)
+def _render(scene: Scene, case: Case, renderers: HandRenderers) -> None:
+    """Make a case's image, if it is not there."""
+    if case.image.is_file():
+        return
+    start = case.start
+    image, _ = renderers.of(scene.camera).draw(scene, start.camera_from_wrist, start.fingers_rad)
+    case.image.parent.mkdir(parents=True, exist_ok=True)
+    partial = case.image.with_suffix(".partial.png")
+    cv2.imwrite(str(partial), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    os.replace(partial, case.image)
 
 
 def _fingerprint(scene: Scene, start: Start) -> int:

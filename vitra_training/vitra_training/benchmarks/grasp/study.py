@@ -11,11 +11,12 @@ import numpy as np
 from vitra_policy.action_space import FINGERS, HAND
 from vitra_policy.errors import VitraError
 from vitra_training.benchmarks.grasp.folder import read_index, read_scene
-from vitra_training.benchmarks.grasp.hand_image import HandRenderer
+from vitra_training.benchmarks.grasp.hand_image import HandRenderer, HandRenderers
 from vitra_training.benchmarks.grasp.metric import path_of
 from vitra_training.benchmarks.grasp.options import StudyOptions
 from vitra_training.benchmarks.grasp.predictions import Prediction, PredictionStore
 from vitra_training.benchmarks.grasp.rows import Case, Row, instruction_of
+from vitra_training.benchmarks.grasp.run import read_run
 from vitra_training.benchmarks.grasp.scene import Scene
 from vitra_training.datasets.video import VideoWriter
 
@@ -30,42 +31,43 @@ class StudyExportError(VitraError):
 
 
 def write_study(
-    out: Path, results: tuple[Path, list[Case], list[Row]], options: StudyOptions,
+    results: Path, out: Path, cases: list[Case], rows: list[Row], options: StudyOptions,
     progress: Callable[[int, int], None],
 ) -> int:  # fmt: skip
     """Write `OUT/ROW/SCENE__OBJECT.mp4` and `OUT/items.yaml`; returns the number of items.
 
     Args:
+        results: Folder of a run.
         out: New folder.
-        results: The run's folder, its cases and the rows to show.
+        cases: Of the run.
+        rows: To show.
         options: How many.
         progress: Called with videos done and to do.
 
     Raises:
-        StudyExportError: `out` is not empty, or fewer than two rows have predictions.
+        StudyExportError: no items, fewer than two rows, a row without predictions, or `out` is not empty.
     """
-    folder, cases, rows = results
-    store = PredictionStore(folder / "predictions")
-    shown = [row for row in rows if all(store.read(row, case) for case in cases)]
-    if len(shown) < 2:
+    store = PredictionStore(results / "predictions")
+    lacking = [row.name for row in rows if not all(store.read(row, case) for case in cases)]
+    if lacking or len(rows) < 2 or options.items < 1:
         raise StudyExportError(
-            f"{folder} has complete predictions of {len(shown)} row(s): {', '.join(row.name for row in shown)}. "
-            "A study compares at least two: vitra-bench grasp DIR --policy A --policy B, then the same here."
+            f"{results} has not all predictions of: {', '.join(lacking) or 'no row'}; a study shows at least two rows "
+            "and one item. Run vitra-bench grasp with the same --policy to its end, then the same here."
         )
     if out.exists() and any(out.iterdir()):
         raise StudyExportError(f"{out} is not empty. Give a new folder.")
     drawn = np.random.default_rng(options.seed).permutation(len(cases))[: options.items]
     chosen = [cases[n] for n in sorted(drawn.tolist())]
-    root = Path(json.loads((folder / "run.json").read_text(encoding="utf-8"))["scenes"])
+    root, _ = read_run(results)
     entries = {entry.name: entry for entry in read_index(root).entries}
-    for number, case in enumerate(chosen):
-        scene = read_scene(root, entries[case.scene])
-        with HandRenderer(case.start.side, case.camera) as renderer:
-            for place, row in enumerate(shown):
+    with HandRenderers(chosen[0].start.side) as renderers:
+        for number, case in enumerate(chosen):
+            scene, renderer = read_scene(root, entries[case.scene]), renderers.of(case.camera)
+            for place, row in enumerate(rows):
                 prediction = store.read(row, case)
                 assert prediction is not None
                 _video(out / row.folder / f"{_item(case)}.mp4", renderer, scene, case, prediction)
-                progress(number * len(shown) + place + 1, len(chosen) * len(shown))
+                progress(number * len(rows) + place + 1, len(chosen) * len(rows))
     words = {_item(case): instruction_of(case.start.side, case.caption) for case in chosen}
     lines = [f"{name}: {json.dumps(text, ensure_ascii=False)}" for name, text in words.items()]
     (out / "items.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
