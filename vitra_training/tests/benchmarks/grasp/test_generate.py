@@ -15,6 +15,8 @@ from vitra_training.synthetic.objects import COLOURS, KINDS
 
 SMALL = GenerateOptions(scenes=2, seed=3, objects=4, width_px=320, height_px=240)
 
+HALF_EXTENTS_M = {kind.name: kind.half_extents_m for kind in (*KINDS, *UNSEEN_KINDS)}
+
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -42,6 +44,10 @@ def test_the_pixels_of_an_object_have_its_colour(generated: Path) -> None:
             colour = np.array(COLOURS[thing.caption.split()[0]], dtype=float)
             likeness = seen @ colour / np.linalg.norm(seen) / np.linalg.norm(colour)
             assert likeness > 0.97, thing.caption
+            half = next(
+                kind.half_extents_m for kind in (*KINDS, *UNSEEN_KINDS) if kind.name == thing.caption.split()[1]
+            )
+            assert np.ptp(thing.points_m, axis=0).max() > 1.6 * 0.85 * max(half[:2])  # the whole of it
             np.testing.assert_allclose(thing.points_m[:, 2], scene.depth_mm[v, u] / 1e3, atol=0.02)
 
 

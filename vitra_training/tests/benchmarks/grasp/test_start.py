@@ -10,11 +10,12 @@ import pytest
 from vitra_policy.action_space import HAND, Side
 from vitra_policy.hand.skeleton import palm_centre
 from vitra_policy.overlay import project
+from vitra_policy.transforms import make_pose
 from vitra_training.benchmarks.grasp import start as module
 from vitra_training.benchmarks.grasp.metric import nearest_m
 from vitra_training.benchmarks.grasp.scene import Scene
 from vitra_training.benchmarks.grasp.start import Start, StartError, StartOptions, place_hand
-from vitra_training.synthetic.hands import fingers
+from vitra_training.synthetic.hands import fingers, wrist_rotation
 
 
 @pytest.fixture(params=[(side, seed) for side in Side for seed in range(3)], ids=str)
@@ -65,3 +66,20 @@ def test_a_wall_before_the_free_space_leaves_no_place(scene: Scene, monkeypatch:
 def test_unknown_depth_hides_nothing(scene: Scene) -> None:
     unknown = replace(scene, depth_mm=np.zeros_like(scene.depth_mm))
     assert place_hand(unknown, scene.objects[0], StartOptions()).side is Side.RIGHT
+
+
+def test_a_hand_with_its_back_to_the_object_is_refused(placed: Start, scene: Scene) -> None:
+    about = np.diag([1.0, -1.0, -1.0, 1.0])  # turned about the fingers' direction: the back where the palm was
+    turned = replace(placed, camera_from_wrist=placed.camera_from_wrist @ about)
+    nothing_near = replace(scene, depth_mm=np.zeros_like(scene.depth_mm))
+    assert module._refused(placed, nothing_near, scene.objects[1]) is None
+    assert module._refused(turned, nothing_near, scene.objects[1]) == "palm turned away"
+
+
+def test_a_hand_between_camera_and_object_is_refused(scene: Scene) -> None:
+    thing = scene.objects[1]
+    rotation = wrist_rotation(Side.RIGHT, np.array([-1.0, 0.0, 0.0]), np.array([0.0, 0.0, -1.0]))
+    palm = palm_centre(Start(Side.RIGHT, make_pose(np.zeros(3), rotation), fingers(0.0)).keypoints_m)
+    for aside_m, reason in ((0.0, "covers the object"), (0.12, None)):
+        place = thing.centre_m * 0.8 - palm - [0, aside_m, 0]
+        assert module._refused(Start(Side.RIGHT, make_pose(place, rotation), fingers(0.0)), scene, thing) == reason
