@@ -100,6 +100,7 @@ def check_report(outcome: Outcome, out: Path) -> None:
     assert "| row | objects | average | median |" in text
     assert "| initial position | 4 | 20.0 [20.0, 20.0] | 20.0 [20.0, 20.0] |" in text
     assert "`vitra-bench grasp x`" in text
+    assert "- halfway: `halfway` (no options); 8 steps of 33 ms" in text
     assert make_report(outcome)["objects"][3]["distances_cm"]["halfway, shuffled captions"] is None
 
 
@@ -124,11 +125,18 @@ def check_new_capture(folder: Path, out: Path, halfway: object, quiet: Quiet) ->
 
 
 def check_refusals(folder: Path, out: Path, quiet: Quiet) -> None:
-    with pytest.raises(GraspRunError, match="start was"):
+    with pytest.raises(GraspRunError, match=r"holds results of .*distance_m=0\.2.* another --out"):
         run(folder, out, HALFWAY, StartOptions(0.1), quiet)
+    with pytest.raises(GraspRunError, match=r"--distance-m is 0; 0\.02 to 1\.0 m allowed"):
+        run(folder, out, HALFWAY, StartOptions(0.0), quiet)
     assert read_run(out) == (folder.resolve(), StartOptions())
     with pytest.raises(GraspRunError, match="holds no results"):
         read_run(folder)
+    whole = (out / "run.json").read_text()
+    (out / "run.json").write_text(whole[:20])
+    with pytest.raises(GraspRunError, match="holds no results"):
+        run(folder, out, HALFWAY, StartOptions(), quiet)
+    (out / "run.json").write_text(whole)
 
 
 def test_a_policy_that_moves_the_other_hand_is_named(

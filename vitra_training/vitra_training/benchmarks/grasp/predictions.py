@@ -59,7 +59,13 @@ class PredictionStore:
         return Prediction(actions, step_s) if same and actions.shape[1:] == (ACTION_DIM,) else None
 
     def write(self, row: Row, case: Case, prediction: Prediction) -> None:
-        """Keep a chunk; the file appears whole or not at all."""
+        """Keep a chunk; the file appears whole or not at all.
+
+        Args:
+            row: Whose.
+            case: What was asked.
+            prediction: The answer.
+        """
         path = self.path(row, case)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")

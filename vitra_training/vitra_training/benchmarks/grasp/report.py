@@ -69,6 +69,8 @@ def markdown(report: dict[str, Any]) -> str:
         "|---|---|---|---|",
         *(f"| {row['row']} | {_cells(row['all'])} |" for row in report["rows"] if row["all"]),
     ]
+    asked = [row for row in report["rows"] if row["policy"] and not row["shuffled"]]
+    lines += ["", *(f"- {row['row']}: {_about(row)}" for row in asked)] if asked else []
     for what, title in (("groups", "Groups"), ("scenes", "Scenes")):
         lines += ["", f"## {title}", "", f"| {what[:-1]} | row | objects | average | median |", "|---|---|---|---|---|"]
         names = sorted({name for row in report["rows"] for name in row[what]})
@@ -132,6 +134,12 @@ def _summary(values_cm: Array) -> dict[str, Any] | None:
 def _cells(summary: dict[str, Any]) -> str:
     average = _with(summary["average_cm"], summary["average_interval_cm"])
     return f"{summary['objects']} | {average} | {_with(summary['median_cm'], summary['median_interval_cm'])}"
+
+
+def _about(row: dict[str, Any]) -> str:
+    """Which policy a row is, and how long its chunks are."""
+    options = ", ".join(f"{key}={value}" for key, value in row["options"].items())
+    return f"`{row['policy']}` ({options or 'no options'}); {row['steps']} steps of {1000 * row['step_s']:.0f} ms"
 
 
 def _with(value: float, interval: tuple[float, float]) -> str:

@@ -35,6 +35,8 @@ Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
 RUN = "run.json"
+DISTANCE_M = (0.02, 1.0)
+"""Between hand and object at the start, so that both fit into an image."""
 
 
 class GraspRunError(VitraError):
@@ -124,20 +126,20 @@ def read_run(out: Path) -> tuple[Path, StartOptions]:
 
 def _claim(root: Path, out: Path, options: StartOptions) -> None:
     """Write what is asked into the folder of results, or see that it is the same."""
+    if not DISTANCE_M[0] <= options.distance_m <= DISTANCE_M[1]:
+        raise GraspRunError(f"--distance-m is {options.distance_m:g}; {DISTANCE_M[0]} to {DISTANCE_M[1]} m allowed.")
     read_index(root)
-    asked = {"scenes": str(root.resolve()), "start": asdict(options)}
-    out.mkdir(parents=True, exist_ok=True)
     path = out / RUN
-    if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        other = [key for key in asked if before.get(key) != json.loads(json.dumps(asked[key]))]
-        if other:
-            raise GraspRunError(
-                f"{out} holds results of another question: {', '.join(f'{k} was {before.get(k)}' for k in other)}. "
-                "Give another --out, or the same options."
-            )
-    else:
-        path.write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
+    if not path.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        partial_file = path.with_suffix(".partial")
+        partial_file.write_text(json.dumps({"scenes": str(root.resolve()), "start": asdict(options)}, indent=1) + "\n")
+        os.replace(partial_file, path)
+    before = read_run(out)
+    if before != (root.resolve(), options):
+        raise GraspRunError(
+            f"{out} holds results of {before[0]} with {before[1]}. Give another --out, or the same scenes and options."
+        )
 
 
 def _render(scene: Scene, case: Case, renderers: HandRenderers) -> None:
