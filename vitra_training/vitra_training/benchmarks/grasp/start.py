@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from vitra_policy.action_space import HAND, Side, join_hands
+from vitra_policy.action_space import Side, join_hands
 from vitra_policy.errors import VitraError
 from vitra_policy.hand.skeleton import BONES, default_skeleton, palm_centre
 from vitra_policy.overlay import project
@@ -78,11 +78,6 @@ class Start:
     def keypoints_m(self) -> Array:
         """(21, 3) in the camera frame."""
         return default_skeleton().posed_keypoints(self.camera_from_wrist, self.fingers_rad, self.side)
-
-    @property
-    def hand(self) -> Array:
-        """(51,) of the hand that acts."""
-        return np.asarray(self.state[HAND[self.side]])
 
 
 def place_hand(scene: Scene, thing: GraspObject, options: StartOptions) -> Start:
