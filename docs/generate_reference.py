@@ -29,6 +29,7 @@ COMMANDS = {
     "vitra-data": ["vitra_training/vitra_training/cli_data.py"],
     "vitra-bag": ["vitra_training/vitra_training/cli_bag.py"],
     "vitra-train": ["vitra_training/vitra_training/cli_train.py"],
+    "vitra-bench": ["vitra_training/vitra_training/cli_bench.py"],
     "vitra-label": ["vitra_training/vitra_training/cli_label.py"],
     "vitra-eval": [
         "ros2_ws/src/vitra_evaluation/vitra_evaluation/commands/planning.py",

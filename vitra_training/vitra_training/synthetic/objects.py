@@ -87,12 +87,18 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 }
 
 
-def scatter(count: int, rng: np.random.Generator) -> list[Thing]:
-    """Different things apart from each other on the part of the table that arms reach."""
+def scatter(count: int, rng: np.random.Generator, kinds: tuple[ThingKind, ...] = KINDS) -> list[Thing]:
+    """Different things apart from each other on the part of the table that arms reach.
+
+    Args:
+        count: At most so many.
+        rng: Of the draw.
+        kinds: To draw from, each once.
+    """
     things: list[Thing] = []
-    names = rng.permutation(len(KINDS))[:count]
+    names = rng.permutation(len(kinds))[:count]
     for row in names:
-        kind, colour = KINDS[row], str(rng.choice(list(COLOURS)))
+        kind, colour = kinds[row], str(rng.choice(list(COLOURS)))
         size = float(rng.uniform(0.85, 1.2))
         height = kind.half_extents_m[2] * size
         for _ in range(30):

@@ -80,7 +80,7 @@ class HandScene:
         look: Look,
         rng: np.random.Generator,
     ) -> None:
-        mesh, skeleton = hand.mesh, hand.skeleton
+        skeleton = hand.skeleton
         self._skeleton, self._sides = skeleton, sides
         spec = mujoco.MjSpec()
         _room(spec, rng)
@@ -88,16 +88,17 @@ class HandScene:
         for number, thing in enumerate(things):
             _thing(spec, f"thing{number}", thing)
         for side in sides:
-            _hand(spec, side, mesh, skeleton, look)
+            add_hand(spec, side, hand, look)
         eye = spec.worldbody.add_body(name=CAMERA, mocap=True)
         eye.add_camera(name=CAMERA, fovy=float(np.degrees(fovy_rad)))
         self.model = spec.compile()
         self.model.vis.map.znear = 0.01
         for name in _ROOM:
-            _paint(self.model, name, _muted(random_texture(rng), rng))
-        painted = paint_skin(skeleton, look.skin, rng)
-        for side in sides:
-            _paint(self.model, f"{side}_skin", painted)
+            paint(self.model, name, _muted(random_texture(rng), rng))
+        if sides:
+            painted = paint_skin(skeleton, look.skin, rng)
+            for side in sides:
+                paint(self.model, f"{side}_skin", painted)
         self.data = mujoco.MjData(self.model)
         self._mocap = {
             self.model.body(n).name: int(self.model.body(n).mocapid[0])
@@ -118,9 +119,10 @@ class HandScene:
             self._put(f"thing{number}", thing_poses[number])
         for side in self._sides:
             wrist, fingers = hands[side]
-            for joint, pose in enumerate(_joint_poses(self._skeleton, fingers, side)):
+            for joint, pose in enumerate(joint_poses(self._skeleton, fingers, side)):
                 self._put(f"{side}{joint}", wrist @ pose)
-            self._put(f"{side}_arm", arm_pose(side, wrist[:3, 3]))
+            shoulder = np.array([-0.05, 0.24 if side == "left" else -0.24, 0.02])
+            self._put(f"{side}_arm", arm_pose(wrist[:3, 3], shoulder))
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
 
@@ -130,17 +132,22 @@ class HandScene:
         self.data.mocap_pos[number], self.data.mocap_quat[number] = pose[:3, 3], (w, x, y, z)
 
 
-def arm_pose(side: Side, wrist_m: Array) -> Array:
-    """Pose (4, 4) of the forearm: z runs from the wrist towards the elbow of a hanging upper arm."""
-    shoulder = np.array([-0.05, 0.24 if side == "left" else -0.24, 0.02])
-    z = (shoulder - wrist_m) / np.linalg.norm(shoulder - wrist_m)
+def arm_pose(wrist_m: Array, shoulder_m: Array) -> Array:
+    """Pose (4, 4) of the forearm between points (3,): z runs from the wrist towards the elbow of a hanging arm."""
+    z = (shoulder_m - wrist_m) / np.linalg.norm(shoulder_m - wrist_m)
     x = np.cross([0.0, 0.0, 1.0], z)
     x /= np.linalg.norm(x)
     return make_pose(wrist_m, np.stack([x, np.cross(z, x), z], axis=1))
 
 
-def _joint_poses(skeleton: HandSkeleton, fingers_rad: Array, side: Side) -> list[Array]:
-    """(4, 4) wrist_from_joint of the 16 joints."""
+def joint_poses(skeleton: HandSkeleton, fingers_rad: Array, side: Side) -> list[Array]:
+    """Poses (4, 4) wrist_from_joint of the 16 joints.
+
+    Args:
+        skeleton: Of the right hand.
+        fingers_rad: (45,) in right-hand convention.
+        side: Which hand.
+    """
     turned = skeleton.joint_rotations(fingers_rad)
     places = [np.zeros(3)]
     for joint in range(1, 16):
@@ -177,7 +184,14 @@ def _room(spec: Any, rng: np.random.Generator) -> None:
         spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=place, size=size, material=name)
 
 
-def _paint(model: Any, name: str, image: NDArray[np.uint8]) -> None:
+def paint(model: Any, name: str, image: NDArray[np.uint8]) -> None:
+    """Replace a texture of a model.
+
+    Args:
+        model: The compiled model.
+        name: Of the texture.
+        image: (H, W, 3) RGB of the texture's size.
+    """
     texture = model.texture(name)
     start = int(texture.adr[0])
     model.tex_data[start : start + image.size] = image.reshape(-1)
@@ -224,8 +238,16 @@ def _thing(spec: Any, name: str, thing: Thing) -> None:
         body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=half, rgba=colour)
 
 
-def _hand(spec: Any, side: Side, whole: HandMesh, skeleton: HandSkeleton, look: Look) -> None:
-    mesh = unwrap(whole)
+def add_hand(spec: Any, side: Side, hand: HandShape, look: Look) -> None:
+    """Add a hand as a skin over 16 mocap bodies `{side}0` to `{side}15`, and its forearm as `{side}_arm`.
+
+    Args:
+        spec: The MuJoCo model to be.
+        side: Which hand.
+        hand: Its shape.
+        look: Its colours; `paint` gives the skin its texture once the model is compiled.
+    """
+    mesh, skeleton = unwrap(hand.mesh), hand.skeleton
     mirror = _MIRROR if side == "left" else np.eye(3)
     for joint in range(16):
         spec.worldbody.add_body(name=f"{side}{joint}", mocap=True)
