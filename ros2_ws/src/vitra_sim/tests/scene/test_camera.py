@@ -64,7 +64,7 @@ def test_a_recorded_run_can_be_looked_at_from_outside(tmp_path):
     trace = StateTrace(tmp_path / "trace.npz")
     physics = RealTimePhysics(World("place_can_in_box", 0), on_tick=trace.add)
     physics.tick()
-    physics._swap(World("place_can_in_box", 1))
+    physics._swap(World("place@seen#1", 1))
     physics.tick()
     for _ in range(10):
         physics.tick()

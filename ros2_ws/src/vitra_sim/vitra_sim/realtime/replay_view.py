@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from vitra_description.calibration import Calibration, CameraIntrinsics
 from vitra_sim.realtime.trace import load_trace
 from vitra_sim.scene.camera import HeadCamera
-from vitra_sim.scene.layout import make_layout
+from vitra_sim.scene.families import layout_of
 from vitra_sim.scene.scene import THIRD_PERSON_CAMERA, build_scene
-from vitra_sim.tasks.tasks import get_task
 
 
 class ReplayView:
@@ -47,7 +46,7 @@ class ReplayView:
         index = max(int(np.searchsorted(starts, stamp_s, side="right")) - 1, 0)
         segment = self._segments[index]
         if index != self._loaded:
-            layout = make_layout(get_task(segment.task), segment.seed)
+            layout = layout_of(segment.task, segment.seed)
             self._model = build_scene(layout, self._calibration, looks=True)
             self._data = mujoco.MjData(self._model)
             self._camera.load(self._model)

@@ -17,10 +17,10 @@ import numpy as np
 from vitra_policy.action_space import Side
 from vitra_policy.errors import UnknownNameError
 from vitra_sim.scene.appearance import random_appearance
-from vitra_sim.scene.layout import Layout, LayoutError, random_box, random_object, random_stand
+from vitra_sim.scene.layout import Layout, LayoutError, make_layout, random_box, random_object, random_stand
 from vitra_sim.scene.objects import COLOURS, COMMON_KINDS, RARE_KINDS, Kind, PlacedObject
 from vitra_sim.scene.table import Box, Zone, for_side
-from vitra_sim.tasks.tasks import WORDINGS, Goal, place_task
+from vitra_sim.tasks.tasks import WORDINGS, Goal, get_task, place_task
 
 _NAME = re.compile(r"(?P<goal>[a-z]+?)(?P<left>_left)?@(?P<split>[a-z_]+)(?:#(?P<other>1))?")
 _MAX_TRIES = 400
@@ -82,6 +82,16 @@ def combinations(split: Split) -> list[tuple[Kind, str]]:
         return [(kind, colour) for kind in RARE_KINDS for colour in COLOURS]
     wanted = split is Split.UNSEEN_OBJECT
     return [(kind, colour) for kind in COMMON_KINDS for colour in COLOURS if held_out(kind, colour) is wanted]
+
+
+def layout_of(name: str, seed: int) -> Layout:
+    """The start state of a task or of a family, by its name.
+
+    Raises:
+        UnknownNameError: neither a task nor a family.
+        LayoutError: no free places were found.
+    """
+    return family_layout(name, seed) if is_family(name) else make_layout(get_task(name), seed)
 
 
 def family_layout(name: str, seed: int) -> Layout:

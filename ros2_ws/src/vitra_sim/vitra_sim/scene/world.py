@@ -15,12 +15,12 @@ from vitra_description.names import ARM_DOF, arm_joints
 from vitra_description.postures import home, open_hand
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
-from vitra_sim.scene.families import family_layout, is_family
-from vitra_sim.scene.layout import Layout, make_layout
+from vitra_sim.scene.families import layout_of
+from vitra_sim.scene.layout import Layout
 from vitra_sim.scene.robot_model import ROBOT_CLASS, WORLD_CLASS
 from vitra_sim.scene.scene import STEPS_PER_TICK, build_scene
 from vitra_sim.tasks.judge import Verdict, judge
-from vitra_sim.tasks.tasks import DEFAULT_TASK, Task, get_task
+from vitra_sim.tasks.tasks import DEFAULT_TASK, Task
 
 Array = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ class World:
             StartContactError: the robot would touch something at the start (a fault of posture or layout).
         """
         name = task or self.layout.name
-        layout = family_layout(name, seed) if is_family(name) else make_layout(get_task(name), seed)
+        layout = layout_of(name, seed)
         self.layout: Layout = layout
         self.model = build_scene(layout, self.calibration)
         self.data = mujoco.MjData(self.model)
