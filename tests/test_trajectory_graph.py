@@ -113,9 +113,7 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
 
             graph.watch(JointState, "right_arm/joint_states", qos.SENSOR, see)
             graph.watch(Bool, "policy/running", qos.LATCHED, lambda said: setattr(made, "policy_runs", said.data))
-            graph.watch(
-                DriverState, "right_arm/driver_state", qos.SETPOINT, lambda said: setattr(made, "guard", said)
-            )
+            graph.watch(DriverState, "right_arm/driver_state", qos.SETPOINT, lambda said: setattr(made, "guard", said))
             run.wait_ready()
             graph.rearm()
             graph.home()
