@@ -16,8 +16,10 @@ import pytest
 from vitra_training.datasets.video import VideoWriter
 from vitra_training.labeling import pipeline, run
 from vitra_training.labeling.engines.job import Job, Outcome, perform
+from vitra_training.labeling.engines.stage import Inputs
 from vitra_training.labeling.hands import stage as hands_stage
 from vitra_training.labeling.hands.networks import Landmarks, Palm, Region
+from vitra_training.labeling.hands.tracks import HandTracks
 from vitra_training.labeling.ingest.layouts import find_videos
 
 WIDTH, HEIGHT, SIDE = 160, 120, 14
@@ -113,6 +115,13 @@ def reach(t: float) -> float:
 
 def one_hand(image: np.ndarray, t: float) -> None:
     square(image, 95 + 35 * reach(t), 70, 1)
+
+
+def track_made_up_hands(inputs: Inputs, config: hands_stage.HandsConfig) -> HandTracks:
+    """The hands stage with the made-up eyes; other processes import it by name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hands_stage, "_networks", Eyes)
+        return hands_stage.track_hands(inputs, config)
 
 
 def label_all(videos: Path, out: Path) -> run.RunOutcome:

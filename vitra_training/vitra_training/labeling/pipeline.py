@@ -49,7 +49,7 @@ def stages(config: PipelineConfig) -> tuple[Stage, ...]:
     clip, video = Scope.CLIP, Scope.VIDEO
     ours = (
         Stage("ingest", 2, video, (), config.ingest, ingest, timeout_s=6 * 3600.0, memory_mib=2048),
-        Stage("hands", 2, clip, ("ingest",), config.hands, track_hands, *_limits(config.hands.asked)),
+        Stage("hands", 3, clip, ("ingest",), config.hands, track_hands, *_limits(config.hands.asked)),
         Stage(
             "camera", 3, clip, ("ingest", "hands"), config.camera, find_camera, *_limits(config.camera.outside.asked)
         ),

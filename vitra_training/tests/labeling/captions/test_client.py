@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from vitra_training.labeling.captions.client import (
     CaptionError,
     ClientConfig,
     RefusedCaptionError,
+    UnavailableCaptionError,
     parse,
 )
 
@@ -60,6 +62,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
+                while body == "trickle":
+                    self.wfile.write(b" ")
                 self.wfile.write(data)
             except OSError:
                 pass
@@ -164,22 +168,58 @@ def test_a_refusal_is_final(server: Server, tmp_path: Path) -> None:
     server.answers = [(200, completion(None, refusal="I cannot help with that."), {})]
     with pytest.raises(RefusedCaptionError, match="cannot help"):
         client(server, tmp_path).caption("left", [b"x"])
-    server.answers = [(401, "wrong key", {})]
-    with pytest.raises(RefusedCaptionError, match="401"):
+    server.answers = [(400, "no such picture", {})]
+    with pytest.raises(RefusedCaptionError, match="400"):
         client(server, tmp_path).caption("right", [b"x"])
     assert len(server.requests) == 2
 
 
+def test_a_wrong_key_is_the_servers_no_to_everybody_and_no_episodes_fault(server: Server, tmp_path: Path) -> None:
+    server.answers = [(401, "wrong key", {})]
+    with pytest.raises(UnavailableCaptionError, match="401"):
+        client(server, tmp_path).caption("right", [b"x"])
+    assert len(server.requests) == 1
+
+
+def test_an_answer_that_trickles_in_is_given_up_after_its_time(server: Server, tmp_path: Path) -> None:
+    """Each piece comes in time, and the end never."""
+    server.answers = [(200, "trickle", {})]
+    clock = Clock()
+
+    def later() -> float:
+        clock.now_s += 1.0
+        return clock.now_s
+
+    asked = CaptionClient(ClientConfig(base_url=server.url, attempts=1, timeout_s=5.0), tmp_path, later, clock.sleep)
+    with pytest.raises(UnavailableCaptionError, match="not whole after 5 s"):
+        asked.caption("left", [b"x"])
+
+
+def test_a_full_disk_is_no_fault_of_the_server(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.answers = [(200, completion(GOOD), {})]
+    write = Path.write_text
+
+    def full(path: Path, text: str) -> int:
+        if path.name.startswith("raw"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, text)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        client(server, tmp_path).caption("left", [b"x"])
+    assert len(server.requests) == 1
+
+
 def test_a_server_that_stalls_is_given_up_after_its_time(server: Server, tmp_path: Path) -> None:
     server.answers = [(200, "slow", {})]
-    with pytest.raises(CaptionError, match="timed out"):
+    with pytest.raises(UnavailableCaptionError, match="timed out"):
         client(server, tmp_path, timeout_s=0.3, attempts=2).caption("left", [b"x"])
 
 
 def test_nobody_there_is_a_named_error(server: Server, tmp_path: Path) -> None:
     gone = ClientConfig(base_url="http://127.0.0.1:9/v1", attempts=2)
     clock = Clock()
-    with pytest.raises(CaptionError, match=r"127\.0\.0\.1:9"):
+    with pytest.raises(UnavailableCaptionError, match=r"127\.0\.0\.1:9"):
         CaptionClient(gone, tmp_path, clock, clock.sleep).caption("left", [b"x"])
 
 

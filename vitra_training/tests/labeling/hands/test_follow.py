@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from vitra_training.labeling.hands.both_ways import track_both_ways
-from vitra_training.labeling.hands.follow import FollowConfig, HandSource, Track
+from vitra_training.labeling.hands.both_ways import _backwards, track_both_ways, whole_hands
+from vitra_training.labeling.hands.follow import FollowConfig, HandSource, Seen, Track
 from vitra_training.labeling.hands.identity import choose_sides, is_bystander
 from vitra_training.labeling.hands.networks import Landmarks, Palm, Region
 from vitra_training.labeling.hands.tracks import HandTracks, as_tracks
@@ -47,9 +47,10 @@ class Eyes:
     """Sees made-up hands in images whose first pixel is their number."""
 
     def __init__(self, hands: list[Made]) -> None:
-        self.hands, self.looks = hands, 0
+        self.hands, self.looks, self.asked, self.presence = hands, 0, 0, 0.95
 
     def palms(self, image: np.ndarray, least: float, area: tuple[np.ndarray, float] | None = None) -> list[Palm]:
+        self.asked += 1
         frame, found = number(image), []
         for hand in self.hands:
             near = area is None or np.abs(hand.at[frame] - area[0]).max() < area[1] / 2
@@ -64,7 +65,7 @@ class Eyes:
         for hand in self.hands:
             if hand.visible[frame] and np.linalg.norm(hand.at[frame] - region.centre_px) < 0.5 * HAND_PX:
                 right = 1 - hand.right if mirrored else hand.right
-                return Landmarks(hand.points(frame), np.zeros((21, 3)), 0.95, right, 100.0)
+                return Landmarks(hand.points(frame), np.zeros((21, 3)), self.presence, right, 100.0)
         blank = region.centre_px + HAND_PX * SHAPE
         return Landmarks(blank, np.zeros((21, 3)), 0.02, 0.5, 100.0)
 
@@ -172,3 +173,50 @@ def test_an_answer_that_does_not_turn_with_the_mirror_image_counts_nothing() -> 
     doubted = choose_sides(tracks, {0: 0.0}, SIZE[1], SIZE[0])
     assert believed.hands["right"]
     assert doubted.hands["left"]
+
+
+def test_the_detector_is_asked_in_every_twelfth_frame_and_about_a_doubtful_hand_in_every_third() -> None:
+    asked = []
+    for presence in (0.95, 0.7):
+        eyes = Eyes([hand((300, 300), (1, 0), 48, 0.9), hand((100, 300), (1, 0), 48, 0.1)])
+        eyes.presence = presence
+        tracks = track_both_ways(image, 48, eyes, FollowConfig(), 30.0)
+        assert [len(track.confirmed) for track in tracks] == [48, 48]
+        asked.append(eyes.asked)
+    assert asked[0] <= 2 * 48 / 12 + 2
+    assert 2 * 48 / 4 < asked[1] <= 2 * 48 / 3 + 2
+
+
+def sightings(frames: range, at: tuple[float, float]) -> dict[int, Seen]:
+    return {
+        f: Seen(np.array(at) + HAND_PX * SHAPE, np.zeros((21, 3)), 0.9, 0.5, 1.0, HandSource.TRACKED) for f in frames
+    }
+
+
+def test_a_track_that_goes_over_to_another_hand_is_cut_there() -> None:
+    there, here = (200.0, 300.0), (450.0, 300.0)
+    strays = Track({**sightings(range(30), here), **sightings(range(30, 60), there)})
+    stays = Track(sightings(range(50), there))
+    pieces = whole_hands([strays, stays])
+    assert [(min(p.seen), max(p.seen)) for p in pieces] == [(0, 29), (30, 59), (0, 29), (30, 49)]
+    both = whole_hands([Track(sightings(range(30), here)), stays])
+    assert [len(p.seen) for p in both] == [30, 50]
+
+
+def test_a_hand_found_again_after_long_is_a_new_piece_and_after_a_moment_is_not() -> None:
+    at = (200.0, 300.0)
+    moment = Track({**sightings(range(20), at), **sightings(range(23, 40), at)})
+    long = Track({**sightings(range(20), at), **sightings(range(30, 40), at)})
+    assert len(whole_hands([moment])) == 1
+    assert [len(p.seen) for p in whole_hands([long])] == [20, 10]
+
+
+@pytest.mark.parametrize(("apart_px", "looks"), [(5.0, 5), (150.0, 40)])
+def test_a_track_is_not_followed_back_for_long_where_another_one_has_its_hand(apart_px: float, looks: int) -> None:
+    seen = sightings(range(60), (200.0, 300.0))
+    late, other = Track({40: seen[40]}), Track(sightings(range(40), (200.0 + apart_px, 300.0)))
+    back = Track({40: seen[40]})
+    way = _backwards(late, [other], back, 40)
+    for frame in way:
+        back.seen[frame] = seen[frame]
+    assert len(back.seen) - 1 == looks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import json
 import os
 import random
@@ -24,6 +25,9 @@ NOTHING = "N/A"
 _LONGEST = 200
 _REPHRASES = 4
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}
+_NOBODY = {401, 402, 403, 404, 405}
+"""Wrong key, unpaid, forbidden, not there: no request would be answered otherwise."""
+_LONGEST_ANSWER = 1 << 20
 
 PROMPT = """\
 These {count} images are evenly spaced frames of a short first-person video. Describe what the {side} hand of the
@@ -47,6 +51,10 @@ class CaptionError(LabelingError):
 
 class RefusedCaptionError(CaptionError):
     """The server turned the request down for good."""
+
+
+class UnavailableCaptionError(CaptionError):
+    """The server answers nobody now: not this episode's fault, and worth another try later."""
 
 
 class CaptionBudgetError(LabelingError):
@@ -137,6 +145,7 @@ class CaptionClient:
 
         Raises:
             CaptionError: no usable answer after all attempts, or a refusal.
+            UnavailableCaptionError: no answer at all.
             CaptionBudgetError: the allowed cost is used up.
         """
         prompt = PROMPT.format(count=len(images), side=side)
@@ -160,28 +169,35 @@ class CaptionClient:
 
     def _ask(self, prompt: str, images: Sequence[bytes], folder: Path) -> Caption:
         problem: object = "no attempt"
+        lacking: type[CaptionError] = UnavailableCaptionError
         for attempt in range(self._config.attempts):
             if self.spent.usd(self._config) >= self._config.budget_usd:
                 raise CaptionBudgetError(self.spent.usd(self._config), self._config.budget_usd)
             self._keep_rate()
             wait_s = min(2.0**attempt, 60.0) * (0.5 + random.random())
+            answer = None
             try:
                 answer = self._post(_body(self._config.model, prompt, images))
-                (folder / f"raw{attempt}.json").write_text(json.dumps(answer, indent=1))
-                return self._parsed(answer)
             except urllib.error.HTTPError as error:
                 detail = error.read(2000).decode(errors="replace")
                 if error.code not in _RETRIED:
-                    raise RefusedCaptionError(f"The caption server answered {error.code}: {detail[:300]}") from None
-                problem = f"{error.code}: {detail[:200]}"
+                    kind = UnavailableCaptionError if error.code in _NOBODY else RefusedCaptionError
+                    raise kind(f"The caption server answered {error.code}: {detail[:300]}") from None
+                problem, lacking = f"{error.code}: {detail[:200]}", UnavailableCaptionError
                 wait_s = _retry_after(error.headers.get("Retry-After"), wait_s)
-            except (urllib.error.URLError, TimeoutError, OSError, json.JSONDecodeError) as error:
-                problem = error
-            except _UnusableError as error:
-                problem = error
+            except json.JSONDecodeError as error:
+                problem, lacking = error, CaptionError
+            except (OSError, http.client.HTTPException) as error:
+                problem, lacking = error, UnavailableCaptionError
+            if answer is not None:
+                (folder / f"raw{attempt}.json").write_text(json.dumps(answer, indent=1))
+                try:
+                    return self._parsed(answer)
+                except _UnusableError as error:
+                    problem, lacking = error, CaptionError
             if attempt + 1 < self._config.attempts:
                 self._sleep(wait_s)
-        raise CaptionError(
+        raise lacking(
             f"No usable caption from {self._config.base_url} after {self._config.attempts} attempts; the last: "
             f"{problem}. Prompt, images and answers are in {folder}."
         )
@@ -205,8 +221,14 @@ class CaptionClient:
             f"{self._config.base_url.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers
         )
         self.spent.requests += 1
+        end_s, read = self._clock() + self._config.timeout_s, b""
         with urllib.request.urlopen(request, timeout=self._config.timeout_s) as response:
-            return json.loads(response.read(1 << 20))
+            # The timeout is of each read: an answer that trickles in would never end.
+            while len(read) < _LONGEST_ANSWER and (block := response.read1(1 << 16)):
+                read += block
+                if self._clock() > end_s:
+                    raise TimeoutError(f"timed out: the answer was not whole after {self._config.timeout_s:g} s")
+        return json.loads(read)
 
     def _parsed(self, answer: Any) -> Caption:
         try:

@@ -11,7 +11,13 @@ import numpy as np
 from vitra_policy.action_space import SIDES
 from vitra_policy.hand.skeleton import palm_centre
 from vitra_training.labeling.artifacts import load
-from vitra_training.labeling.captions.client import NOTHING, CaptionClient, CaptionError, ClientConfig
+from vitra_training.labeling.captions.client import (
+    NOTHING,
+    CaptionClient,
+    CaptionError,
+    ClientConfig,
+    UnavailableCaptionError,
+)
 from vitra_training.labeling.captions.frames import drawn, jpeg, sampled
 from vitra_training.labeling.captions.template import SOURCE, describe
 from vitra_training.labeling.engines.job import output_folder
@@ -19,6 +25,8 @@ from vitra_training.labeling.engines.stage import Inputs
 from vitra_training.labeling.ingest.stage import IngestedVideo, images
 from vitra_training.labeling.segmentation.stage import Action, Segments
 from vitra_training.labeling.world.stage import WorldHands
+
+_ANSWERS = "caption-answers"
 
 
 class Captioner(StrEnum):
@@ -39,7 +47,7 @@ class CaptionConfig:
     client: ClientConfig = field(default_factory=ClientConfig)
     """The server, for `openai`."""
     cache: Path | None = None
-    """Folder of prompts, images and answers; beside the result where none is given."""
+    """Folder of prompts, images and answers; beside the video's results where none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,11 @@ class Captions:
 def write_captions(inputs: Inputs, config: CaptionConfig) -> Captions:
     """Caption every action; one that no answer could be had for keeps the reason.
 
+    Answers are kept outside the result, so that one that was paid for outlives a failure later on.
+
     Raises:
         CaptionBudgetError: the allowed cost is used up.
+        UnavailableCaptionError: the server answers nobody; the same command with `--retry-quarantined` asks again.
     """
     world, segments = load(WorldHands, inputs.one("world")), load(Segments, inputs.one("segments"))
     palms = palm_centre(world.keypoints_m)
@@ -78,13 +89,15 @@ def write_captions(inputs: Inputs, config: CaptionConfig) -> Captions:
         return Captions(tuple(_template(action, palms, world) for action in segments.actions), 0, 0, 0)
     folder = inputs.one("ingest")
     video = load(IngestedVideo, folder)
-    client = CaptionClient(config.client, config.cache or output_folder() / "audit")
+    client = CaptionClient(config.client, config.cache or output_folder().parent / _ANSWERS)
     done = []
     for action in segments.actions:
         shown = _images(action, palms, world, video, folder)
         try:
             got = client.caption(action.side, shown)
             done.append(CaptionedAction(action, got.text, got.rephrases, got.source, ""))
+        except UnavailableCaptionError:
+            raise
         except CaptionError as error:
             done.append(CaptionedAction(action, "", (), config.client.model, str(error)))
     spent = client.spent

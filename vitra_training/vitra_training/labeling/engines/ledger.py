@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from vitra_training.labeling.engines.stage import Item
+from vitra_training.labeling.errors import DiskFullError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -59,14 +60,16 @@ class Ledger:
 
     Args:
         path: of the database file.
+
+    Raises:
+        DiskFullError: from whatever writes, where there is no space.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute(_SCHEMA)
+        self._path, self._database = path, sqlite3.connect(path, isolation_level=None)
+        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", _SCHEMA):
+            self._execute(statement)
 
     def close(self) -> None:
         """Release the file."""
@@ -74,7 +77,7 @@ class Ledger:
 
     def begin_run(self) -> None:
         """Forget attempts that a killed run left open: they were not the item's fault."""
-        self._database.execute(
+        self._execute(
             "UPDATE items SET status = ?, attempts = attempts - 1 WHERE status = ?", (Status.FAILED, Status.RUNNING)
         )
 
@@ -86,7 +89,7 @@ class Ledger:
             stage: Name of the stage.
             config: Hash of its configuration.
         """
-        row = self._database.execute(
+        row = self._execute(
             "INSERT INTO items (video, clip, stage, config, status, attempts) VALUES (?, ?, ?, ?, ?, 1) "
             "ON CONFLICT DO UPDATE SET status = excluded.status, attempts = attempts + 1 RETURNING attempts",
             (item.video, item.clip, stage, config, Status.RUNNING),
@@ -103,7 +106,7 @@ class Ledger:
             seconds: How long it took.
             peak_mib: Memory it took.
         """
-        self._database.execute(
+        self._execute(
             "UPDATE items SET status = ?, seconds = ?, peak_mib = ?, reason = '', detail = '' "
             "WHERE video = ? AND clip = ? AND stage = ? AND config = ?",
             (Status.DONE, seconds, peak_mib, item.video, item.clip, stage, config),
@@ -120,7 +123,7 @@ class Ledger:
             detail: In words.
             final: Whether it is not tried again.
         """
-        self._database.execute(
+        self._execute(
             "UPDATE items SET status = ?, reason = ?, detail = ? "
             "WHERE video = ? AND clip = ? AND stage = ? AND config = ?",
             (Status.QUARANTINED if final else Status.FAILED, reason, detail, item.video, item.clip, stage, config),
@@ -140,15 +143,23 @@ class Ledger:
 
     def release_quarantine(self) -> int:
         """Let everything in quarantine be tried again; returns how many items that are."""
-        return self._database.execute("DELETE FROM items WHERE status = ?", (Status.QUARANTINED,)).rowcount
+        return self._execute("DELETE FROM items WHERE status = ?", (Status.QUARANTINED,)).rowcount
 
     def entries(self) -> list[Entry]:
         """All rows, in order of video, clip and stage."""
         return self._select("ORDER BY video, clip, rowid", ())
 
+    def _execute(self, statement: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise DiskFullError(self._path) from None
+            raise
+
     def _select(self, clause: str, values: tuple[object, ...]) -> list[Entry]:
         columns = "video, clip, stage, config, status, attempts, reason, detail, seconds, peak_mib"
-        rows = self._database.execute(f"SELECT {columns} FROM items {clause}", values).fetchall()
+        rows = self._execute(f"SELECT {columns} FROM items {clause}", values).fetchall()
         return [
             Entry(video, clip, stage, config, Status(status), *others)
             for video, clip, stage, config, status, *others in rows

@@ -49,6 +49,8 @@ class FollowConfig:
     """Frames between searches of the whole image."""
     verify_every: int = 12
     """Frames after which a followed hand must be found by the detector, too."""
+    doubt_every: int = 3
+    """Frames between two looks by the detector at a hand that is followed, but not surely."""
     coast_s: float = 0.6
     """How long a hand that is not seen is carried on."""
 
@@ -114,6 +116,9 @@ class Track:
     velocity_px: Array = field(default_factory=lambda: np.zeros(2))
     misses: int = 0
     unverified: int = 0
+    """Frames since the detector found it, too."""
+    unasked: int = 0
+    """Frames since the detector was asked."""
 
     @property
     def confirmed(self) -> list[int]:
@@ -195,22 +200,37 @@ class Follower:
             if np.linalg.norm(here.centre_px - expected) > 0.2 * last.size_px:
                 here = self._networks.landmarks(image, here.region)
             candidates += self._judge(here, HandSource.TRACKED, last, expected, track.misses)
-        verify = track.unverified >= c.verify_every
-        if not candidates or candidates[0][1].presence < c.sure_presence or verify:
-            sides = (3.0,) if candidates else (3.0, 5.0)
+        track.unasked += 1
+        if self._asks_detector(track, candidates[0][1] if candidates else None):
+            track.unasked = 0
+            # Near where a hand was seen; farther away, too, where it is not found.
+            sides = (3.0,) if candidates else (3.0, 5.0) if track.misses == 0 else ((3.0, 5.0)[track.misses % 2],)
             for side in sides:
-                palms = self._networks.palms(image, c.refind_score, (expected, side * last.size_px))
-                for palm in palms[:2]:
-                    hand = self._networks.landmarks(image, palm.region)
-                    if hand.presence >= 0.5 * c.presence:
-                        hand = self._networks.landmarks(image, hand.region)
-                    if hand.presence >= c.presence:
-                        candidates += self._judge(hand, HandSource.DETECTED, last, expected, track.misses)
+                for palm in self._networks.palms(image, c.refind_score, (expected, side * last.size_px))[:2]:
+                    candidates += self._second(palm, image, last, expected, track.misses)
                 if any(seen.source is HandSource.DETECTED for _, seen in candidates):
+                    track.unverified = 0
                     break
         if not candidates:
             return None
         return max(candidates, key=lambda entry: entry[0])[1]
+
+    def _asks_detector(self, track: Track, here: Seen | None) -> bool:
+        """Whether the detector must look for a hand that the landmark network saw, or did not."""
+        c = self._config
+        if here is None:
+            return True
+        doubtful = here.presence < c.sure_presence or track.unverified >= c.verify_every
+        return doubtful and (track.misses > 0 or track.unasked >= c.doubt_every)
+
+    def _second(self, palm: Palm, image: Image, last: Seen, expected: Array, misses: int) -> list[tuple[float, Seen]]:
+        """The hand of a palm that the detector found."""
+        hand = self._networks.landmarks(image, palm.region)
+        if hand.presence >= 0.5 * self._config.presence:
+            hand = self._networks.landmarks(image, hand.region)
+        if hand.presence < self._config.presence:
+            return []
+        return self._judge(hand, HandSource.DETECTED, last, expected, misses)
 
     def _judge(
         self, hand: Landmarks, source: HandSource, last: Seen, expected: Array, misses: int

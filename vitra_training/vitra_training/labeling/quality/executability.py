@@ -65,9 +65,7 @@ def executability(
         config: placement.
     """
     config = config or ExecutabilityConfig()
-    calibration = default_calibration()
-    arm = ArmModel(side=calibration.side(side))
-    base_from_camera = invert_pose(calibration.head_camera_from_arm_base(side))
+    arm, base_from_camera = _arm(side)
     path = base_from_camera @ camera_from_wrist
     shift = np.zeros(3)
     if config.recentre:
@@ -109,6 +107,13 @@ def _fingers_follow(fingers_rad: Array, fps: float) -> NDArray[np.bool_]:
         q = HAND_LIMITS.clip(q + np.clip(target - q, -reach, reach))
         ok[frame] = np.abs(target - q).max() < _FINGER_RAD
     return ok
+
+
+@cache
+def _arm(side: Side) -> tuple[ArmModel, Array]:
+    """An arm, and the head camera's pose in its base."""
+    calibration = default_calibration()
+    return ArmModel(side=calibration.side(side)), invert_pose(calibration.head_camera_from_arm_base(side))
 
 
 @cache
