@@ -210,25 +210,23 @@ class GraphClient(GraphLink):
         stops = len(self.stops)
         handle = self.start_policy(instruction, time_limit_s)
         result = self.result_of(handle)
+        judged: list[SimState] = []  # the word that ended it: a ball in the box rolls on, and the judge doubts again
+
+        def is_over() -> bool:
+            if self.sim is not None and (self.sim.success or self.sim.failed):
+                judged.append(self.sim)
+            return bool(judged) or result.done() or len(self.stops) > stops
+
         try:
-            self.wait_for(
-                lambda: (
-                    result.done()
-                    or len(self.stops) > stops
-                    or (self.sim is not None and (self.sim.success or self.sim.failed))
-                ),
-                time_limit_s + 10.0,
-                "the trial to end",
-            )
+            self.wait_for(is_over, time_limit_s + 10.0, "the trial to end")
         finally:
             outcome = self.finish_policy(handle)
+        if judged:
+            return bool(judged[0].success), "success" if judged[0].success else "object lost"
         if len(self.stops) > stops:
             last = self.stops[-1]
             return False, f"stopped: {last.stop_cause} ({last.stop_source}) {last.stop_detail}".strip()
-        assert self.sim is not None
-        if self.sim.success:
-            return True, "success"
-        return False, "object lost" if self.sim.failed else str(outcome.termination_reason)
+        return False, str(outcome.termination_reason)
 
     def _on_safety(self, message: SafetyState) -> None:
         before = self.safety

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
 
-from vitra_policy.errors import VitraError, disk_words
 from vitra_training.bags.check import BagReport, Limits, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.episodes import BagEpisodes, find_bags
@@ -21,6 +20,7 @@ from vitra_training.bags.errors import NoBagError
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import trim_bag
 from vitra_training.bags.writer import SAVED, outcome_of
+from vitra_training.command import run_command
 from vitra_training.datasets.convert import Format, convert_all
 from vitra_training.datasets.errors import DatasetError
 
@@ -179,17 +179,8 @@ Command: TypeAlias = Check | Repair | Trim | Convert
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point; errors that a user can fix are one line, without a traceback."""
-    plain = (tyro.conf.OmitArgPrefixes, tyro.conf.EnumChoicesFromValues)
-    command = tyro.cli(Command, args=arguments, description=__doc__, config=plain)
-    try:
-        return int(command.run())
-    except VitraError as error:
-        _console.print(f"[red]{error}[/]")
-        return 2
-    except OSError as error:
-        _console.print(f"[red]{disk_words(error)}[/]")
-        return 2
+    """Entry point; errors that a user can fix are sentences, without a traceback."""
+    return run_command(Command, __doc__, arguments, _console)
 
 
 def _bags(path: Path) -> list[Path]:

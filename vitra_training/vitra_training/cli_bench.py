@@ -24,13 +24,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from vitra_policy.errors import VitraError, disk_words
 from vitra_training.benchmarks.grasp.contact_sheet import write_sheets
 from vitra_training.benchmarks.grasp.folder import check_folder
 from vitra_training.benchmarks.grasp.options import GenerateOptions, StudyOptions
 from vitra_training.benchmarks.grasp.report import write_report
 from vitra_training.benchmarks.grasp.rows import parse_policy, rows_of
 from vitra_training.benchmarks.grasp.start import StartOptions
+from vitra_training.command import run_command, say
 
 _console = Console()
 _Path = Annotated[Path, tyro.conf.Positional]
@@ -68,7 +68,7 @@ class Grasp:
                 table.add_row(row["row"], *(_shown(row["all"], key) for key in ("objects", "average", "median")))
         _console.print(table)
         for one in outcome.left_out:
-            _say("left out", one, "yellow")
+            say(_console, "left out", one, "yellow")
         for path in (self.out / "report.md", *write_sheets(outcome, self.out)):
             _console.print(escape(str(path)), soft_wrap=True)
         return 0
@@ -144,20 +144,7 @@ Command: TypeAlias = Grasp | GraspGenerate | GraspCheck | Study
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; errors that a user can fix are sentences, without a traceback."""
-    plain = (tyro.conf.OmitArgPrefixes, tyro.conf.EnumChoicesFromValues)
-    command = tyro.cli(Command, args=arguments, description=__doc__, config=plain)
-    try:
-        return int(command.run())
-    except VitraError as error:
-        _say("error", str(error))
-        return 2
-    except OSError as error:
-        _say("error", disk_words(error))
-        return 2
-
-
-def _say(label: str, text: str, style: str = "red") -> None:
-    _console.print(f"[{style}]{label}[/] {escape(text)}", soft_wrap=True)
+    return run_command(Command, __doc__, arguments, _console)
 
 
 def _shown(summary: dict[str, Any], key: str) -> str:

@@ -19,7 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from vitra_policy.action_space import SIDES, Side
-from vitra_policy.errors import VitraError, disk_words
+from vitra_policy.errors import VitraError
+from vitra_training.command import run_command, say
 from vitra_training.datasets.convert import Format, convert, parse_format
 from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
 from vitra_training.datasets.formats.lerobot_reader import COUNTERS, LeRobotData
@@ -57,7 +58,7 @@ class Inspect:
             table.add_row(*_describe(source, number))
         _console.print(table)
         if isinstance(source, LeRobotData):
-            _say("robot", f"{source.robot_type}; {source.fps:g} Hz; " + _features(source), "bold")
+            say(_console, "robot", f"{source.robot_type}; {source.fps:g} Hz; " + _features(source), "bold")
         return 0
 
 
@@ -84,7 +85,7 @@ class Validate:
         for report in reports:
             for finding in report.findings:
                 style = "red" if finding.level == "error" else "yellow"
-                _say(finding.level, f"{report.id}: {finding.check}: {finding.message}", style)
+                say(_console, finding.level, f"{report.id}: {finding.check}: {finding.message}", style)
         frames = sum(report.frames for report in reports)
         usable = sum(report.usable_frames for report in reports)
         _console.print(f"{len(reports)} episodes, {frames} frames ({usable} usable), {len(broken)} broken")
@@ -116,7 +117,7 @@ class Convert:
         with _bar("converting") as progress:
             report = convert(source, self.out, target, self.store, progress)
         for episode, reason in report.failed.items():
-            _say("left out", f"{episode}: {reason}")
+            say(_console, "left out", f"{episode}: {reason}")
         if report.failed:
             self.out.mkdir(parents=True, exist_ok=True)  # where every episode was left out nothing has made it
             (self.out / "left_out.json").write_text(json.dumps(report.failed, indent=1))
@@ -148,10 +149,10 @@ class Stats:
             name = self.name or self.data.stem
             statistics, count = compute_statistics(source, name, self.options, self.workers, progress)
         for episode, reason in count.skipped.items():
-            _say("left out", f"{episode}: {reason}")
+            say(_console, "left out", f"{episode}: {reason}")
         for cause, number in count.doubts.items():
             if number:
-                _say("left out", f"{number} {cause}")
+                say(_console, "left out", f"{number} {cause}")
         self.out.parent.mkdir(parents=True, exist_ok=True)
         statistics.save(self.out)
         frames = {side: count.action[side].count for side in statistics.present}
@@ -209,22 +210,8 @@ Command: TypeAlias = Inspect | Validate | Convert | Stats | Preview | Synth
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point; errors that a user can fix are one line, without a traceback."""
-    plain = (tyro.conf.OmitArgPrefixes, tyro.conf.EnumChoicesFromValues)
-    command = tyro.cli(Command, args=arguments, description=__doc__, config=plain)
-    try:
-        return int(command.run())
-    except VitraError as error:
-        _say("error", str(error))
-        return 2
-    except OSError as error:
-        _say("error", disk_words(error))
-        return 2
-
-
-def _say(label: str, text: str, style: str = "red") -> None:
-    """One line however long, without reading brackets in it as markup."""
-    _console.print(f"[{style}]{label}[/] {escape(text)}", soft_wrap=True)
+    """Entry point; errors that a user can fix are sentences, without a traceback."""
+    return run_command(Command, __doc__, arguments, _console)
 
 
 def _features(source: LeRobotData) -> str:

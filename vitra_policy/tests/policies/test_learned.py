@@ -11,6 +11,7 @@ from vitra_policy.benchmarks.random_network import example_statistics, random_ne
 from vitra_policy.checkpoint.errors import CheckpointFileError
 from vitra_policy.checkpoint.store import About, Provenance, save_model
 from vitra_policy.model.config import VisionConfig, preset
+from vitra_policy.policies.learned import EXECUTED_STEPS
 from vitra_policy.policies.policy import make_example_observation
 from vitra_policy.policies.registry import PolicyOptionError, create_policy
 
@@ -30,6 +31,7 @@ def test_it_runs_at_the_rate_it_was_trained_for_and_answers(tmp_path: Path) -> N
     policy = create_policy("learned", {"checkpoint": str(folder), "mode": "parity", "steps": "2", "seed": "1"})
     assert policy.metadata.step_s == pytest.approx(1 / 15)
     assert policy.metadata.policy_id == "learned:place"
+    assert policy.metadata.period_s == pytest.approx(EXECUTED_STEPS / 15)
     policy.load()  # type: ignore[attr-defined]
     chunk = policy.infer(make_example_observation(hands=Hands(right=True)))
     assert chunk.actions.shape == (16, 102)

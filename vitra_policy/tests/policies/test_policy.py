@@ -88,6 +88,13 @@ def test_a_committed_prefix_counts_its_steps():
     assert CommittedPrefix(np.zeros((3, ACTION_DIM)), RIGHT_ONLY).steps == 3
 
 
+def test_a_policy_says_how_much_of_a_chunk_to_execute_first_but_never_more_than_there_is() -> None:
+    assert PolicyMetadata("any").period_s == 0.0
+    assert PolicyMetadata("any", step_s=0.05, executed_steps=4).period_s == pytest.approx(0.2)
+    assert PolicyMetadata("any", steps=8, step_s=0.05, executed_steps=1000).period_s == pytest.approx(0.4)
+    assert PolicyMetadata("any", executed_steps=-1).period_s == 0.0
+
+
 def test_metadata_says_what_an_observation_lacks():
     metadata = PolicyMetadata("expert", needs_extras=(SIM_OBJECT_POSES,), needs_state=True)
     complete = make_example_observation()

@@ -12,6 +12,8 @@ from vitra_policy.policies.vitra import VitraPolicy, VitraSettings
 
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "place"
 """The checkpoint that comes with the package; its README says how it was made and what it reaches."""
+EXECUTED_STEPS = 4
+"""At some places the expert rests for a moment; whoever executes less of a chunk than this rest never gets past it."""
 _TRAIN = "python -m vitra_training.imitation.train"
 
 
@@ -58,6 +60,8 @@ def make_learned_policy(
     return VitraPolicy(
         folder,
         "parity" if told else mode,
-        settings=VitraSettings(ddim_steps, 1.0, cores, noise, step_s, f"learned:{folder.name}"),
+        settings=VitraSettings(
+            ddim_steps, 1.0, cores, noise, step_s, executed_steps=EXECUTED_STEPS, policy_id=f"learned:{folder.name}"
+        ),
         told=TruePlaces.of_training(folder, training) if told else None,
     )

@@ -199,6 +199,13 @@ class PolicyMetadata:
     """Names of the extras that must be there."""
     uses_committed: bool = False
     """Whether it honours `Observation.committed`."""
+    executed_steps: int = 0
+    """Steps of a chunk to execute before it is asked again; 0: it may be asked as often as it answers."""
+
+    @property
+    def period_s(self) -> float:
+        """Shortest time from one question to the next, never longer than a chunk."""
+        return min(max(self.executed_steps, 0), self.steps) * self.step_s
 
     @property
     def is_privileged(self) -> bool:

@@ -65,6 +65,8 @@ class VitraSettings:
     """Name in chunks and reports."""
     tokenizer: str | None = None
     """tokenizer.json, where the checkpoint does not bring one."""
+    executed_steps: int = 0
+    """See `PolicyMetadata.executed_steps`."""
 
     def check(self) -> None:
         """Refuse settings that cannot work, before anything is loaded.
@@ -125,6 +127,7 @@ class VitraPolicy:
             step_s=asked.step_s,
             needs_extras=TRUE_PLACES if told else (),
             uses_committed=True,
+            executed_steps=asked.executed_steps,
         )
 
     @property

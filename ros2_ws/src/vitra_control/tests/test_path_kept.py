@@ -57,6 +57,7 @@ def test_a_path_within_the_limits_is_travelled_on_time() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_path_is_kept_over_ten_thousand_random_chunks() -> None:
     chunks, seed, out_of_reach = 0, 1000, 0
     while chunks < 10_000:

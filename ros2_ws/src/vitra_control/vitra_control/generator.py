@@ -228,7 +228,7 @@ class SetpointGenerator:
     def newest_sample(self) -> Sample | None:
         """The target of the side whose chunk was observed last."""
         samples = [side.sample for side in self.sides.values() if side.sample is not None]
-        return max(samples, key=lambda sample: sample.stamp_s, default=None)
+        return max(samples, key=lambda sample: (sample.stamp_s, sample.sequence), default=None)
 
     def limits(self) -> str:
         """What bends the path or holds the robot back on it now, in words; empty if nothing."""

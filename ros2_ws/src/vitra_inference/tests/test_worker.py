@@ -103,6 +103,15 @@ def test_what_came_during_a_pause_has_aged_and_is_not_answered(serve):
     assert all(last is aged for last in camera.after[-3:]), "each look is for something newer than what waited"
 
 
+def test_a_policy_that_wants_steps_executed_first_is_asked_no_sooner(serve, fake_policy):
+    fake_policy.metadata = type(fake_policy.metadata)("fake", step_s=0.025, executed_steps=2)
+    camera = Camera(6)
+    camera.newest = aged = Frame(99.0, 99_000_000_000, "camera", None)
+    serve(frames=6, wanted=3, camera=camera, max_rate_hz=0.0)
+    assert len(camera.after) >= 3
+    assert all(last is aged for last in camera.after[-3:]), "it paused, as for a highest rate"
+
+
 def test_without_a_pause_the_next_image_is_the_one_after_that_which_was_answered(serve):
     camera = Camera(6)
     serve(frames=6, wanted=3, camera=camera, max_rate_hz=0.0)

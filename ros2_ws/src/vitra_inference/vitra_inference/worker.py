@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """Pace of the worker; see the node's parameters of the same names."""
+    """Pace of the worker; see the node's parameters of the same names. A policy may ask for a slower one."""
 
     real_time_chunking: bool = True
     max_rate_hz: float = 10.0
@@ -79,6 +79,8 @@ class PolicyWorker:
         self._policy, self._buffer, self._session, self._delay = policy, buffer, session, delay
         self._publish, self._report_fault, self._settings = listener.publish, listener.report_fault, settings
         self._metadata = policy.metadata
+        fastest_s = 1 / settings.max_rate_hz if settings.max_rate_hz > 0 else 0.0
+        self._period_s = max(fastest_s, self._metadata.period_s)
         self._commits = settings.real_time_chunking and self._metadata.uses_committed
         self._sequence = 0
         self._broken = False
@@ -155,8 +157,8 @@ class PolicyWorker:
                     self._report_fault("")
                 self._have_first()
                 last, complete_s = sighting.frame, now_s
-                if self._settings.max_rate_hz > 0:
-                    next_s = max(next_s + 1 / self._settings.max_rate_hz, now_s)
+                if self._period_s > 0:
+                    next_s = max(next_s + self._period_s, now_s)
                 previous = self._answer(run, sighting, previous)
         except Exception as error:
             self._fail(run, error)

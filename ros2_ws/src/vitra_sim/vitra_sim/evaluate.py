@@ -86,7 +86,7 @@ def play(
     policy.reset()
     previous: AnchoredChunk | None = None
     meta = policy.metadata
-    delay = Delay(math.ceil(latency_s / meta.step_s - 1e-6) if meta.uses_committed else 0)
+    delay_steps = math.ceil(latency_s / meta.step_s - 1e-6) if meta.uses_committed else 0
     observation, _ = env.reset(seed=seed, options={"task": scene})
     start = scene_truth(env.world)
     taken, images, ended, info, chunks = "", [], False, {"success": False, "reason": ""}, 0
@@ -94,6 +94,7 @@ def play(
         assert observation.image is not None
         images.append(observation.image)
         stamp_s, state = observation.stamp_s, observation.state
+        delay = Delay(delay_steps, env.late_s)
         committed = committed_prefix(previous, stamp_s, state, observation.state_valid, delay)
         shown = replace(observation, committed=committed)
         if cell.image is ShownImage.BLANK:

@@ -65,6 +65,14 @@ def board(small_plan: Plan, tmp_path: Path):
     return blinded_policy, dict(zip(("one", "two"), made, strict=True)), tmp_path
 
 
+def test_all_policies_of_a_session_are_asked_at_the_pace_of_the_slowest(small_plan: Plan, tmp_path: Path) -> None:
+    Session.create(tmp_path, dataclasses.replace(small_plan, latency=Latency.OWN)).close()
+    each = iter([{"step_s": 0.05, "executed_steps": 4}, {"step_s": 0.1}])
+    made = BlindedPolicy(tmp_path, lambda name, options: Recorded(name, **next(each)))
+    assert made.metadata.period_s == pytest.approx(0.2)
+    assert made.metadata.executed_steps == 2
+
+
 def choose(folder: Path, policy: str) -> str:
     alias = next(a for a, name in open_blinding_key(folder).names.items() if name == policy)
     (folder / ACTIVE_NAME).write_text(json.dumps({"alias": alias, "attempt": 1}))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -38,6 +39,7 @@ T = TypeVar("T")
 LATENCY_NAME = "sealed_latency.jsonl"
 LOG_NAME = "sealed.log"
 _WARM_ANSWERS = 12
+_ROUNDING = 1e-9
 
 
 class BlindedPolicy:
@@ -61,14 +63,16 @@ class BlindedPolicy:
         self._late = 0
         self._chunk = ""
         each = [policy.metadata for policy in self._policies.values()]
+        step_s = max(m.step_s for m in each)
         self._metadata = PolicyMetadata(
             "session",
             steps=max(m.steps for m in each),
-            step_s=max(m.step_s for m in each),
+            step_s=step_s,
             needs_image=any(m.needs_image for m in each),
             needs_state=any(m.needs_state for m in each),
             needs_extras=tuple(dict.fromkeys(extra for m in each for extra in m.needs_extras)),
             uses_committed=any(m.uses_committed for m in each),
+            executed_steps=math.ceil(max(m.period_s for m in each) / step_s - _ROUNDING),  # one pace for all
         )
 
     @property

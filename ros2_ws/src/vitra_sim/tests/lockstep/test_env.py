@@ -56,6 +56,19 @@ def test_the_wrist_goes_where_the_chunk_says():
     np.testing.assert_allclose(wrist(observation)[:3, 3], goal[:3, 3], atol=0.002)
 
 
+@pytest.mark.parametrize(("metres", "is_late"), [(0.05, False), (0.4, True)])
+def test_a_robot_that_cannot_go_as_fast_as_its_plan_says_how_late_it_is(metres, is_late):
+    env = VitraSimEnv(settings=EnvSettings(executed_steps=8))
+    observation, _ = env.reset(seed=0)
+    assert env.late_s == 0.0
+    start, goal = wrist(observation), wrist(observation)
+    goal[:3, 3] += metres * np.array([0.6, -0.6, 0.5])
+    observation, *_ = env.step(chunk_to(observation, goal, observation.state[HAND["right"]][6:]), observation)
+    share = np.linalg.norm(wrist(observation)[:3, 3] - start[:3, 3]) / np.linalg.norm(goal[:3, 3] - start[:3, 3])
+    assert share * 16 / 15 == pytest.approx(8 / 15 - env.late_s, abs=0.06), "but for the lag of the drives"
+    assert (env.late_s > 0.1) == is_late
+
+
 def test_only_the_leading_steps_are_executed():
     env = VitraSimEnv(settings=EnvSettings(executed_steps=3))
     observation, _ = env.reset(seed=0)

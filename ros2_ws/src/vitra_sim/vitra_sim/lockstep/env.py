@@ -71,6 +71,7 @@ class VitraSimEnv:
         self._camera = HeadCamera(self._intrinsics) if settings.image_size else None
         self.chain = RobotChain(self.calibration, settings.executor)
         self._on_the_way: deque[tuple[float, ActionChunk, Observation]] = deque()
+        self._following: ActionChunk | None = None
 
     def reset(self, *, seed: int = 0, options: Mapping[str, str] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; `options={"task": name}` changes the task.
@@ -81,6 +82,7 @@ class VitraSimEnv:
         self.world.reset((options or {}).get("task"), seed)
         self.chain.reset(self.world)
         self._on_the_way.clear()
+        self._following = None
         if self._camera:
             self._camera.load(self.world.model)
         return self.observe(), {"task": self.world.task.name, "seed": seed}
@@ -118,6 +120,7 @@ class VitraSimEnv:
         for _ in range(round(executed_s / TICK_S)):
             while self._on_the_way and self._on_the_way[0][0] <= self.world.time_s + TICK_S / 2:
                 _, arrived, seen = self._on_the_way.popleft()
+                self._following = arrived
                 self.chain.offer(arrived, seen.state, seen.stamp_s, self.world.time_s)
             self.chain.apply(self.world)
             self.world.step()
@@ -127,6 +130,14 @@ class VitraSimEnv:
         info = {"success": verdict.success, "failed": verdict.failed, "reason": verdict.reason}
         truncated = self.world.time_s >= self._time_limit_s
         return self.observe(), float(verdict.success), verdict.success or verdict.failed, truncated, info
+
+    @property
+    def late_s(self) -> float:
+        """How far the robot is behind the plan of the chunk that it follows."""
+        sample = self.chain.generator.newest_sample()
+        if sample is None or not sample.sequence or self._following is None:
+            return 0.0
+        return max(self.world.time_s - sample.stamp_s - sample.position_steps * self._following.step_s, 0.0)
 
     def close(self) -> None:
         """Free the renderer."""

@@ -1,0 +1,68 @@
+"""What a client of the graph makes of what it hears; without a graph."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+from vitra_bringup.graph_client import GraphClient
+from vitra_msgs.msg import SafetyState, SimState
+
+
+class Told(GraphClient):
+    """A client that hears what the test says, in order, and remembers what it asked for."""
+
+    def __init__(self, *words: SimState) -> None:
+        self.changed = threading.Condition()
+        self.sim, self.stops, self.asked = None, [], []
+        self.safety = SafetyState(state=SafetyState.STOPPED)
+        self._words = list(words)
+
+    def wait_for(self, condition: Any, timeout_s: float, what: Any) -> None:
+        while self._words:
+            self.sim = self._words.pop(0)
+            if condition():
+                return
+
+    def start_policy(self, instruction: str, time_limit_s: float, feedback: Any = None) -> Any:
+        return None
+
+    def result_of(self, handle: Any) -> Any:
+        return SimpleNamespace(done=lambda: False)
+
+    def finish_policy(self, handle: Any, timeout_s: float = 1.0) -> Any:
+        self.wait_for(lambda: False, 0.0, "the words that come while it ends")
+        return SimpleNamespace(termination_reason="canceled")
+
+    def trigger(self, name: str, timeout_s: float = 1.0) -> str:
+        self.asked.append(name)
+        return ""
+
+    def wait_ready(self, timeout_s: float = 1.0) -> None:
+        self.asked.append("wait until ready")
+
+    def rearm(self, timeout_s: float = 1.0) -> int:
+        self.asked.append("rearm")
+        return 1
+
+
+def test_a_run_is_judged_by_the_word_that_ended_it_not_by_what_the_object_does_afterwards() -> None:
+    assert Told(SimState(), SimState(success=True), SimState()).run_until_success("", 1.0) == (True, "success")
+    assert Told(SimState(failed=True), SimState()).run_until_success("", 1.0) == (False, "object lost")
+    assert Told(SimState()).run_until_success("", 1.0) == (False, "canceled")
+
+
+def test_after_a_stop_faults_of_the_arms_in_use_are_cleared_before_the_rearm() -> None:
+    client = Told()
+    client.arm_again(("right",))
+    assert client.asked == ["wait until ready", "rearm"], "nothing has happened yet"
+    client.asked.clear()
+    client.stops.append(SafetyState())
+    client.arm_again(("left", "right"))
+    assert client.asked == [
+        "left_arm_driver/clear_errors", "right_arm_driver/clear_errors", "wait until ready", "rearm",
+    ]  # fmt: skip
+    client.safety, client.asked = SafetyState(state=SafetyState.ARMED), []
+    client.arm_again(("right",))
+    assert client.asked == []
