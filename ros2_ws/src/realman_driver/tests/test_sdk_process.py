@@ -240,10 +240,12 @@ def test_the_child_stops_the_arm_and_ends_when_the_driver_is_killed(
     """
     driver = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
     assert driver.stdout is not None
-    children = driver.stdout.readline()
-    assert wait_for(lambda: double.controller.counts.get("movej_canfd", 0) > 20)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    try:
+        children = driver.stdout.readline()
+        assert wait_for(lambda: double.controller.counts.get("movej_canfd", 0) > 20)
+    finally:
+        driver.kill()
+        driver.wait()
     children += driver.stdout.read()
     driver.stdout.close()
     assert wait_for(lambda: not any(is_running(int(child)) for child in children.split()))
