@@ -66,3 +66,13 @@ def test_after_a_stop_faults_of_the_arms_in_use_are_cleared_before_the_rearm() -
     client.safety, client.asked = SafetyState(state=SafetyState.ARMED), []
     client.arm_again(("right",))
     assert client.asked == []
+
+
+def test_a_stop_counts_also_where_the_object_was_in_place_by_then() -> None:
+    client = Told(SimState(success=True))
+
+    def stops_on_the_way(handle: Any, timeout_s: float = 1.0) -> None:
+        client.stops.append(SafetyState(stop_cause="late"))
+
+    client.finish_policy = stops_on_the_way  # type: ignore[method-assign]
+    assert client.run_until_success("", 1.0)[1].startswith("stopped: late")

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from vitra_bringup import bag_report, images
 from vitra_bringup.graph_run import GraphRun
-from vitra_policy.action_space import SIDES
+from vitra_policy.action_space import sides_of
 from vitra_policy.errors import VitraError
 
 console = Console(stderr=True, highlight=False)
@@ -33,11 +33,11 @@ class Args:
     out: Path = Path("runs/demo")
     """Folder for the results; results of an earlier run in it are replaced."""
     task: str = "place_cube_in_box"
-    """Task of the simulated world (see vitra_sim.tasks.tasks)."""
+    """Task of the simulated world (vitra_sim.tasks.tasks), or a family of scenes such as place@seen."""
     policy: str = "expert"
     """Policy by name, as in `policy:=` of the launch files."""
     checkpoint: str = ""
-    """Checkpoint folder for policy 'vitra'."""
+    """Checkpoint folder for policy 'vitra', or for 'learned' another than the package's."""
     arms: str = "right"
     """right, left or both."""
     episodes: int = 1
@@ -141,7 +141,7 @@ def run_episode(graph: GraphRun, args: Args, index: int) -> Episode:
     """
     client = graph.client
     seed = args.seed + index
-    client.arm_again(SIDES if args.arms == "both" else (args.arms,))
+    client.arm_again(sides_of(args.arms))
     client.home()
     instruction = client.reset_sim(args.task, seed)
     if args.episodes == 1:

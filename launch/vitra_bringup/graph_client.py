@@ -221,11 +221,11 @@ class GraphClient(GraphLink):
             self.wait_for(is_over, time_limit_s + 10.0, "the trial to end")
         finally:
             outcome = self.finish_policy(handle)
-        if judged:
-            return bool(judged[0].success), "success" if judged[0].success else "object lost"
         if len(self.stops) > stops:
             last = self.stops[-1]
             return False, f"stopped: {last.stop_cause} ({last.stop_source}) {last.stop_detail}".strip()
+        if judged:
+            return bool(judged[0].success), "success" if judged[0].success else "object lost"
         return False, str(outcome.termination_reason)
 
     def _on_safety(self, message: SafetyState) -> None:

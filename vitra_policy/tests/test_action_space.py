@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vitra_policy import action_space as space
-from vitra_policy.action_space import Hands, ShapeMismatchError
+from vitra_policy.action_space import SIDES, Hands, ShapeMismatchError, Side, sides_of
 
 
 def test_left_comes_first_and_padding_is_zero() -> None:
@@ -54,3 +54,10 @@ def test_masked_dimensions_of_a_hand_are_left_out_on_both_sides() -> None:
 def test_a_wrong_width_is_refused_with_the_expected_one(function: object) -> None:
     with pytest.raises(ShapeMismatchError, match="expected"):
         function(np.zeros(50))  # type: ignore[operator]
+
+
+def test_the_parameter_arms_names_one_side_or_both() -> None:
+    assert sides_of("both") == SIDES
+    assert sides_of("left") == (Side.LEFT,)
+    with pytest.raises(ValueError, match="neither"):
+        sides_of("neither")

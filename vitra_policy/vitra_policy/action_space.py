@@ -33,6 +33,16 @@ class Side(StrEnum):
 
 SIDES: tuple[Side, Side] = (Side.LEFT, Side.RIGHT)
 
+
+def sides_of(arms: str) -> tuple[Side, ...]:
+    """Sides that the parameter `arms` names.
+
+    Args:
+        arms: left, right or both.
+    """
+    return SIDES if arms == "both" else (Side(arms),)
+
+
 TRANSLATION_DIM = 3
 WRIST_DIM = 6
 FINGERS_DIM = 45

@@ -33,7 +33,7 @@ from vitra_console.web.server import ConsoleError, ConsoleServer, JpegImage
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import DriverState, EpisodeState, ExecutorState, HandActionChunk, Heartbeat, SafetyState, SimState
 from vitra_msgs.srv import Rearm, SetInstruction, SimReset
-from vitra_policy.action_space import SIDES
+from vitra_policy.action_space import sides_of
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -57,7 +57,7 @@ class Parameters:
     @property
     def sides(self) -> tuple[str, ...]:
         """The arms that are driven."""
-        return tuple(map(str, SIDES)) if self.arms == "both" else (self.arms,)
+        return tuple(map(str, sides_of(self.arms)))
 
 
 class ConsoleNode(StackNode[Parameters]):

@@ -21,7 +21,7 @@ from vitra_description.calibration import calibration_path, load_calibration
 from vitra_description.description import robot_description
 from vitra_description.names import arm_joints
 from vitra_description.postures import home, open_hand
-from vitra_policy.action_space import SIDES, Side
+from vitra_policy.action_space import SIDES, Side, sides_of
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.parameters import param
@@ -40,7 +40,7 @@ class Parameters:
     @property
     def sides(self) -> tuple[Side, ...]:
         """The arms that are driven."""
-        return SIDES if self.arms == "both" else (Side(self.arms),)
+        return sides_of(self.arms)
 
 
 class RobotStateNode(StackNode[Parameters]):

@@ -32,7 +32,7 @@ from vitra_description.kinematics import ArmModel
 from vitra_description.names import arm_joints, hand_joints
 from vitra_description.postures import home, open_hand
 from vitra_msgs.msg import ArmCommand, ExecutorState, HandCommand, Permit, RobotChunk
-from vitra_policy.action_space import SIDES, Side
+from vitra_policy.action_space import Side, sides_of
 from vitra_policy.chunks.curve import TimedSteps
 from vitra_policy.transforms import quaternion_from_matrix
 from vitra_runtime import qos
@@ -51,11 +51,6 @@ class Arguments:
     """How long to stream [s]."""
     out: Path = Path("runs/bench/executor.json")
     """The JSON file to write."""
-
-
-def sides_of(arms: str) -> tuple[Side, ...]:
-    """The driven sides."""
-    return SIDES if arms == "both" else (Side(arms),)
 
 
 def cpu_s(pid: int) -> float:

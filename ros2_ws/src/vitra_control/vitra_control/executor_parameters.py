@@ -12,7 +12,7 @@ from vitra_description.arms import ARMS, DEFAULT_ARM, arm_description
 from vitra_description.calibration import calibration_path, load_calibration
 from vitra_description.names import ARM_DOF
 from vitra_description.postures import home
-from vitra_policy.action_space import SIDES, Side
+from vitra_policy.action_space import Side, sides_of
 from vitra_runtime.parameters import ParameterError, param
 
 _DEFAULTS = GeneratorSettings()
@@ -52,7 +52,7 @@ class Parameters:
     @property
     def sides(self) -> tuple[Side, ...]:
         """The arms that are driven."""
-        return SIDES if self.arms == "both" else (Side(self.arms),)
+        return sides_of(self.arms)
 
     @property
     def settings(self) -> GeneratorSettings:

@@ -16,6 +16,7 @@ from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.runner import Runner
 from vitra_evaluation.session.terminal import Terminal
 from vitra_evaluation.session.view import View
+from vitra_policy.action_space import sides_of
 
 _READY_S = 120.0
 
@@ -105,7 +106,7 @@ class AttendedSession:
         else:
             client = stack.enter_context(GraphClient("vitra_eval", settings.domain_id))
             check_attached(client, session.folder, attended or settings.console)
-        arms = ("left", "right") if settings.arms == "both" else (settings.arms,)
+        arms = sides_of(settings.arms)
         self._client = client
         return GraphPort(client, session.plan.robot, arms, session.folder)
 
