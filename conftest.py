@@ -24,7 +24,28 @@ settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent
+# Nodes, threads, a browser: real time on a machine that may be busy.
+_CLOCK_MARKERS, _CLOCK_FIXTURES = ("graph", "realtime"), {"ros_domain", "chromium", "browser"}
 _GRAPH_DOMAINS = 101  # ROS domain ids 0..101 are safe on every platform
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where `--reruns` asks for it, what runs against the clock gets one second try, whatever failed."""
+    if not getattr(config.option, "reruns", None):
+        return
+    for item in items:
+        fixtures = _CLOCK_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        if fixtures or any(item.get_closest_marker(name) for name in _CLOCK_MARKERS):
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=[""]))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says which tests needed a second try, and what their first one met: a fault may be behind it."""
+    tried = terminalreporter.stats.get("rerun", [])
+    if tried:
+        terminalreporter.section("second tries")
+    for report in tried:
+        terminalreporter.write_line(f"SECOND TRY {report.nodeid}: {report.longreprtext}")
 
 
 @pytest.fixture(scope="session")

@@ -39,3 +39,13 @@ def test_in_ci_a_missing_browser_is_a_failure(browser_test) -> None:
     out = browser_test("true")
     assert "1 error" in out
     assert "setup-browser.sh" in out
+
+
+def test_waits_in_a_page_are_functions_since_pages_forbid_eval(repo_root: Path) -> None:
+    # Playwright evaluates an expression anew at each look, which a Content-Security-Policy refuses; a function once.
+    wait, places = "wait_for_" + "function(", []
+    for path in sorted(repo_root.rglob("tests/**/*.py")):
+        if ".venv" not in path.parts:
+            asked = [text.lstrip() for text in path.read_text().split(wait)[1:]]
+            places += [f"{path}: {text[:60]}" for text in asked if not text.startswith(('"(', "'("))]
+    assert not places, places

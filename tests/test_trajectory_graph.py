@@ -48,11 +48,12 @@ class Robot:
     violations_before: int = 0
     policy_runs: bool = False
 
-    def send(self, goal_rad: np.ndarray, seconds: float) -> Any:
+    def send(self, goal_rad: np.ndarray, seconds: float, points: int = 2) -> Any:
         goal = FollowJointTrajectory.Goal()
         goal.trajectory.joint_names = list(arm_joints("right"))
-        for position, at_s in ((self.joints, 0.0), (goal_rad, seconds)):
-            stamp = Duration(seconds=at_s).to_msg()
+        for share in np.linspace(0.0, 1.0, points):
+            position = self.joints + share**2 * (3 - 2 * share) * (goal_rad - self.joints)  # at rest at both ends
+            stamp = Duration(seconds=share * seconds).to_msg()
             point = JointTrajectoryPoint(positions=[float(q) for q in position], time_from_start=stamp)
             goal.trajectory.points.append(point)
         handle = self.run.client.wait_future(self.client.send_goal_async(goal), 20.0, "the executor to take a goal")
@@ -61,8 +62,8 @@ class Robot:
     def result(self, future: Any) -> Any:
         return self.run.client.wait_future(future, 40.0, "the trajectory's end").result
 
-    def follow(self, goal_rad: np.ndarray, seconds: float) -> Any:
-        return self.result(self.send(goal_rad, seconds))
+    def follow(self, goal_rad: np.ndarray, seconds: float, points: int = 2) -> Any:
+        return self.result(self.send(goal_rad, seconds, points))
 
     def begin(self) -> None:
         """Armed, at rest, and no limit violated yet, whatever a pause of the machine has done before."""
@@ -122,17 +123,18 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
             thought.set()
 
 
-def test_the_arm_moves_to_the_goal_through_the_guard(robot: Robot) -> None:
+@pytest.mark.parametrize(("goal", "points"), [(GOAL, 2), (home("right"), 2000)], ids=["two points", "2000 points"])
+def test_the_arm_moves_to_the_goal_through_the_guard(robot: Robot, goal: np.ndarray, points: int) -> None:
     for _ in range(_TRIES):
         robot.begin()
         stops = len(robot.run.client.stops)
-        result = robot.follow(GOAL, 3.0)
+        result = robot.follow(goal, 4.0, points)
         if not too_late(result):
             break
     else:
         raise GraphError(f"The machine was too busy {_TRIES} times: {result.error_string}")
     assert result.error_code == Result.SUCCESSFUL, result.error_string
-    assert np.abs(robot.joints - GOAL).max() < 0.01
+    assert np.abs(robot.joints - goal).max() < 0.01
     robot.assert_within_limits()
     assert len(robot.run.client.stops) == stops
 

@@ -35,6 +35,8 @@ from vitra_runtime.scheduling import PRIORITY_VARIABLE, leave_realtime, request_
 from vitra_sim.doubles.realman import RealmanDouble  # noqa: E402
 from vitra_sim.doubles.realman_kinematic import KinematicArm  # noqa: E402
 
+pytestmark = pytest.mark.realtime
+
 Wait = Callable[..., Any]
 Start = Callable[[LinkConfig, str], subprocess.Popen[str]]
 PERIOD_S = 0.005

@@ -29,6 +29,8 @@ from vitra_safety.setpoint_stream import Beginning
 from vitra_sim.doubles.realman import RealmanDouble
 from vitra_sim.doubles.realman_kinematic import KinematicArm
 
+pytestmark = pytest.mark.realtime
+
 pytest.importorskip("Robotic_Arm", reason="vendor SDK: pip install Robotic_Arm==1.1.6")
 Wait = Callable[..., Any]
 

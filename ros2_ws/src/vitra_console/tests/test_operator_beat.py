@@ -6,10 +6,13 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from builtin_interfaces.msg import Time
 
 from vitra_console.operator_beat import OperatorBeat
 from vitra_console.web.presence import Presence
+
+pytestmark = pytest.mark.realtime
 
 PATIENCE_S = 30.0
 

@@ -54,6 +54,21 @@ def test_a_first_point_later_than_the_start_is_led_up_to() -> None:
     assert read.duration_s == 1.5
 
 
+def test_one_point_at_once_is_where_it_rests() -> None:
+    read = read_trajectory(Side.RIGHT, TrajectoryPoints(NAMES, [0.0], [HOME], [[]]), HOME, LIMITS)
+    for time_s in (0.0, 1.0):
+        np.testing.assert_array_equal(read.at(time_s), (HOME, np.zeros(7)))
+
+
+def test_a_limit_exceeded_for_one_sample_of_a_long_trajectory_is_found() -> None:
+    times = np.linspace(0.0, 100.0, 2000)
+    speeds = np.zeros((2000, 7))
+    speeds[1234] = 4.0
+    given = TrajectoryPoints(NAMES, times, np.tile(HOME, (2000, 1)), speeds)
+    with pytest.raises(TrajectoryRefusedError, match="velocity limit"):
+        read_trajectory(Side.RIGHT, given, HOME, LIMITS)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

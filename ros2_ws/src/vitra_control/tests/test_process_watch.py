@@ -8,6 +8,8 @@ import pytest
 
 from vitra_control.process_watch import ProcessWatch
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[bytes]]:

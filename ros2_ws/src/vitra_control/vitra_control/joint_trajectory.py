@@ -17,7 +17,9 @@ Array = NDArray[np.float64]
 
 START_TOLERANCE_RAD = 0.05
 """How far a trajectory's start may be from where the arm is."""
-_MOST_POINTS, _LONGEST_S = 2000, 120.0
+MOST_POINTS = 2000
+"""More are refused: reading them must not keep the executor from its permit."""
+_LONGEST_S = 120.0
 _SAMPLE_S = 0.01
 
 
@@ -50,16 +52,22 @@ class JointTrajectory:
 
     def at(self, time_s: float) -> tuple[Array, Array]:
         """Position and velocity (7,) at a time; at rest at the end afterwards."""
-        if time_s >= self.times_s[-1]:
-            return self.position_rad[-1].copy(), np.zeros(ARM_DOF)
-        i = max(int(np.searchsorted(self.times_s, time_s, side="right")) - 1, 0)
-        h = float(self.times_s[i + 1] - self.times_s[i])
-        s = max(time_s - float(self.times_s[i]), 0.0) / h
-        p0, p1 = self.position_rad[i], self.position_rad[i + 1]
-        m0, m1 = self.velocity_rad_s[i] * h, self.velocity_rad_s[i + 1] * h
+        position, velocity = self.sample(np.array([time_s]))
+        return position[0], velocity[0]
+
+    def sample(self, times_s: Array) -> tuple[Array, Array]:
+        """Positions and velocities (m, 7) at times (m,), as `at` has them, in one go."""
+        i = np.maximum(np.searchsorted(self.times_s, times_s, side="right") - 1, 0)
+        j = np.minimum(i + 1, len(self.times_s) - 1)
+        h = np.where(j > i, self.times_s[j] - self.times_s[i], 1.0)[:, None]
+        s = np.clip((times_s - self.times_s[i])[:, None] / h, 0.0, 1.0)
+        p0, p1 = self.position_rad[i], self.position_rad[j]
+        m0, m1 = self.velocity_rad_s[i] * h, self.velocity_rad_s[j] * h
         position = p0 + s * m0 + s * s * (3 * (p1 - p0) - 2 * m0 - m1) + s**3 * (2 * (p0 - p1) + m0 + m1)
         velocity = (m0 + 2 * s * (3 * (p1 - p0) - 2 * m0 - m1) + 3 * s * s * (2 * (p0 - p1) + m0 + m1)) / h
-        return np.asarray(position), np.asarray(velocity)
+        over = times_s >= self.times_s[-1]
+        position[over], velocity[over] = self.position_rad[-1], 0.0
+        return position, velocity
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +100,8 @@ def read_trajectory(side: Side, points: TrajectoryPoints, start_rad: ArrayLike, 
     positions, velocities = points.positions, points.velocities
     if sorted(names) != sorted(joints):
         raise TrajectoryRefusedError(f"Joints must be {', '.join(joints)}, got {', '.join(names) or 'none'}.", True)
-    if not 1 <= len(times_s) <= _MOST_POINTS:
-        raise TrajectoryRefusedError(f"A trajectory has 1 to {_MOST_POINTS} points, this one {len(times_s)}.")
+    if not 1 <= len(times_s) <= MOST_POINTS:
+        raise TrajectoryRefusedError(f"A trajectory has 1 to {MOST_POINTS} points, this one {len(times_s)}.")
     if any(np.shape(point) != (ARM_DOF,) for point in positions):
         raise TrajectoryRefusedError(f"Every point needs {ARM_DOF} positions.")
     if any(np.shape(point) not in ((ARM_DOF,), (0,)) for point in velocities):
@@ -179,8 +187,7 @@ def _slopes(times: Array, q: Array) -> Array:
 
 
 def _check_limits(side: Side, trajectory: JointTrajectory, limits: JointLimits) -> None:
-    samples = [trajectory.at(t) for t in np.arange(0.0, trajectory.duration_s + _SAMPLE_S, _SAMPLE_S)]
-    q, v = (np.array(values) for values in zip(*samples, strict=True))
+    q, v = trajectory.sample(np.arange(0.0, trajectory.duration_s + _SAMPLE_S, _SAMPLE_S))
     for name, beyond, unit in (
         ("position", np.maximum(q - limits.upper_rad, limits.lower_rad - q).max(axis=0), "rad"),
         ("velocity", (np.abs(v) - limits.velocity_rad_s).max(axis=0), "rad/s"),

@@ -14,7 +14,13 @@ from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectoryPoint
 
 from vitra_control.generator import SetpointGenerator
-from vitra_control.joint_trajectory import JointTrajectory, TrajectoryPoints, TrajectoryRefusedError, read_trajectory
+from vitra_control.joint_trajectory import (
+    MOST_POINTS,
+    JointTrajectory,
+    TrajectoryPoints,
+    TrajectoryRefusedError,
+    read_trajectory,
+)
 from vitra_control.setpoints import HomeResult
 from vitra_description.limits import JointLimits
 from vitra_description.names import arm_joints
@@ -93,7 +99,7 @@ class TrajectoryActions:
             self._refuse(handle, _Result.INVALID_GOAL, refusal)
             return
         message = handle.request.trajectory
-        points = message.points
+        points = message.points[: MOST_POINTS + 1]
         try:
             given = TrajectoryPoints(
                 message.joint_names,

@@ -6,6 +6,8 @@ from vitra_inference.loader import PolicyLoader, PolicyLoadingError
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import PolicyError
 
+pytestmark = pytest.mark.realtime
+
 
 class Slow:
     def __init__(self, ready):

@@ -6,6 +6,8 @@ import pytest
 from vitra_inference.observations import BufferSettings, Camera, Decoders, Frame, ObservationBuffer
 from vitra_policy.policies.observation import CameraInfoError
 
+pytestmark = pytest.mark.realtime
+
 RIGHT = np.array([False, True])
 NEITHER = np.array([False, False])
 

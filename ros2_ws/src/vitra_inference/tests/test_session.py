@@ -5,6 +5,8 @@ import pytest
 
 from vitra_inference.session import RunRefusedError, RunSession, TerminationReason
 
+pytestmark = pytest.mark.realtime
+
 RIGHT = np.array([False, True])
 
 

@@ -11,6 +11,8 @@ from vitra_policy.policies.observation import HandStates
 from vitra_policy.policies.policy import make_example_observation
 from vitra_policy.policies.rtc import DelayMeter
 
+pytestmark = pytest.mark.realtime
+
 RIGHT = np.array([False, True])
 
 

@@ -9,6 +9,8 @@ from vitra_recorder.bag import BagError, BagWriter
 from vitra_recorder.pipeline import ImageFormat, PipelineSettings, RecordingPipeline
 from vitra_recorder.topics import Delivery, Kind, Topic
 
+pytestmark = pytest.mark.realtime
+
 TEXT = Topic("instruction", "std_msgs/msg/String", Delivery.LATCHED)
 IMAGE = Topic("image", "std_msgs/msg/String", kind=Kind.COLOR)  # bytes are bytes as long as nobody compresses them
 RAW = PipelineSettings(color=ImageFormat.RAW, min_free_bytes=0)

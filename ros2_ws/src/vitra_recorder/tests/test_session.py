@@ -19,6 +19,8 @@ from vitra_recorder.episodes import (
 from vitra_recorder.session import EpisodeRequest, header_stamp_ns
 from vitra_recorder.topics import TOPICS
 
+pytestmark = pytest.mark.realtime
+
 BY_NAME = {topic.name: topic for topic in TOPICS}
 STRING = "std_msgs/msg/String"
 

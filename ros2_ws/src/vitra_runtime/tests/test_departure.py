@@ -12,6 +12,8 @@ import pytest
 from vitra_runtime.departure import Departure, DepartureCause
 from vitra_runtime.parent_watch import END_WITH_PARENT, ParentWatch
 
+pytestmark = pytest.mark.realtime
+
 
 def test_only_a_process_that_is_told_so_ends_with_its_parent() -> None:
     assert ParentWatch.wanted({}) is None

@@ -9,6 +9,8 @@ import pytest
 
 from vitra_runtime.exclusive import DeviceBusyError, DeviceLock
 
+pytestmark = pytest.mark.realtime
+
 HOLDER = """
 import os, sys
 from vitra_runtime.exclusive import DeviceLock

@@ -9,6 +9,8 @@ import pytest
 
 from vitra_runtime.threads import WatchedThread, ended_threads
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:

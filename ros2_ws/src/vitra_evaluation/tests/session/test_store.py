@@ -13,6 +13,8 @@ from vitra_evaluation.errors import DamagedError, DiskFullError, JournalBusyErro
 from vitra_evaluation.session.attempt import Outcome, TrialResult
 from vitra_evaluation.session.store import Store
 
+pytestmark = pytest.mark.realtime
+
 GOOD = TrialResult(Outcome.SUCCESS, "success", 3.0, "ann", has_bag=True, milestones={"grasped": 1.5})
 
 

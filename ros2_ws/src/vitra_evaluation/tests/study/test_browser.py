@@ -189,7 +189,7 @@ def test_a_vote_waits_until_every_video_was_played_to_its_end(page, served: Serv
     page.evaluate(
         "for (const v of document.querySelectorAll('video')) v.currentTime = v.duration"
     )  # dragged to the end
-    page.wait_for_function("[...document.querySelectorAll('video')].every((v) => v.ended)")
+    page.wait_for_function("() => [...document.querySelectorAll('video')].every((v) => v.ended)")
     page.evaluate("for (const v of document.querySelectorAll('video')) v.dispatchEvent(new Event('ended'))")
     assert page.locator("figure.seen").count() == 0
     assert page.is_disabled("#send")

@@ -17,6 +17,8 @@ from vitra_sim.doubles.realman import SLOW_S, RealmanDouble
 from vitra_sim.doubles.realman_kinematic import KinematicArm
 from vitra_sim.doubles.realman_model import ArmModel, flange_pose
 
+pytestmark = pytest.mark.realtime
+
 sdk = pytest.importorskip("Robotic_Arm.rm_robot_interface", reason="vendor SDK: pip install Robotic_Arm==1.1.6")
 START_DEG = [0.0, 20.0, 0.0, 40.0, 0.0, 30.0, 0.0]
 DEADLINE_S = 5.0

@@ -12,6 +12,8 @@ from vitra_sim.doubles.ports import JointState
 from vitra_sim.doubles.xhand_sdk import xhand_control
 from vitra_sim.doubles.xhand_server import XHandServer
 
+pytestmark = pytest.mark.realtime
+
 
 class StillHand:
     """A hand that is at its target at once."""

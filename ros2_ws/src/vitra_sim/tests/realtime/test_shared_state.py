@@ -6,6 +6,8 @@ import pytest
 
 from vitra_sim.realtime.shared_state import StateReader, StateWriter
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def name():
