@@ -64,7 +64,7 @@ train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a 
 	@$(RUN) vitra-train pretrain --config mini-synthetic && vitra-train finetune --config mini-finetune && \
 	  vitra-train check --demand learning runs/train/mini-synthetic runs/train/mini-finetune --out runs/train/train_mini.json
 
-# Tests that run nodes, a browser or threads against the clock get a second try, which the summary names with what the first one met
+# Tests that run nodes, a browser or threads against the clock are tried up to twice more, and the summary names them with what they met
 # (conftest.py); elsewhere only a graph that does not come up (GraphError). RERUNS=0: none at all.
 RERUNS ?= 1
 PYTEST := pytest --reruns $(RERUNS) --only-rerun GraphError

@@ -30,22 +30,22 @@ _GRAPH_DOMAINS = 101  # ROS domain ids 0..101 are safe on every platform
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where `--reruns` asks for it, what runs against the clock gets one second try, whatever failed."""
+    """Where `--reruns` asks for it, what runs against the clock is tried up to twice more, whatever failed."""
     if not getattr(config.option, "reruns", None):
         return
     for item in items:
         fixtures = _CLOCK_FIXTURES.intersection(getattr(item, "fixturenames", ()))
         if fixtures or any(item.get_closest_marker(name) for name in _CLOCK_MARKERS):
-            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=[""]))
+            item.add_marker(pytest.mark.flaky(reruns=2, only_rerun=[""]))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Says which tests needed a second try, and what their first one met: a fault may be behind it."""
+    """Says which tests were tried again, and what they met before: a fault may be behind it."""
     tried = terminalreporter.stats.get("rerun", [])
     if tried:
-        terminalreporter.section("second tries")
+        terminalreporter.section("tried again")
     for report in tried:
-        terminalreporter.write_line(f"SECOND TRY {report.nodeid}: {report.longreprtext}")
+        terminalreporter.write_line(f"TRIED AGAIN {report.nodeid}: {report.longreprtext}")
 
 
 @pytest.fixture(scope="session")

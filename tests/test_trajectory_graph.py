@@ -80,7 +80,9 @@ class Robot:
 
 
 def too_late(result: Any) -> bool:
-    """Whether a driver held by itself on the way because the machine had no time for it."""
+    """Whether a driver held by itself, on the way or before it, because the machine had no time for it."""
+    if any(state in result.error_string for state in ("(seeding)", "(idle)")):
+        return True
     late = ("feedback_missing", "command_missing", "permit_missing", "no setpoints for")
     return "broken off" in result.error_string and any(cause in result.error_string for cause in late)
 
@@ -123,7 +125,7 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
             thought.set()
 
 
-@pytest.mark.parametrize(("goal", "points"), [(GOAL, 2), (home("right"), 2000)], ids=["two points", "2000 points"])
+@pytest.mark.parametrize(("goal", "points"), [(GOAL, 2), (home("right"), 500)], ids=["two points", "500 points"])
 def test_the_arm_moves_to_the_goal_through_the_guard(robot: Robot, goal: np.ndarray, points: int) -> None:
     for _ in range(_TRIES):
         robot.begin()

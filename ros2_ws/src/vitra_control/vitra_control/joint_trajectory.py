@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 
 START_TOLERANCE_RAD = 0.05
 """How far a trajectory's start may be from where the arm is."""
-MOST_POINTS = 2000
-"""More are refused: reading them must not keep the executor from its permit."""
+MOST_POINTS = 500
+"""More are refused: rclpy unpacks 2000 in one piece of 40 ms, in which no setpoint leaves."""
 _LONGEST_S = 120.0
 _SAMPLE_S = 0.01
 

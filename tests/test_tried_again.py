@@ -1,4 +1,4 @@
-"""What runs against the clock gets one second try, told in the summary; a check of anything else gets none."""
+"""What runs against the clock is tried again, told in the summary; a check of anything else is not."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(repo_root: Path, tmp_path: Path):
 def test_what_runs_nodes_is_tried_again_and_named_with_what_it_met_first(run) -> None:
     out = run(reruns=1)
     assert "1 failed, 2 passed, 2 rerun" in out
-    told = out.partition("second tries")[2]
+    told = out.partition("tried again")[2]
     assert "the machine paused" in told
     assert "a message came late" in told
     assert "seven is eight" not in told.partition("short test summary")[0]
