@@ -212,10 +212,10 @@ class Gripper(OfSide):
     closed: float
 
     def measure(self, now: Situation) -> Array:  # noqa: D102
-        return np.array([self._number(now.xhand_rad(self.side))])
+        return np.array([self._number(now.xhand_rad(self.side))]) / self.scale
 
     def decode(self, values: Array, now: Situation, plan: Plan) -> None:  # noqa: D102
-        numbers = self._absolute(values * self.scale, self.measure(now))
+        numbers = self._absolute(values, self.measure(now)) * self.scale
         share = (numbers - self.open) / (self.closed - self.open)
         if share.min() < -0.25 or share.max() > 1.25:
             raise AnswerRefusedError(
@@ -227,10 +227,10 @@ class Gripper(OfSide):
 
     def encode(self, plan: Plan, now: Situation, steps: int) -> Array:  # noqa: D102
         rows = [[self._number(joints)] for joints in xhand_from_mano(plan.fingers[self.side][:steps])]
-        return self._relative(np.array(rows), self.measure(now)) / self.scale
+        return self._relative(np.array(rows) / self.scale, self.measure(now))
 
     def believe(self, values: Array, now: dict[str, Array]) -> None:  # noqa: D102
-        share = np.clip((values - self.open) / (self.closed - self.open), 0, 1)
+        share = np.clip((values * self.scale - self.open) / (self.closed - self.open), 0, 1)
         now[f"{self.side}_fingers"] = mano_from_xhand(OPEN_RAD + share * (CLOSED_RAD - OPEN_RAD))
 
     def _number(self, xhand_rad: Array) -> float:
