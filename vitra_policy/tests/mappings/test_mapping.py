@@ -366,6 +366,24 @@ def test_a_rotation_that_is_none_is_refused_with_its_line(tmp_path: Path) -> Non
         mapping.chunk({"actions": np.zeros((16, 12), np.float32)}, situation(mapping))
 
 
+@pytest.mark.parametrize("number", [80.0, np.inf, np.nan, -1.0])
+def test_a_gripper_in_another_unit_is_refused_with_its_line(number: float) -> None:
+    mapping = load_mapping("openpi-droid")
+    message = mapping.request(situation(mapping)) | {"observation/gripper_position": np.array([number])}
+    with pytest.raises(
+        LackingInputError, match=r"openpi-droid.yaml:\d+: in the request the right gripper is at .*unit"
+    ):
+        Translator(mapping, ToyRobot()).observation(message)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [[[1], [2, 3]], "words", {}, np.zeros((4, 4))])
+def test_what_is_no_image_is_refused_with_its_line(wrong: Any) -> None:
+    mapping = load_mapping("openpi-generic")
+    message = mapping.request(situation(mapping)) | {"observation/image": wrong}
+    with pytest.raises(LackingInputError, match=r"must be one image \(openpi-generic.yaml:\d+\)"):
+        Translator(mapping).observation(message)
+
+
 def test_a_request_in_degrees_is_refused_with_its_line() -> None:
     mapping = load_mapping("openpi-joints")
     message = mapping.request(situation(mapping))

@@ -28,15 +28,16 @@ _KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 @contextmanager
-def answering(answer: bytes | str) -> Iterator[str]:
-    """A server with the metadata {} and always the same frame."""
+def answering(answer: bytes | str, times: int = 1) -> Iterator[str]:
+    """A server with the metadata {} and always the same frame, once or more often."""
 
     def converse(connection: ServerConnection) -> None:
         connection.send(wire.pack({}))
         try:
             while True:
                 connection.recv()
-                connection.send(answer)
+                for _ in range(times):
+                    connection.send(answer)
         except ConnectionClosed:
             pass
 
@@ -111,6 +112,21 @@ def test_a_server_that_reads_nothing_does_not_hold_a_large_request_beyond_the_de
 def test_what_is_no_message_names_the_server(answer: bytes) -> None:
     with answering(answer) as url, pytest.raises(wire.WireError, match=f"{url} does not speak openpi's wire format"):
         ask(url)
+
+
+def test_an_answer_too_many_is_not_taken_for_the_next_one() -> None:
+    answer = wire.pack({"actions": np.zeros((1, 1))})
+    with answering(answer, times=2) as url:
+        connection = ours.ServerConnection(url, lambda greeting: None, 5.0, 5.0)
+        connection.open()
+        connection.request({"prompt": "go"})
+        sent = connection._connection
+        assert sent is not None
+        sent.ping().wait(5)  # what was sent before the pong is there
+        with pytest.raises(ours.ConnectionLostError, match="sent a message that nobody asked for"):
+            connection.request({"prompt": "go on"})
+        connection.request({"prompt": "anew"})
+        connection.close()
 
 
 def test_long_or_empty_words_of_a_server_are_cut_to_what_can_be_read() -> None:

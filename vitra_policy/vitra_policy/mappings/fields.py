@@ -61,9 +61,16 @@ class ImageField:
         """
         if self.source == "black":
             return
-        image = np.asarray(value)
+        try:
+            image = np.asarray(value)
+        except ValueError:  # lists of unequal length
+            image = np.zeros(0)
         if image.ndim != 3:
-            raise LackingInputError(f"'{where}' must be one image, got shape {image.shape}.")
+            raise LackingInputError(
+                f"'{where}' must be one image ({self.section.where('image')}), got {reprlib.repr(value)}."
+                if image.dtype.kind not in "biuf" or not image.size
+                else f"'{where}' must be one image ({self.section.where('image')}), got shape {image.shape}."
+            )
         if image.shape[0] == 3 and image.shape[2] != 3:
             image = image.transpose(1, 2, 0)
         if image.dtype.kind == "f":

@@ -87,7 +87,7 @@ class ServerConnection:
         """Ask.
 
         Raises:
-            ConnectionLostError: no answer within `infer_timeout_s`; the next call connects anew.
+            ConnectionLostError: no answer within `infer_timeout_s`, or one too many; the next call connects anew.
             PolicyError: the server answered with words.
             WireError: the answer is no message of openpi's wire format.
         """
@@ -97,6 +97,7 @@ class ServerConnection:
             if self._connection is None:
                 self._connect(deadline_s)
             assert self._connection is not None
+            self._refuse_unasked(self._connection)
             _send(self._connection, request, deadline_s)
             answer = self._connection.recv(timeout=max(0.0, deadline_s - time.monotonic()))
         except TimeoutError:
@@ -112,6 +113,18 @@ class ServerConnection:
                 self.close()
             raise PolicyError(f"Policy server {self.url}: {_words(answer)}")
         return self._unpacked(answer)
+
+    def _refuse_unasked(self, connection: ClientConnection) -> None:
+        """A message that is there before the request would be taken for its answer, and each later one with it."""
+        try:
+            connection.recv(timeout=0)
+        except TimeoutError:
+            return
+        self.close()
+        raise ConnectionLostError(
+            f"Policy server {self.url} sent a message that nobody asked for; which answer belongs to which observation "
+            "cannot be told any more. It must send its metadata once, and one message for each request."
+        )
 
     def _connect(self, deadline_s: float) -> None:
         self.close()
