@@ -148,6 +148,7 @@ def test_long_or_empty_words_of_a_server_are_cut_to_what_can_be_read() -> None:
         ({"infer_timeout_s": "nan"}, "seconds above 0"),
         ({"infer_timeout_s": "-1"}, "seconds above 0"),
         ({"connect_timeout_s": "inf"}, "seconds above 0"),
+        ({"infer_timeout_s": "1e30"}, "seconds above 0, at most 86400"),
         ({"api_key": "schl\u00fcssel"}, "printable ASCII"),
         ({"api_key": "a\r\nHost: b"}, "printable ASCII"),
     ],

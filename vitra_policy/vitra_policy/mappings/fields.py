@@ -16,7 +16,7 @@ from vitra_policy.prompt import InstructionError, split_instruction
 
 Image = NDArray[np.uint8]
 LEAVES = ("image", "state", "text", "constant")
-_LARGEST_PX = 4096
+LARGEST_PX = 4096
 _ROUNDING = 1e-3
 
 
@@ -263,8 +263,8 @@ def _size(value: Any) -> tuple[int, int]:
     if len(listed(value)) != 2:
         raise ValueError("it must be [width, height]")
     width, height = (whole(number) for number in value)
-    if not (0 < width <= _LARGEST_PX and 0 < height <= _LARGEST_PX):
-        raise ValueError(f"width and height must lie between 1 and {_LARGEST_PX}")
+    if not (0 < width <= LARGEST_PX and 0 < height <= LARGEST_PX):
+        raise ValueError(f"width and height must lie between 1 and {LARGEST_PX}")
     return width, height
 
 

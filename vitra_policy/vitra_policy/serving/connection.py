@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import socket
 import threading
 import time
@@ -19,6 +18,7 @@ from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.serving import wire
 
 _RETRY_S = 0.2
+_LONGEST_S = 86_400.0
 _MOST_WORDS = 2000
 """Characters of a server's text that are passed on: its end, where a traceback names the cause."""
 
@@ -55,9 +55,10 @@ class ServerConnection:
         *,
         text_ends: bool = False,
     ) -> None:
-        if not (math.isfinite(connect_timeout_s) and math.isfinite(infer_timeout_s) and infer_timeout_s > 0):
+        if not (abs(connect_timeout_s) <= _LONGEST_S and 0 < infer_timeout_s <= _LONGEST_S):  # false of NaN
             raise PolicyOptionError(
-                f"connect_timeout_s={connect_timeout_s:g}, infer_timeout_s={infer_timeout_s:g}: give seconds above 0."
+                f"connect_timeout_s={connect_timeout_s:g}, infer_timeout_s={infer_timeout_s:g}: give seconds above 0, "
+                f"at most {_LONGEST_S:g}."
             )
         if not (api_key.isascii() and (not api_key or api_key.isprintable())):
             raise PolicyOptionError("api_key must be printable ASCII characters, as a header of HTTP holds them.")
