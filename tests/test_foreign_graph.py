@@ -36,6 +36,7 @@ class ExpertBehind:
 
     def __init__(self) -> None:
         self.expert, self.robot = create_policy("expert"), find_robot()
+        self.base_from_camera = default_calibration().base_from_head_camera
         self.truth: SimState | None = None
         self.prefixes = 0
         self._joints, self._lock = np.zeros(12), threading.Lock()
@@ -60,7 +61,7 @@ class ExpertBehind:
         mine[FINGERS] = mano_from_xhand(self._joints)
         assert self.truth is not None
         extras = extras_of(self.truth)
-        extras[BASE_FROM_CAMERA] = default_calibration().base_from_head_camera
+        extras[BASE_FROM_CAMERA] = self.base_from_camera
         K = np.asarray(request["camera_intrinsics"])
         return Observation(
             stamp_s=float(extras[SIM_TIME_S]),

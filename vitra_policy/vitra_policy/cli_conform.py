@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -30,8 +31,8 @@ class Conform:
 
     A policy: --policy vitra --option checkpoint=runs/mini, or --policy remote --option port=8000 (any registered one).
     A client, which turns chunks into setpoints: --client my_package.my_module:MyClient, a class or function without
-    arguments that gives a `vitra_policy.conformance.client.ChunkClient`. Without either, our own client.
-    Exit code 1 when a case fails.
+    arguments that gives a `vitra_policy.conformance.client.ChunkClient`, in this folder or installed. Without either,
+    our own client. Exit code 1 when a case fails.
     """
 
     policy: str = ""
@@ -42,6 +43,8 @@ class Conform:
     """Hands that the policy is asked to move."""
     client: str = ""
     """Client as module:name."""
+    case_timeout_s: float = 120.0
+    """How long a case may take; one that takes longer has failed, and ends the examination."""
     json: Path | None = None
     """File for the verdicts."""
 
@@ -54,8 +57,10 @@ class Conform:
         """
         if self.policy and self.client:
             raise SubjectError("Give either --policy or --client.")
+        if not 0 < self.case_timeout_s <= threading.TIMEOUT_MAX:
+            raise SubjectError(f"--case-timeout-s {self.case_timeout_s:g}: give seconds above 0.")
         name = self.policy or self.client or OWN_CLIENT
-        verdicts = self._policy_verdicts() if self.policy else _client_verdicts(name)
+        verdicts = self._policy_verdicts() if self.policy else _client_verdicts(name, self.case_timeout_s)
         _print(name, verdicts)
         if self.json is not None:
             self.json.parent.mkdir(parents=True, exist_ok=True)
@@ -73,23 +78,27 @@ class Conform:
         policy.warm_up()
         try:
             hands = Hands(left=self.hands in ("left", "both"), right=self.hands in ("right", "both"))
-            return judge(POLICY_CASES, PolicySubject(policy, hands))
+            return judge(POLICY_CASES, PolicySubject(policy, hands), self.case_timeout_s)
         finally:
             policy.close()
 
 
-def _client_verdicts(name: str) -> list[Verdict]:
+def _client_verdicts(name: str, case_timeout_s: float) -> list[Verdict]:
     from vitra_policy.conformance.client_cases import CLIENT_CASES
     from vitra_policy.conformance.verdict import judge
 
-    module, colon, attribute = name.partition(":")
+    module, _, attribute = name.partition(":")
+    factory = None
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # as `python -m` has it; behind what is installed
     try:
-        factory = getattr(importlib.import_module(module), attribute) if colon else None
-    except (ImportError, AttributeError) as error:
-        raise SubjectError(f"Client '{name}' cannot be imported: {error}.") from error
+        if attribute and all(part.isidentifier() for part in module.split(".")):
+            factory = getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:  # other people's code runs while it is imported
+        raise SubjectError(f"Client '{name}' cannot be imported: {type(error).__name__}: {error}.") from error
     if not callable(factory):
         raise SubjectError(f"Client '{name}' must be module:name of a class or function, e.g. {OWN_CLIENT}.")
-    return judge(CLIENT_CASES, cast("ClientFactory", factory))
+    return judge(CLIENT_CASES, cast("ClientFactory", factory), case_timeout_s)
 
 
 def _print(subject: str, verdicts: list[Verdict]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,47 @@ def test_a_case_that_does_not_apply_passes_and_says_so() -> None:
     (verdict,) = judge((Case("x", "y", lambda _: None),), 1)
     assert verdict.passed
     assert not verdict.applies
+
+
+def test_a_subject_that_never_ends_fails_its_case_and_the_rest() -> None:
+    ends = threading.Event()
+
+    def hang(_: int) -> list[str]:
+        ends.wait()
+        return []
+
+    cases = (Case("a", "", lambda _: []), Case("b", "", hang), Case("c", "", lambda _: []))
+    try:
+        verdicts = judge(cases, 1, limit_s=0.1)
+    finally:
+        ends.set()
+    assert [verdict.passed for verdict in verdicts] == [True, False, False]
+    assert "did not end within 0.1 s" in verdicts[1].complaints[0]
+    assert "'b' did not end" in verdicts[2].complaints[0]
+
+
+def test_a_client_that_leaves_the_program_has_failed() -> None:
+    class Leaving(TimelineClient):
+        def target(self, now_s: float) -> Array:
+            raise SystemExit(0)
+
+    assert list(failed(Leaving)) == NAMES
+
+
+@pytest.mark.parametrize("rows", [None, np.full((3, 2), np.nan), np.zeros((3, 7)), np.zeros(6)])
+def test_steps_of_another_shape_or_not_finite_fail_every_case(rows: Any) -> None:
+    class Claiming(TimelineClient):
+        def request(self, now_s: float) -> Array:
+            return rows
+
+    found = failed(Claiming)
+    assert list(found) == NAMES
+    assert all("request() must give finite steps (d, 2)" in why for why in found.values())
+
+
+def test_a_setpoint_of_another_width_is_named() -> None:
+    class Wide(TimelineClient):
+        def target(self, now_s: float) -> Array:
+            return np.zeros(5)
+
+    assert all("target() must give a setpoint (2,)" in why for why in failed(Wide).values())

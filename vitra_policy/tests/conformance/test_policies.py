@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,37 @@ def test_the_command_examines_clients_and_ends_with_1_when_a_case_fails(capsys: 
         with pytest.raises(SystemExit) as stop:
             main(["conform", "--client", wrong])
         assert stop.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("raise RuntimeError('at once')", "cannot be imported: RuntimeError: at once"),
+        ("def broken(:", "cannot be imported: SyntaxError"),
+        ("import sys; sys.exit(0)", "cannot be imported: SystemExit"),
+    ],
+)
+def test_a_client_whose_module_fails_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, source: str, says: str
+) -> None:
+    (tmp_path / "failing_client.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["conform", "--client", "failing_client:Client"])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_client_in_this_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "client_of_here.py").write_text(
+        "from vitra_policy.conformance.clients import TimelineClient as Client\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path])
+    main(["conform", "--client", "client_of_here:Client"])
+
+
+def test_a_limit_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["conform", "--case-timeout-s", "-1"])
+    assert "give seconds above 0" in capsys.readouterr().err

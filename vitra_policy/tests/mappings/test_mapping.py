@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, SIDES, Hands
+from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, SIDES, Hands, Side
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.hand.xhand_map import xhand_from_mano
 from vitra_policy.mappings.document import MappingError
@@ -329,8 +329,19 @@ answer:
         ("rate_hz", "rate_hs", "x.yaml:9: 'rate_hz' is missing. Is it 'rate_hs' in line 11"),
         ("request:", "requests:", "'request' must be a map of keys and values. Is it 'requests' in line 2"),
         ("name: own", "\tname: own", "x.yaml:1: this is no YAML: [^\n]*$"),
+        ("rate_hz: 30", "rate_hz: 2026-13-40", "x.yaml:11: '2026-13-40' is no timestamp: month"),
+        ("rate_hz: 30", "rate_hz: !!int many", "x.yaml:11: 'many' is no int"),
+        ("rate_hz: 30", "rate_hz: !!bool maybe", "x.yaml:11: 'maybe' is no bool"),
+        ("rate_hz: 30", "rate_hz: !!timestamp noon", "x.yaml:11: 'noon' is no timestamp"),
+        ("rate_hz: 30", "rate_hz: " + "9" * 5000, "x.yaml:11: '9999.*' is no int"),
+        ("rate_hz: 30", "rate_hz: 1" + "0" * 400, "x.yaml:11: rate_hz: 1000.* cannot be used: int too large"),
+        ("rate_hz: 30", "rate_hz: 30\n  key: [a]", "x.yaml:12: key: .* must be words"),
+        ("rate_hz: 30", "rate_hz: 30\n  key:", "x.yaml:12: key: None .* must be words"),
+        ("scale: 1.0", "scale: 1e-320", "x.yaml:13: scale: .* between 1e-06 and 1e"),
+        ("arm_joints, side: right}", "wrist, side: right, tool_from_wrist: [0, 0, 0, 0, 0, 1.0e+300]}",
+         "x.yaml:6: tool_from_wrist: .* between -10 and 10"),
     ],
-)
+)  # fmt: skip
 def test_a_value_that_cannot_be_is_refused_with_its_line(tmp_path: Path, there: str, instead: str, says: str) -> None:
     (tmp_path / "x.yaml").write_text(WHOLE)
     load_mapping(tmp_path / "x.yaml")
@@ -355,6 +366,24 @@ def test_a_rotation_that_is_none_is_refused_with_its_line(tmp_path: Path) -> Non
         mapping.chunk({"actions": np.zeros((16, 12), np.float32)}, situation(mapping))
 
 
+@pytest.mark.parametrize("number", [80.0, np.inf, np.nan, -1.0])
+def test_a_gripper_in_another_unit_is_refused_with_its_line(number: float) -> None:
+    mapping = load_mapping("openpi-droid")
+    message = mapping.request(situation(mapping)) | {"observation/gripper_position": np.array([number])}
+    with pytest.raises(
+        LackingInputError, match=r"openpi-droid.yaml:\d+: in the request the right gripper is at .*unit"
+    ):
+        Translator(mapping, ToyRobot()).observation(message)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [[[1], [2, 3]], "words", {}, np.zeros((4, 4))])
+def test_what_is_no_image_is_refused_with_its_line(wrong: Any) -> None:
+    mapping = load_mapping("openpi-generic")
+    message = mapping.request(situation(mapping)) | {"observation/image": wrong}
+    with pytest.raises(LackingInputError, match=r"must be one image \(openpi-generic.yaml:\d+\)"):
+        Translator(mapping).observation(message)
+
+
 def test_a_request_in_degrees_is_refused_with_its_line() -> None:
     mapping = load_mapping("openpi-joints")
     message = mapping.request(situation(mapping))
@@ -363,3 +392,49 @@ def test_a_request_in_degrees_is_refused_with_its_line() -> None:
     message["observation/state"] = np.full(19, 60.0)
     with pytest.raises(LackingInputError, match=r"openpi-joints.yaml:8: in the request the right ArmJoints .*unit"):
         translator.observation(message)
+
+
+def test_aliases_that_grow_without_end_are_refused_at_once(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    (tmp_path / "x.yaml").write_text("\n".join(lines))
+    with pytest.raises(MappingError, match=r"x.yaml:\d+: more than \d+ values"):
+        load_mapping(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("path", "says"), [("/dev/zero", "is no file"), (".", "is no file"), ("none", "No such file"), ("a\0b", "null")]
+)
+def test_a_path_that_holds_no_mapping_is_refused(tmp_path: Path, path: str, says: str) -> None:
+    wanted = tmp_path / "x.yaml"
+    if "/" in path or path == ".":
+        wanted.symlink_to(path)
+    with pytest.raises(MappingError, match=says):
+        load_mapping(wanted if wanted.is_symlink() else f"{path}.yaml")
+
+
+@pytest.mark.parametrize("said", [np.int64(16), np.array(16)])
+def test_numpys_numbers_in_metadata_are_numbers(tmp_path: Path, said: Any) -> None:
+    (tmp_path / "x.yaml").write_text("expect: {horizon: 16}\n" + WHOLE)
+    mapping = load_mapping(tmp_path / "x.yaml")
+    mapping.check_metadata({"horizon": said})
+    with pytest.raises(AnswerRefusedError, match=r"x.yaml:1: the server says horizon = .*expected is 16"):
+        mapping.check_metadata({"horizon": np.arange(16)})
+
+
+def test_a_grippers_scale_holds_for_states_as_for_answers(tmp_path: Path) -> None:
+    """A server that counts in millimetres gets millimetres."""
+    text = WHOLE.replace("closed: 1.0", "closed: 0.08, scale: 0.001").replace(
+        "- {what: ignored, width: 3}", "- {what: gripper, side: right, closed: 0.08, scale: 0.001}"
+    )
+    (tmp_path / "x.yaml").write_text(text)
+    mapping = load_mapping(tmp_path / "x.yaml")
+    now = situation(mapping)
+    message = mapping.request(now)
+    way = CLOSED_RAD - OPEN_RAD
+    share = float((now.xhand_rad(Side.RIGHT) - OPEN_RAD) @ way / (way @ way))
+    assert 0 < share < 1
+    assert message["state"][7] == pytest.approx(80 * share)
+    seen_there = Translator(mapping, ToyRobot()).observation(message)  # type: ignore[arg-type]
+    again = Situation(seen_there, mapping.step_s, ToyRobot())  # type: ignore[arg-type]
+    assert mapping.request(again)["state"][7] == pytest.approx(80 * share, rel=1e-4)

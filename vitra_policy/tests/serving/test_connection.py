@@ -28,15 +28,16 @@ _KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 @contextmanager
-def answering(answer: bytes | str) -> Iterator[str]:
-    """A server with the metadata {} and always the same frame."""
+def answering(answer: bytes | str, times: int = 1) -> Iterator[str]:
+    """A server with the metadata {} and always the same frame, once or more often."""
 
     def converse(connection: ServerConnection) -> None:
         connection.send(wire.pack({}))
         try:
             while True:
                 connection.recv()
-                connection.send(answer)
+                for _ in range(times):
+                    connection.send(answer)
         except ConnectionClosed:
             pass
 
@@ -113,6 +114,21 @@ def test_what_is_no_message_names_the_server(answer: bytes) -> None:
         ask(url)
 
 
+def test_an_answer_too_many_is_not_taken_for_the_next_one() -> None:
+    answer = wire.pack({"actions": np.zeros((1, 1))})
+    with answering(answer, times=2) as url:
+        connection = ours.ServerConnection(url, lambda greeting: None, 5.0, 5.0)
+        connection.open()
+        connection.request({"prompt": "go"})
+        sent = connection._connection
+        assert sent is not None
+        sent.ping().wait(5)  # what was sent before the pong is there
+        with pytest.raises(ours.ConnectionLostError, match="sent a message that nobody asked for"):
+            connection.request({"prompt": "go on"})
+        connection.request({"prompt": "anew"})
+        connection.close()
+
+
 def test_long_or_empty_words_of_a_server_are_cut_to_what_can_be_read() -> None:
     with answering("x" * 100_000 + "KeyError: \x1b[31m'state'") as url:
         with pytest.raises(PolicyError, match=r"KeyError:  \[31m'state'") as caught:
@@ -132,6 +148,7 @@ def test_long_or_empty_words_of_a_server_are_cut_to_what_can_be_read() -> None:
         ({"infer_timeout_s": "nan"}, "seconds above 0"),
         ({"infer_timeout_s": "-1"}, "seconds above 0"),
         ({"connect_timeout_s": "inf"}, "seconds above 0"),
+        ({"infer_timeout_s": "1e30"}, "seconds above 0, at most 86400"),
         ({"api_key": "schl\u00fcssel"}, "printable ASCII"),
         ({"api_key": "a\r\nHost: b"}, "printable ASCII"),
     ],

@@ -22,8 +22,9 @@ from vitra_policy.policies.policy import (
     PolicyError,
     make_example_observation,
 )
+from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.policies.rtc import AnchoredChunk, wrist_pose
-from vitra_policy.serving.egosteer_client import EgoSteerPolicy
+from vitra_policy.serving.egosteer_client import EgoSteerPolicy, make_egosteer_policy
 from vitra_policy.serving.openpi_double import OpenpiDouble
 from vitra_policy.serving.wire import HandshakeError
 from vitra_policy.transforms import make_pose, matrix_from_rotvec
@@ -246,3 +247,9 @@ class Watching:
 
     def reset(self) -> None:
         self._trial.policy.reset()
+
+
+@pytest.mark.parametrize("size", ["0x0", "-5x5", "99999x9"])
+def test_an_image_of_a_size_that_none_has_is_refused_when_the_policy_is_made(size: str) -> None:
+    with pytest.raises(PolicyOptionError, match=f"image_px={size}: give sides from 1 to 4096"):
+        make_egosteer_policy(image_px=size)

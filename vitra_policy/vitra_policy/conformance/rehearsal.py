@@ -30,6 +30,10 @@ MAX_SPEED = 1.5
 """What a setpoint may move at most [1/s]: five times the plan's own speed; everything above is a jump."""
 
 
+class ClientContractError(VitraError):
+    """A client answers with something else than numbers of the robot's width."""
+
+
 def plan(time_s: ArrayLike) -> Array:
     """What the make-believe policy wants (n, 2): a slow swing that begins at rest at `START`."""
     swing = np.maximum(np.asarray(time_s, dtype=np.float64) - ORIGIN_S, 0.0)
@@ -87,6 +91,9 @@ def rehearse(client: ChunkClient, answers: Iterable[Answer], duration_s: float) 
         client: Who is tested.
         answers: What the server says, each with its delay.
         duration_s: Length of the life.
+
+    Raises:
+        ClientContractError: what it gives are no steps or no setpoint.
     """
     client.start(START.copy(), ORIGIN_S)
     wanted = sorted(answers, key=lambda one: one.observed_s)
@@ -95,7 +102,10 @@ def rehearse(client: ChunkClient, answers: Iterable[Answer], duration_s: float) 
     trace = Trace(times_s, np.zeros((0, len(START))))
 
     def ask(now_s: float) -> None:
-        trace.prefixes.append((now_s, np.array(client.request(now_s), dtype=np.float64)))
+        rows = np.array(client.request(now_s), dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(START) or not np.isfinite(rows).all():
+            raise ClientContractError(f"request() must give finite steps (d, {len(START)}), got shape {rows.shape}.")
+        trace.prefixes.append((now_s, rows))
 
     def deliver(chunk: TimedSteps, now_s: float) -> None:
         try:
@@ -114,7 +124,10 @@ def rehearse(client: ChunkClient, answers: Iterable[Answer], duration_s: float) 
     for now_s in trace.times_s:
         while events and events[0][0] <= now_s + 1e-9:
             events.pop(0)[2](float(now_s))
-        targets.append(np.array(client.target(float(now_s)), dtype=np.float64))
+        target = np.array(client.target(float(now_s)), dtype=np.float64)
+        if target.shape != START.shape:
+            raise ClientContractError(f"target() must give a setpoint {START.shape}, got shape {target.shape}.")
+        targets.append(target)
     trace.targets = np.stack(targets)
     return trace
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -39,13 +41,40 @@ class Verdict:
         return not self.complaints
 
 
-def judge(cases: tuple[Case[Subject], ...], subject: Subject) -> list[Verdict]:
-    """Run every case; a subject that raises has failed it."""
-    verdicts = []
-    for case in cases:
-        try:
-            complaints = case.run(subject)
-        except Exception as error:  # the subject is other people's code
-            complaints = [f"raised {type(error).__name__}: {error}"]
-        verdicts.append(Verdict(case.name, case.why, complaints is not None, tuple(complaints or ())))
+def judge(cases: tuple[Case[Subject], ...], subject: Subject, limit_s: float = 120.0) -> list[Verdict]:
+    """Run every case, all in one thread; a subject that raises has failed it, and one that hangs this and the rest.
+
+    Args:
+        cases: What to run.
+        subject: Other people's code.
+        limit_s: How long a case may take.
+    """
+    done: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
+    given_up = threading.Event()
+
+    def work() -> None:
+        for case in cases:
+            if not given_up.is_set():
+                done.put(_verdict(case, subject))
+
+    threading.Thread(target=work, name="conformance", daemon=True).start()
+    verdicts: list[Verdict] = []
+    try:
+        while len(verdicts) < len(cases):
+            verdicts.append(done.get(timeout=limit_s))
+    except queue.Empty:
+        stuck = cases[len(verdicts)]
+        verdicts.append(Verdict(stuck.name, stuck.why, True, (f"did not end within {limit_s:g} s",)))
+        rest = cases[len(verdicts) :]
+        verdicts += [Verdict(case.name, case.why, True, (f"not begun: '{stuck.name}' did not end",)) for case in rest]
+    finally:
+        given_up.set()
     return verdicts
+
+
+def _verdict(case: Case[Subject], subject: Subject) -> Verdict:
+    try:
+        complaints = case.run(subject)
+    except BaseException as error:  # the subject is other people's code; one that exits has not passed
+        complaints = [f"raised {type(error).__name__}: {error}"]
+    return Verdict(case.name, case.why, complaints is not None, tuple(complaints or ()))

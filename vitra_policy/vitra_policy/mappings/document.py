@@ -17,6 +17,8 @@ from vitra_policy.errors import VitraError
 T = TypeVar("T")
 
 _LARGEST_BYTES = 2**18
+_MOST_VALUES = 10_000
+"""An alias stands for all that it names, so a small file can hold more than a memory."""
 
 
 class MappingError(VitraError):
@@ -57,7 +59,7 @@ class Section:
         value = self.data.pop(key)
         try:
             return convert(value)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
             shown = reprlib.repr(value)
             raise MappingError(f"{self.where(key)}: {key}: {shown} cannot be used: {error}.") from None
 
@@ -123,14 +125,17 @@ def read_document(path: Path) -> Section:
         MappingError: it cannot be read, is no YAML, or no map.
     """
     try:
-        text = path.read_text()
-        if len(text) > _LARGEST_BYTES:
-            raise MappingError(f"{path} has {len(text)} characters; a mapping has at most {_LARGEST_BYTES}.")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if path.exists() and not path.is_file():
+            raise MappingError(f"{path} is no file; a mapping is a YAML file.")
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_BYTES + 1)
+        if len(raw) > _LARGEST_BYTES:
+            raise MappingError(f"{path} is too large; a mapping has at most {_LARGEST_BYTES} bytes.")
+        node = yaml.compose(raw.decode(), Loader=yaml.SafeLoader)
         lines: dict[tuple[str | int, ...], int] = {}
         data = None if node is None else _value(node, (), lines, path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise MappingError(f"Cannot read the mapping {path}: {error}.") from error
+    except (OSError, ValueError) as error:  # ValueError: bytes that are no text, a path that can be none
+        raise MappingError(f"Cannot read the mapping {str(path)!r}: {error}.") from error
     except yaml.YAMLError as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         where = str(path) if mark is None else f"{path.name}:{mark.line + 1}"
@@ -145,6 +150,8 @@ def read_document(path: Path) -> Section:
 
 def _value(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], file: Path) -> Any:
     lines[path] = node.start_mark.line + 1
+    if len(lines) > _MOST_VALUES:
+        raise MappingError(f"{file.name}:{lines[path]}: more than {_MOST_VALUES} values, aliases written out.")
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -156,7 +163,13 @@ def _value(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str |
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, number), lines, file) for number, item in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (ValueError, LookupError, AttributeError) as error:  # what PyYAML lets through: 2026-13-40, !!bool maybe
+        shown = reprlib.repr(node.value)
+        raise MappingError(
+            f"{file.name}:{lines[path]}: {shown} is no {node.tag.rpartition(':')[2]}: {error}."
+        ) from None
 
 
 def finite(value: Any) -> float:
@@ -168,6 +181,28 @@ def finite(value: Any) -> float:
     if isinstance(value, bool) or not math.isfinite(number := float(value)):
         raise ValueError("it must be a finite number")
     return number
+
+
+def bounded(lowest: float, highest: float) -> Callable[[Any], float]:
+    """A conversion that takes numbers between two others, ends included."""
+
+    def convert(value: Any) -> float:
+        if not lowest <= (number := finite(value)) <= highest:
+            raise ValueError(f"it must lie between {lowest:g} and {highest:g}")
+        return number
+
+    return convert
+
+
+def word(value: Any) -> str:
+    """Words, at least one letter of them.
+
+    Raises:
+        ValueError: they are none.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError("it must be words")
+    return value
 
 
 def whole(value: Any) -> int:

@@ -16,7 +16,7 @@ from vitra_policy.prompt import InstructionError, split_instruction
 
 Image = NDArray[np.uint8]
 LEAVES = ("image", "state", "text", "constant")
-_LARGEST_PX = 4096
+LARGEST_PX = 4096
 _ROUNDING = 1e-3
 
 
@@ -61,9 +61,16 @@ class ImageField:
         """
         if self.source == "black":
             return
-        image = np.asarray(value)
+        try:
+            image = np.asarray(value)
+        except ValueError:  # lists of unequal length
+            image = np.zeros(0)
         if image.ndim != 3:
-            raise LackingInputError(f"'{where}' must be one image, got shape {image.shape}.")
+            raise LackingInputError(
+                f"'{where}' must be one image ({self.section.where('image')}), got {reprlib.repr(value)}."
+                if image.dtype.kind not in "biuf" or not image.size
+                else f"'{where}' must be one image ({self.section.where('image')}), got shape {image.shape}."
+            )
         if image.shape[0] == 3 and image.shape[2] != 3:
             image = image.transpose(1, 2, 0)
         if image.dtype.kind == "f":
@@ -256,8 +263,8 @@ def _size(value: Any) -> tuple[int, int]:
     if len(listed(value)) != 2:
         raise ValueError("it must be [width, height]")
     width, height = (whole(number) for number in value)
-    if not (0 < width <= _LARGEST_PX and 0 < height <= _LARGEST_PX):
-        raise ValueError(f"width and height must lie between 1 and {_LARGEST_PX}")
+    if not (0 < width <= LARGEST_PX and 0 < height <= LARGEST_PX):
+        raise ValueError(f"width and height must lie between 1 and {LARGEST_PX}")
     return width, height
 
 

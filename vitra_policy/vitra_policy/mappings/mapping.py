@@ -7,6 +7,7 @@ chunk = mapping.chunk(answer, situation)
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, SIDES, STEPS, WRIST, Side
 from vitra_policy.errors import UnknownNameError
-from vitra_policy.mappings.document import MappingError, Section, finite, listed, read_document, whole
+from vitra_policy.mappings.document import MappingError, Section, finite, listed, read_document, whole, word
 from vitra_policy.mappings.fields import Field, ImageField, StateField, Tree, parse_tree
 from vitra_policy.mappings.parse_part import parse_part
 from vitra_policy.mappings.part import AnswerRefusedError, Part, Plan, Situation
@@ -105,9 +106,11 @@ class Mapping:
             AnswerRefusedError: names the line.
         """
         for key, value in self.expect.items():
-            if key in metadata and metadata[key] != value:
+            if key in metadata and not _same(metadata[key], value):
                 where = Section({}, ("expect",), self.section.lines, self.section.file).where(key)
-                raise AnswerRefusedError(f"{where}: the server says {key} = {metadata[key]!r}, expected is {value!r}.")
+                raise AnswerRefusedError(
+                    f"{where}: the server says {key} = {reprlib.repr(metadata[key])}, expected is {value!r}."
+                )
 
     def request(self, now: Situation) -> dict[str, Any]:
         """The message for an observation.
@@ -215,7 +218,7 @@ def load_mapping(name: str | Path) -> Mapping:
 
 
 def _answer(section: Section) -> Answer:
-    key, horizon = section.take("key", str, "actions"), section.take("horizon", whole, 0)
+    key, horizon = section.take("key", word, "actions"), section.take("horizon", whole, 0)
     rate_hz = section.take("rate_hz", finite)
     if not (1 <= rate_hz <= 200 and 0 <= horizon <= _LONGEST):
         raise MappingError(
@@ -249,6 +252,12 @@ def _two(value: Any) -> tuple[float, float]:
         raise ValueError(f"it must be [horizontal, vertical], each between 0 and {_WIDEST_DEG:g} degrees")
     first, second = (float(number) for number in value)
     return first, second
+
+
+def _same(said: Any, wanted: Any) -> bool:
+    """Whether a server's word is the mapping's; numpy's numbers and arrays count as plain ones."""
+    plain = said.tolist() if isinstance(said, np.generic | np.ndarray) else said
+    return bool(plain == wanted)
 
 
 def _name(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vitra_policy.action_space import ACTION_DIM, FINGERS_DIM, SIDES, Side
-from vitra_policy.mappings.document import MappingError, Section, finite, listed, whole
+from vitra_policy.mappings.document import MappingError, Section, bounded, finite, listed, whole
 from vitra_policy.mappings.part import Part
 from vitra_policy.mappings.parts import (
     MEANINGS,
@@ -23,6 +23,8 @@ from vitra_policy.mappings.wrist import Wrist
 from vitra_policy.transforms import make_pose, matrix_from_rotvec
 
 _WIDEST = 4096
+_scale_size = bounded(1e-6, 1e6)
+_in_reach = bounded(-10.0, 10.0)  # metres or radians
 
 
 def parse_part(section: Section) -> Part:
@@ -64,7 +66,7 @@ def parse_part(section: Section) -> Part:
 
 
 def _six(value: Any) -> list[float]:
-    numbers = [finite(number) for number in listed(value)]
+    numbers = [_in_reach(number) for number in listed(value)]
     if len(numbers) != 6:
         raise ValueError("it must be x y z in metres and a rotation vector in radians")
     return numbers
@@ -74,6 +76,7 @@ def _scale(value: Any) -> float:
     number = finite(value)
     if not number:
         raise ValueError("it must not be 0")
+    _scale_size(abs(number))
     return number
 
 

@@ -21,6 +21,9 @@ OPEN_RAD = np.array([1.2, *[0.0] * 11])
 CLOSED_RAD = np.array([1.2, 0.5, 0.5, 0.0, 1.1, 0.9, 1.1, 0.9, 1.1, 0.9, 1.1, 0.9])
 """And of a closed one."""
 
+_BEYOND = 0.25
+"""How far a gripper may be beyond open or closed, as a share of its way."""
+
 UNITS = {"rad": 1.0, "deg": np.pi / 180, "m": 1.0, "mm": 1e-3}
 MEANINGS = ("absolute", "from_observation", "per_step")
 
@@ -212,12 +215,12 @@ class Gripper(OfSide):
     closed: float
 
     def measure(self, now: Situation) -> Array:  # noqa: D102
-        return np.array([self._number(now.xhand_rad(self.side))])
+        return np.array([self._number(now.xhand_rad(self.side))]) / self.scale
 
     def decode(self, values: Array, now: Situation, plan: Plan) -> None:  # noqa: D102
-        numbers = self._absolute(values * self.scale, self.measure(now))
+        numbers = self._absolute(values, self.measure(now)) * self.scale
         share = (numbers - self.open) / (self.closed - self.open)
-        if share.min() < -0.25 or share.max() > 1.25:
+        if share.min() < -_BEYOND or share.max() > 1 + _BEYOND:
             raise AnswerRefusedError(
                 f"{self.section.where('open')}: the {self.side} gripper is to go to {numbers.min():.3g} .. "
                 f"{numbers.max():.3g}, open is {self.open:g} and closed {self.closed:g}."
@@ -227,11 +230,16 @@ class Gripper(OfSide):
 
     def encode(self, plan: Plan, now: Situation, steps: int) -> Array:  # noqa: D102
         rows = [[self._number(joints)] for joints in xhand_from_mano(plan.fingers[self.side][:steps])]
-        return self._relative(np.array(rows), self.measure(now)) / self.scale
+        return self._relative(np.array(rows) / self.scale, self.measure(now))
 
     def believe(self, values: Array, now: dict[str, Array]) -> None:  # noqa: D102
-        share = np.clip((values - self.open) / (self.closed - self.open), 0, 1)
-        now[f"{self.side}_fingers"] = mano_from_xhand(OPEN_RAD + share * (CLOSED_RAD - OPEN_RAD))
+        share = (values * self.scale - self.open) / (self.closed - self.open)
+        if not -_BEYOND <= share[0] <= 1 + _BEYOND:
+            raise LackingInputError(
+                f"{self.section.where('open')}: in the request the {self.side} gripper is at {values[0]:.3g}, open is "
+                f"{self.open / self.scale:g} and closed {self.closed / self.scale:g}. Is the unit another?"
+            )
+        now[f"{self.side}_fingers"] = mano_from_xhand(OPEN_RAD + np.clip(share, 0, 1) * (CLOSED_RAD - OPEN_RAD))
 
     def _number(self, xhand_rad: Array) -> float:
         way = CLOSED_RAD - OPEN_RAD

@@ -150,7 +150,10 @@ class Translator:
     def _camera(self, message: Map[str, Any], image: Any) -> tuple[Array, Array]:
         width, height = (640, 480) if image is None else (image.shape[1], image.shape[0])
         if "intrinsics" in message and "fov_rad" in message:
-            return np.asarray(message["intrinsics"]), np.asarray(message["fov_rad"])
+            try:
+                return np.asarray(message["intrinsics"]), np.asarray(message["fov_rad"])
+            except ValueError as error:
+                raise LackingInputError(f"'intrinsics' and 'fov_rad' must be arrays of numbers: {error}.") from None
         wide_deg, high_deg = self.mapping.fov_deg or (_DEFAULT_WIDE_DEG, 0.0)
         fx = width / 2 / np.tan(np.deg2rad(wide_deg) / 2)
         fy = height / 2 / np.tan(np.deg2rad(high_deg) / 2) if high_deg else fx  # pixels are square, whatever the shape

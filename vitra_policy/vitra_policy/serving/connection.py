@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import socket
 import threading
 import time
@@ -19,6 +18,7 @@ from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.serving import wire
 
 _RETRY_S = 0.2
+_LONGEST_S = 86_400.0
 _MOST_WORDS = 2000
 """Characters of a server's text that are passed on: its end, where a traceback names the cause."""
 
@@ -55,9 +55,10 @@ class ServerConnection:
         *,
         text_ends: bool = False,
     ) -> None:
-        if not (math.isfinite(connect_timeout_s) and math.isfinite(infer_timeout_s) and infer_timeout_s > 0):
+        if not (abs(connect_timeout_s) <= _LONGEST_S and 0 < infer_timeout_s <= _LONGEST_S):  # false of NaN
             raise PolicyOptionError(
-                f"connect_timeout_s={connect_timeout_s:g}, infer_timeout_s={infer_timeout_s:g}: give seconds above 0."
+                f"connect_timeout_s={connect_timeout_s:g}, infer_timeout_s={infer_timeout_s:g}: give seconds above 0, "
+                f"at most {_LONGEST_S:g}."
             )
         if not (api_key.isascii() and (not api_key or api_key.isprintable())):
             raise PolicyOptionError("api_key must be printable ASCII characters, as a header of HTTP holds them.")
@@ -87,7 +88,7 @@ class ServerConnection:
         """Ask.
 
         Raises:
-            ConnectionLostError: no answer within `infer_timeout_s`; the next call connects anew.
+            ConnectionLostError: no answer within `infer_timeout_s`, or one too many; the next call connects anew.
             PolicyError: the server answered with words.
             WireError: the answer is no message of openpi's wire format.
         """
@@ -97,6 +98,7 @@ class ServerConnection:
             if self._connection is None:
                 self._connect(deadline_s)
             assert self._connection is not None
+            self._refuse_unasked(self._connection)
             _send(self._connection, request, deadline_s)
             answer = self._connection.recv(timeout=max(0.0, deadline_s - time.monotonic()))
         except TimeoutError:
@@ -112,6 +114,18 @@ class ServerConnection:
                 self.close()
             raise PolicyError(f"Policy server {self.url}: {_words(answer)}")
         return self._unpacked(answer)
+
+    def _refuse_unasked(self, connection: ClientConnection) -> None:
+        """A message that is there before the request would be taken for its answer, and each later one with it."""
+        try:
+            connection.recv(timeout=0)
+        except TimeoutError:
+            return
+        self.close()
+        raise ConnectionLostError(
+            f"Policy server {self.url} sent a message that nobody asked for; which answer belongs to which observation "
+            "cannot be told any more. It must send its metadata once, and one message for each request."
+        )
 
     def _connect(self, deadline_s: float) -> None:
         self.close()

@@ -13,7 +13,7 @@ from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, SIDES, WRIST, S
 from vitra_policy.hand.xhand_map import mano_from_xhand, xhand_from_mano
 from vitra_policy.mappings import egosteer
 from vitra_policy.mappings.egosteer import STATE_DIM, STEP_S, STEPS, HandPose
-from vitra_policy.mappings.fields import fitted, plain_words
+from vitra_policy.mappings.fields import LARGEST_PX, fitted, plain_words
 from vitra_policy.mappings.part import AnswerRefusedError
 from vitra_policy.policies.policy import ActionChunk, InvalidObservationError, Observation, PolicyMetadata
 from vitra_policy.policies.registry import PolicyOptionError
@@ -212,7 +212,7 @@ class EgoSteerPolicy:
     def _greet(self, greeting: dict[str, Any]) -> None:
         wanted = {"action_horizon": STEPS, "action_dim": STATE_DIM}
         for key, value in wanted.items():
-            if not isinstance(greeting.get(key), int | float) or greeting[key] != value:
+            if not isinstance(greeting.get(key), int | float | np.number) or greeting[key] != value:
                 raise wire.HandshakeError(
                     f"{self.url} says {key} = {greeting.get(key)!r}, an EgoSteer server for fingertip actions says "
                     f"{value}. Start it as docs/neighbours/egosteer.md says; for other servers use policy:=remote."
@@ -288,5 +288,7 @@ def make_egosteer_policy(
         raise PolicyOptionError(
             f"Policy 'egosteer': port and timeouts must be numbers, image_px like 384x384: {error}."
         ) from error
+    if image_px and not (0 < width <= LARGEST_PX and 0 < height <= LARGEST_PX):
+        raise PolicyOptionError(f"Policy 'egosteer': image_px={image_px}: give sides from 1 to {LARGEST_PX}.")
     size = (width, height) if image_px else None
     return EgoSteerPolicy(address, find_robot(calibration, arm_variant), size, *timeouts_s, api_key)

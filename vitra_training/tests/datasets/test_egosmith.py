@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,7 @@ from vitra_policy.hand.skeleton import default_skeleton
 from vitra_training.baselines.fingertip_fit import fit_fingertips
 from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import HumanEpisode
-from vitra_training.datasets.errors import BrokenFileError, ConversionError, DatasetError
+from vitra_training.datasets.errors import BrokenFileError, ConversionError, DatasetError, UnknownFormatError
 from vitra_training.datasets.formats.egosmith import EgoSmithWriter
 from vitra_training.datasets.formats.egosmith_reader import BrokenSampleError, EgoSmithShards
 from vitra_training.datasets.formats.egosmith_rules import order_problems, sample_problems
@@ -205,6 +207,14 @@ def _other_size() -> bytes:
     return bytes(cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (90, 99, 3), np.uint8))[1])
 
 
+def _flat_image(height: int) -> bytes:
+    return bytes(cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (height, 64, 3), np.uint8))[1])
+
+
+def _said(**more: Any) -> bytes:
+    return json.dumps({"instruction": ["Wave."], "instruction_num": 1, "episode_index": 0} | more).encode()
+
+
 def _huge() -> bytes:
     stream = io.BytesIO()
     np.save(stream, np.zeros(4, np.float32))
@@ -222,6 +232,11 @@ def _huge() -> bytes:
         ("lowdim.npy", _huge()),
         ("meta.json", b"[" * 100_000),
         ("meta.json", b"[1]"),
+        ("meta.json", _said(instruction=["\ud800"])),
+        ("meta.json", _said(camera_extrinsic_convention="c2w")),
+        ("meta.json", _said(lowdim_schema="another")),
+        ("image.jpg", _flat_image(1)),
+        ("lowdim.npy", b"PK\x03\x04"),
     ],
 )  # fmt: skip
 def test_a_damaged_member_names_its_sample(shards: Path, tmp_path: Path, member: str, data: bytes) -> None:
@@ -235,6 +250,31 @@ def test_a_file_that_is_no_shard_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.tar").write_bytes(b"")
     with pytest.raises(BrokenFileError, match=r"^[^\n]*empty.tar: not a readable EgoSmith shard[^\n]*$"):
         EgoSmithShards(tmp_path)
+
+
+def test_a_compressed_shard_a_key_that_is_no_text_and_a_pipe_are_refused(shards: Path, tmp_path: Path) -> None:
+    content = samples(shards)[:4]
+    packed = write(tmp_path / "packed", content) / "shard-000000.tar"
+    packed.write_bytes(gzip.compress(packed.read_bytes()))
+    with pytest.raises(BrokenFileError, match="not a readable EgoSmith shard"):
+        EgoSmithShards(packed.parent)
+    coloured = write(tmp_path / "coloured", [(f"\x1b[31m\n{key}", members) for key, members in content])
+    with pytest.raises(BrokenFileError, match=r"the key '\\x1b\[31m\\n.*' is no text"):
+        EgoSmithShards(coloured)
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "x.tar")
+    with pytest.raises(UnknownFormatError):
+        EgoSmithShards(tmp_path / "pipe")
+    long = write(tmp_path / "long", [(f"x_ep{'9' * 5000}_f000000", content[0][1])])
+    with pytest.raises(UnknownFormatError):
+        EgoSmithShards(long)
+
+
+@pytest.mark.parametrize("folder", ["./", "/somewhere/", "../../"])
+def test_a_folder_in_front_of_a_key_is_no_part_of_it(shards: Path, tmp_path: Path, folder: str) -> None:
+    """As `tar -c .` writes them; and no name leads out of the folder that an episode is written to."""
+    moved = EgoSmithShards(write(tmp_path / "moved", [(folder + key, members) for key, members in samples(shards)]))
+    assert moved.ids == EgoSmithShards(shards).ids
 
 
 def test_other_peoples_keys_are_understood(shards: Path, tmp_path: Path) -> None:

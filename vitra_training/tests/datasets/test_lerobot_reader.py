@@ -18,7 +18,7 @@ from vitra_training.cli_data import main as vitra_data
 from vitra_training.datasets.convert import Format, convert
 from vitra_training.datasets.episode import RobotEpisode
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, EmptyDatasetError
-from vitra_training.datasets.formats.lerobot_reader import CAMERA, ForeignRobotError, LeRobotData
+from vitra_training.datasets.formats.lerobot_reader import CAMERA, STATE, ForeignRobotError, LeRobotData
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.validate import validate_episode
 from vitra_training.datasets.video import VideoReader, VideoWriter
@@ -170,6 +170,18 @@ def table(name: str, value: Any, row: int = 3) -> Callable[[Path], None]:
     return change
 
 
+EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+
+
+def column(file: str, name: str, value: Any) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        columns = pq.read_table(root / file)
+        made = pa.array([value] * len(columns))
+        pq.write_table(columns.set_column(columns.column_names.index(name), name, made), root / file)
+
+    return change
+
+
 def gone(*names: str) -> Callable[[Path], None]:
     return lambda root: [(root / name).unlink() for name in names][0]
 
@@ -184,7 +196,7 @@ def gone(*names: str) -> Callable[[Path], None]:
         (lambda root: (root / "meta" / "info.json").write_text("[" * 100_000), "not a readable JSON file"),
         (info(data_path="../../{chunk_index}/{file_index}.parquet"), "outside of the data set"),
         (info(video_path="/etc/{video_key}"), "outside of the data set"),
-        (info(data_path="{nothing}"), "data_path"),
+        (info(data_path="{nothing}"), "not '{nothing}'"),
         (gone("meta/tasks.parquet"), "tasks.parquet"),
         (gone("meta/episodes/chunk-000/file-000.parquet"), "no episode"),
         (gone("data/chunk-000/file-000.parquet"), "LeRobot table"),
@@ -193,6 +205,21 @@ def gone(*names: str) -> Callable[[Path], None]:
         (table("timestamp", 9.0), "timestamp of frame 3"),
         (table("timestamp", float("nan")), "timestamp of frame 3"),
         (table("episode_index", 1), "5 rows"),
+        (info(features={STATE: 3}), "features: 'observation.state': is 3, expected a map with dtype and shape"),
+        (info(features={STATE: {"dtype": "float32", "shape": 6}}), "expected a map with dtype and shape"),
+        (info(features={}), "'observation.state' is missing"),
+        (info(data_path="{chunk_index:999999999d}"), "a path may name chunk_index"),
+        (info(data_path="{chunk_index.__class__}"), "a path may name chunk_index"),
+        (info(data_path="\ud800"), "surrogates"),
+        (column("data/chunk-000/file-000.parquet", "task_index", 99), "task_index: is 99, expected one of the"),
+        (column("data/chunk-000/file-000.parquet", "task_index", None), "task_index: is object"),
+        (column("data/chunk-000/file-000.parquet", "timestamp", "now"), "timestamp: is <U3"),
+        (column("data/chunk-000/file-000.parquet", "timestamp", [0.0, 1.0]), "a number in each of 6 rows"),
+        (column(EPISODES, "length", None), "length: is None, expected a whole number"),
+        (column(EPISODES, "episode_index", "x"), "episode_index: is 'x', expected a whole number"),
+        (column(EPISODES, "length", 2**60), "length: is 1152921504606846976"),
+        (column(EPISODES, f"videos/{WRIST}/from_timestamp", float("nan")), "from_timestamp: is nan, expected seconds"),
+        (column("meta/tasks.parquet", "task_index", "x"), "task_index: is 'x', expected a whole number"),
     ],
 )
 def test_what_is_wrong_with_a_data_set_is_named(foreign: Path, change: Callable[[Path], None], says: str) -> None:

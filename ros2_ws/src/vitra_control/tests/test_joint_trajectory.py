@@ -69,6 +69,13 @@ def test_a_limit_exceeded_for_one_sample_of_a_long_trajectory_is_found() -> None
         read_trajectory(Side.RIGHT, given, HOME, LIMITS)
 
 
+def test_a_leap_between_two_looks_at_a_long_trajectory_is_found() -> None:
+    """Two points a millisecond apart, where the check's own grid has none."""
+    points = TrajectoryPoints(NAMES, [0.0, 5.0041, 5.0051, 9.0], [HOME, HOME, GOAL, GOAL], [[0.0] * 7] * 4)
+    with pytest.raises(TrajectoryRefusedError, match="velocity limit"):
+        read_trajectory(Side.RIGHT, points, HOME, LIMITS)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -82,6 +89,10 @@ def test_a_limit_exceeded_for_one_sample_of_a_long_trajectory_is_found() -> None
         ({"points": [HOME + 0.2, GOAL]}, "starts 0.20 rad from where the right arm is"),
         ({"times": [0.0, 0.1]}, "velocity limit"),
         ({"points": [HOME, HOME + 3.0], "times": [0.0, 60.0]}, "position limit"),
+        ({"points": [HOME, HOME * 0 + 1e308], "times": [0.0, 60.0]}, "position limit"),
+        ({"speeds": [[0.0] * 7, [1e308] * 7]}, "limit by"),
+        ({"times": [0.0, 0.001]}, "velocity limit"),
+        ({"times": [0.0, 5e-324]}, "velocity limit"),
         ({"speeds": [[0.0] * 3, []]}, "needs 7 velocities"),
         ({"times": [], "points": [], "speeds": []}, "1 to 500 points"),
     ],

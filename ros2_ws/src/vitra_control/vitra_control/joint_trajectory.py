@@ -187,10 +187,17 @@ def _slopes(times: Array, q: Array) -> Array:
 
 
 def _check_limits(side: Side, trajectory: JointTrajectory, limits: JointLimits) -> None:
-    q, v = trajectory.sample(np.arange(0.0, trajectory.duration_s + _SAMPLE_S, _SAMPLE_S))
+    times, lasting_s = trajectory.times_s, np.diff(trajectory.times_s)
+    between = (times[:-1, None] + lasting_s[:, None] * np.linspace(0.0, 1.0, 4, endpoint=False)).ravel()
+    with np.errstate(all="ignore"):  # numbers so large or times so near that they overflow are beyond every limit
+        q, v = trajectory.sample(np.r_[np.arange(0.0, trajectory.duration_s + _SAMPLE_S, _SAMPLE_S), between])
+        q = np.concatenate([q, trajectory.position_rad])
+        v = np.concatenate([v, np.diff(trajectory.position_rad, axis=0) / lasting_s[:, None]])
+        beyond_rad = np.maximum(q - limits.upper_rad, limits.lower_rad - q).max(axis=0)
+        beyond_rad_s = (np.abs(v) - limits.velocity_rad_s).max(axis=0)
     for name, beyond, unit in (
-        ("position", np.maximum(q - limits.upper_rad, limits.lower_rad - q).max(axis=0), "rad"),
-        ("velocity", (np.abs(v) - limits.velocity_rad_s).max(axis=0), "rad/s"),
+        ("position", np.nan_to_num(beyond_rad, nan=np.inf), "rad"),
+        ("velocity", np.nan_to_num(beyond_rad_s, nan=np.inf), "rad/s"),
     ):
         worst = int(np.argmax(beyond))
         if beyond[worst] > 1e-3:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import reprlib
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from vitra_training.baselines.fingertip_fit import fit_fingertips
 from vitra_training.baselines.human_arrays import EpisodeSourceName, Filmed, HandTrack, human_episode
 from vitra_training.datasets.episode import HumanEpisode, Recording, VideoClip
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, UnknownFormatError
+from vitra_training.datasets.formats.egosmith import SCHEMA
 from vitra_training.datasets.formats.egosmith_rules import order_problems, sample_problems
 from vitra_training.datasets.sources import frames_of
 from vitra_training.datasets.video import VideoWriter
@@ -31,7 +33,9 @@ from vitra_training.datasets.video import VideoWriter
 Array = NDArray[np.float64]
 
 FPS = 30.0
-_KEY = re.compile(r"(?P<name>.*?)_?(?:ep|episode_)(?P<episode>\d+)_(?:f|frame_)(?P<frame>\d+)$")
+_KEY = re.compile(r"(?P<name>.*?)_?(?:ep|episode_)(?P<episode>\d{1,12})_(?:f|frame_)(?P<frame>\d{1,12})$", re.DOTALL)
+_SAID = {"lowdim_schema": SCHEMA, "camera_extrinsic_convention": "w2c"}
+"""What a sample may say of its numbers; other numbers would be read as something else than they are."""
 _SKELETON = default_skeleton()
 
 
@@ -67,7 +71,7 @@ class EgoSmithShards:
         self.root = root
         self.broken: dict[str, str] = {}
         self._episodes: dict[str, _Episode] = {}
-        self._shards = sorted(root.glob("*.tar"))
+        self._shards = sorted(path for path in root.glob("*.tar") if path.is_file())
         for shard in self._shards:
             self._index(shard)
         if not self._episodes:
@@ -137,12 +141,14 @@ class EgoSmithShards:
     def _index(self, path: Path) -> None:
         order: list[tuple[str, int, int]] = []
         try:
-            with tarfile.open(path) as shard:
+            with tarfile.open(path, "r:") as shard:  # samples are read by their place, so not out of a compressed one
                 for member in shard:
-                    key, _, suffix = member.name.partition(".")
+                    key, _, suffix = member.name.rpartition("/")[2].partition(".")
                     match = _KEY.match(key)
                     if not member.isfile() or match is None:
                         continue
+                    if not key.isprintable():
+                        raise BrokenFileError(path, "EgoSmith shard", f"the key {ascii(key)} is no text")
                     place = (match["name"], int(match["episode"]), int(match["frame"]))
                     name = f"{match['name'] or path.parent.name}_ep{place[1]:06d}"
                     episode = self._episodes.setdefault(name, _Episode(path))
@@ -170,13 +176,17 @@ def _sample(
         return bytes(shard.read(size))
 
     try:
-        row = np.load(io.BytesIO(read("lowdim.npy")), allow_pickle=False)
+        row = np.lib.format.read_array(io.BytesIO(read("lowdim.npy")), allow_pickle=False)
         meta = json.loads(read("meta.json"))
+        json.dumps(meta, ensure_ascii=False).encode()  # half a character can be read, and written nowhere
         image = cv2.imdecode(np.frombuffer(read("image.jpg"), np.uint8), cv2.IMREAD_COLOR)
     except (ValueError, OSError, EOFError, MemoryError, RecursionError, cv2.error) as error:
         raise BrokenFileError(key, "EgoSmith sample", error) from None
     if image is None or not isinstance(meta, dict) or not isinstance(row, np.ndarray):
         raise BrokenFileError(key, "EgoSmith sample", "image.jpg, meta.json or lowdim.npy cannot be decoded")
+    for name, known in _SAID.items():
+        if meta.get(name, known) != known:
+            raise BrokenFileError(key, "EgoSmith sample", f"{name} is {reprlib.repr(meta[name])}, known is '{known}'")
     return row, meta, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

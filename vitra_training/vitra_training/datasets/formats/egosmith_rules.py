@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,7 +65,7 @@ def _word_problems(meta: Mapping[str, Any]) -> list[str]:
     words, count = meta["instruction"], meta["instruction_num"]
     texts = [words] if isinstance(words, str) else words if isinstance(words, list) else []
     if not isinstance(count, int) or count < 1 or count > max(len(texts), 1):
-        return [f"instruction_num is {count!r} for {len(texts)} instructions"]
+        return [f"instruction_num is {reprlib.repr(count)} for {len(texts)} instructions"]
     if not texts or any(not isinstance(t, str) or not t.strip() or t.strip().lower() in _PLACEHOLDERS for t in texts):
         return ["an instruction is empty or a placeholder"]
     if meta.get("presence", 3) not in _PRESENCE:
@@ -76,7 +77,7 @@ def _word_problems(meta: Mapping[str, Any]) -> list[str]:
 
 
 def _image_problems(image: NDArray[np.uint8]) -> list[str]:
-    if image.ndim != 3 or image.shape[2] != 3:
+    if image.ndim != 3 or image.shape[2] != 3 or min(image.shape) < 2:
         return [f"the image has shape {image.shape}"]
     pixels = image.reshape(-1, 3)
     mean, spread = pixels.mean(axis=0), pixels.std(axis=0)

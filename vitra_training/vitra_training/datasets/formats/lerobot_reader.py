@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from vitra_training.datasets.arrays import check_finite, check_shape
 from vitra_training.datasets.episode import Array, IntArray, Recording, VideoClip
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, WrongShapeError
+from vitra_training.datasets.formats import lerobot_layout as layout
 from vitra_training.datasets.formats.lerobot_mounting import MOUNTING, Mounting, read_mountings, robot_episode
 from vitra_training.datasets.sources import frames_of
 
 CAMERA = "observation.images.head_camera"
 STATE, ACTION, HANDS_VALID = "observation.state", "action", "observation.hand_valid"
 COUNTERS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
-_EPISODE_COLUMNS = ("episode_index", "length", "dataset_from_index", "data/chunk_index", "data/file_index")
 _TIME_SLACK_S = 1e-3
 QUANTILES = ("q01", "q99")
 """What policies that normalise by quantiles ask for."""
@@ -82,6 +82,7 @@ class LeRobotData:
             detail = f"codebase_version {version}; only v3 is read, lerobot itself converts older ones"
             raise BrokenFileError(root, "LeRobot data set", detail)
         self.features: dict[str, dict[str, Any]] = self._known("features", dict)
+        layout.check_features(root / "meta" / "info.json", self.features)
         self.fps = float(self._known("fps", int | float))
         if not 0 < self.fps <= 1000:
             raise WrongShapeError(f"{root}/meta/info.json: fps", self.fps, "a rate in Hz")
@@ -110,7 +111,8 @@ class LeRobotData:
     def has_quantiles(self) -> bool:
         """Whether statistics of state and action hold the quantiles that quantile normalisation asks for."""
         known = self.statistics
-        return all(name in known.get(feature, {}) for feature in (STATE, ACTION) for name in QUANTILES)
+        parts = [known.get(feature) for feature in (STATE, ACTION)]
+        return all(isinstance(part, dict) and name in part for part in parts for name in QUANTILES)
 
     def look(self, number: int) -> LeRobotEpisode:
         """Numbers and cameras of an episode.
@@ -131,7 +133,8 @@ class LeRobotData:
             raise MissingKeyError(path, missing[0], sorted(columns))
         if len(table) != length or length < 1:
             raise WrongShapeError(f"{path}: {name}", f"{len(table)} rows", f"{length}, as meta/episodes says")
-        self._check_times(path, name, columns)
+        counters = {n: layout.check_counter(path, n, v, length) for n, v in columns.items() if n in COUNTERS}
+        self._check_times(path, name, counters)
         numbers = {}
         for feature, values in columns.items():
             if feature not in COUNTERS:
@@ -139,7 +142,9 @@ class LeRobotData:
                 check_finite(f"{path}: {name}: {feature}", numbers[feature])
         names = {n: _names(self.features[n].get("names")) for n in numbers}
         clips = {camera: self._clip(camera, about) for camera in self.cameras}
-        task = self._tasks[int(columns["task_index"].reshape(-1)[0])] if "task_index" in columns else ""
+        if not numbers:
+            raise MissingKeyError(path, STATE, sorted(columns))
+        task = layout.task_of(path, counters["task_index"], self._tasks) if "task_index" in counters else ""
         return LeRobotEpisode(name, task, self.fps, numbers, names, clips)
 
     def load(self, number: int) -> Recording:
@@ -189,10 +194,11 @@ class LeRobotData:
                 table = pq.read_table(path, columns=[n for n in schema if not n.startswith("stats/")])
             except (OSError, pa.ArrowException) as cause:
                 raise BrokenFileError(path, "LeRobot table", cause) from None
-            columns = [*_EPISODE_COLUMNS, *(f"videos/{c}/{k}" for c in self.cameras for k in _CLIP_COLUMNS)]
-            if missing := [name for name in columns if name not in schema]:
+            if missing := [name for name in layout.episode_columns(self.cameras) if name not in schema]:
                 raise MissingKeyError(path, missing[0], schema)
-            rows += table.to_pylist()
+            for row in table.to_pylist():
+                layout.check_row(path, row, self.cameras)
+                rows.append(row)
         if not rows:
             raise BrokenFileError(self.root / "meta" / "episodes", "LeRobot data set", "no episode in it")
         return sorted(rows, key=lambda row: int(row["episode_index"]))
@@ -206,24 +212,15 @@ class LeRobotData:
 
     def _file(self, template: str, about: Mapping[str, Any], prefix: str, **more: str) -> Path:
         place = {f"{n}_index": int(about[f"{prefix}/{n}_index"]) for n in ("chunk", "file")}
-        try:
-            path = self.root / str(self._known(template, str)).format(**place, **more)
-        except (KeyError, IndexError, ValueError, AttributeError) as cause:
-            raise BrokenFileError(self.root / "meta" / "info.json", template, cause) from None
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            raise BrokenFileError(self.root / "meta" / "info.json", template, f"{path} is outside of the data set")
-        return path
+        return layout.file_of(self.root, str(self._known(template, str)), {**place, **more})
 
     def _check_times(self, path: Path, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
         if "timestamp" in columns:
-            off_s = np.abs(columns["timestamp"].reshape(-1) - np.arange(len(columns["timestamp"])) / self.fps)
+            off_s = np.abs(columns["timestamp"] - np.arange(len(columns["timestamp"])) / self.fps)
             if not (off_s <= _TIME_SLACK_S).all():
                 frame = int(np.argmax(~(off_s <= _TIME_SLACK_S)))
                 where = f"{path}: {name}: timestamp of frame {frame}"
                 raise WrongShapeError(where, f"{off_s[frame]:.3f} s off", f"frame / {self.fps:g} Hz")
-
-
-_CLIP_COLUMNS = ("chunk_index", "file_index", "from_timestamp")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -244,7 +241,7 @@ def _read_tasks(path: Path) -> dict[int, str]:
     words = table.get("task") or table.get("__index_level_0__")
     if words is None or "task_index" not in table:
         raise MissingKeyError(path, "task", sorted(table))
-    return {int(index): str(task) for index, task in zip(table["task_index"], words, strict=True)}
+    return layout.read_tasks(path, table["task_index"], words)
 
 
 def _names(value: Any) -> tuple[str, ...]:
