@@ -126,3 +126,16 @@ def test_all_packages_have_one_version() -> None:
     for name in ("vitra_policy", "vitra_training"):
         found[name] = re.findall(r'^version = "([^"]+)"', (ROOT / name / "pyproject.toml").read_text(), re.M)[0]
     assert len(set(found.values())) == 1, found
+
+
+def test_every_command_says_its_own_name_and_not_where_it_lies() -> None:
+    unnamed = []
+    for path in sorted(ROOT.rglob("*.py")):
+        folders = path.relative_to(ROOT).parent.parts
+        if {"tests", "benchmarks", "build", "install"}.intersection(folders) or any(f.startswith(".") for f in folders):
+            continue
+        calls = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
+        parsers = [call for call in calls if re.fullmatch(r"tyro\.(\w+\.)?\w*cli\w*", ast.unparse(call.func))]
+        unnamed += [f"{path.relative_to(ROOT)}:{call.lineno}" for call in parsers
+                    if "prog" not in {keyword.arg for keyword in call.keywords}]  # fmt: skip
+    assert unnamed == []

@@ -136,7 +136,7 @@ def _transport_s(chunk: Any) -> float:
 
 def main() -> int:
     """Entry point."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_bringup.bench_control", description=__doc__)
     return report(
         "bench_control", args.out, lambda: {"arms": args.arms, **time_ik(args.ik_ticks), **measure_graph(args)}
     )

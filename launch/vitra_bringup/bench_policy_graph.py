@@ -163,7 +163,7 @@ def _sim_time_s(client: GraphClient) -> float:
 
 def main() -> int:
     """Entry point."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_bringup.bench_policy_graph", description=__doc__)
     return report("bench_policy_graph", args.out, lambda: measure(args))
 
 

@@ -136,7 +136,7 @@ def measure(profile: Path, args: Args, label: str) -> list[float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure both profiles in one run."""
-    args = tyro.cli(Args, args=arguments, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_bringup.bench_restart", args=arguments, description=__doc__)
     return report("bench_restart", args.out, lambda: _both(args))
 
 

@@ -62,7 +62,7 @@ class Episode:
 
 def main() -> int:
     """Entry point; returns the exit code (0 = everything placed)."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="vitra-demo", description=__doc__)
     try:
         return run(args)
     except VitraError as error:

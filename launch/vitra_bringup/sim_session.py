@@ -52,7 +52,7 @@ class Args:
 
 def main() -> int:
     """Entry point; returns the exit code."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="vitra-sim", description=__doc__)
     try:
         return run(args)
     except VitraError as error:

@@ -64,7 +64,7 @@ class Args:
 
 def main() -> int:
     """Entry point; 0 when everything was saved, checked and converted."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="vitra-teleop-demo", description=__doc__)
     try:
         return run(args)
     except VitraError as error:

@@ -192,7 +192,10 @@ def run(options: Options) -> Result:
 
 def main() -> None:
     """Entry point."""
-    sys.stdout.write(json.dumps(asdict(run(tyro.cli(Options, description=__doc__))), indent=2) + "\n")
+    sys.stdout.write(
+        json.dumps(asdict(run(tyro.cli(Options, prog="python -m vitra_safety.fuzz", description=__doc__))), indent=2)
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ Command: TypeAlias = Check | Repair | Trim | Convert
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; errors that a user can fix are sentences, without a traceback."""
-    return run_command(Command, __doc__, arguments, _console)
+    return run_command("vitra-bag", Command, __doc__, arguments, _console)
 
 
 def _bags(path: Path) -> list[Path]:

@@ -144,7 +144,7 @@ Command: TypeAlias = Grasp | GraspGenerate | GraspCheck | Study
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; errors that a user can fix are sentences, without a traceback."""
-    return run_command(Command, __doc__, arguments, _console)
+    return run_command("vitra-bench", Command, __doc__, arguments, _console)
 
 
 def _shown(summary: dict[str, Any], key: str) -> str:

@@ -97,7 +97,11 @@ class Validate:
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert a data set to another format; broken episodes are left out and listed in left_out.json."""
+    """Convert a data set to another format.
+
+    Episodes that cannot be read are left out and listed in left_out.json; what
+    `validate` finds in others is carried over, and training leaves it out.
+    """
 
     data: _Data
     """Data set to read."""
@@ -211,7 +215,7 @@ Command: TypeAlias = Inspect | Validate | Convert | Stats | Preview | Synth
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; errors that a user can fix are sentences, without a traceback."""
-    return run_command(Command, __doc__, arguments, _console)
+    return run_command("vitra-data", Command, __doc__, arguments, _console)
 
 
 def _features(source: LeRobotData) -> str:

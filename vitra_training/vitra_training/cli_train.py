@@ -74,7 +74,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # or other programs want the same cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        command = tyro.cli(_commands(given), args=given, description=__doc__, config=(tyro.conf.EnumChoicesFromValues,))
+        command = tyro.cli(
+            _commands(given),
+            prog="vitra-train",
+            args=given,
+            description=__doc__,
+            config=(tyro.conf.EnumChoicesFromValues,),
+        )
         if isinstance(command, (Evaluate, Check)):
             return command.run()
         from vitra_training.training.distributed import leave_team

@@ -11,17 +11,18 @@ from rich.markup import escape
 from vitra_policy.errors import VitraError, disk_words
 
 
-def run_command(choices: Any, about: str | None, arguments: list[str] | None, console: Console) -> int:
+def run_command(prog: str, choices: Any, about: str | None, arguments: list[str] | None, console: Console) -> int:
     """Parse a command and run it; returns the exit code.
 
     Args:
+        prog: Its name.
         choices: Union of its subcommands, dataclasses with `run`.
         about: Text of its help.
         arguments: Of the command line; None: this program's.
         console: Where errors are said.
     """
     plain = (tyro.conf.OmitArgPrefixes, tyro.conf.EnumChoicesFromValues)
-    command = tyro.cli(choices, args=arguments, description=about, config=plain)
+    command = tyro.cli(choices, prog=prog, args=arguments, description=about, config=plain)
     try:
         return int(command.run())
     except VitraError as error:

@@ -124,7 +124,7 @@ def file_of(out: Path, kind: str, seed: int) -> Path:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    args = tyro.cli(Args, prog="vitra_bringup.faults.campaign", description=__doc__, args=argv)
+    args = tyro.cli(Args, prog="python -m vitra_bringup.faults.campaign", description=__doc__, args=argv)
     try:
         return _run(args)
     except VitraError as error:

@@ -112,4 +112,4 @@ def _summary(rounds: list[dict[str, tuple[float, float]]], origin: str) -> dict[
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    main(tyro.cli(Options, prog="python -m vitra_training.benchmarks.bench_data"))

@@ -133,7 +133,7 @@ def _together(paths: list[Path]) -> Iterator[tuple[list[Path], list[list[NDArray
 def main() -> int:
     """Entry point."""
     try:
-        done = run(tyro.cli(Args, description=__doc__))
+        done = run(tyro.cli(Args, prog="python -m vitra_training.imitation.features", description=__doc__))
     except VitraError as error:
         console.print(f"[red]features:[/red] {error}")
         return 2

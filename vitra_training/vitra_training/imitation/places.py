@@ -94,7 +94,7 @@ def run(args: Args) -> dict[str, Any]:
 
 def main() -> int:
     """Entry point."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_training.imitation.places", description=__doc__)
     try:
         figures = run(args)
     except VitraError as error:

@@ -265,7 +265,7 @@ def _plain(args: Args) -> dict[str, Any]:
 
 def main() -> int:
     """Entry point."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_training.imitation.train", description=__doc__)
     try:
         checkpoint = run(args)
     except VitraError as error:

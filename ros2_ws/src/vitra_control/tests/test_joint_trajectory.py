@@ -90,10 +90,14 @@ def test_a_leap_between_two_looks_at_a_long_trajectory_is_found() -> None:
         ({"times": [0.0, 0.1]}, "velocity limit"),
         ({"points": [HOME, HOME + 3.0], "times": [0.0, 60.0]}, "position limit"),
         ({"points": [HOME, HOME * 0 + 1e308], "times": [0.0, 60.0]}, "position limit"),
-        ({"speeds": [[0.0] * 7, [1e308] * 7]}, "limit by"),
+        (
+            {"times": [0.0, 1.0, 2.0], "points": [HOME, HOME, GOAL], "speeds": [[0.0] * 7, [1e308] * 7, [0.0] * 7]},
+            "limit by",
+        ),
         ({"times": [0.0, 0.001]}, "velocity limit"),
         ({"times": [0.0, 5e-324]}, "velocity limit"),
         ({"speeds": [[0.0] * 3, []]}, "needs 7 velocities"),
+        ({"speeds": [[0.0] * 7, [0.0] * 6 + [-0.1]]}, "must end at rest"),
         ({"times": [], "points": [], "speeds": []}, "1 to 500 points"),
     ],
 )

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 
 START_TOLERANCE_RAD = 0.05
 """How far a trajectory's start may be from where the arm is."""
+END_SPEED_RAD_S = 0.01
+"""Up to this the last point is at rest; planners leave a little."""
 MOST_POINTS = 500
 """More are refused: rclpy unpacks 2000 in one piece of 40 ms, in which no setpoint leaves."""
 _LONGEST_S = 120.0
@@ -124,6 +126,10 @@ def read_trajectory(side: Side, points: TrajectoryPoints, start_rad: ArrayLike, 
         raise TrajectoryRefusedError(
             f"The trajectory starts {away:.2f} rad from where the {side} arm is; at most {START_TOLERANCE_RAD:g} are "
             "allowed. Plan from the present state."
+        )
+    if v is not None and np.abs(v[-1]).max() > END_SPEED_RAD_S:
+        raise TrajectoryRefusedError(
+            f"The last point still moves, by up to {np.abs(v[-1]).max():.2g} rad/s. A trajectory must end at rest."
         )
     q[0] = start
     made = JointTrajectory(times, q, _slopes(times, q) if v is None else v)

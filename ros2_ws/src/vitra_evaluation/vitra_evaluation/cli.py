@@ -29,7 +29,7 @@ Command = (
 
 def main() -> int:
     """Entry point."""
-    command: Command = tyro.cli(Command, description=__doc__)
+    command: Command = tyro.cli(Command, prog="vitra-eval", description=__doc__)
     try:
         return dispatch(command)
     except VitraError as error:

@@ -43,7 +43,7 @@ class Args:
 
 def main() -> int:
     """Entry point; 0 when the session came to its end and its report is the same twice."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_evaluation.eval_demo", description=__doc__)
     try:
         return run(args)
     except VitraError as error:

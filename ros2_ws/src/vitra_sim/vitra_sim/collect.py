@@ -218,7 +218,7 @@ def run(args: Args) -> list[tuple[str, int, str]]:
 
 def main() -> int:
     """Entry point."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_sim.collect", description=__doc__)
     try:
         problems = run(args)
     except VitraError as error:

@@ -210,7 +210,7 @@ def run(args: Args) -> list[Outcome]:
 
 def main() -> int:
     """Entry point."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_sim.evaluate", description=__doc__)
     try:
         outcomes = run(args)
     except VitraError as error:

@@ -194,7 +194,7 @@ def run(args: Args) -> Report:
 
 def main() -> int:
     """Entry point; 0 when at least 95 % succeeded."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_sim.rollout", description=__doc__)
     if args.episodes < 1:
         console.print("[red]rollout:[/red] --episodes must be at least 1.")
         return 2

@@ -50,7 +50,7 @@ class Args:
 
 def main() -> int:
     """Read keys until told to leave."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="keyboard", description=__doc__)
     if not sys.stdin.isatty():
         sys.stderr.write("keyboard needs a terminal of its own: run it in one, not in a launch file.\n")
         return 2

@@ -51,7 +51,7 @@ class Args:
 
 def main(arguments: list[str] | None = None) -> int:
     """Approach, play, report; exit code 0 when the end was reached."""
-    args = tyro.cli(Args, args=arguments, description=__doc__)
+    args = tyro.cli(Args, prog="replay_episode", args=arguments, description=__doc__)
     try:
         return _replay(args)
     except VitraError as error:

@@ -120,4 +120,4 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(AccuracyOptions)))
+    sys.exit(main(tyro.cli(AccuracyOptions, prog="python -m vitra_training.labeling.accuracy.table")))

@@ -55,7 +55,7 @@ Command = Annotated[Serve, tyro.conf.subcommand("serve")] | Annotated[Export, ty
 
 def main() -> int:
     """Entry point."""
-    command: Command = tyro.cli(Command, description=__doc__)
+    command: Command = tyro.cli(Command, prog="vitra-study", description=__doc__)
     try:
         return serve(command) if isinstance(command, Serve) else export(command)
     except VitraError as error:

@@ -148,7 +148,7 @@ def table(args: Args, cells: list[Cell]) -> str:
 
 def main() -> int:
     """Entry point; 0 if every episode succeeded within 2 mm and 0.5 deg of its path."""
-    args = tyro.cli(Args, description=__doc__)
+    args = tyro.cli(Args, prog="python -m vitra_sim.lockstep.grid", description=__doc__)
     policy = create_policy("expert")
     policy.warm_up()
     grid = list(itertools.product(args.chunk_hz, args.speed, args.delay_s))
