@@ -146,7 +146,7 @@ def custom_data(bag: Path) -> dict[str, str]:
     try:
         metadata = yaml.safe_load((bag / METADATA_NAME).read_text(encoding="utf-8"))
         return {str(k): str(v) for k, v in (metadata["rosbag2_bagfile_information"]["custom_data"] or {}).items()}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
