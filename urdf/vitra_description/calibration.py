@@ -151,7 +151,7 @@ def load_calibration(path: str | Path) -> Calibration:
         raise CalibrationError(f"Cannot read calibration file {path}: {error}.") from error
     try:
         raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise CalibrationError(f"Calibration file {path} is not valid YAML: {error}") from error
     if not isinstance(raw, dict):
         raise CalibrationError(f"Calibration file {path} must hold a mapping, not {type(raw).__name__}.")

@@ -43,6 +43,28 @@ def test_broken_episodes_fail_validation_and_are_left_out_of_conversion(
     assert len(open_source(tmp_path / "store")) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["convert", "DATA", "OUT", "--gop", "0"], "--gop is 0"),
+        (["convert", "DATA", "OUT", "--crf", "52"], "--crf is 52"),
+        (["convert", "DATA", "OUT", "--short-side-max", "0"], "--short-side-max is 0"),
+        (["convert", "DATA", "OUT", "--frames-per-shard", "-1"], "--frames-per-shard is -1"),
+        (["stats", "DATA", "OUT", "--frames-per-episode", "0"], "--frames-per-episode is 0"),
+        (["synth", "OUT", "--episodes", "0"], "--episodes is 0"),
+        (["synth", "OUT", "--width-px", "31"], "--width-px is 31"),
+        (["synth", "OUT", "--fps", "nan"], "--fps is nan"),
+    ],
+)
+def test_values_that_an_option_cannot_have_are_named(
+    arguments: list[str], option: str, robot_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"DATA": str(robot_dir), "OUT": str(tmp_path / "out")}
+    assert main([places.get(word, word) for word in arguments]) == 2
+    assert option in "".join(capsys.readouterr())
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("format", Format)
 def test_formats_are_named_as_the_manual_names_them(
     human_dir: Path, robot_dir: Path, tmp_path: Path, format: Format

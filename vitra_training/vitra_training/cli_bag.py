@@ -22,7 +22,7 @@ from vitra_training.bags.trim import trim_bag
 from vitra_training.bags.writer import SAVED, outcome_of
 from vitra_training.command import run_command
 from vitra_training.datasets.convert import Format, convert_all
-from vitra_training.datasets.errors import DatasetError
+from vitra_training.datasets.errors import DatasetError, OptionValueError
 
 _console, _progress = Console(), Console(stderr=True)
 _Bag = Annotated[Path, tyro.conf.Positional]
@@ -70,10 +70,16 @@ class Repair:
     """A bag (`*.partial` or damaged), or a folder of bags: whole ones are read to their end and left as they are."""
 
     def run(self) -> int:
-        """Repair and print; one bag that cannot be repaired does not keep the others from it."""
+        """Repair and print; one bag that cannot be repaired does not keep the others from it.
+
+        Raises:
+            NoBagError: there is no bag at all.
+        """
         for path in clear_leftovers(self.data):
             _console.print(f"removed what an interrupted repair had left: {path}")
         paths = find_all(self.data)
+        if not paths:
+            raise NoBagError(self.data)
         hopeless = []
         for path in track(paths, "repairing", console=_progress, transient=True):
             try:
@@ -82,7 +88,7 @@ class Repair:
                 hopeless.append(path)
                 _console.print(f"[red]not repaired[/] {error}", highlight=False)
         _console.print(f"{len(paths)} bags looked at, {len(hopeless)} of them hopeless")
-        return 1 if hopeless or not paths else 0
+        return 1 if hopeless else 0
 
 
 def _say_repair(report: RepairReport) -> None:
@@ -143,6 +149,10 @@ class Convert:
     """Convert episodes even if their check fails."""
     unjudged: bool = False
     """Convert episodes that no operator saved, too."""
+
+    def __post_init__(self) -> None:
+        if not self.formats:
+            raise OptionValueError("formats", "empty", f"some of {', '.join(Format)}")
 
     def run(self) -> int:
         """Convert and print."""

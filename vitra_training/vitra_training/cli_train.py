@@ -23,6 +23,7 @@ import tyro
 from rich.console import Console
 
 from vitra_policy.errors import VitraError, disk_words
+from vitra_training.command import check_numbers
 from vitra_training.training.config import TrainConfig
 from vitra_training.training.evaluation_options import EvaluationOptions
 from vitra_training.training.presets import PRESETS, find_preset
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             description=__doc__,
             config=(tyro.conf.EnumChoicesFromValues,),
         )
+        check_numbers(command)
         if isinstance(command, (Evaluate, Check)):
             return command.run()
         from vitra_training.training.distributed import leave_team

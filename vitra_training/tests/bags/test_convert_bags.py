@@ -82,6 +82,50 @@ def test_teledata_of_earlier_is_never_overwritten(episodes: Any, tmp_path: Path)
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
+def test_nothing_is_written_into_a_bag(episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bag = str(episodes.write(tmp_path / "set/episode_1", episodes.messages(1.0)))
+    before = sorted(Path(bag).iterdir())
+    for arguments in (
+        ["convert", bag, bag, "--unchecked"],
+        ["convert", bag, f"{bag}/out", "--unchecked"],
+        ["trim", bag, f"{bag}/inner"],
+    ):
+        assert main(arguments) == 2
+        assert "nothing is written into a bag" in "".join(capsys.readouterr())
+    assert sorted(Path(bag).iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["trim", "BAG", "OUT", "--begin-s", "nan"], "--begin-s is nan"),
+        (["trim", "BAG", "OUT", "--end-s", "inf"], "--end-s is inf"),
+        (["check", "BAG", "--skew-s", "nan"], "--skew-s is nan"),
+        (["convert", "BAG", "OUT", "--formats"], "--formats is empty"),
+    ],
+)
+def test_values_that_an_option_cannot_have_are_named(
+    arguments: list[str], option: str, episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"BAG": str(episodes.write(tmp_path / "bag", episodes.messages(1.0))), "OUT": str(tmp_path / "out")}
+    assert main([places.get(word, word) for word in arguments]) == 2
+    assert option in "".join(capsys.readouterr())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_repair_of_what_is_no_bag_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["repair", str(tmp_path / "nowhere")]) == 2
+    assert "no bag" in "".join(capsys.readouterr())
+
+
+def test_a_robots_episodes_cannot_become_annotations_of_hands_and_it_says_so(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = episodes.write(tmp_path / "episode_1", episodes.messages(1.0))
+    assert main(["convert", str(bag), str(tmp_path / "out"), "--formats", "vitra1m", "--unchecked"]) == 2
+    assert "it is a robot episode" in " ".join("".join(capsys.readouterr()).split())
+
+
 def test_a_full_disk_leaves_nothing_half_done_that_blocks_the_next_run(
     episodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,3 +141,9 @@ def test_a_checkpoint_of_human_hands_is_not_for_the_robot(
 ) -> None:
     assert main(["check", str(finished_run), "--out", str(tmp_path / "check.json")]) == 2
     assert "not trained on robot hands" in capsys.readouterr().err
+
+
+def test_a_check_of_no_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--out", str(tmp_path / "check.json")]) == 2
+    assert "vitra-train check runs/train/NAME" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "check.json").exists()

@@ -31,6 +31,13 @@ class BagExistsError(DatasetError):
         super().__init__(f"{path} exists already and is not overwritten. Choose another place or move it away.")
 
 
+class InsideBagError(DatasetError):
+    """A new folder within a bag."""
+
+    def __init__(self, path: Path, bag: Path) -> None:
+        super().__init__(f"{path} lies in the bag {bag}, and nothing is written into a bag. Choose another place.")
+
+
 class EmptyTrimError(DatasetError):
     """A cut that would leave nothing."""
 

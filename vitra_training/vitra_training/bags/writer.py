@@ -14,7 +14,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vitra_policy.bag_storage import prepare_storage, write_about
-from vitra_training.bags.errors import BagExistsError, BagWriteError
+from vitra_training.bags.errors import BagExistsError, BagWriteError, InsideBagError
 
 METADATA_NAME = "metadata.yaml"
 UNKNOWN_HASH = "RIHS01_" + 64 * "0"
@@ -54,10 +54,12 @@ def write_bag(
 
     Raises:
         BagExistsError: the place is taken.
+        InsideBagError: it is in another bag.
         BagWriteError: the disk refuses it.
     """
     if target.exists():
         raise BagExistsError(target)
+    refuse_inside_bag(target)
     partial = unused(target.with_name(target.name + WRITING))
     try:
         count = _write(partial / target.name, streams, messages, about)
@@ -67,6 +69,18 @@ def write_bag(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return count
+
+
+def refuse_inside_bag(target: Path) -> None:
+    """What is written into a bag would be taken for a part of it, or for another demonstration.
+
+    Raises:
+        InsideBagError: the target is a bag, or in one.
+    """
+    place = target.resolve()
+    for folder in (place, *place.parents):
+        if (folder / METADATA_NAME).is_file():
+            raise InsideBagError(target, folder)
 
 
 def _write(
@@ -132,7 +146,7 @@ def custom_data(bag: Path) -> dict[str, str]:
     try:
         metadata = yaml.safe_load((bag / METADATA_NAME).read_text(encoding="utf-8"))
         return {str(k): str(v) for k, v in (metadata["rosbag2_bagfile_information"]["custom_data"] or {}).items()}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

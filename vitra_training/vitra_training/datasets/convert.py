@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Protocol
 
 from vitra_policy.errors import UnknownNameError
+from vitra_training.bags.writer import refuse_inside_bag
 from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
 from vitra_training.datasets.errors import (
     ConversionError,
@@ -114,8 +115,11 @@ def convert_all(
 
     Raises:
         ConversionError: a target is taken.
+        InsideBagError: a target is in a bag.
         DiskError: the disk refuses what is written; a data set that is not complete is removed.
     """
+    for target in targets.values():
+        refuse_inside_bag(target)
     reports = {format: ConversionReport() for format in targets}
     sinks: dict[Format | str, EpisodeSink] = {
         format: open_sink(target, format, options) for format, target in targets.items()
@@ -212,6 +216,8 @@ class Vitra1MWriter:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None and not self._lengths:
+            raise EmptyDatasetError(str(self.root))
         if error is None:
             vitra_1m.write_index(self.root, self._lengths)
 

@@ -15,7 +15,7 @@ from vitra_policy.child_processes import end_with_parent
 from vitra_policy.hand.xhand_map import xhand_vector_from_hand
 from vitra_policy.statistics import HandStatistics, Moments, Statistics
 from vitra_training.datasets.episode import IntArray
-from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, NoValidHandError
+from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, NoValidHandError, check_whole_numbers
 from vitra_training.datasets.samples.motion import checked_motion, doubts_of, learnable_frames
 from vitra_training.datasets.samples.sample import SampleOptions, choose_view, cut_chunk
 from vitra_training.datasets.sources import EpisodeSource
@@ -39,6 +39,9 @@ class StatisticsOptions:
     """Of the random views."""
     frames_per_episode: int | None = None
     """Evenly spaced frames of an episode that are used; None for all."""
+
+    def __post_init__(self) -> None:
+        check_whole_numbers(self, {"frames_per_episode": 1, "seed": 0})
 
 
 @dataclass(slots=True)

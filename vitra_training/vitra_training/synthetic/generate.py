@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xyz, rotation_angle, transform_points
 from vitra_training.datasets.camera import Camera
 from vitra_training.datasets.episode import HumanEpisode, HumanHand, TextWindow
-from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.errors import ConversionError, OptionValueError, check_whole_numbers
 from vitra_training.datasets.formats.vitra_1m import write_episode, write_index
 from vitra_training.datasets.video import Image, VideoWriter
 from vitra_training.synthetic.motions import HandScript, Skill, Touched, perform, rest, stretched
@@ -58,6 +59,15 @@ class SyntheticOptions:
     """How many times longer motions take than a person's."""
     workers: int = 1
     """Processes."""
+
+    def __post_init__(self) -> None:
+        check_whole_numbers(self, {"episodes": 1, "episodes_per_video": 1, "width_px": 16, "height_px": 16})
+        for name in ("width_px", "height_px"):
+            if getattr(self, name) % 2:
+                raise OptionValueError(name, getattr(self, name), "even, as the encoder of videos demands")
+        for name in ("fps", "slowness"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise OptionValueError(name, getattr(self, name), "greater than 0")
 
 
 def generate(root: Path, options: SyntheticOptions, progress: Callable[[int, int], None] | None = None) -> int:

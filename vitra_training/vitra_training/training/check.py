@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vitra_training.training.checkpoints import LATEST
+from vitra_training.training.errors import TrainingConfigError
 from vitra_training.training.outcome import Gate, HeldOut, Outcome, outcome_of
 from vitra_training.training.robot_check import check_on_robot
 from vitra_training.training.trainer import CHECKPOINTS
@@ -40,8 +41,11 @@ def check_runs(runs: Sequence[Path], out: Path, console: Console, demand: Demand
         Whether every run does what is asked and the policy answered with finite actions.
 
     Raises:
+        TrainingConfigError: no run is named.
         VitraError: a run has no metrics, or its checkpoint cannot be loaded.
     """
+    if not runs:
+        raise TrainingConfigError("No run is named. Name folders of runs: `vitra-train check runs/train/NAME`.")
     outcomes = [outcome_of(run) for run in runs]
     console.print(_table(outcomes))
     robot = check_on_robot(runs[-1] / CHECKPOINTS / LATEST)

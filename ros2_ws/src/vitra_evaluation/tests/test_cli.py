@@ -156,6 +156,8 @@ def test_two_counts_are_compared_in_a_line(monkeypatch, capsys) -> None:
     assert "38/40 is better than 20/40" in capsys.readouterr().err
     assert run(monkeypatch, "compare", "21/20", "14/20") == 2
     assert "impossible" in capsys.readouterr().err
+    assert run(monkeypatch, "compare", "999999999/1000000000", "14/20") == 2
+    assert "at most 500" in capsys.readouterr().err
 
 
 def test_power_says_how_many_trials_show_which_difference(monkeypatch, capsys) -> None:

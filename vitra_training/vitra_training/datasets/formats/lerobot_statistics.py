@@ -43,7 +43,9 @@ class Extent:
         for first in range(0, len(rows), _BLOCK_ROWS):  # half an hour of rows is not copied several times
             squares += ((rows[first : first + _BLOCK_ROWS] - mean) ** 2).sum(0)
         low, high = rows.min(0).astype(np.float64), rows.max(0).astype(np.float64)
-        return Extent(low, high, mean, squares, len(rows), rows.astype(np.float32), channels=channels)._thinned()
+        return Extent(
+            low, high, mean, squares, len(rows), rows.astype(np.float32, copy=False), channels=channels
+        )._thinned()
 
     def merged(self, other: Extent) -> Extent:
         """Of both."""

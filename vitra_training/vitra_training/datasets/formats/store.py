@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from vitra_training.datasets.episode import Recording, usable_frames
-from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.errors import ConversionError, check_whole_numbers
 from vitra_training.datasets.formats.record import Record, to_record
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
 
@@ -49,6 +49,10 @@ class StoreOptions:
     """A shard closes after the episode that reaches this many frames."""
     frames_per_group: int = 128
     """A Parquet row group closes after the episode that reaches this many frames."""
+
+    def __post_init__(self) -> None:
+        least = {"short_side_max": 16, "gop": 1, "crf": 0, "frames_per_shard": 1, "frames_per_group": 1}
+        check_whole_numbers(self, least, {"crf": 51})
 
 
 def shard_paths(root: Path, number: int) -> tuple[Path, Path]:

@@ -69,6 +69,10 @@ def test_a_mistake_is_reported_with_its_line(old: str, new: str, line: int, reas
     assert any(at == line and reason in text for at, text in found), found
 
 
+def test_a_plan_that_is_too_deep_to_read_is_refused() -> None:
+    assert problems("[" * 50_000) == [(1, "not a plan: brackets within brackets, too deep to read")]
+
+
 VALUES = (
     "null", "true", "-1", "1.5", ".nan", "-.inf", "1" + "0" * 400, "1e400", "''", "x", "[]", "{}", "[[1]]", "{a: 1}",
     "2020-99-99", "2020-01-01", "!!python/object:os.system x", "&a 5", "*b", "!!binary x", "!!set {a}", "!!int x",

@@ -24,6 +24,8 @@ from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.policies.registry import create_policy, policy_names
 
 _COUNT = re.compile(r"(\d+)/(\d+)")
+_MOST_TRIALS = 500
+"""The exact test takes seconds there, and many times as long for twice as many."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ def read_count(text: str) -> tuple[int, int]:
         raise CountError(f"'{text}' is no count; one looks like 17/20.")
     k, n = int(match[1]), int(match[2])
     check_counts(k, n)
+    if n > _MOST_TRIALS:
+        raise CountError(f"{n} trials are too many for an exact test; allowed: at most {_MOST_TRIALS}.")
     return k, n
 
 

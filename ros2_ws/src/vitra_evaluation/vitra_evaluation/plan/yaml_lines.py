@@ -32,6 +32,9 @@ class Reader:
             mark = getattr(error, "problem_mark", None)
             self.problem(mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', None) or error}")
             return None
+        except RecursionError:
+            self.problem(1, "not a plan: brackets within brackets, too deep to read")
+            return None
         if node is None:
             self.problem(1, "the file is empty")
         return node
