@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,17 +31,32 @@ def test_nodes(ros_domain):
 def test_arithmetic():
     assert not first_time("arithmetic"), "seven is eight"
 """
+NEVER = """
+import threading
+import pytest
+
+@pytest.mark.graph
+def test_graph():
+    threading.Event().wait(0.2)  # the processors are looked at meanwhile
+    assert False, "a setpoint came late"
+
+def test_nodes(ros_domain):
+    assert False, "a message never came"
+"""
 
 
 @pytest.fixture
 def run(repo_root: Path, tmp_path: Path):
-    """Runs three tests that fail the first time only; gives what pytest prints."""
-    shutil.copy(repo_root / "conftest.py", tmp_path)
-    (tmp_path / "test_clock.py").write_text(TESTS)
+    """Runs made-up tests under this project's conftest; gives what pytest prints."""
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = graph: launches the ROS graph\n")
 
-    def run(reruns: int) -> str:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    def run(tests: str, reruns: int, keeps_time_ns: str = "55.0") -> str:
+        conftest = (repo_root / "conftest.py").read_text(encoding="utf-8")
+        assert "_GRAPH_KEEPS_TIME_NS = " in conftest
+        line = f"_GRAPH_KEEPS_TIME_NS = {keeps_time_ns}"
+        (tmp_path / "conftest.py").write_text(re.sub("^_GRAPH_KEEPS_TIME_NS = .*", line, conftest, flags=re.M))
+        (tmp_path / "test_clock.py").write_text(tests)
+        command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
         command += ["--reruns", str(reruns), "--only-rerun", "GraphError", str(tmp_path)]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
 
@@ -49,7 +64,7 @@ def run(repo_root: Path, tmp_path: Path):
 
 
 def test_what_runs_nodes_is_tried_again_and_named_with_what_it_met_first(run) -> None:
-    out = run(reruns=1)
+    out = run(TESTS, reruns=1)
     assert "1 failed, 2 passed, 2 rerun" in out
     told = out.partition("tried again")[2]
     assert "the machine paused" in told
@@ -58,4 +73,12 @@ def test_what_runs_nodes_is_tried_again_and_named_with_what_it_met_first(run) ->
 
 
 def test_without_reruns_nothing_is_tried_again(run) -> None:
-    assert "3 failed" in run(reruns=0)
+    assert "3 failed" in run(TESTS, reruns=0)
+
+
+def test_a_graph_that_never_keeps_time_fails_but_for_a_machine_that_is_too_slow(run) -> None:
+    assert "2 failed, 4 rerun" in run(NEVER, reruns=1, keeps_time_ns="1e9")
+    out = run(NEVER, reruns=1, keeps_time_ns="0.0")
+    assert "1 failed, 1 skipped, 4 rerun" in out, "only what needs the whole graph"
+    assert "a machine too slow for the graph" in out
+    assert "2 failed" in run(NEVER, reruns=0, keeps_time_ns="0.0")

@@ -16,7 +16,7 @@ class Told(GraphClient):
     def __init__(self, *words: SimState) -> None:
         self.changed = threading.Condition()
         self.sim, self.stops, self.asked = None, [], []
-        self.safety = SafetyState(state=SafetyState.STOPPED)
+        self.safety = SafetyState(state=SafetyState.ARMED)
         self._words = list(words)
 
     def wait_for(self, condition: Any, timeout_s: float, what: Any) -> None:
@@ -33,7 +33,7 @@ class Told(GraphClient):
 
     def finish_policy(self, handle: Any, timeout_s: float = 1.0) -> Any:
         self.wait_for(lambda: False, 0.0, "the words that come while it ends")
-        return SimpleNamespace(termination_reason="canceled")
+        return SimpleNamespace(termination_reason="canceled", detail="")
 
     def trigger(self, name: str, timeout_s: float = 1.0) -> str:
         self.asked.append(name)
@@ -55,10 +55,12 @@ def test_a_run_is_judged_by_the_word_that_ended_it_not_by_what_the_object_does_a
 
 def test_after_a_stop_faults_of_the_arms_in_use_are_cleared_before_the_rearm() -> None:
     client = Told()
+    client.safety = SafetyState(state=SafetyState.STOPPED)
     client.arm_again(("right",))
     assert client.asked == ["wait until ready", "rearm"], "nothing has happened yet"
     client.asked.clear()
     client.stops.append(SafetyState())
+    client.safety = SafetyState(state=SafetyState.STOPPED)
     client.arm_again(("left", "right"))
     assert client.asked == [
         "left_arm_driver/clear_errors", "right_arm_driver/clear_errors", "wait until ready", "rearm",
@@ -76,3 +78,13 @@ def test_a_stop_counts_also_where_the_object_was_in_place_by_then() -> None:
 
     client.finish_policy = stops_on_the_way  # type: ignore[method-assign]
     assert client.run_until_success("", 1.0)[1].startswith("stopped: late")
+
+
+def test_a_run_that_was_refused_says_why() -> None:
+    client = Told(SimState())
+    client.finish_policy = lambda *_: SimpleNamespace(
+        termination_reason="refused", detail="an arm follows a trajectory"
+    )  # type: ignore[method-assign]
+    assert client.run_until_success("", 1.0) == (False, "refused: an arm follows a trajectory")
+    client.safety = SafetyState(state=SafetyState.STOPPED, stop_cause="heartbeat_lost", stop_source="policy")
+    assert client.run_until_success("", 1.0)[1].startswith("refused: the robot had stopped: heartbeat_lost (policy)")

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from vitra_bringup import bag_report, images
 from vitra_bringup.graph_run import GraphRun
+from vitra_bringup.processor_use import ProcessorUse
 from vitra_policy.action_space import sides_of
 from vitra_policy.errors import VitraError
 
@@ -81,10 +82,11 @@ def run(args: Args) -> int:
     with GraphRun("demo.launch.xml", launch_arguments(args), args.out / "launch.log", args.domain_id) as graph:
         graph.wait_ready()
         console.print(f"ready after {time.monotonic() - begin_s:.1f} s; arming")
+        processors = ProcessorUse()
         episodes = [run_episode(graph, args, i) for i in range(args.episodes)]
         if single:
             graph.client.trigger("recorder/stop", 20.0)
-        stops = len(graph.client.stops)
+        stops, advice = len(graph.client.stops), processors.advice()
     placed = sum(e.success for e in episodes)
     summary: dict[str, Any] = {"success": placed == len(episodes), "task": args.task, "policy": args.policy}
     if single:
@@ -102,6 +104,8 @@ def run(args: Args) -> int:
     console.print(
         f"[bold]{placed} of {len(episodes)} placed[/bold], {time.monotonic() - begin_s:.0f} s, see {args.out}"
     )
+    if advice and (stops or placed < len(episodes)):
+        console.print(advice, soft_wrap=True)
     return 0 if placed == len(episodes) or (not single and placed >= 0.9 * len(episodes)) else 1
 
 

@@ -226,7 +226,12 @@ class GraphClient(GraphLink):
             return False, f"stopped: {last.stop_cause} ({last.stop_source}) {last.stop_detail}".strip()
         if judged:
             return bool(judged[0].success), "success" if judged[0].success else "object lost"
-        return False, str(outcome.termination_reason)
+        why = outcome.detail
+        if self.safety is not None and self.safety.state == SafetyState.STOPPED:
+            why = (
+                f"the robot had stopped: {self.safety.stop_cause} ({self.safety.stop_source}) {self.safety.stop_detail}"
+            )
+        return False, f"{outcome.termination_reason}: {why}" if why else str(outcome.termination_reason)
 
     def _on_safety(self, message: SafetyState) -> None:
         before = self.safety
