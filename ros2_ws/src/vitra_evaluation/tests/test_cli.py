@@ -167,6 +167,23 @@ def test_power_says_how_many_trials_show_which_difference(monkeypatch, capsys) -
     assert "differences of 31 points and more" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("power", "--power", "2"), ("power", "--alpha", "nan"), ("power", "--trials", "-5"),
+        ("power", "--trials", "100000000"), ("compare", "17/20", "14/20", "--alpha", "7"),
+        ("compare", "17/20", "14/20", "--alpha", "0"),
+    ],
+)  # fmt: skip
+def test_levels_and_numbers_of_trials_that_mean_nothing_are_refused(
+    words: tuple[str, ...], monkeypatch, capsys
+) -> None:
+    assert run(monkeypatch, *words) == 2
+    said = capsys.readouterr().err
+    assert "between 0 and 1" in said or "allowed: 1 to 2000" in said
+    assert "better" not in said
+
+
 def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch, capsys) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -18,7 +18,7 @@ from vitra_evaluation.plan.scene import check_scene
 from vitra_evaluation.plan.template import TEMPLATE
 from vitra_evaluation.session.files import write_durably
 from vitra_evaluation.stats.intervals import CountError, check_counts
-from vitra_evaluation.stats.power import POWER, power_table, smallest_difference
+from vitra_evaluation.stats.power import POWER, check_level, check_pairs, power_table, smallest_difference
 from vitra_evaluation.stats.verdict import compare_counts
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.policies.registry import create_policy, policy_names
@@ -91,9 +91,16 @@ def check_plan(command: CheckPlan) -> int:
 
 
 def power(command: Power) -> int:
-    """Show what numbers of trials can show."""
+    """Show what numbers of trials can show.
+
+    Raises:
+        CountError: a number that is no rate, level or number of trials.
+    """
+    check_level("power", command.power)
+    check_level("alpha", command.alpha)
     percent = f"{100 * command.power:.0f} %"
     if command.trials is not None:
+        check_pairs(command.trials)
         found = smallest_difference(command.trials, command.baseline, command.power, command.alpha)
         says = "no difference at all" if found is None else f"differences of {100 * found:.0f} points and more"
         console.print(
@@ -110,7 +117,12 @@ def power(command: Power) -> int:
 
 
 def compare(command: Compare) -> int:
-    """Judge two counts in one line."""
+    """Judge two counts in one line.
+
+    Raises:
+        CountError: no counts, or no level.
+    """
+    check_level("alpha", command.alpha)
     verdict, needed = compare_counts(read_count(command.first), read_count(command.second), command.alpha)
     console.print(verdict.sentence())
     if not verdict.is_shown and needed is not None:

@@ -26,6 +26,26 @@ def check_rate(rate: float) -> None:
         raise CountError(f"{rate:g} is no success rate; allowed: 0 to 1, e.g. 0.7.")
 
 
+def check_level(name: str, share: float) -> None:
+    """Refuse what is no level of a test and no power.
+
+    Raises:
+        CountError: not between 0 and 1.
+    """
+    if not 0.0 < share < 1.0:
+        raise CountError(f"{name} {share:g} is not between 0 and 1; usual are alpha 0.05 and power 0.8.")
+
+
+def check_pairs(pairs: int) -> None:
+    """Refuse numbers of trials that nobody makes.
+
+    Raises:
+        CountError: below 1 or above `MOST_PAIRS`.
+    """
+    if not 1 <= pairs <= MOST_PAIRS:
+        raise CountError(f"{pairs} trials of each policy cannot be judged; allowed: 1 to {MOST_PAIRS}.")
+
+
 def paired_power(pairs: int, p_first: float, p_second: float, alpha: float = 0.05) -> float:
     """Chance that the exact paired test calls two policies different, outcomes independent within a pair.
 
