@@ -8,7 +8,6 @@ of episodes (more than one) in the output folder.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -22,9 +21,16 @@ from vitra_bringup import bag_report, images
 from vitra_bringup.graph_run import GraphRun
 from vitra_bringup.processor_use import ProcessorUse
 from vitra_policy.action_space import sides_of
-from vitra_policy.errors import VitraError
+from vitra_policy.command_options import OptionValueError, check_numbers, check_positive, check_whole_numbers
+from vitra_policy.errors import UnknownNameError, VitraError
+from vitra_policy.output_folder import clear_results
+from vitra_policy.policies.registry import policy_names
+from vitra_sim.scene.families import check_scene
 
 console = Console(stderr=True, highlight=False)
+_RESULTS = (
+    "summary.json", "demo.mp4", "demo.rrd", "timeline.png", "launch.log", "world_trace.npz", "bag", "bag.partial",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,12 @@ def main() -> int:
 
 
 def run(args: Args) -> int:
-    """Launch, run the episodes, stop, report."""
+    """Launch, run the episodes, stop, report.
+
+    Raises:
+        VitraError: an option that cannot be, or a graph that does not come up.
+    """
+    check(args)
     begin_s = time.monotonic()
     prepare(args.out)
     single = args.episodes == 1
@@ -109,13 +120,25 @@ def run(args: Args) -> int:
     return 0 if placed == len(episodes) or (not single and placed >= 0.9 * len(episodes)) else 1
 
 
+def check(args: Args) -> None:
+    """Refuse before anything is launched what would fail in the graph, or never end there.
+
+    Raises:
+        VitraError: an option that cannot be; it is named.
+    """
+    check_numbers(args)
+    check_whole_numbers(args, {"episodes": 1, "seed": 0})
+    check_positive(args, "time_limit_s")
+    check_scene(args.task)
+    if args.policy not in policy_names():
+        raise UnknownNameError("policy", args.policy, policy_names())
+    if args.checkpoint and not Path(args.checkpoint).is_dir():
+        raise OptionValueError("checkpoint", args.checkpoint, "a folder that is there")
+
+
 def prepare(out: Path) -> None:
     """Empty the output folder of what an earlier run left; other files stay."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name in ("summary.json", "demo.mp4", "demo.rrd", "timeline.png", "launch.log", "world_trace.npz"):
-        (out / name).unlink(missing_ok=True)
-    for name in ("bag", "bag.partial"):
-        shutil.rmtree(out / name, ignore_errors=True)
+    clear_results(out, _RESULTS)
 
 
 def launch_arguments(args: Args) -> dict[str, str]:

@@ -7,7 +7,6 @@ purpose; then `vitra-bag check` and `vitra-bag convert` judge and convert what w
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -24,10 +23,14 @@ from vitra_bringup.graph_link import GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_msgs.msg import EpisodeState
 from vitra_msgs.srv import DiscardEpisode, SetInstruction
+from vitra_policy.command_options import check_numbers, check_positive, check_whole_numbers
 from vitra_policy.errors import VitraError
+from vitra_policy.output_folder import clear_results
 from vitra_runtime import qos
+from vitra_sim.scene.families import check_scene
 
 console = Console(stderr=True, highlight=False)
+_RESULTS = ("episodes", "launch.log", "check.json", "images", "converted", "summary.json")
 _ATTEMPTS = 3
 _OPERATOR_S = 60.0
 """The simulated operator may still be loading when all others are ready."""
@@ -75,10 +78,18 @@ def main() -> int:
 
 
 def run(args: Args) -> int:
-    """Record, check, convert, report."""
+    """Record, check, convert, report.
+
+    Raises:
+        VitraError: an option that cannot be, or a graph that does not come up.
+    """
     begin_s = time.monotonic()
+    check_numbers(args)
+    check_whole_numbers(args, {"episodes": 1, "seed": 0})
+    check_positive(args, "time_limit_s", "stale_s")
+    check_scene(args.task)
     bags, log = args.out / "episodes", args.out / "launch.log"
-    shutil.rmtree(args.out, ignore_errors=True)
+    clear_results(args.out, _RESULTS)
     with GraphRun("teleop.launch.xml", args.launch_arguments(bags), log, args.domain_id) as graph:
         graph.wait_ready()
         demonstrations = Demonstrations(graph.client, args)

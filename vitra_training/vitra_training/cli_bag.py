@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
 
+from vitra_policy.command_options import OptionValueError
 from vitra_training.bags.check import BagReport, Limits, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.episodes import BagEpisodes, find_bags
@@ -22,7 +23,7 @@ from vitra_training.bags.trim import trim_bag
 from vitra_training.bags.writer import SAVED, outcome_of
 from vitra_training.command import run_command
 from vitra_training.datasets.convert import Format, convert_all
-from vitra_training.datasets.errors import DatasetError, OptionValueError
+from vitra_training.datasets.errors import DatasetError
 
 _console, _progress = Console(), Console(stderr=True)
 _Bag = Annotated[Path, tyro.conf.Positional]

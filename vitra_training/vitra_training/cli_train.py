@@ -22,8 +22,8 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
+from vitra_policy.command_options import check_numbers
 from vitra_policy.errors import VitraError, disk_words
-from vitra_training.command import check_numbers
 from vitra_training.training.config import TrainConfig
 from vitra_training.training.evaluation_options import EvaluationOptions
 from vitra_training.training.presets import PRESETS, find_preset

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
 import tyro
 from rich.console import Console
 from rich.markup import escape
 
+from vitra_policy.command_options import check_numbers
 from vitra_policy.errors import VitraError, disk_words
-from vitra_training.datasets.errors import OptionValueError
-
-
-def check_numbers(options: Any) -> None:
-    """Every number of a command, whatever is nested in it, is one; infinity only where it is the default.
-
-    Raises:
-        OptionValueError: one that is not; it is named.
-    """
-    for one in fields(options):
-        value = getattr(options, one.name)
-        if is_dataclass(value):
-            check_numbers(value)
-        elif isinstance(value, float) and not (math.isfinite(value) or _is_default(one, value)):
-            raise OptionValueError(one.name, value, "a finite number")
-
-
-def _is_default(one: Field[Any], value: float) -> bool:
-    return one.default is not MISSING and bool(one.default == value)
 
 
 def run_command(prog: str, choices: Any, about: str | None, arguments: list[str] | None, console: Console) -> int:

@@ -116,31 +116,6 @@ class DiskError(DatasetError):
         )
 
 
-class OptionValueError(VitraError):
-    """An option with a value that it cannot have."""
-
-    def __init__(self, option: str, value: object, allowed: str) -> None:
-        super().__init__(f"--{option.replace('_', '-')} is {value}; it must be {allowed}. Run it with --help for all.")
-
-
-def check_whole_numbers(options: object, least: Mapping[str, int], most: Mapping[str, int] | None = None) -> None:
-    """Whole numbers of options within their bounds; None is none.
-
-    Args:
-        options: Holds them.
-        least: Name -> smallest allowed.
-        most: Name -> largest allowed.
-
-    Raises:
-        OptionValueError: one that is not; it is named.
-    """
-    for name, smallest in least.items():
-        value, largest = getattr(options, name), (most or {}).get(name)
-        if value is not None and (value < smallest or (largest is not None and value > largest)):
-            allowed = f"at least {smallest}" if largest is None else f"from {smallest} to {largest}"
-            raise OptionValueError(name, value, allowed)
-
-
 class EmptyDatasetError(DatasetError):
     """No usable frame remains."""
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION, Side
 from vitra_policy.child_processes import end_with_parent
+from vitra_policy.command_options import check_whole_numbers
 from vitra_policy.hand.xhand_map import xhand_vector_from_hand
 from vitra_policy.statistics import HandStatistics, Moments, Statistics
 from vitra_training.datasets.episode import IntArray
-from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, NoValidHandError, check_whole_numbers
+from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, NoValidHandError
 from vitra_training.datasets.samples.motion import checked_motion, doubts_of, learnable_frames
 from vitra_training.datasets.samples.sample import SampleOptions, choose_view, cut_chunk
 from vitra_training.datasets.sources import EpisodeSource

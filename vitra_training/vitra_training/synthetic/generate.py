@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.child_processes import end_with_parent
+from vitra_policy.command_options import OptionValueError, check_whole_numbers
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xyz, rotation_angle, transform_points
 from vitra_training.datasets.camera import Camera
 from vitra_training.datasets.episode import HumanEpisode, HumanHand, TextWindow
-from vitra_training.datasets.errors import ConversionError, OptionValueError, check_whole_numbers
+from vitra_training.datasets.errors import ConversionError
 from vitra_training.datasets.formats.vitra_1m import write_episode, write_index
 from vitra_training.datasets.video import Image, VideoWriter
 from vitra_training.synthetic.motions import HandScript, Skill, Touched, perform, rest, stretched

@@ -5,7 +5,6 @@ python -m vitra_evaluation.eval_demo --out runs/eval-demo
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +16,15 @@ import tyro
 from rich.console import Console
 from rich.markup import escape
 
-from vitra_evaluation.session.folder import Session
+from vitra_evaluation.session.folder import JOURNAL_NAME, Session
 from vitra_evaluation.session.store import Store
-from vitra_policy.errors import VitraError
+from vitra_policy.command_options import check_whole_numbers
+from vitra_policy.errors import UnknownNameError, VitraError
+from vitra_policy.output_folder import remove_run
 
 console = Console(stderr=True, highlight=False)
 _POLL_S = 0.5
+_GRAPHS = ("launch", "lockstep")
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,16 @@ def main() -> int:
 
 
 def run(args: Args) -> int:
-    """Session, kill, resume, reports."""
+    """Session, kill, resume, reports.
+
+    Raises:
+        VitraError: an option that cannot be, or a folder of something else.
+    """
     begun_s = time.monotonic()
-    shutil.rmtree(args.out, ignore_errors=True)
+    check_whole_numbers(args, {"kill_after": 0, "tries": 0})
+    if args.graph not in _GRAPHS:
+        raise UnknownNameError("graph", args.graph, _GRAPHS)
+    remove_run(args.out, JOURNAL_NAME)
     command = [sys.executable, "-m", "vitra_evaluation.cli"]
     options = ["--graph", args.graph, "--report", "False"]
     process = subprocess.Popen([*command, "run", args.plan, "--out", str(args.out), *options])
@@ -90,7 +99,7 @@ def kill_while_running(process: subprocess.Popen[bytes], folder: Path, done: int
         folder: Of the session.
         done: Trials that count before it.
     """
-    database = folder / "session.sqlite"
+    database = folder / JOURNAL_NAME
     while process.poll() is None:
         time.sleep(_POLL_S)
         if not database.is_file():

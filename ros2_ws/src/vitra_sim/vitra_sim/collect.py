@@ -24,13 +24,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vitra_policy.child_processes import end_with_parent
-from vitra_policy.errors import VitraError
+from vitra_policy.command_options import check_numbers, check_positive, check_whole_numbers
+from vitra_policy.errors import VitraError, disk_words
 from vitra_policy.policies.policy import Observation, Policy
 from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_sim.expert.expert import ExpertPolicy
 from vitra_sim.lockstep.drift import Drift
 from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.lockstep.midway import start_midway
+from vitra_sim.scene.families import check_scene
 from vitra_sim.tasks.ground_truth import scene_truth
 
 console = Console(stderr=True, highlight=False)
@@ -197,7 +199,18 @@ _BATCH, _STILL_BATCH = 4, 64  # episodes that a process takes at a time, and fin
 
 
 def run(args: Args) -> list[tuple[str, int, str]]:
-    """Collect what is missing; returns the episodes that could not be made, with the reason."""
+    """Collect what is missing; returns the episodes that could not be made, with the reason.
+
+    Raises:
+        VitraError: an option that cannot be.
+    """
+    check_numbers(args)
+    least = {name: 1 for name in ("episodes", "workers", "executed_steps", "image_width", "image_height")}
+    check_whole_numbers(args, least | {"seed": 0})
+    check_positive(args, "time_limit_s", "return_s")
+    for name in args.family:
+        check_scene(name)
+    args.out.mkdir(parents=True, exist_ok=True)
     jobs = [(args.family[i % len(args.family)], args.seed + i) for i in range(args.episodes)]
     missing = [job for job in jobs if not path_of(args.out, *job).exists()]
     size = _STILL_BATCH if args.still else _BATCH
@@ -223,6 +236,9 @@ def main() -> int:
         problems = run(args)
     except VitraError as error:
         console.print(f"[red]collect:[/red] {error}")
+        return 2
+    except OSError as error:
+        console.print(f"[red]collect:[/red] {disk_words(error)}")
         return 2
     except KeyboardInterrupt:
         console.print("[yellow]collect:[/yellow] cut; start it again to go on.")

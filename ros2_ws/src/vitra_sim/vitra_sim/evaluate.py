@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vitra_policy.child_processes import end_with_parent
-from vitra_policy.errors import VitraError
+from vitra_policy.command_options import check_numbers, check_positive, check_whole_numbers
+from vitra_policy.errors import UnknownNameError, VitraError, disk_words
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_policy.policies.rtc import AnchoredChunk, Delay, committed_prefix
@@ -180,6 +181,13 @@ def run(args: Args) -> list[Outcome]:
     Raises:
         VitraError: unknown suite or policy, or the policy cannot answer.
     """
+    check_numbers(args)
+    check_whole_numbers(args, {name: 1 for name in ("executed_steps", "workers", "image_width", "image_height")})
+    check_positive(args, "scale", "time_limit_s", "chunk_period_s")
+    names = [cell.name for cell in get_suite(args.suite)]
+    for name in args.cell:
+        if name not in names:
+            raise UnknownNameError("cell", name, names)
     cells = tuple(cell for cell in get_suite(args.suite) if not args.cell or cell.name in args.cell)
     args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / "episodes.jsonl"
@@ -215,6 +223,9 @@ def main() -> int:
         outcomes = run(args)
     except VitraError as error:
         console.print(f"[red]evaluate:[/red] {error}")
+        return 2
+    except OSError as error:
+        console.print(f"[red]evaluate:[/red] {disk_words(error)}")
         return 2
     except KeyboardInterrupt:
         console.print("[yellow]evaluate:[/yellow] cut; start it again to go on.")

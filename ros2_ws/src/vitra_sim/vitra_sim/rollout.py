@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vitra_description.calibration import calibration_path, load_calibration
+from vitra_policy.command_options import check_numbers, check_positive, check_whole_numbers
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy, parse_options
@@ -159,6 +160,9 @@ def run(args: Args) -> Report:
     Raises:
         VitraError: unknown task or policy, or the policy cannot answer.
     """
+    check_numbers(args)
+    check_whole_numbers(args, {"episodes": 1, "seed": 0, "executed_steps": 1})
+    check_positive(args, "time_limit_s")
     tasks = sorted(TASKS) if args.task == "all" else [get_task(args.task).name]
     policy = create_policy(args.policy, parse_options(args.policy_option))
     if policy.metadata.needs_image and not args.render:
@@ -195,9 +199,6 @@ def run(args: Args) -> Report:
 def main() -> int:
     """Entry point; 0 when at least 95 % succeeded."""
     args = tyro.cli(Args, prog="python -m vitra_sim.rollout", description=__doc__)
-    if args.episodes < 1:
-        console.print("[red]rollout:[/red] --episodes must be at least 1.")
-        return 2
     try:
         report = run(args)
     except VitraError as error:

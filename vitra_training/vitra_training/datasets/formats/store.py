@@ -24,8 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from vitra_policy.command_options import check_whole_numbers
 from vitra_training.datasets.episode import Recording, usable_frames
-from vitra_training.datasets.errors import ConversionError, check_whole_numbers
+from vitra_training.datasets.errors import ConversionError
 from vitra_training.datasets.formats.record import Record, to_record
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
 

@@ -71,6 +71,18 @@ def get_family(name: str) -> Family:
     return Family(name, Goal.IN_BOX, side, Split(found["split"]), bool(found["other"]))
 
 
+def check_scene(name: str) -> None:
+    """Refuse what is neither a scene family nor a task.
+
+    Raises:
+        UnknownNameError: no such scene; the message lists them.
+    """
+    if is_family(name):
+        get_family(name)
+    else:
+        get_task(name)
+
+
 def held_out(kind: Kind, colour: str) -> bool:
     """Whether a combination of kind and colour is kept for the unseen objects: about one in four."""
     return zlib.crc32(f"{colour} {kind}".encode()) % 4 == 0
