@@ -25,7 +25,7 @@ from vitra_policy.command_options import OptionValueError, check_numbers, check_
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.output_folder import clear_results
 from vitra_policy.policies.registry import policy_names
-from vitra_sim.scene.families import check_scene
+from vitra_sim.scene.families import check_scene_name
 
 console = Console(stderr=True, highlight=False)
 _RESULTS = (
@@ -129,7 +129,7 @@ def check(args: Args) -> None:
     check_numbers(args)
     check_whole_numbers(args, {"episodes": 1, "seed": 0})
     check_positive(args, "time_limit_s")
-    check_scene(args.task)
+    check_scene_name(args.task)
     if args.policy not in policy_names():
         raise UnknownNameError("policy", args.policy, policy_names())
     if args.checkpoint and not Path(args.checkpoint).is_dir():

@@ -22,7 +22,7 @@ from rich.console import Console
 from vitra_bringup.graph_run import GraphRun
 from vitra_policy.command_options import check_whole_numbers
 from vitra_policy.errors import VitraError
-from vitra_sim.scene.families import check_scene
+from vitra_sim.scene.families import check_scene_name
 
 TOKEN_VARIABLE = "VITRA_CONSOLE_TOKEN"
 console = Console(stderr=True, highlight=False)
@@ -72,7 +72,7 @@ def run(args: Args) -> int:
     """
     begin_s = time.monotonic()
     check_whole_numbers(args, {"seed": 0, "port": 0}, {"port": 65535})
-    check_scene(args.task)
+    check_scene_name(args.task)
     os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(18))
     log = args.out / "launch.log"
     console.print(f"starting the simulated robot ({args.arms}, policy {args.policy}); log: {log}")

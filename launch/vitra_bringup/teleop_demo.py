@@ -27,7 +27,7 @@ from vitra_policy.command_options import check_numbers, check_positive, check_wh
 from vitra_policy.errors import VitraError
 from vitra_policy.output_folder import clear_results
 from vitra_runtime import qos
-from vitra_sim.scene.families import check_scene
+from vitra_sim.scene.families import check_scene_name
 
 console = Console(stderr=True, highlight=False)
 _RESULTS = ("episodes", "launch.log", "check.json", "images", "converted", "summary.json")
@@ -87,7 +87,7 @@ def run(args: Args) -> int:
     check_numbers(args)
     check_whole_numbers(args, {"episodes": 1, "seed": 0})
     check_positive(args, "time_limit_s", "stale_s")
-    check_scene(args.task)
+    check_scene_name(args.task)
     bags, log = args.out / "episodes", args.out / "launch.log"
     clear_results(args.out, _RESULTS)
     with GraphRun("teleop.launch.xml", args.launch_arguments(bags), log, args.domain_id) as graph:

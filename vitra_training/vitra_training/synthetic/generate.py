@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.child_processes import end_with_parent
-from vitra_policy.command_options import OptionValueError, check_whole_numbers
+from vitra_policy.command_options import OptionValueError, check_numbers, check_positive, check_whole_numbers
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xyz, rotation_angle, transform_points
 from vitra_training.datasets.camera import Camera
@@ -66,9 +65,8 @@ class SyntheticOptions:
         for name in ("width_px", "height_px"):
             if getattr(self, name) % 2:
                 raise OptionValueError(name, getattr(self, name), "even, as the encoder of videos demands")
-        for name in ("fps", "slowness"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise OptionValueError(name, getattr(self, name), "greater than 0")
+        check_numbers(self)
+        check_positive(self, "fps", "slowness")
 
 
 def generate(root: Path, options: SyntheticOptions, progress: Callable[[int, int], None] | None = None) -> int:

@@ -32,7 +32,7 @@ from vitra_sim.expert.expert import ExpertPolicy
 from vitra_sim.lockstep.drift import Drift
 from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.lockstep.midway import start_midway
-from vitra_sim.scene.families import check_scene
+from vitra_sim.scene.families import check_scene_name
 from vitra_sim.tasks.ground_truth import scene_truth
 
 console = Console(stderr=True, highlight=False)
@@ -209,7 +209,7 @@ def run(args: Args) -> list[tuple[str, int, str]]:
     check_whole_numbers(args, least | {"seed": 0})
     check_positive(args, "time_limit_s", "return_s")
     for name in args.family:
-        check_scene(name)
+        check_scene_name(name)
     args.out.mkdir(parents=True, exist_ok=True)
     jobs = [(args.family[i % len(args.family)], args.seed + i) for i in range(args.episodes)]
     missing = [job for job in jobs if not path_of(args.out, *job).exists()]

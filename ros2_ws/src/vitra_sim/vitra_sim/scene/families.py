@@ -71,7 +71,7 @@ def get_family(name: str) -> Family:
     return Family(name, Goal.IN_BOX, side, Split(found["split"]), bool(found["other"]))
 
 
-def check_scene(name: str) -> None:
+def check_scene_name(name: str) -> None:
     """Refuse what is neither a scene family nor a task.
 
     Raises:
