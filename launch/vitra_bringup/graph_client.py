@@ -9,12 +9,27 @@ from typing import Any
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
+from std_srvs.srv import Trigger
 
 from vitra_bringup.graph_link import PATIENCE_S, GraphError, GraphLink
 from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import EpisodeState, ExecutorState, SafetyState, SimState
 from vitra_msgs.srv import Rearm, SetInstruction, SimReset
 from vitra_runtime import qos
+
+_SERVICES: dict[str, Any] = {
+    "safety_supervisor/rearm_from": Rearm,
+    "safety_supervisor/stop": Trigger,
+    "executor/home": Trigger,
+    "executor/set_parameters": SetParameters,
+    "policy/set_instruction": SetInstruction,
+    "policy/stop": Trigger,
+    "recorder/start": Trigger,
+    "recorder/stop": Trigger,
+    "recorder/save": Trigger,
+    "recorder/discard": Trigger,
+    "sim/reset": SimReset,
+}
 
 
 class GraphClient(GraphLink):
@@ -37,6 +52,7 @@ class GraphClient(GraphLink):
         self.watch(ExecutorState, "executor_state", qos.SENSOR, lambda m: setattr(self, "executor_state", m))
         self.watch(EpisodeState, "episode_state", qos.LATCHED, lambda m: setattr(self, "episode", m))
         self._run_policy = ActionClient(self.node, RunPolicy, "policy/run_policy")
+        self.expect(_SERVICES)
         self.begin()
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
@@ -95,7 +111,7 @@ class GraphClient(GraphLink):
 
     def stop(self) -> None:
         """Latch a stop."""
-        self.trigger("safety_supervisor/stop")
+        self.trigger("safety_supervisor/stop", repeats=True)
 
     def home(self, timeout_s: float = 30.0) -> None:
         """Move to the ready posture and wait until the arms are there.
@@ -135,7 +151,7 @@ class GraphClient(GraphLink):
         Raises:
             GraphError: refused, or the new world does not come.
         """
-        answer = self.call(SimReset, "sim/reset", SimReset.Request(task=task, seed=seed))
+        answer = self.call(SimReset, "sim/reset", SimReset.Request(task=task, seed=seed), repeats=True)
         if not answer.success:
             raise GraphError(f"'sim/reset' refused: {answer.message}")
         # The judge's last word on the world before must not count for the new one.

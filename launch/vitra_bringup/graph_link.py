@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -43,6 +43,15 @@ class GraphLink:
         self._spinning = threading.Event()
         self._spinning.set()
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
+
+    def expect(self, services: Mapping[str, Any]) -> None:
+        """Pair with services before they are called: the answer to a client that has only just come may be lost.
+
+        Args:
+            services: Type of each by its name. One that never comes does no harm.
+        """
+        for name, service_type in services.items():
+            self._clients[name] = self.node.create_client(service_type, name)
 
     def begin(self) -> None:
         """Spin from now on: called once everything that it listens to from the start is there."""
@@ -117,7 +126,7 @@ class GraphLink:
             GraphError: no such service, or no answer in time.
         """
         if name not in self._clients:
-            self._clients[name] = self.node.create_client(service_type, name)
+            self.expect({name: service_type})
         client = self._clients[name]
         if not client.wait_for_service(timeout_sec=timeout_s):
             raise GraphError(f"Service '{name}' is not there after {timeout_s:g} s. Is its node running?")
@@ -145,13 +154,18 @@ class GraphLink:
             raise GraphError(f"Waited {timeout_s:g} s for {what}.")
         return future.result()
 
-    def trigger(self, name: str, timeout_s: float = PATIENCE_S) -> str:
+    def trigger(self, name: str, timeout_s: float = PATIENCE_S, *, repeats: bool = False) -> str:
         """Call a Trigger service; returns its message.
+
+        Args:
+            name: Its name.
+            timeout_s: As `call` has it.
+            repeats: As `call` has it.
 
         Raises:
             GraphError: the service refused; the message is its own.
         """
-        answer = self.call(Trigger, name, Trigger.Request(), timeout_s)
+        answer = self.call(Trigger, name, Trigger.Request(), timeout_s, repeats=repeats)
         if not answer.success:
             raise GraphError(f"'{name}' refused: {answer.message}")
         return str(answer.message)

@@ -44,6 +44,17 @@ _FIRST_PORT = 8700
 _LOOK_PERIOD_S = 0.1
 _ANSWER_S = 10.0
 _SPEED_PERIOD_S = 2.0
+_SERVICES: dict[str, Any] = {
+    "safety_supervisor/rearm_from": Rearm,
+    "executor/home": Trigger,
+    "executor/set_parameters": SetParameters,
+    "policy/set_instruction": SetInstruction,
+    "policy/stop": Trigger,
+    "recorder/start": Trigger,
+    "recorder/save": Trigger,
+    "recorder/discard": Trigger,
+    "sim/reset": SimReset,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,8 @@ class ConsoleNode(StackNode[Parameters]):
         self._image: JpegImage | None = None
         self._waiting: dict[Any, tuple[float, Callable[[str], None]]] = {}
         self._stop_client = self.create_client(Trigger, "safety_supervisor/stop")
-        self._rpc: dict[str, Any] = {}
+        # Paired long before the first press of a button: the answer to a client that has only just come may be lost.
+        self._rpc: dict[str, Any] = {name: self.create_client(kind, name) for name, kind in _SERVICES.items()}
         self._speed_client = self.create_client(GetParameters, "executor/get_parameters")
         self._speed_asked_s = 0.0
         self._run_policy = ActionClient(self, RunPolicy, "policy/run_policy")

@@ -116,3 +116,24 @@ def test_a_process_whose_launcher_is_killed_says_so_and_ends_itself_even_if_it_h
     launcher.wait()
     # Reading ends with the last process that holds the pipe.
     assert launcher.stderr.read().startswith(f"TOLD launcher_lost: process {launcher.pid}, which started this one")
+
+
+STANDING = textwrap.dedent(
+    """
+    import ctypes
+    from vitra_runtime import departure as module
+    from vitra_runtime.parent_watch import ParentWatch
+    module.STANDS_STILL_S, module._WIND_UP_S = 0.5, 0.1
+    departure = module.Departure(ParentWatch.wanted())
+    departure.listen()
+    ctypes.PyDLL(None).sleep(60)  # as a call into the middleware that never returns and keeps the interpreter's lock
+    """
+)
+
+
+def test_a_process_in_which_no_python_can_run_shows_where_it_stands_and_ends() -> None:
+    launched = {**os.environ, END_WITH_PARENT: "1"}
+    ended = subprocess.run([sys.executable, "-c", STANDING], env=launched, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert "Timeout" in ended.stderr
+    assert 'File "<string>"' in ended.stderr

@@ -2,15 +2,19 @@
 
 Python runs signal handlers only between two steps of the main thread, which may wait inside the middleware for a tenth
 of a second. A robot must not move on for so long, so a thread of its own hears signals and the parent's end at once.
+
+No Python runs at all where the middleware waits for ever and keeps the interpreter's lock: neither a signal nor the end
+of the launcher would be heard. So that thread winds up a timer of `faulthandler` every second, which needs no lock.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import faulthandler
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +26,9 @@ from vitra_runtime.threads import WatchedThread
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KILL_AFTER_S = 4.0
+STANDS_STILL_S = 20.0
+"""After so long without a step of Python a process of a launch shows where it stands and ends (exit code 1)."""
+_WIND_UP_S = 1.0
 
 
 class DepartureCause(StrEnum):
@@ -118,12 +125,14 @@ class Departure:
                 self._lost()
             else:
                 poll.register(self._parent.descriptor, select.POLLIN)
-        while True:
-            for descriptor, _ in poll.poll():
+        while self._parent is None or self._parent.descriptor is not None:
+            self._end_in(STANDS_STILL_S)
+            for descriptor, _ in poll.poll(_WIND_UP_S * 1e3):
                 if descriptor == self._signals.fileno():
                     self._hear(self._signals.recv(64))
                 else:
                     self._lost()
+                    return
 
     def _hear(self, numbers: bytes) -> None:
         for number in numbers:
@@ -136,7 +145,10 @@ class Departure:
     def _lost(self) -> None:
         """Nobody is left to kill this process if it hangs, so it does that itself."""
         assert self._parent is not None
+        self._end_in(KILL_AFTER_S)
         self.begin(DepartureCause.LAUNCHER_LOST, f"process {self._parent.pid}, which started this one, ended")
-        with contextlib.suppress(OSError):
-            threading.Event().wait(KILL_AFTER_S)
-            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _end_in(self, delay_s: float) -> None:
+        """End a process of a launch after this time, whatever it does, unless told anew; says where its threads are."""
+        if self._parent is not None:
+            faulthandler.dump_traceback_later(delay_s, exit=True, file=sys.__stderr__ or 2)
