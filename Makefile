@@ -68,16 +68,14 @@ train-mini: setup ## Pretrain and fine-tune the mini model on made-up data on a 
 # (conftest.py); elsewhere only a graph that does not come up (GraphError). RERUNS=0: none at all.
 RERUNS ?= 1
 PYTEST := pytest --reruns $(RERUNS) --only-rerun GraphError
-# These rooms start no nodes, so two at a time do not disturb each other; what starts nodes runs one by one.
-PURE_ROOMS := vitra_policy/tests urdf/tests vitra_training/tests
-NODE_ROOMS := ros2_ws/src launch/tests tests
+# What runs nodes, threads or a browser against the clock (conftest.py) runs one by one, all else two at a time.
 
 test: setup-tests setup-browser ## Every test but those of `make test-slow` and `make test-gpu`
 ifdef ARGS
 	@$(RUN) $(PYTEST) -m "not slow and not gpu" $(ARGS)
 else
-	@$(RUN) status=0; OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile -q -m "not slow and not gpu" $(PURE_ROOMS) || status=$$?; \
-	  $(PYTEST) -m "not slow and not gpu" $(NODE_ROOMS) || status=$$?; exit $$status
+	@$(RUN) status=0; OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile -q -m "not clock and not slow and not gpu" || status=$$?; \
+	  $(PYTEST) -m "clock and not slow and not gpu" || status=$$?; exit $$status
 endif
 
 test-graph: setup-tests setup-browser ## Of these, only the ones that launch nodes: demo, kill -9 of every node

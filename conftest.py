@@ -43,14 +43,15 @@ _NEVER_CAME = re.compile(r"The launch ended with|still missing|process has died|
 _GRAPH_DOMAINS = 101  # ROS domain ids 0..101 are safe on every platform
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where `--reruns` asks for it, what runs against the clock is tried up to twice more, whatever failed."""
-    if not getattr(config.option, "reruns", None):
-        return
+    """What runs against the clock is marked `clock`; with `--reruns` it is tried up to twice more, whatever failed."""
     for item in items:
         fixtures = _CLOCK_FIXTURES.intersection(getattr(item, "fixturenames", ()))
         if fixtures or any(item.get_closest_marker(name) for name in _CLOCK_MARKERS):
-            item.add_marker(pytest.mark.flaky(reruns=_MORE_TRIES, only_rerun=[""]))
+            item.add_marker(pytest.mark.clock)
+            if getattr(config.option, "reruns", None):
+                item.add_marker(pytest.mark.flaky(reruns=_MORE_TRIES, only_rerun=[""]))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -54,7 +54,7 @@ def test_nodes(ros_domain):
 @pytest.fixture
 def run(repo_root: Path, tmp_path: Path):
     """Runs made-up tests under this project's conftest; gives what pytest prints."""
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = graph: launches the ROS graph\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  graph: launches the ROS graph\n  clock: real time\n")
 
     def run(tests: str, reruns: int, keeps_time_ns: str = "1e9") -> str:
         conftest = (repo_root / "conftest.py").read_text(encoding="utf-8")

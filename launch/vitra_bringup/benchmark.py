@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vitra_bringup import demo
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError
 
 
@@ -29,7 +30,7 @@ def report(name: str, out: Path, measure: Callable[[], Mapping[str, Any]]) -> in
     try:
         figures = {"machine": machine, **measure()}
     except VitraError as error:
-        demo.console.print(f"[red]{name}:[/red] {error}")
+        print_error(demo.console, name, error)
         return 2
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(figures, indent=2) + "\n")

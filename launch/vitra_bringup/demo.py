@@ -21,6 +21,7 @@ from vitra_bringup import bag_report, images
 from vitra_bringup.graph_run import GraphRun
 from vitra_bringup.processor_use import ProcessorUse
 from vitra_policy.action_space import sides_of
+from vitra_policy.command_errors import print_error
 from vitra_policy.command_options import OptionValueError, check_numbers, check_positive, check_whole_numbers
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.output_folder import clear_results
@@ -73,7 +74,7 @@ def main() -> int:
     try:
         return run(args)
     except VitraError as error:
-        console.print(f"[red]vitra-demo:[/red] {error}")
+        print_error(console, "vitra-demo", error)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -31,6 +31,7 @@ from vitra_bringup.graph_client import GraphClient
 from vitra_bringup.graph_link import GraphError
 from vitra_console.operate import words
 from vitra_msgs.msg import EpisodeState, SafetyState
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError
 
 _TO_FIND_S, _TO_HEAR_S = 1.0, 10.0
@@ -280,7 +281,7 @@ def _tell(args: _Common, report: dict[str, Any], code: int) -> int:
     if args.json:
         sys.stdout.write(json.dumps(report) + "\n")
     elif "error" in report:
-        Console(stderr=True, highlight=False).print(f"[red]vitra-operate:[/red] {report['error']}", soft_wrap=True)
+        print_error(Console(stderr=True, highlight=False), "vitra-operate", report["error"])
     else:
         for key, value in report.items():
             if key != "ok" and value not in ("", [], {}):

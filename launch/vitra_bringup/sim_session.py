@@ -20,6 +20,7 @@ import tyro
 from rich.console import Console
 
 from vitra_bringup.graph_run import GraphRun
+from vitra_policy.command_errors import print_error
 from vitra_policy.command_options import check_whole_numbers
 from vitra_policy.errors import VitraError
 from vitra_sim.scene.families import check_scene_name
@@ -58,7 +59,7 @@ def main() -> int:
     try:
         return run(args)
     except VitraError as error:
-        console.print(f"[red]vitra-sim:[/red] {error}")
+        print_error(console, "vitra-sim", error)
         return 2
     except KeyboardInterrupt:
         return 0

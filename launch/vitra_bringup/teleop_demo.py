@@ -23,6 +23,7 @@ from vitra_bringup.graph_link import GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_msgs.msg import EpisodeState
 from vitra_msgs.srv import DiscardEpisode, SetInstruction
+from vitra_policy.command_errors import print_error
 from vitra_policy.command_options import check_numbers, check_positive, check_whole_numbers
 from vitra_policy.errors import VitraError
 from vitra_policy.output_folder import clear_results
@@ -71,7 +72,7 @@ def main() -> int:
     try:
         return run(args)
     except VitraError as error:
-        console.print(f"[red]vitra-teleop-demo:[/red] {error}")
+        print_error(console, "vitra-teleop-demo", error)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -28,6 +28,7 @@ from vitra_bringup.graph_client import GraphClient
 from vitra_description.calibration import calibration_path, load_calibration
 from vitra_msgs.msg import ExecutorState, HandActionChunk, SafetyState
 from vitra_policy.action_space import SIDES
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return view(args)
     except VitraError as error:
-        console.print(f"[red]vitra-view:[/red] {error}")
+        print_error(console, "vitra-view", error)
         return 2
     except KeyboardInterrupt:
         return 130

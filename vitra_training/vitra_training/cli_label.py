@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError, disk_words
 from vitra_training.labeling.adapters.calibrate import find_lens
 from vitra_training.labeling.adapters.tool import ToolConfig
@@ -156,7 +157,9 @@ class Show:
         """Print the ledger."""
         path = Workspace(self.out).ledger
         if not path.is_file():
-            _console.print(f"[red]No run in {self.out}.[/] Start one: vitra-label run VIDEOS --out {self.out}")
+            print_error(
+                _console, "vitra-label", f"No run in {self.out}. Start one: vitra-label run VIDEOS --out {self.out}"
+            )
             return 2
         ledger = Ledger(path)
         entries = ledger.entries()
@@ -206,7 +209,8 @@ class Audit:
         try:
             from vitra_training.labeling.audit import serve  # needs the console's web parts
         except ImportError as error:
-            _console.print(f"[red]The audit page needs the ROS packages' web parts ({error}).[/] Run make setup.")
+            why = f"The audit page needs the ROS packages' web parts ({error}). Run make setup."
+            print_error(_console, "vitra-label", why)
             return 2
         sample, book = serve.open_audit(self.out, self.sample, self.seed)
         if not self.scores:
@@ -285,10 +289,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return command.run()
     except VitraError as error:
-        _console.print(f"[red]{escape(str(error))}[/]")
+        print_error(_console, "vitra-label", error)
         return 2
     except OSError as error:
-        _console.print(f"[red]{escape(disk_words(error))}[/]")
+        print_error(_console, "vitra-label", disk_words(error))
         return 2
     except KeyboardInterrupt:
         _console.print("Interrupted; the same command continues.")

@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
+from vitra_policy.command_errors import print_error
 from vitra_policy.command_options import check_numbers
 from vitra_policy.errors import VitraError, disk_words
 from vitra_training.training.config import TrainConfig
@@ -92,10 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leave_team()
         return code
     except VitraError as error:
-        _console.print(f"[red]{error}[/]", soft_wrap=True)
+        print_error(_console, "vitra-train", error)
         return 2
     except OSError as error:
-        _console.print(f"[red]{disk_words(error)}[/]", soft_wrap=True)
+        print_error(_console, "vitra-train", disk_words(error))
         return 2
 
 

@@ -29,6 +29,7 @@ from vitra_bringup.faults.report import write_report
 from vitra_bringup.faults.trial import Result, load_result, run_trial
 from vitra_bringup.graph_link import GraphError
 from vitra_bringup.graph_run import GraphRun
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import UnknownNameError, VitraError
 
 _STARTS = 3
@@ -128,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(args)
     except VitraError as error:
-        screen.print(f"[red]faults:[/red] {error}", soft_wrap=True)
+        print_error(screen, "faults", error)
         return 2
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError
 from vitra_policy.image import resized_pixel_values
 from vitra_policy.model.config import preset
@@ -135,7 +136,7 @@ def main() -> int:
     try:
         done = run(tyro.cli(Args, prog="python -m vitra_training.imitation.features", description=__doc__))
     except VitraError as error:
-        console.print(f"[red]features:[/red] {error}")
+        print_error(console, "features", error)
         return 2
     except KeyboardInterrupt:
         return 130

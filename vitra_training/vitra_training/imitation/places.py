@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from vitra_policy.checkpoint.store import open_checkpoint
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError
 from vitra_policy.model.vla import Vitra
 from vitra_policy.places import GEOMETRY, TURN
@@ -98,7 +99,7 @@ def main() -> int:
     try:
         figures = run(args)
     except VitraError as error:
-        console.print(f"[red]places:[/red] {error}")
+        print_error(console, "places", error)
         return 2
     console.print_json(json.dumps(figures))
     return 0

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from vitra_policy.checkpoint.store import About, Provenance, open_checkpoint, save_model
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError
 from vitra_policy.model.config import preset
 from vitra_policy.model.vla import Vitra
@@ -269,7 +270,7 @@ def main() -> int:
     try:
         checkpoint = run(args)
     except VitraError as error:
-        console.print(f"[red]imitation:[/red] {error}")
+        print_error(console, "imitation", error)
         return 2
     except KeyboardInterrupt:
         console.print("[yellow]imitation:[/yellow] cut; start it again to go on.")

@@ -42,6 +42,7 @@ from vitra_calibration.sample import CalibrationSession, load_session
 from vitra_calibration.simulate import simulate
 from vitra_calibration.solve import solve
 from vitra_description.calibration import calibration_path, load_calibration
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError
 from vitra_runtime.domain import domain_id
 
@@ -295,7 +296,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _ACTS[type(args)](args)
     except VitraError as error:
-        Console(stderr=True, highlight=False).print(f"[red]vitra-calibrate:[/red] {error}", soft_wrap=True)
+        print_error(Console(stderr=True, highlight=False), "vitra-calibrate", error)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from vitra_evaluation.commands import planning, sessions
 from vitra_evaluation.commands.screen import console
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError, disk_words
 
 Command = (
@@ -33,7 +34,7 @@ def main() -> int:
     try:
         return dispatch(command)
     except VitraError as error:
-        console.print(f"[red]vitra-eval:[/red] {escape(str(error))}", markup=True, soft_wrap=True)
+        print_error(console, "vitra-eval", error)
         return 2
     except OSError as error:
         words = f"[red]vitra-eval:[/red] {escape(disk_words(error))} A session goes on with vitra-eval resume."

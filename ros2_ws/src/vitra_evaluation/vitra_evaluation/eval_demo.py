@@ -14,10 +14,10 @@ from pathlib import Path
 
 import tyro
 from rich.console import Console
-from rich.markup import escape
 
 from vitra_evaluation.session.folder import JOURNAL_NAME, Session
 from vitra_evaluation.session.store import Store
+from vitra_policy.command_errors import print_error
 from vitra_policy.command_options import check_whole_numbers
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.output_folder import remove_run
@@ -49,7 +49,7 @@ def main() -> int:
     try:
         return run(args)
     except VitraError as error:
-        console.print(f"[red]eval-demo:[/red] {escape(str(error))}")
+        print_error(console, "eval-demo", error)
         return 2
 
 

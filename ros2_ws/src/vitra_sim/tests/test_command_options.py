@@ -42,4 +42,4 @@ def test_a_folder_that_is_a_file_is_a_sentence(module: Any, tmp_path: Path, monk
     words = [str(out)] if module is collect else ["--out", str(out)]
     monkeypatch.setattr("sys.argv", ["command", *words])
     assert module.main() == 2
-    assert "README.md: File exists" in " ".join(capsys.readouterr().err.split())
+    assert "README.md: File exists" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vitra_policy.child_processes import end_with_parent
+from vitra_policy.command_errors import print_error
 from vitra_policy.command_options import check_numbers, check_positive, check_whole_numbers
 from vitra_policy.errors import VitraError, disk_words
 from vitra_policy.policies.policy import Observation, Policy
@@ -235,10 +236,10 @@ def main() -> int:
     try:
         problems = run(args)
     except VitraError as error:
-        console.print(f"[red]collect:[/red] {error}")
+        print_error(console, "collect", error)
         return 2
     except OSError as error:
-        console.print(f"[red]collect:[/red] {disk_words(error)}")
+        print_error(console, "collect", disk_words(error))
         return 2
     except KeyboardInterrupt:
         console.print("[yellow]collect:[/yellow] cut; start it again to go on.")

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vitra_policy.child_processes import end_with_parent
+from vitra_policy.command_errors import print_error
 from vitra_policy.command_options import check_numbers, check_positive, check_whole_numbers
 from vitra_policy.errors import UnknownNameError, VitraError, disk_words
 from vitra_policy.policies.policy import Policy
@@ -222,10 +223,10 @@ def main() -> int:
     try:
         outcomes = run(args)
     except VitraError as error:
-        console.print(f"[red]evaluate:[/red] {error}")
+        print_error(console, "evaluate", error)
         return 2
     except OSError as error:
-        console.print(f"[red]evaluate:[/red] {disk_words(error)}")
+        print_error(console, "evaluate", disk_words(error))
         return 2
     except KeyboardInterrupt:
         console.print("[yellow]evaluate:[/yellow] cut; start it again to go on.")

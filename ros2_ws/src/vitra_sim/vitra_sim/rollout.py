@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vitra_description.calibration import calibration_path, load_calibration
+from vitra_policy.command_errors import print_error
 from vitra_policy.command_options import check_numbers, check_positive, check_whole_numbers
 from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy
@@ -202,7 +203,7 @@ def main() -> int:
     try:
         report = run(args)
     except VitraError as error:
-        console.print(f"[red]rollout:[/red] {error}")
+        print_error(console, "rollout", error)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -12,13 +12,13 @@ from typing import Annotated
 import tyro
 from aiohttp import web
 from rich.console import Console
-from rich.markup import escape
 
 from vitra_console.web.access import default_token
 from vitra_evaluation.study.material import Study, check_playable, read_study
 from vitra_evaluation.study.scores import scores
 from vitra_evaluation.study.server import make_app
 from vitra_evaluation.study.votes import VoteBook
+from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError, disk_words
 
 console = Console(stderr=True, highlight=False)
@@ -59,10 +59,10 @@ def main() -> int:
     try:
         return serve(command) if isinstance(command, Serve) else export(command)
     except VitraError as error:
-        console.print(f"[red]vitra-study:[/red] {escape(str(error))}", soft_wrap=True)
+        print_error(console, "vitra-study", error)
         return 2
     except OSError as error:
-        console.print(f"[red]vitra-study:[/red] {escape(disk_words(error))}", soft_wrap=True)
+        print_error(console, "vitra-study", disk_words(error))
         return 2
 
 
