@@ -203,7 +203,8 @@ def is_noticed(fault: Fault, timeout_s: float) -> bool:
 
 def _fail(tests: Sequence[str], site: str, timeout_s: float) -> bool:
     """Whether one of the tests fails with the copy first on the path."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow and not gpu and not graph", *tests]
+    which = ["--hypothesis-profile", "mutation", "-m", "not slow and not gpu and not graph"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *which, *tests]
     environment = {**os.environ, "PYTHONPATH": site + os.pathsep + os.environ.get("PYTHONPATH", "")}
     try:
         ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=timeout_s)
