@@ -76,7 +76,9 @@ ROOMS = {
         tuple(f"{_ROS}/realman_driver/tests/test_{name}.py" for name in ("arm_driver", "held_setpoint", "parameters")),
     ),
     "worker": Room(
-        f"{_ROS}/vitra_inference/vitra_inference", "worker.py", (f"{_ROS}/vitra_inference/tests/test_worker.py",)
+        f"{_ROS}/vitra_inference/vitra_inference",
+        "worker.py",
+        tuple(f"{_ROS}/vitra_inference/tests/test_{name}.py" for name in ("worker", "worker_time", "session")),
     ),
     "retarget": Room(
         f"{_ROS}/vitra_retarget/vitra_retarget", "retarget.py", (f"{_ROS}/vitra_retarget/tests/test_retarget.py",)

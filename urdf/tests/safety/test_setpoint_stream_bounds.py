@@ -89,6 +89,16 @@ def test_what_was_recalled_is_held_until_something_else_moves_the_device() -> No
     assert stream.start_rad == [0.0]
 
 
+def test_what_is_to_be_forgotten_in_motion_is_forgotten_when_the_device_rests() -> None:
+    drive = Drive(measured())
+    drive.run(20, 0.5)
+    drive.stream.forget_held()
+    assert drive.run(1, 0.5) is MotionState.MOVING
+    assert drive.stream.held_rad is not None
+    assert drive.run(60, None) is MotionState.HOLDING
+    assert drive.stream.held_rad is None
+
+
 def test_who_was_forgotten_begins_where_it_is_measured() -> None:
     stream = measured()
     stream.recall([0.1], within_rad=1.0)
