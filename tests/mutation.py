@@ -86,7 +86,10 @@ ROOMS = {
     "bags": Room(
         "vitra_training/vitra_training",
         "bags/[at][lr]*.py",
-        tuple(f"vitra_training/tests/bags/test_{name}.py" for name in ("aligned", "true_time", "episodes")),
+        tuple(
+            f"vitra_training/tests/bags/test_{name}.py"
+            for name in ("aligned", "trim", "true_time", "episodes", "video_bags", "check")
+        ),
     ),
     "captions": Room(
         "vitra_training/vitra_training",
@@ -199,8 +202,15 @@ def is_noticed(fault: Fault, timeout_s: float) -> bool:
         shutil.copytree(ROOT / room.package, package, ignore=shutil.ignore_patterns("__pycache__"))
         changed = package / file.relative_to(ROOT / room.package)
         changed.write_text(put_in(changed.read_text(encoding="utf-8"), fault.place), encoding="utf-8")
-        own = [str(path) for tests in room.tests for path in sorted((ROOT / tests).glob(f"**/test_{file.stem}*.py"))]
+        own = [str(path) for path in _test_files(room) if path.name.startswith(f"test_{file.stem}")]
         return (bool(own) and _fail(own, site, timeout_s)) or _fail(room.tests, site, timeout_s)
+
+
+def _test_files(room: Room) -> Iterator[Path]:
+    """Every file of tests of a room."""
+    for tests in room.tests:
+        path = ROOT / tests
+        yield from sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
 
 
 def _fail(tests: Sequence[str], site: str, timeout_s: float) -> bool:
