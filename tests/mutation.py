@@ -59,6 +59,7 @@ ROOMS = {
                 "supervisor",
                 "following",
                 "home",
+                "home_request",
                 "joint_follower",
                 "joint_path",
                 "joint_trajectory",

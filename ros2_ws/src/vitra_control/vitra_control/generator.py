@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitra_control.arm_group import ArmGroup
 from vitra_control.driver_watch import Interruption
+from vitra_control.home_request import WAITS_S, HomeRequest
 from vitra_control.joint_trajectory import JointTrajectory
 from vitra_control.plausible_steps import refuse_implausible
 from vitra_control.setpoints import Feedback, HomeResult, Mode, PermitSample, Setpoints
@@ -29,8 +30,6 @@ _log = logging.getLogger(__name__)
 
 _TICKS_PER_TRACKING_CHECK = 10
 _HELD_BACK = 0.9
-_HOME_WAITS_S = 5.0
-_HOME_BEGINNINGS = 5
 POLICY_HOLDS_S = 1.0
 """A chunk this new means that somebody else has the arms."""
 
@@ -75,13 +74,10 @@ class SetpointGenerator:
         self._ticks = 0
         self._last_sent_s = -np.inf
         self._seeded_epoch: int | None = None
-        self._home_result: HomeResult | None = None
         self._runs = TrajectoryRuns(self._arms, settings.arm_limits)
         self._last_chunk_s = -np.inf
         self._unheard_since_s: float | None = None
-        self._home_waits = False
-        self._home_beginnings = 0
-        self._home_waits_since_s: float | None = None
+        self._homing = HomeRequest()
 
     def offer(self, chunk: Mapping[Side, TimedSteps], now_s: float) -> dict[Side, Verdict]:
         """Take a chunk in; sides that are not driven are left out of the answer. Outside FOLLOWING it is dropped.
@@ -119,7 +115,7 @@ class SetpointGenerator:
 
     def home_refusal(self) -> str:
         """Why a move to the ready posture cannot begin now, or an empty text; may be asked from another thread."""
-        if self.mode is Mode.HOMING or self._home_waits:
+        if self.mode is Mode.HOMING or self._homing.waits:
             return "already on the way to the ready posture"
         if self.mode not in (Mode.FOLLOWING, Mode.SEEDING):
             return f"not armed ({self.mode}); call safety_supervisor/rearm first"
@@ -134,17 +130,14 @@ class SetpointGenerator:
         refusal = self.home_refusal()
         if refusal:
             return refusal
-        self._home_beginnings, self._home_waits_since_s = 0, None
-        if self.mode is Mode.SEEDING:
-            self._home_waits = True
-        else:
+        self._homing.ask(waits=self.mode is Mode.SEEDING)
+        if not self._homing.waits:
             self._begin_home()
         return ""
 
     def take_home_result(self) -> HomeResult | None:
         """How the move to the ready posture ended, once."""
-        result, self._home_result = self._home_result, None
-        return result
+        return self._homing.take_result()
 
     def trajectory_refusal(self, side: Side, now_s: float) -> str:
         """Why an arm may not follow a joint trajectory now, or an empty text; may be asked from another thread."""
@@ -189,13 +182,13 @@ class SetpointGenerator:
 
     def interrupted(self, interruption: Interruption) -> None:
         """A driver has stopped by itself and refuses what comes: start again from where the joints are."""
-        goes_on = self.mode is Mode.HOMING and interruption.is_late and self._home_beginnings < _HOME_BEGINNINGS
+        goes_on = self.mode is Mode.HOMING and interruption.is_late and self._homing.may_go_on
         if self.mode in (Mode.FOLLOWING, Mode.HOMING, Mode.TRAJECTORY):
             self._again(interruption.why)
-        elif self._home_waits and self._home_beginnings and not interruption.is_late:
+        elif self._homing.waits and self._homing.has_begun and not interruption.is_late:
             self._fall_back(Mode.SEEDING, interruption.why)  # while it came to rest, more was found wrong than lateness
         if goes_on:
-            self._home_waits, self._home_waits_since_s, self._home_result = True, None, None
+            self._homing.wait_to_go_on()
 
     def tick(self, now_s: float, permit: PermitSample | None) -> Setpoints | None:
         """The setpoints of this tick (every 5 ms); None when nothing may be sent."""
@@ -319,24 +312,19 @@ class SetpointGenerator:
         return Setpoints(epoch, arms, hands)
 
     def _watch_waiting_home(self, now_s: float) -> None:
-        """Whoever asked for the ready posture does not expect an arm that moves long afterwards."""
-        if not self._home_waits:
-            return
-        since_s = self._home_waits_since_s = now_s if self._home_waits_since_s is None else self._home_waits_since_s
-        if now_s - since_s > _HOME_WAITS_S:
-            self._home_waits = False
-            why = f"the joints did not come to rest within {_HOME_WAITS_S:g} s: {self.waiting_for}"
-            self._home_result = HomeResult(False, f"the move to the ready posture was broken off: {why}")
+        if self._homing.waits and self._homing.has_waited_too_long(now_s):
+            self._homing.break_off(f"the joints did not come to rest within {WAITS_S:g} s: {self.waiting_for}")
 
     def _begin_home(self) -> None:
-        self._home_beginnings += 1
         self._arms.begin_ready()
         for side in self.sides.values():
             side.begin_ready()
-        self.mode, self._home_result, self._home_waits = Mode.HOMING, None, False
+        self.mode = Mode.HOMING
+        self._homing.begin()
 
     def _end_home(self, now_s: float, result: HomeResult) -> None:
-        self.mode, self._home_result = Mode.FOLLOWING, result
+        self.mode = Mode.FOLLOWING
+        self._homing.end(result)
         self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
 
     def _rest(self, now_s: float, arms_rad: Mapping[Side, Array]) -> None:
@@ -346,9 +334,8 @@ class SetpointGenerator:
             side.rest(self.arm_rad(name), now_s)
 
     def _fall_back(self, mode: Mode, why: str) -> None:
-        if self.mode is Mode.HOMING or self._home_waits:
-            self._home_result = HomeResult(False, f"the move to the ready posture was broken off: {why}")
-        self._home_waits = False
+        if self.mode is Mode.HOMING or self._homing.waits:
+            self._homing.break_off(why)
         self._runs.break_off(why)
         if mode is not self.mode:
             self._unheard_since_s = None
@@ -396,6 +383,6 @@ class SetpointGenerator:
         self._rest(now_s, {side: feedback.arm_start_rad for side, feedback in measured.items()})
         self._seeded_epoch, self._last_sent_s = self._epoch, now_s
         self.mode, self.waiting_for = Mode.FOLLOWING, ""
-        if self._home_waits:
+        if self._homing.waits:
             self._begin_home()
         return True
