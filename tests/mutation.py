@@ -79,7 +79,7 @@ ROOMS = {
     "worker": Room(
         f"{_ROS}/vitra_inference/vitra_inference",
         "worker.py",
-        tuple(f"{_ROS}/vitra_inference/tests/test_{name}.py" for name in ("worker", "worker_time", "session")),
+        tuple(f"{_ROS}/vitra_inference/tests/test_{name}.py" for name in ("worker_time", "worker", "session")),
     ),
     "retarget": Room(
         f"{_ROS}/vitra_retarget/vitra_retarget", "retarget.py", (f"{_ROS}/vitra_retarget/tests/test_retarget.py",)

@@ -45,6 +45,10 @@ class Pause:
         pass
 
 
+class Endless(BaseException):
+    """It would go on for ever; nothing catches this."""
+
+
 class World(RunSession):
     """Clock, session, buffer and listener of one worker."""
 
@@ -53,7 +57,7 @@ class World(RunSession):
     def __init__(self, monkeypatch, policy, settings=UNLIMITED):
         super().__init__(clock=self.monotonic)
         self.now_s, self.polls, self.blind, self.orders = 64.0, 20, False, []
-        self.pauses, self.looks, self.patience, self.seen = [], [], [], 0
+        self.pauses, self.looks, self.patience, self.seen, self.glances = [], [], [], 0, 0
         self.answers, self.faults, self.resets_s = [], [], []
         self.on_look = lambda: None
         monkeypatch.setattr(worker_module, "time", self)
@@ -73,6 +77,9 @@ class World(RunSession):
         self.worker = PolicyWorker(policy, self, self, DelayMeter(), listener, settings)
 
     def monotonic(self):
+        self.glances += 1
+        if self.glances > 10_000:
+            raise Endless
         return self.now_s
 
     def time(self):
@@ -81,6 +88,8 @@ class World(RunSession):
     def wait(self, timeout_s):
         """Nobody starts a run: a quarter of a second goes by, and after 20 of them the worker is to end."""
         self.patience.append(timeout_s)
+        if len(self.patience) > 1000:
+            raise Endless
         if self.run is not None:
             return self.run
         self.now_s += POLL_S
@@ -104,7 +113,8 @@ class World(RunSession):
 
     def next(self, last, needed, timeout_s):
         self.looks.append(timeout_s)
-        assert len(self.looks) < 1000, "it looks for ever"
+        if len(self.looks) > 1000:
+            raise Endless
         self.now_s += LOOK_S
         self.on_look()
         if self.blind:
