@@ -13,10 +13,10 @@ from vitra_control.driver_watch import Interruption
 from vitra_control.home_request import WAITS_S, HomeRequest
 from vitra_control.joint_trajectory import JointTrajectory
 from vitra_control.plausible_steps import refuse_implausible
+from vitra_control.rest_watch import RestWatch
 from vitra_control.setpoints import Feedback, HomeResult, Mode, PermitSample, Setpoints
 from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
 from vitra_control.side import SideExecutor
-from vitra_control.stillness import Stillness
 from vitra_control.tracking_watch import TrackingWatch
 from vitra_control.trajectory_runs import TrajectoryRuns
 from vitra_policy.action_space import SIDES, Side
@@ -65,10 +65,10 @@ class SetpointGenerator:
         self.last_failure = ""
         self.waiting_for = ""
         self.policy_runs = False
-        self._settings, self._feedback = settings, feedback
+        self._settings = settings
         self._arms = ArmGroup(self.sides, settings)
         self._clock = PathClock()
-        self._still = {side: Stillness(settings.still_rad, settings.still_s) for side in self.sides}
+        self._rest_watch = RestWatch(self.sides, settings, feedback)
         self._tracking = TrackingWatch(self.sides, settings, feedback)
         self._epoch: int | None = None
         self._ticks = 0
@@ -76,7 +76,6 @@ class SetpointGenerator:
         self._seeded_epoch: int | None = None
         self._runs = TrajectoryRuns(self._arms, settings.arm_limits)
         self._last_chunk_s = -np.inf
-        self._unheard_since_s: float | None = None
         self._homing = HomeRequest()
 
     def offer(self, chunk: Mapping[Side, TimedSteps], now_s: float) -> dict[Side, Verdict]:
@@ -215,8 +214,7 @@ class SetpointGenerator:
 
     def unheard_s(self, now_s: float) -> float:
         """For how long there has been a permit without fresh joints of all sides; may be asked from another thread."""
-        since_s = self._unheard_since_s
-        return 0.0 if since_s is None else now_s - since_s
+        return self._rest_watch.unheard_s(now_s)
 
     def newest_sample(self) -> Sample | None:
         """The target of the side whose chunk was observed last."""
@@ -338,9 +336,7 @@ class SetpointGenerator:
             self._homing.break_off(why)
         self._runs.break_off(why)
         if mode is not self.mode:
-            self._unheard_since_s = None
-            for still in self._still.values():
-                still.reset()
+            self._rest_watch.restart()
         self.mode, self.waiting_for = mode, ""
         self._tracking.reset()
 
@@ -358,20 +354,13 @@ class SetpointGenerator:
 
     def _seed(self, now_s: float) -> bool:
         """Start from what the controllers hold, or where that is unknown from the measured joints, once all rest."""
-        measured: dict[Side, Feedback] = {}
-        for side in self.sides:
-            feedback = self._feedback(side)
-            if feedback is None or feedback.age_s > self._settings.feedback_timeout_s:
-                self.waiting_for = f"{side}: no fresh joint feedback"
-                self._unheard_since_s = now_s if self._unheard_since_s is None else self._unheard_since_s
-                self._still[side].reset()
-                return False
-            self._still[side].update(feedback.arm_rad, now_s)
-            measured[side] = feedback
-        self._unheard_since_s = None
+        measured = self._rest_watch.look(now_s)
+        if measured is None:
+            self.waiting_for = self._rest_watch.lacks
+            return False
         if now_s - self._last_sent_s < self._settings.settle_s:
             return False
-        if not all(still.reached(now_s) for still in self._still.values()):
+        if not self._rest_watch.all_rest(now_s):
             self.waiting_for = self.waiting_for or "the arms are not at rest"
             return False
         same_epoch = self._seeded_epoch == self._epoch
