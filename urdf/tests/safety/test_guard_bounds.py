@@ -87,6 +87,21 @@ def test_who_does_not_say_who_it_is_is_source_zero() -> None:
     assert sender.send(0.0, source=1) is GuardReason.WRONG_SOURCE
 
 
+def test_who_stands_still_while_the_device_was_led_away_is_ahead_and_has_not_leapt() -> None:
+    sender = Sender()
+    sender.guard.resync([1.0])
+    assert sender.send(1.0) is None
+    sender.guard.sent([1.375])
+    assert sender.send(1.0) is GuardReason.AHEAD
+
+
+def test_an_own_step_of_exactly_what_is_allowed_is_no_leap() -> None:
+    sender = Sender()
+    assert sender.send(0.0) is None
+    sender.guard.sent([-0.125])
+    assert sender.send(0.25) is GuardReason.AHEAD
+
+
 def test_before_anything_is_sent_the_guard_stands_still_at_zero() -> None:
     guard = CommandGuard(EXACT)
     np.testing.assert_array_equal(guard.position_rad, [0.0])

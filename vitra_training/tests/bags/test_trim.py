@@ -48,6 +48,12 @@ def test_both_ends_of_the_span_are_kept_and_nothing_beyond(bag: Path, tmp_path: 
     assert [t for topic, t in contents(tmp_path / "inside") if topic == CAMERA] == [1.0]
 
 
+def test_one_image_at_an_end_of_the_span_is_enough(bag: Path, tmp_path: Path) -> None:
+    for name, begin_s, end_s, at_s in (("begin", 2.0, 2.3, 2.0), ("end", 1.7, 2.0, 2.0)):
+        trim_bag(bag, tmp_path / name, begin_s, end_s)
+        assert [t for topic, t in contents(tmp_path / name) if topic == CAMERA] == [at_s]
+
+
 def test_what_was_true_before_is_said_once_at_the_beginning(bag: Path, tmp_path: Path) -> None:
     trim_bag(bag, tmp_path / "cut", 0.9, 2.0)
     assert contents(tmp_path / "cut") == [(WORDS, 0.9), (CAMERA, 1.0), (CAMERA, 1.5), (CAMERA, 2.0)]
