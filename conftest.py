@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # Imported first: pytest would otherwise take the folders of the same names for the packages.
 import vitra_policy  # noqa: F401
@@ -25,6 +25,9 @@ import vitra_training  # noqa: F401
 # The same examples every time, however slow the machine; `make test-explore` looks for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
+settings.register_profile(
+    "mutation", derandomize=True, deadline=None, phases=[Phase.explicit, Phase.generate]
+)  # one example that fails is enough; the smallest is for people
 settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent

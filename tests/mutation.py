@@ -59,6 +59,7 @@ ROOMS = {
                 "supervisor",
                 "following",
                 "home",
+                "home_request",
                 "joint_follower",
                 "joint_path",
                 "joint_trajectory",
@@ -76,7 +77,9 @@ ROOMS = {
         tuple(f"{_ROS}/realman_driver/tests/test_{name}.py" for name in ("arm_driver", "held_setpoint", "parameters")),
     ),
     "worker": Room(
-        f"{_ROS}/vitra_inference/vitra_inference", "worker.py", (f"{_ROS}/vitra_inference/tests/test_worker.py",)
+        f"{_ROS}/vitra_inference/vitra_inference",
+        "worker.py",
+        tuple(f"{_ROS}/vitra_inference/tests/test_{name}.py" for name in ("worker_time", "worker", "session")),
     ),
     "retarget": Room(
         f"{_ROS}/vitra_retarget/vitra_retarget", "retarget.py", (f"{_ROS}/vitra_retarget/tests/test_retarget.py",)
@@ -84,7 +87,10 @@ ROOMS = {
     "bags": Room(
         "vitra_training/vitra_training",
         "bags/[at][lr]*.py",
-        tuple(f"vitra_training/tests/bags/test_{name}.py" for name in ("aligned", "true_time", "episodes")),
+        tuple(
+            f"vitra_training/tests/bags/test_{name}.py"
+            for name in ("aligned", "trim", "true_time", "episodes", "video_bags", "check")
+        ),
     ),
     "captions": Room(
         "vitra_training/vitra_training",
@@ -103,7 +109,7 @@ ROOMS = {
     ),
 }
 """The pure rooms of safety and chunks, and files in which a hand-made trial found faults that nobody noticed."""
-LEFT_OUT = ("__init__.py", "fuzz.py", "node.py", "feedback.py", "check_plot.py")
+LEFT_OUT = ("__init__.py", "fuzz.py", "node.py", "feedback.py", "executor_messages.py", "check_plot.py")
 _COMPARE = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
             ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}  # fmt: skip
 _ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
@@ -197,13 +203,21 @@ def is_noticed(fault: Fault, timeout_s: float) -> bool:
         shutil.copytree(ROOT / room.package, package, ignore=shutil.ignore_patterns("__pycache__"))
         changed = package / file.relative_to(ROOT / room.package)
         changed.write_text(put_in(changed.read_text(encoding="utf-8"), fault.place), encoding="utf-8")
-        own = [str(path) for tests in room.tests for path in sorted((ROOT / tests).glob(f"**/test_{file.stem}*.py"))]
+        own = [str(path) for path in _test_files(room) if path.name.startswith(f"test_{file.stem}")]
         return (bool(own) and _fail(own, site, timeout_s)) or _fail(room.tests, site, timeout_s)
+
+
+def _test_files(room: Room) -> Iterator[Path]:
+    """Every file of tests of a room."""
+    for tests in room.tests:
+        path = ROOT / tests
+        yield from sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
 
 
 def _fail(tests: Sequence[str], site: str, timeout_s: float) -> bool:
     """Whether one of the tests fails with the copy first on the path."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow and not gpu and not graph", *tests]
+    which = ["--hypothesis-profile", "mutation", "-m", "not slow and not gpu and not graph"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *which, *tests]
     environment = {**os.environ, "PYTHONPATH": site + os.pathsep + os.environ.get("PYTHONPATH", "")}
     try:
         ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=timeout_s)

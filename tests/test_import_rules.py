@@ -14,6 +14,7 @@ ROS = {"rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "std_srvs", "rcl_int
        "tf2_msgs", "control_msgs", "trajectory_msgs"}  # fmt: skip
 ROS_PACKAGES = sorted(p.parent.name for p in (ROOT / "ros2_ws/src").glob("*/package.xml"))
 WIRING = {
+    "vitra_control/executor_messages.py",  # messages to steps, setpoints and states to messages
     "vitra_control/feedback.py",  # subscriptions with an executor of their own
     "vitra_doctor/listener.py",  # what came in while somebody listened
     "vitra_inference/messages.py",  # serialised messages to arrays

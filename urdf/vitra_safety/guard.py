@@ -127,6 +127,8 @@ def hand_guard(hand: HandDescription) -> GuardSettings:
 HAND_GUARD = hand_guard(XHAND1)
 
 
+_BEFORE_FIRST = -1
+"""Commands are numbered from 0."""
 _FASTEST = 0.5
 """Commands that come faster than twice their rate for longer than the slack are refused."""
 
@@ -150,7 +152,7 @@ class CommandGuard:
         self._max_acceleration = limits.acceleration_rad_s2 * (1 + settings.rate_tolerance)
         self._epoch: int | None = None
         self._source: int | None = None
-        self._sequence = -1
+        self._sequence = _BEFORE_FIRST
         self._reference: Array = np.zeros(limits.dof)
         self._sent: Array = self._reference
         self._velocity: Array = np.zeros(limits.dof)
@@ -179,7 +181,7 @@ class CommandGuard:
 
     def rearm(self, epoch: int, held_rad: ArrayLike) -> None:
         """Begin a new epoch: only its commands count, in a new sequence from one source, from what is held (dof,)."""
-        self._epoch, self._source, self._sequence = epoch, None, -1
+        self._epoch, self._source, self._sequence = epoch, None, _BEFORE_FIRST
         self.resync(held_rad)
 
     def disarm(self) -> None:

@@ -119,6 +119,14 @@ def test_the_table_is_seen_by_palm_and_arm_only_when_given() -> None:
     assert table.distance_m(home("right")) < free.distance_m(home("right"))
 
 
+def test_the_table_is_level_and_as_high_as_is_said() -> None:
+    low, high = (CollisionModel(CALIBRATION, ("right",), table_height_m=height_m) for height_m in (1.10, 1.11))
+    rng = np.random.default_rng(11)
+    for q in home("right") + rng.uniform(-0.03, 0.03, (20, 7)):
+        assert low.closest(q).second == high.closest(q).second == "table"
+        assert low.distance_m(q) - high.distance_m(q) == pytest.approx(0.01, abs=1e-9)
+
+
 def test_every_single_arm_pair_is_clear_when_the_arm_is_straight() -> None:
     for side in SIDES:
         closest = CollisionModel(CALIBRATION, (side,)).closest(np.zeros(7))

@@ -154,3 +154,41 @@ def test_a_robot_that_is_too_near_may_move_where_nothing_comes_nearer() -> None:
     assert watch.allows(np.array([0.5]), np.array([0.1]), np.array([0.45]))
     watch, _ = braking(0.005, 0.004)
     assert not watch.allows(np.array([0.5]), np.array([0.1]), np.array([0.45]))
+
+
+def exact(*distances_m: float) -> tuple[SeparationWatch, Corridor]:
+    """As `braking`, with a quarter of a metre to keep: sums of powers of two, so that nothing is rounded."""
+    model = Corridor(*distances_m)
+    limits = JointLimits.build([-3.0], [3.0], [1.0], [8.0])
+    return SeparationWatch(model, limits, hold_m=0.25, slow_m=0.5), model  # type: ignore[arg-type]
+
+
+def test_a_way_that_comes_exactly_as_near_as_is_kept_is_closed() -> None:
+    for nearest_m, is_open in ((0.3125, False), (np.nextafter(0.3125, 1.0), True)):
+        watch, _ = exact(*[nearest_m] * 9)  # at each eighth of the way (2 * 0.3125 - 1/8) / 2 = 0.25
+        assert watch.ahead(np.array([1.0]), np.array([0.0]))[0] is is_open
+
+
+def test_a_way_that_ends_exactly_where_is_kept_is_closed_and_one_just_before_is_open() -> None:
+    for end_m, is_open in ((0.25, False), (0.2501, True)):
+        watch, _ = exact(0.9, end_m)
+        assert watch.ahead(np.array([1.0]), np.array([0.9999]))[0] is is_open
+
+
+def test_a_stop_whose_sweep_just_fits_needs_no_second_look() -> None:
+    """At 1 rad/s it sweeps 1/16 m."""
+    watch, model = exact(0.3125, 0.3125)
+    assert watch.allows(np.array([0.5]), np.array([1.0]), np.array([0.45]))
+    assert model.asked == [0.5]
+
+
+def test_a_stop_that_comes_exactly_as_near_as_is_kept_is_allowed() -> None:
+    for stopped_m, allowed in ((17 / 64, True), (17 / 64 - 2**-30, False)):
+        watch, _ = exact(*[0.5] * 8, 19 / 64, *[stopped_m] * 8)  # (19/64 + 17/64 - 4/64) / 2 = 1/4
+        assert watch.allows(np.array([0.5]), np.array([1.0]), np.array([0.4])) is allowed
+
+
+def test_the_path_is_travelled_at_a_share_of_its_speed_between_a_quarter_and_all() -> None:
+    for distance_m, share in ((0.25, 0.25), (0.3125, 0.25), (0.375, 0.5), (0.5, 1.0), (0.9, 1.0)):
+        watch, _ = exact(distance_m, distance_m)
+        assert watch.ahead(np.array([1.0]), np.array([0.0]))[1] == share

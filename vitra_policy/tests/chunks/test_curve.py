@@ -135,3 +135,38 @@ def test_a_rotation_is_turned_to_the_other_sign_only_where_it_is_farther(referen
     curve = Curve(TimedSteps(1, 0.0, 1.0, values), Layout(width=4, quaternions=(0,)), 0.1)
     curve.align_to(np.array(reference), 1.0)
     np.testing.assert_allclose(curve.value(1.0), [sign, 0.0, 0.0, 0.0])
+
+
+def test_a_quaternion_of_just_the_smallest_length_is_a_rotation_and_a_shorter_one_is_none() -> None:
+    layout = Layout(width=4, quaternions=(0,))
+    at_the_bound = np.array([[0.0, 0.0, 0.0, 1.0], [0.1, 0.0, 0.0, 0.0]])
+    Curve(TimedSteps(1, 0.0, 1.0, at_the_bound), layout, 0.1)
+    with pytest.raises(StepsError, match=r"quaternion of step 1 has length 0.0999, must be at least 0.1"):
+        Curve(TimedSteps(1, 0.0, 1.0, at_the_bound * [[1.0], [0.999]]), layout, 0.1)
+
+
+def test_before_the_first_step_the_curve_is_a_straight_line_back_to_the_observation() -> None:
+    curve = Curve(TimedSteps(1, 10.0, 0.5, np.array([[1.0], [2.0], [2.5], [2.6]])), SCALAR, STOP_S)
+    for time_s, value in ((9.5, -1.0), (10.0, 0.0), (10.25, 0.5), (10.5, 1.0)):
+        assert curve.value(time_s)[0] == pytest.approx(value)
+        assert curve.velocity(time_s)[0] == pytest.approx(2.0)
+
+
+def test_where_two_slopes_meet_the_speed_is_their_harmonic_mean_and_nothing_where_it_turns() -> None:
+    curve = Curve(TimedSteps(1, 0.0, 0.5, np.array([[0.0], [1.0], [4.0], [3.0]])), SCALAR, STOP_S)
+    assert curve.velocity(1.0)[0] == pytest.approx(2 * 1.0 * 3.0 / (1.0 + 3.0) / 0.5)
+    assert curve.velocity(1.5)[0] == 0.0
+
+
+def test_from_the_moment_of_rest_on_the_curve_stands_still_exactly() -> None:
+    rng = np.random.default_rng(3)
+    for stop_s in rng.uniform(0.05, 0.5, 20):
+        curve = Curve(chunk(rng.normal(size=(4, 9))), Layout(width=9), stop_s)
+        np.testing.assert_array_equal(curve.velocity(curve.rest_s), np.zeros(9))
+        assert np.abs(curve.velocity(curve.rest_s - 0.01)).min() > 0.0
+
+
+def test_a_time_lies_in_the_chunk_between_its_observation_and_its_last_step() -> None:
+    curve = Curve(TimedSteps(1, 10.0, 0.5, np.zeros((4, 1))), SCALAR, STOP_S)
+    for time_s, steps in ((9.0, 0.0), (10.0, 0.0), (10.25, 0.5), (11.5, 3.0), (12.0, 4.0), (99.0, 4.0)):
+        assert curve.position_steps(time_s) == steps

@@ -79,3 +79,17 @@ def test_the_last_eight_chunks_count_and_no_more() -> None:
     for number in range(9):
         merged = ensemble.merge(flat(0.001 * number, float(number)))
     np.testing.assert_allclose(merged.values[0, 0], np.mean(range(1, 9)))
+
+
+def test_without_being_told_chunks_of_an_age_count_a_hundredth_less_than_the_one_before() -> None:
+    ensemble = TemporalEnsemble(SCALAR)
+    ensemble.merge(flat(0.0, 0.0))
+    young = np.exp(-0.01) / (1 + np.exp(-0.01))
+    np.testing.assert_allclose(ensemble.merge(flat(0.2, 1.0)).values[:2, 0], young)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_mean_rotation_asks_neither_for_lengths_nor_for_signs_and_has_the_sign_of_the_newest(sign: float) -> None:
+    a, b = quaternion_from_rotvec([0.0, 0.0, 0.1]), quaternion_from_rotvec([0.0, 0.0, 0.5])
+    mean = mean_rotation(np.stack([-a, 0.3 * sign * b]), np.array([0.5, 0.5]))
+    np.testing.assert_allclose(mean, sign * quaternion_from_rotvec([0.0, 0.0, 0.3]), atol=1e-12)

@@ -37,6 +37,32 @@ def test_times_are_placed_where_the_robot_was() -> None:
     assert clock.at(9.0) == 9.0
 
 
+def test_before_its_history_a_time_is_placed_with_the_oldest_lag_that_is_known() -> None:
+    clock = PathClock(history_s=0.02, period_s=0.005)
+    clock.reset(10.0)
+    for tick in range(1, 9):
+        clock.advance(10.0 + 0.005 * tick, 10.0 + 0.0025 * tick)  # half speed
+    for clock_s, lag_s in ((10.024, 0.0125), (10.025, 0.0125), (10.0275, 0.01375), (10.04, 0.02), (11.0, 0.02)):
+        assert clock_s - clock.at(clock_s) == pytest.approx(lag_s)
+
+
+def test_three_seconds_of_two_hundred_ticks_each_are_remembered() -> None:
+    clock = PathClock()
+    for tick in range(1000):
+        clock.advance(10.0 + 0.005 * tick, 10.0 + 0.0025 * tick)
+    oldest_s = 10.0 + 0.005 * 400
+    for clock_s, lag_s in ((oldest_s, 1.0), (oldest_s - 1.0, 1.0), (oldest_s + 0.1, 1.05)):
+        assert clock_s - clock.at(clock_s) == pytest.approx(lag_s)
+
+
+def test_two_entries_are_remembered_however_short_the_history() -> None:
+    clock = PathClock(history_s=0.0)
+    for clock_s, path_s in ((1.0, 1.0), (2.0, 1.5), (3.0, 2.0)):
+        clock.advance(clock_s, path_s)
+    assert clock.at(1.0) == 0.5, "with the lag of the second"
+    assert clock.at(2.5) == 1.75
+
+
 def test_a_late_robot_enters_a_chunk_where_it_is_and_not_where_the_clock_is() -> None:
     clock, timeline = PathClock(), ChunkTimeline(SCALAR)
     timeline.rest_at([0.0], 0.0)

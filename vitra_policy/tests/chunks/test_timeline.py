@@ -36,6 +36,8 @@ def test_at_rest_the_target_is_where_it_was_put() -> None:
     sample = scalar_timeline().sample(5.0)
     assert sample is not None
     assert (sample.value[0], sample.phase) == (0.0, Phase.HOLDING)
+    of_no_chunk = (sample.sequence, sample.stamp_s, sample.position_steps, sample.first_step, sample.delay_s)
+    assert of_no_chunk == (0, 0.0, 0.0, 0, 0.0)
 
 
 def test_the_step_is_chosen_by_clock_and_past_steps_are_skipped() -> None:
@@ -274,56 +276,3 @@ def test_a_chunk_that_comes_during_a_change_over_goes_on_at_its_speed(blend_s: f
     assert timeline.offer(ramp(10.01, speed=-1.0, start=0.5, sequence=2), now_s) is Verdict.ACCEPTED
     after = (shown(now_s + step_s) - shown(now_s)) / step_s
     assert after == pytest.approx(before, abs=0.02)
-
-
-def test_at_the_very_end_of_a_chunk_it_is_still_followed() -> None:
-    timeline = scalar_timeline()
-    timeline.offer(ramp(8.0), 8.0)
-    end_s = Curve(ramp(8.0), SCALAR, STOP_S).end_s
-    for path_s, phase in ((end_s, Phase.TRACKING), (np.nextafter(end_s, 99.0), Phase.DECELERATING)):
-        sample = timeline.sample(path_s)
-        assert sample is not None
-        assert sample.phase is phase
-    assert timeline.starved == 1
-    rest_s = Curve(ramp(8.0), SCALAR, STOP_S).rest_s
-    for path_s, phase in ((np.nextafter(rest_s, 0.0), Phase.DECELERATING), (rest_s, Phase.HOLDING)):
-        sample = timeline.sample(path_s)
-        assert sample is not None
-        assert sample.phase is phase
-    assert timeline.starved == 1, "it ran out once"
-    assert timeline.rests_from(rest_s)
-    assert not timeline.rests_from(np.nextafter(rest_s, 0.0))
-
-
-def test_a_change_over_can_be_made_longer_and_not_shorter() -> None:
-    timeline = ChunkTimeline(SCALAR, blend_s=BLEND_S, stop_s=STOP_S)
-    timeline.prolong(9.0)
-    assert timeline.blend_s == 0.0
-    timeline.offer(ramp(8.0), 8.0)
-    timeline.prolong(9.0)
-    assert timeline.blend_s == 0.0, "the first chunk has nothing to change over from"
-    timeline.offer(ramp(8.1, start=0.5), 8.1)
-    assert timeline.blend_s == BLEND_S
-    timeline.prolong(0.5 * BLEND_S)
-    assert timeline.blend_s == BLEND_S
-    timeline.prolong(2.0 * BLEND_S)
-    assert timeline.blend_s == 2.0 * BLEND_S
-    half_way = timeline.value(8.1 + BLEND_S)
-    raw = Curve(ramp(8.1, start=0.5), SCALAR, STOP_S).value(8.1 + BLEND_S)
-    assert half_way is not None
-    assert abs(half_way[0] - raw[0]) > 0.1, "it is half way over, no more"
-
-
-def test_a_rest_is_not_followed_backwards_and_a_chunk_of_its_own_time_is_taken() -> None:
-    timeline = ChunkTimeline(SCALAR, blend_s=BLEND_S, stop_s=STOP_S)
-    timeline.rest_at([0.0], 8.0)
-    assert timeline.offer(ramp(np.nextafter(8.0, 0.0)), 8.0) is Verdict.STALE
-    assert timeline.offer(ramp(8.0), 8.0) is Verdict.ACCEPTED
-
-
-def test_a_chunk_whose_first_look_comes_at_its_end_took_effect_with_its_last_step() -> None:
-    timeline = scalar_timeline()
-    timeline.offer(ramp(8.0), 8.0)
-    sample = timeline.sample(8.0 + 16 * STEP_S + 0.5 * STOP_S)
-    assert sample is not None
-    assert sample.first_step == 15

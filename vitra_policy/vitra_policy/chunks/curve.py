@@ -162,10 +162,10 @@ class Curve:
 
     def _locate(self, time_s: float) -> tuple[int, float, float]:
         count, step_s = len(self.steps.values), self.steps.step_s
-        if time_s >= self.end_s:
-            return count, min((time_s - self.end_s) / self._stop_s, 1.0), self._stop_s
         position = (time_s - self.steps.stamp_s) / step_s
-        piece = min(max(int(position), 0), count - 1)
+        piece = int(min(max(position, 0.0), float(count)))
+        if piece == count:
+            return count, min((time_s - self.end_s) / self._stop_s, 1.0), self._stop_s
         return piece, position - piece, step_s
 
 
@@ -198,7 +198,5 @@ def _monotone_tangents(rise: Array) -> Array:
     """Tangents (steps, width) per step: harmonic mean of the neighbouring rises, 0 at a turning point."""
     before, after = rise[:-1], rise[1:]
     product = before * after
-    same_way = product > 0.0
-    total = np.where(same_way, before + after, 1.0)
-    inner = np.where(same_way, 2.0 * product / total, 0.0)
+    inner = np.divide(2.0 * product, before + after, out=np.zeros_like(product), where=product > 0.0)
     return np.concatenate([rise[:1], inner, rise[-1:]])

@@ -62,4 +62,4 @@ def mean_rotation(quaternions_xyzw: Array, weights: Array) -> Array:
     unit = quaternions_xyzw / np.maximum(np.linalg.norm(quaternions_xyzw, axis=1, keepdims=True), 1e-9)
     _, vectors = np.linalg.eigh((unit * weights[:, None]).T @ unit)
     mean: Array = vectors[:, -1]
-    return mean if mean @ unit[-1] >= 0.0 else -mean
+    return np.where(np.signbit(mean @ unit[-1]), -mean, mean)

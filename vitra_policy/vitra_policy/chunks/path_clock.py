@@ -40,10 +40,5 @@ class PathClock:
         """Path time when the clock showed this."""
         if not self._entries:
             return clock_s
-        first, last = self._entries[0], self._entries[-1]
-        if clock_s <= first[0]:
-            return clock_s - first[0] + first[1]
-        if clock_s >= last[0]:
-            return clock_s - last[0] + last[1]
-        entries = np.array(self._entries)
-        return float(np.interp(clock_s, entries[:, 0], entries[:, 1]))
+        clocks_s, paths_s = np.array(self._entries).T
+        return clock_s - float(np.interp(clock_s, clocks_s, clocks_s - paths_s))

@@ -69,17 +69,17 @@ class _Fade:
     offset: Array
     rate: Array
 
-    def value(self, time_s: float) -> Array | float:
-        s = max((time_s - self.start_s) / self.duration_s, 0.0)
-        if s >= 1.0:
-            return 0.0
+    def value(self, time_s: float) -> Array:
+        s = self._share(time_s)
         return self.offset * (1 + s * s * (2 * s - 3)) + self.rate * (self.duration_s * s * (1 - s) ** 2)
 
-    def velocity(self, time_s: float) -> Array | float:
-        s = max((time_s - self.start_s) / self.duration_s, 0.0)
-        if s >= 1.0:
-            return 0.0
+    def velocity(self, time_s: float) -> Array:
+        s = self._share(time_s)
         return self.offset * (6 * s * (s - 1) / self.duration_s) + self.rate * ((1 - s) * (1 - 3 * s))
+
+    def _share(self, time_s: float) -> float:
+        """How much of the way is done, 0 to 1; at 1 nothing is left, exactly."""
+        return min(max((time_s - self.start_s) / self.duration_s, 0.0), 1.0)
 
 
 @dataclass(slots=True)
@@ -103,7 +103,8 @@ class _Execution:
 
     @property
     def rest_s(self) -> float:
-        return max(self.curve.rest_s, 0.0 if self.fade is None else self.fade.start_s + self.fade.duration_s)
+        over_s = self.curve.rest_s if self.fade is None else self.fade.start_s + self.fade.duration_s
+        return max(self.curve.rest_s, over_s)
 
 
 class ChunkTimeline:
@@ -181,8 +182,8 @@ class ChunkTimeline:
     def prolong(self, blend_s: float) -> None:
         """Let a change-over that begins now take at least this long: as long as that of the other arm."""
         run = self._execution
-        if run is not None and run.fade is not None and run.fade.duration_s < blend_s:
-            run.fade = replace(run.fade, duration_s=blend_s)
+        if run is not None and run.fade is not None:
+            run.fade = replace(run.fade, duration_s=max(run.fade.duration_s, blend_s))
 
     def sample(self, path_s: float) -> Sample | None:
         """The target at a path time, for execution: counts what was executed. None without chunk and place to rest."""

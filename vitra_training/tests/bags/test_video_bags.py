@@ -135,6 +135,20 @@ def test_a_cut_within_a_video_begins_at_a_key_frame(videos: VideoEpisodes, tmp_p
     assert "images" not in findings(tmp_path / "cut")
 
 
+def test_a_cut_at_a_key_frame_begins_with_it_whatever_another_video_does(videos: VideoEpisodes, tmp_path: Path) -> None:
+    messages = videos.messages()
+    begin_ns = messages[0][1]
+    video = [message for message in messages if message[0] == f"{CAMERA}/video"]
+    other = [("/wrist_camera/video", ns + 5_000_000, one) for (_, ns, one) in video[:40]]
+    later = [(topic, ns + 200_000_000, one) for topic, ns, one in other]  # its key frames come elsewhere
+    path = videos.write(tmp_path / "bag", sorted([*messages, *later], key=lambda one: one[1]))
+    first_ns = video[2 * GOP][1]
+    trim_bag(path, tmp_path / "cut", (first_ns - begin_ns) / 1e9, 3.0)
+    assert next(images(tmp_path / "cut"))[0] == image_times(path)[2 * GOP]
+    trim_bag(path, tmp_path / "earlier", (first_ns - begin_ns - 1) / 1e9, 3.0)
+    assert next(images(tmp_path / "earlier"))[0] == image_times(path)[GOP]
+
+
 def test_the_order_of_images_is_told_over_the_wrap_of_their_numbers() -> None:
     order, data = Order(), encode([scene(n) for n in range(2 * GOP)])
     assert all(order.follows(one) for one in data)

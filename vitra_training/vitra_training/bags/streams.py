@@ -90,9 +90,14 @@ class BagStreams:
     """Latched stops that happened while recording."""
 
     @property
+    def begin_ns(self) -> int:
+        """First arrival of anything, since the epoch."""
+        return min((s.arrivals_ns[0] for s in self.streams.values() if s.arrivals_ns), default=0)
+
+    @property
     def begin_s(self) -> float:
         """First arrival of anything."""
-        return min((s.arrivals_ns[0] for s in self.streams.values() if s.arrivals_ns), default=0) * 1e-9
+        return self.begin_ns * 1e-9
 
     @property
     def end_s(self) -> float:

@@ -17,6 +17,7 @@ LATCHED = (
     "tf_static", "instruction", "safety_state", "episode_state", "camera_info", "robot_description", "doctor/report"
 )  # fmt: skip
 """Topics whose last message before the cut is still true after it."""
+_NS = 1_000_000_000
 
 
 def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
@@ -36,13 +37,12 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
         BrokenFileError: the bag cannot be read.
     """
     bag = read_streams(path)
-    first_ns = int(bag.begin_s * 1e9) + int(begin_s * 1e9)
-    last_ns = int(bag.begin_s * 1e9) + int(end_s * 1e9)
+    first_ns, last_ns = (bag.begin_ns + round(at_s * _NS) for at_s in (begin_s, end_s))
     frames = bag.streams[CAMERA].arrivals_ns if CAMERA in bag.streams else []
     if end_s <= begin_s or not any(first_ns <= t <= last_ns for t in frames):
         raise EmptyTrimError(path, begin_s, end_s, bag.end_s - bag.begin_s)
     first_ns = _key_frame_before(path, first_ns)
-    begin_s = (first_ns - int(bag.begin_s * 1e9)) * 1e-9
+    begin_s = (first_ns - bag.begin_ns) / _NS
     words = f"{datetime.now(UTC).isoformat()}: kept {begin_s:.3f} s to {end_s:.3f} s of {path.name}"
     about = {**custom_data(path), "trimmed": words}
     with open_bag(path) as reader:

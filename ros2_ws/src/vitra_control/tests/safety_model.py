@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from vitra_control.stop_reason import StopCause
-from vitra_control.supervisor import OrderState, SafetyPhase, Supervisor, SupervisorSettings
+from vitra_control.supervisor import OrderState, SafetyPhase, Supervisor
+from vitra_control.supervisor_settings import SupervisorSettings
 from vitra_safety.motion_gate import FreshnessLimits, MotionGate, MotionState
 
 _START_S = 1000.0

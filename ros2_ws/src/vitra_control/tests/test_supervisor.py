@@ -9,15 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitra_control.stop_reason import StopCause, StopReason
-from vitra_control.supervisor import (
-    BeatState,
-    DeviceReport,
-    OrderState,
-    SafetyPhase,
-    Supervisor,
-    SupervisorSettings,
-    devices_of,
-)
+from vitra_control.supervisor import OrderState, SafetyPhase, Supervisor
+from vitra_control.supervisor_heard import BeatState, DeviceReport
+from vitra_control.supervisor_settings import SupervisorSettings, devices_of
 
 SETTINGS = SupervisorSettings(nodes=("/executor", "retarget"), devices=("right_arm",))
 HEALTHY = DeviceReport("holding", "", 0.004, 0)

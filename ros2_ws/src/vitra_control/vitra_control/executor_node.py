@@ -13,8 +13,6 @@ import traceback
 from collections import Counter, deque
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from std_msgs.msg import Bool
@@ -22,22 +20,22 @@ from std_srvs.srv import Trigger
 
 from vitra_control.clock import ClockBridge
 from vitra_control.driver_watch import DriverWatch
+from vitra_control.executor_messages import CommandPublishers, state_message, timed_steps
 from vitra_control.executor_parameters import Parameters
 from vitra_control.feedback import JointFeedback
 from vitra_control.generator import SetpointGenerator
-from vitra_control.setpoints import HomeResult, Mode, PermitSample, Setpoints
+from vitra_control.setpoints import HomeResult, Mode, PermitSample
 from vitra_control.settings import ARM_PERIOD_S
-from vitra_msgs.msg import ArmCommand, DriverState, ExecutorState, HandCommand, Permit, RobotChunk
-from vitra_policy.action_space import SIDES, Side
+from vitra_msgs.msg import DriverState, ExecutorState, Permit, RobotChunk
+from vitra_policy.action_space import Side
 from vitra_policy.chunks.curve import StepsError, TimedSteps
-from vitra_policy.chunks.timeline import Phase, Verdict
+from vitra_policy.chunks.timeline import Verdict
 from vitra_runtime import qos
 from vitra_runtime.diagnostics import OK, WARN, DiagnosticsPublisher
 from vitra_runtime.discovery_check import DeafError
-from vitra_runtime.identity import new_identity
 from vitra_runtime.node import StackNode, run
 from vitra_runtime.threads import WatchedThread
-from vitra_runtime.timing import Cadence, Ticker, stamp_now, stamp_to_s
+from vitra_runtime.timing import Cadence, Ticker, stamp_to_s
 
 _STATE_PERIOD_S = 1 / 30
 _DIAGNOSTICS_PERIOD_S = 1.0
@@ -46,12 +44,6 @@ _DEAF_AFTER_S = 3.0
 _TO_PREPARE_S = 0.001
 """Time that taking a chunk in may take: with less before the next tick it waits until after that."""
 _SWITCH_INTERVAL_S = 5e-4  # how long another Python thread may keep the setpoint thread waiting
-_STATES = {
-    Phase.HOLDING: ExecutorState.HOLDING,
-    Phase.TRACKING: ExecutorState.TRACKING,
-    Phase.DECELERATING: ExecutorState.DECELERATING,
-}
-_BUSY = {Mode.HOMING: ExecutorState.HOMING, Mode.TRAJECTORY: ExecutorState.TRAJECTORY}
 _DROPPED = (Verdict.OUT_OF_ORDER, Verdict.DUPLICATE, Verdict.STALE, Verdict.FUTURE)
 
 
@@ -74,15 +66,9 @@ class ExecutorNode(StackNode[Parameters]):
         self._time_bridge = ClockBridge()
         self._cadence = Cadence(ARM_PERIOD_S)
         self._refused: Counter[str] = Counter()
-        self._arm_sequence = self._hand_sequence = 0
         sides = self.params.sides
-        identity = new_identity()
-        self._arm_commands = {side: ArmCommand(source=identity) for side in sides}
-        self._hand_commands = {side: HandCommand(source=identity) for side in sides}
-        publisher = self.stream_publisher
-        self._arm_publishers = {s: publisher(ArmCommand, f"{s}_arm/command", qos.SETPOINT) for s in sides}
-        self._hand_publishers = {s: publisher(HandCommand, f"{s}_hand/command", qos.SETPOINT) for s in sides}
-        self._state_publisher = publisher(ExecutorState, "executor_state", qos.SETPOINT)
+        self._commands = CommandPublishers(self, sides)
+        self._state_publisher = self.stream_publisher(ExecutorState, "executor_state", qos.SETPOINT)
         self._diagnostics = DiagnosticsPublisher(self)
         self.create_subscription(Permit, "permit", self._on_permit, qos.SETPOINT)
         self.create_subscription(RobotChunk, "robot_chunk", self._on_chunk, qos.CHUNK)
@@ -186,34 +172,10 @@ class ExecutorNode(StackNode[Parameters]):
 
     def _on_state_timer(self) -> None:
         if self._generator is not None and self.is_active:
-            self._state_publisher.publish(self._state_message(self._generator))
+            message = state_message(self._generator, self._cadence.rate_hz, self._time_bridge)
+            message.homes, message.home_result = self._homes, self._home_result
+            self._state_publisher.publish(message)
             must_hear(self._generator.unheard_s(time.monotonic()), self._generator.waiting_for)
-
-    def _state_message(self, generator: SetpointGenerator) -> ExecutorState:
-        sample, limit = generator.newest_sample(), generator.limits()
-        message = ExecutorState(
-            state=ExecutorState.HOLDING,
-            starved=generator.starved,
-            late_chunks=generator.count([Verdict.LATE]),
-            in_limit=bool(limit),
-            limit=limit,
-            setpoint_hz=self._cadence.rate_hz,
-            homes=self._homes,
-            home_result=self._home_result,
-        )
-        stamp_now(message.header.stamp)
-        if generator.mode in (Mode.IDLE, Mode.SEEDING):
-            message.state = ExecutorState.IDLE
-        elif generator.mode in _BUSY:
-            message.state = _BUSY[generator.mode]
-        elif generator.mode is Mode.FOLLOWING and sample is not None:
-            message.state = _STATES[sample.phase]
-            message.chunk_sequence = sample.sequence
-            stamp_s = self._time_bridge.system_s(sample.stamp_s)
-            message.chunk_stamp.sec, message.chunk_stamp.nanosec = int(stamp_s), int(stamp_s % 1 * 1e9)
-            message.position_steps, message.first_step = sample.position_steps, sample.first_step
-            message.observation_to_setpoint_s = sample.delay_s
-        return message
 
     def _publish_diagnostics(self) -> None:
         generator = self._generator
@@ -249,7 +211,8 @@ class ExecutorNode(StackNode[Parameters]):
                 if setpoints is None:
                     self._cadence.clear()
                 else:
-                    self._send(setpoints)
+                    self._commands.send(setpoints)
+                    self._cadence.tick(time.monotonic())
                 self._finish_home(generator)
                 self._work_ahead(generator, ticker)
         except Exception as error:  # the thread must not die in silence
@@ -300,22 +263,6 @@ class ExecutorNode(StackNode[Parameters]):
         self._home_result = "" if result.success else result.message
         self._homes += 1
 
-    def _send(self, setpoints: Setpoints) -> None:
-        second, nanosecond = divmod(time.time_ns(), 1_000_000_000)
-        self._arm_sequence += 1
-        for side, position in setpoints.arms.items():
-            command = self._arm_commands[side]
-            command.header.stamp.sec, command.header.stamp.nanosec = second, nanosecond
-            command.sequence, command.epoch, command.position_rad = self._arm_sequence, setpoints.epoch, position
-            self._arm_publishers[side].publish(command)
-        self._hand_sequence += bool(setpoints.hands)
-        for side, position in setpoints.hands.items():
-            command = self._hand_commands[side]
-            command.header.stamp.sec, command.header.stamp.nanosec = second, nanosecond
-            command.sequence, command.epoch, command.position_rad = self._hand_sequence, setpoints.epoch, position
-            self._hand_publishers[side].publish(command)
-        self._cadence.tick(time.monotonic())
-
     def _refuse_chunk(self, why: str, message: str) -> None:
         self._refused[why] += 1
         self._warn(f"chunk refused: {message}")
@@ -335,34 +282,6 @@ def must_hear(unheard_s: float, waiting_for: str) -> None:
             f"Permitted to move, but {waiting_for} for {unheard_s:.0f} s: the middleware lost it to a driver. "
             "It starts again; then re-arm."
         )
-
-
-def timed_steps(message: RobotChunk, stamp_s: float) -> dict[Side, TimedSteps]:
-    """The steps of the valid sides, stamped in monotonic time.
-
-    Raises:
-        StepsError: for arrays whose length is not `steps` times 7 or 12, or no valid side.
-    """
-    chunk: dict[Side, TimedSteps] = {}
-    for side in SIDES:
-        if getattr(message, f"{side}_valid"):
-            wrist = _rows(message, f"{side}_wrist", 7)
-            hand = _rows(message, f"{side}_hand", 12)
-            values = np.concatenate([wrist, hand], axis=1)
-            chunk[side] = TimedSteps(message.sequence, stamp_s, message.step_s, values)
-    if not chunk:
-        raise StepsError(f"Chunk {message.sequence}: neither left_valid nor right_valid is set.")
-    return chunk
-
-
-def _rows(message: RobotChunk, field: str, width: int) -> NDArray[np.float64]:
-    values = np.asarray(getattr(message, field), dtype=np.float64)
-    if message.steps < 1 or values.size != message.steps * width:
-        raise StepsError(
-            f"Chunk {message.sequence}: {field} has {values.size} numbers, {message.steps} steps need "
-            f"{message.steps} x {width}."
-        )
-    return values.reshape(message.steps, width)
 
 
 def main(args: list[str] | None = None) -> None:

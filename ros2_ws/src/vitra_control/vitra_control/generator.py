@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from vitra_control.arm_group import ArmGroup
 from vitra_control.driver_watch import Interruption
+from vitra_control.home_request import WAITS_S, HomeRequest
 from vitra_control.joint_trajectory import JointTrajectory
 from vitra_control.plausible_steps import refuse_implausible
+from vitra_control.rest_watch import RestWatch
 from vitra_control.setpoints import Feedback, HomeResult, Mode, PermitSample, Setpoints
 from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
 from vitra_control.side import SideExecutor
-from vitra_control.stillness import Stillness
 from vitra_control.tracking_watch import TrackingWatch
 from vitra_control.trajectory_runs import TrajectoryRuns
 from vitra_policy.action_space import SIDES, Side
@@ -29,8 +30,6 @@ _log = logging.getLogger(__name__)
 
 _TICKS_PER_TRACKING_CHECK = 10
 _HELD_BACK = 0.9
-_HOME_WAITS_S = 5.0
-_HOME_BEGINNINGS = 5
 POLICY_HOLDS_S = 1.0
 """A chunk this new means that somebody else has the arms."""
 
@@ -66,22 +65,18 @@ class SetpointGenerator:
         self.last_failure = ""
         self.waiting_for = ""
         self.policy_runs = False
-        self._settings, self._feedback = settings, feedback
+        self._settings = settings
         self._arms = ArmGroup(self.sides, settings)
         self._clock = PathClock()
-        self._still = {side: Stillness(settings.still_rad, settings.still_s) for side in self.sides}
+        self._rest_watch = RestWatch(self.sides, settings, feedback)
         self._tracking = TrackingWatch(self.sides, settings, feedback)
         self._epoch: int | None = None
         self._ticks = 0
         self._last_sent_s = -np.inf
         self._seeded_epoch: int | None = None
-        self._home_result: HomeResult | None = None
         self._runs = TrajectoryRuns(self._arms, settings.arm_limits)
         self._last_chunk_s = -np.inf
-        self._unheard_since_s: float | None = None
-        self._home_waits = False
-        self._home_beginnings = 0
-        self._home_waits_since_s: float | None = None
+        self._homing = HomeRequest()
 
     def offer(self, chunk: Mapping[Side, TimedSteps], now_s: float) -> dict[Side, Verdict]:
         """Take a chunk in; sides that are not driven are left out of the answer. Outside FOLLOWING it is dropped.
@@ -119,7 +114,7 @@ class SetpointGenerator:
 
     def home_refusal(self) -> str:
         """Why a move to the ready posture cannot begin now, or an empty text; may be asked from another thread."""
-        if self.mode is Mode.HOMING or self._home_waits:
+        if self.mode is Mode.HOMING or self._homing.waits:
             return "already on the way to the ready posture"
         if self.mode not in (Mode.FOLLOWING, Mode.SEEDING):
             return f"not armed ({self.mode}); call safety_supervisor/rearm first"
@@ -134,17 +129,14 @@ class SetpointGenerator:
         refusal = self.home_refusal()
         if refusal:
             return refusal
-        self._home_beginnings, self._home_waits_since_s = 0, None
-        if self.mode is Mode.SEEDING:
-            self._home_waits = True
-        else:
+        self._homing.ask(waits=self.mode is Mode.SEEDING)
+        if not self._homing.waits:
             self._begin_home()
         return ""
 
     def take_home_result(self) -> HomeResult | None:
         """How the move to the ready posture ended, once."""
-        result, self._home_result = self._home_result, None
-        return result
+        return self._homing.take_result()
 
     def trajectory_refusal(self, side: Side, now_s: float) -> str:
         """Why an arm may not follow a joint trajectory now, or an empty text; may be asked from another thread."""
@@ -189,13 +181,13 @@ class SetpointGenerator:
 
     def interrupted(self, interruption: Interruption) -> None:
         """A driver has stopped by itself and refuses what comes: start again from where the joints are."""
-        goes_on = self.mode is Mode.HOMING and interruption.is_late and self._home_beginnings < _HOME_BEGINNINGS
+        goes_on = self.mode is Mode.HOMING and interruption.is_late and self._homing.may_go_on
         if self.mode in (Mode.FOLLOWING, Mode.HOMING, Mode.TRAJECTORY):
             self._again(interruption.why)
-        elif self._home_waits and self._home_beginnings and not interruption.is_late:
+        elif self._homing.waits and self._homing.has_begun and not interruption.is_late:
             self._fall_back(Mode.SEEDING, interruption.why)  # while it came to rest, more was found wrong than lateness
         if goes_on:
-            self._home_waits, self._home_waits_since_s, self._home_result = True, None, None
+            self._homing.wait_to_go_on()
 
     def tick(self, now_s: float, permit: PermitSample | None) -> Setpoints | None:
         """The setpoints of this tick (every 5 ms); None when nothing may be sent."""
@@ -222,8 +214,7 @@ class SetpointGenerator:
 
     def unheard_s(self, now_s: float) -> float:
         """For how long there has been a permit without fresh joints of all sides; may be asked from another thread."""
-        since_s = self._unheard_since_s
-        return 0.0 if since_s is None else now_s - since_s
+        return self._rest_watch.unheard_s(now_s)
 
     def newest_sample(self) -> Sample | None:
         """The target of the side whose chunk was observed last."""
@@ -319,24 +310,19 @@ class SetpointGenerator:
         return Setpoints(epoch, arms, hands)
 
     def _watch_waiting_home(self, now_s: float) -> None:
-        """Whoever asked for the ready posture does not expect an arm that moves long afterwards."""
-        if not self._home_waits:
-            return
-        since_s = self._home_waits_since_s = now_s if self._home_waits_since_s is None else self._home_waits_since_s
-        if now_s - since_s > _HOME_WAITS_S:
-            self._home_waits = False
-            why = f"the joints did not come to rest within {_HOME_WAITS_S:g} s: {self.waiting_for}"
-            self._home_result = HomeResult(False, f"the move to the ready posture was broken off: {why}")
+        if self._homing.waits and self._homing.has_waited_too_long(now_s):
+            self._homing.break_off(f"the joints did not come to rest within {WAITS_S:g} s: {self.waiting_for}")
 
     def _begin_home(self) -> None:
-        self._home_beginnings += 1
         self._arms.begin_ready()
         for side in self.sides.values():
             side.begin_ready()
-        self.mode, self._home_result, self._home_waits = Mode.HOMING, None, False
+        self.mode = Mode.HOMING
+        self._homing.begin()
 
     def _end_home(self, now_s: float, result: HomeResult) -> None:
-        self.mode, self._home_result = Mode.FOLLOWING, result
+        self.mode = Mode.FOLLOWING
+        self._homing.end(result)
         self._rest(now_s, {side: self.arm_rad(side) for side in self.sides})
 
     def _rest(self, now_s: float, arms_rad: Mapping[Side, Array]) -> None:
@@ -346,14 +332,11 @@ class SetpointGenerator:
             side.rest(self.arm_rad(name), now_s)
 
     def _fall_back(self, mode: Mode, why: str) -> None:
-        if self.mode is Mode.HOMING or self._home_waits:
-            self._home_result = HomeResult(False, f"the move to the ready posture was broken off: {why}")
-        self._home_waits = False
+        if self.mode is Mode.HOMING or self._homing.waits:
+            self._homing.break_off(why)
         self._runs.break_off(why)
         if mode is not self.mode:
-            self._unheard_since_s = None
-            for still in self._still.values():
-                still.reset()
+            self._rest_watch.restart()
         self.mode, self.waiting_for = mode, ""
         self._tracking.reset()
 
@@ -371,20 +354,13 @@ class SetpointGenerator:
 
     def _seed(self, now_s: float) -> bool:
         """Start from what the controllers hold, or where that is unknown from the measured joints, once all rest."""
-        measured: dict[Side, Feedback] = {}
-        for side in self.sides:
-            feedback = self._feedback(side)
-            if feedback is None or feedback.age_s > self._settings.feedback_timeout_s:
-                self.waiting_for = f"{side}: no fresh joint feedback"
-                self._unheard_since_s = now_s if self._unheard_since_s is None else self._unheard_since_s
-                self._still[side].reset()
-                return False
-            self._still[side].update(feedback.arm_rad, now_s)
-            measured[side] = feedback
-        self._unheard_since_s = None
+        measured = self._rest_watch.look(now_s)
+        if measured is None:
+            self.waiting_for = self._rest_watch.lacks
+            return False
         if now_s - self._last_sent_s < self._settings.settle_s:
             return False
-        if not all(still.reached(now_s) for still in self._still.values()):
+        if not self._rest_watch.all_rest(now_s):
             self.waiting_for = self.waiting_for or "the arms are not at rest"
             return False
         same_epoch = self._seeded_epoch == self._epoch
@@ -396,6 +372,6 @@ class SetpointGenerator:
         self._rest(now_s, {side: feedback.arm_start_rad for side, feedback in measured.items()})
         self._seeded_epoch, self._last_sent_s = self._epoch, now_s
         self.mode, self.waiting_for = Mode.FOLLOWING, ""
-        if self._home_waits:
+        if self._homing.waits:
             self._begin_home()
         return True

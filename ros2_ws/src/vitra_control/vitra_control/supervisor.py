@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from dataclasses import dataclass
+from enum import StrEnum
 
 from vitra_control.stop_reason import StopCause, StopReason
+from vitra_control.supervisor_heard import Beat, BeatState, Device, DeviceReport, cause_of_latch, no_word, silence
+from vitra_control.supervisor_settings import OPERATOR, SupervisorSettings
 
-OPERATOR = "operator"
-"""Node name under which an operator's interface beats."""
 _LAST_EPOCH = 0xFFFFFFFF
 _DOUBLE_MEMORY_S = 1.0
 
@@ -21,63 +20,6 @@ class SafetyPhase(StrEnum):
     DISARMED = "disarmed"
     ARMED = "armed"
     STOPPED = "stopped"
-
-
-class BeatState(IntEnum):
-    """State of a node in its heartbeat (values of vitra_msgs/Heartbeat)."""
-
-    INACTIVE = 0
-    ACTIVE = 1
-    FAULT = 2
-
-
-@dataclass(frozen=True, slots=True)
-class SupervisorSettings:
-    """What has to be alive, and for how long it may be silent.
-
-    Attributes:
-        nodes: Names of required nodes; a leading slash does not matter.
-        devices: Devices whose driver state is required, e.g. "right_arm".
-        heartbeat_timeout_s: Longest silence of a required node.
-        require_operator: Whether the operator must beat too.
-        operator_timeout_s: Longest silence of the operator.
-        device_timeout_s: Longest silence of a driver's state.
-        feedback_timeout_s: Oldest joint feedback of a device. Its driver holds much earlier by itself.
-        refusals: Violations of limits within `refusal_window_s` that stop the robot.
-        refusal_window_s: See above.
-        arming_s: Time in which every driver must have taken the permit of a new epoch.
-        excuse_s: What others get to be heard after the supervisor itself stood still; once per silence.
-        hesitation_s: A re-arm that does not say in which state it was given is refused so soon after a STOP.
-        period_s: Time between two `tick`s.
-    """
-
-    nodes: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ()
-    heartbeat_timeout_s: float = 0.2
-    require_operator: bool = False
-    operator_timeout_s: float = 1.0
-    device_timeout_s: float = 0.5
-    feedback_timeout_s: float = 0.5
-    refusals: int = 60
-    refusal_window_s: float = 1.0
-    arming_s: float = 1.0
-    excuse_s: float = 0.15
-    hesitation_s: float = 0.3
-    period_s: float = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceReport:
-    """What a driver last said about its device."""
-
-    state: str
-    fault: str
-    feedback_age_s: float
-    violations: int
-    last_refusal: str = ""
-    epoch: int = 0
-    stop_cause: str = ""
-    """Why it last stopped by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +36,6 @@ class RearmResult:
 
     success: bool
     message: str
-
-
-@dataclass(slots=True)
-class _Beat:
-    received_s: float
-    state: BeatState
-    detail: str
-    cause: StopCause = StopCause.NODE_FAULT
-    ended: bool = False
-    excused_until_s: float | None = None
-
-
-@dataclass(slots=True)
-class _Device:
-    received_s: float
-    report: DeviceReport
-    violations: deque[tuple[float, int]] = field(default_factory=deque)
-    excused_until_s: float | None = None
-
-    def violated_lately(self) -> int:
-        """Violations since the oldest report in the window; a driver that restarted counts from zero again."""
-        return max(0, self.report.violations - self.violations[0][1]) if self.violations else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +63,12 @@ class Supervisor:
         self.epoch = first_epoch
         self.reason: StopReason | None = None
         self.stops = 0
-        self._beats: dict[str, _Beat] = {}
+        self._beats: dict[str, Beat] = {}
         self._processes: dict[str, list[tuple[int, str]]] = {}
         self._doubled: dict[str, tuple[float, str]] = {}
         self._publishers: dict[str, tuple[str, ...]] = {}
         self._armed_s = self._stopped_s = self._stall_ended_s = float("-inf")
-        self._devices: dict[str, _Device] = {}
+        self._devices: dict[str, Device] = {}
         self._last_tick_s = now_s
         self._retired = ""
 
@@ -172,7 +92,7 @@ class Supervisor:
         """
         known = BeatState(state) if state in tuple(BeatState) else BeatState.FAULT
         named = StopCause(cause) if cause in tuple(StopCause) else StopCause.NODE_FAULT
-        self._beats[_plain(node)] = _Beat(now_s, known, detail, named)
+        self._beats[_plain(node)] = Beat(now_s, known, detail, named)
         if process[0]:
             self._watch_for_doubles(_plain(node), process, now_s)
 
@@ -206,7 +126,7 @@ class Supervisor:
         """
         known = self._devices.get(device)
         if known is None or report.violations < known.report.violations:
-            known = self._devices[device] = _Device(now_s, report)
+            known = self._devices[device] = Device(now_s, report)
         known.received_s, known.report, known.excused_until_s = now_s, report, None
         known.violations.append((now_s, report.violations))
         while now_s - known.violations[0][0] > self.settings.refusal_window_s:
@@ -298,7 +218,7 @@ class Supervisor:
         if self.settings.require_operator:
             operator, allowed_s = self._beats.get(OPERATOR), self.settings.operator_timeout_s
             if operator is None or self._overdue(operator, allowed_s, now_s):
-                detail = _no_word("sign of life of the operator", _silence(operator, now_s), allowed_s)
+                detail = no_word("sign of life of the operator", silence(operator, now_s), allowed_s)
                 yield _Problem(StopCause.OPERATOR_LOST, OPERATOR, detail)
 
     def _second_sources(self, now_s: float) -> Iterator[_Problem]:
@@ -312,7 +232,7 @@ class Supervisor:
     def _node_problems(self, node: str, now_s: float) -> Iterator[_Problem]:
         beat, allowed_s = self._beats.get(node), self.settings.heartbeat_timeout_s
         if beat is None or self._overdue(beat, allowed_s, now_s):
-            yield _Problem(StopCause.HEARTBEAT_LOST, node, _no_word("heartbeat", _silence(beat, now_s), allowed_s))
+            yield _Problem(StopCause.HEARTBEAT_LOST, node, no_word("heartbeat", silence(beat, now_s), allowed_s))
         elif beat.ended:
             yield _Problem(StopCause.HEARTBEAT_LOST, node, "its process ended")
         elif beat.state is BeatState.FAULT:
@@ -323,7 +243,7 @@ class Supervisor:
     def _device_problems(self, name: str, now_s: float) -> Iterator[_Problem]:
         device, settings = self._devices.get(name), self.settings
         if device is None or self._overdue(device, settings.device_timeout_s, now_s):
-            detail = _no_word("driver state", _silence(device, now_s), settings.device_timeout_s)
+            detail = no_word("driver state", silence(device, now_s), settings.device_timeout_s)
             yield _Problem(StopCause.FEEDBACK_LOST, name, detail)
             return
         report = device.report
@@ -335,7 +255,7 @@ class Supervisor:
         if self.phase is not SafetyPhase.ARMED:
             return
         if report.state == "latched" and report.epoch == self.epoch:
-            yield _Problem(_cause_of_latch(report.stop_cause), name, report.stop_cause or "stopped by itself")
+            yield _Problem(cause_of_latch(report.stop_cause), name, report.stop_cause or "stopped by itself")
         if report.epoch != self.epoch and now_s - self._armed_s > settings.arming_s:
             detail = f"obeys epoch {report.epoch}, not {self.epoch}: {report.stop_cause or 'it takes no permit'}"
             yield _Problem(StopCause.PERMIT_NOT_TAKEN, name, detail)
@@ -343,7 +263,7 @@ class Supervisor:
             detail = f"{device.violated_lately()} commands beyond limits within {settings.refusal_window_s:g} s"
             yield _Problem(StopCause.COMMANDS_REFUSED, name, f"{detail}; last: {report.last_refusal or 'unknown'}")
 
-    def _overdue(self, heard: _Beat | _Device, allowed_s: float, now_s: float) -> bool:
+    def _overdue(self, heard: Beat | Device, allowed_s: float, now_s: float) -> bool:
         """Whether silence has lasted too long.
 
         What was said while the supervisor itself stood still waits to be read: that gets a moment, once per silence.
@@ -355,25 +275,5 @@ class Supervisor:
         return now_s > heard.excused_until_s
 
 
-def _cause_of_latch(stop_cause: str) -> StopCause:
-    """The supervisor's word for why a driver has latched (`vitra_safety.motion_gate.StopCause`: detail)."""
-    if stop_cause.startswith("fault"):
-        return StopCause.DRIVER_FAULT
-    return StopCause.SECOND_SOURCE if stop_cause.startswith("second_") else StopCause.DRIVER_LATCHED
-
-
-def devices_of(arms: Sequence[str], hands: bool = True) -> tuple[str, ...]:
-    """Device names of these sides, e.g. ("right_arm", "right_hand")."""
-    return tuple(f"{side}_{part}" for side in arms for part in (("arm", "hand") if hands else ("arm",)))
-
-
 def _plain(node: str) -> str:
     return node.strip("/")
-
-
-def _silence(heard: _Beat | _Device | None, now_s: float) -> float | None:
-    return None if heard is None else now_s - heard.received_s
-
-
-def _no_word(what: str, silent_s: float | None, allowed_s: float) -> str:
-    return f"no {what} yet" if silent_s is None else f"no {what} for {silent_s:.2f} s, allowed {allowed_s:g} s"

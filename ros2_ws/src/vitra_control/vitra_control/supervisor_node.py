@@ -17,15 +17,9 @@ from std_srvs.srv import Trigger
 
 from vitra_control.process_watch import ProcessWatch
 from vitra_control.stop_reason import StopCause
-from vitra_control.supervisor import (
-    DeviceReport,
-    OrderState,
-    RearmResult,
-    SafetyPhase,
-    Supervisor,
-    SupervisorSettings,
-    devices_of,
-)
+from vitra_control.supervisor import OrderState, RearmResult, SafetyPhase, Supervisor
+from vitra_control.supervisor_heard import DeviceReport
+from vitra_control.supervisor_settings import SupervisorSettings, devices_of
 from vitra_msgs.msg import DriverState, Heartbeat, Permit, SafetyState
 from vitra_msgs.srv import Rearm
 from vitra_policy.action_space import SIDES

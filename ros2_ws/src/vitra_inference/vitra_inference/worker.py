@@ -35,9 +35,9 @@ class Answer:
 class WorkerSettings:
     """Pace of the worker; see the node's parameters of the same names. A policy may ask for a slower one."""
 
-    real_time_chunking: bool = True
-    max_rate_hz: float = 10.0
-    stall_s: float = 0.5
+    real_time_chunking: bool
+    max_rate_hz: float
+    stall_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +157,7 @@ class PolicyWorker:
                     self._report_fault("")
                 self._have_first()
                 last, complete_s = sighting.frame, now_s
-                if self._period_s > 0:
-                    next_s = max(next_s + self._period_s, now_s)
+                next_s = max(next_s + self._period_s, now_s)
                 previous = self._answer(run, sighting, previous)
         except Exception as error:
             self._fail(run, error)

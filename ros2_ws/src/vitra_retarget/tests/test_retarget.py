@@ -93,7 +93,7 @@ def test_only_valid_hands_are_turned_and_rubbish_in_the_other_half_does_not_matt
     assert set(targets) == {Side.RIGHT}
 
 
-@pytest.mark.parametrize("steps", [1, 4, 64])
+@pytest.mark.parametrize("steps", [1, 4, 64, 512])
 def test_any_number_of_steps_will_do(steps: int) -> None:
     targets = Retargeter(CALIBRATION)(chunk(steps=steps, actions=np.zeros(steps * ACTION_DIM)))
     assert targets[Side.LEFT].hand.shape == (steps, 12)
@@ -114,6 +114,7 @@ def _with(index: int, value: float) -> np.ndarray:
         ({"steps": 0, "actions": []}, errors.ChunkLengthError, "0 steps"),
         ({"steps": 15}, errors.ChunkLengthError, "15 x 102 = 1530"),
         ({"steps": 100_000}, errors.ChunkLengthError, "512"),
+        ({"steps": 513, "actions": np.zeros(513 * ACTION_DIM)}, errors.ChunkLengthError, "1 to 512"),
         ({"actions": np.zeros(STEPS * ACTION_DIM - 1)}, errors.ChunkLengthError, "1631"),
         ({"observed": np.zeros(51)}, errors.ChunkLengthError, "51"),
         ({"step_s": 0.0}, errors.ChunkLengthError, "0.0 s"),
@@ -138,7 +139,7 @@ def test_every_cause_has_its_own_name() -> None:
     assert len(set(causes)) == len(causes) == 6
 
 
-@pytest.mark.parametrize("distance_m", [8.0, 1000.0, 1e12])
+@pytest.mark.parametrize("distance_m", [4.5, 8.0, 1000.0, 1e12])
 def test_a_wrist_where_no_arm_reaches_is_refused(distance_m: float) -> None:
     observed = np.zeros(ACTION_DIM)
     observed[[2, 53]] = distance_m

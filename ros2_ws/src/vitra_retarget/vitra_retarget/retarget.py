@@ -63,7 +63,8 @@ class HandChunk:
     @property
     def valid(self) -> tuple[Side, ...]:
         """The sides that carry something, left first."""
-        return tuple(side for side, ok in zip(SIDES, (self.left_valid, self.right_valid), strict=True) if ok)
+        is_valid = {Side.LEFT: self.left_valid, Side.RIGHT: self.right_valid}
+        return tuple(side for side in SIDES if is_valid[side])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +136,14 @@ class Retargeter:
         camera_from_observed = make_pose(observed[TRANSLATION], matrix_from_euler_xyz(observed[ROTATION]))
         camera_from_wrist = integrate_wrist(camera_from_observed, actions[:, WRIST])
         arm_base_from_wrist = self._arm_base_from_camera[side] @ camera_from_wrist
-        farthest_m = float(np.abs(arm_base_from_wrist[:, :3, 3]).max())
+        rotations, places_m = arm_base_from_wrist[:, :3, :3], arm_base_from_wrist[:, :3, 3]
+        farthest_m = float(np.abs(places_m).max())
         if not farthest_m <= MAX_DISTANCE_M:
             raise ChunkImplausibleError(
                 f"The {side} wrist is to be {farthest_m:.3g} m from its arm's base, allowed are {MAX_DISTANCE_M:g}. "
                 "Check the observed hand, and the calibration: millimetres, inverted or swapped frames look like this."
             )
-        wrist = np.concatenate(
-            [arm_base_from_wrist[:, :3, 3], quaternion_from_matrix(arm_base_from_wrist[:, :3, :3])], axis=1
-        )
+        wrist = np.concatenate([places_m, quaternion_from_matrix(rotations)], axis=1)
         wanted = self._hand.map.joints_from_fingers(actions[:, FINGERS])
         hand = self._hand.limits.clip(wanted)
         return SideTargets(wrist, hand, int(np.count_nonzero(hand != wanted)))

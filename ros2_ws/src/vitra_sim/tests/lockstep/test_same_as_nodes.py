@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vitra_control.executor_node import timed_steps
+from vitra_control.executor_messages import timed_steps
 from vitra_control.generator import SetpointGenerator
 from vitra_control.setpoints import Feedback, PermitSample
 from vitra_control.settings import GeneratorSettings
