@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam setup-tests setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam setup-tests setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid graph-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20
@@ -53,6 +53,9 @@ rollout: setup ## Scripted expert in lockstep simulation, faster than real time 
 
 lockstep-grid: setup ## Expert in lockstep over chunk rate, speed limit and delay; table in docs/benchmarks/lockstep_grid.md
 	@$(RUN) python -m vitra_sim.lockstep.grid
+
+graph-grid: setup ## The same through the real-time graph; docs/benchmarks/graph_grid.md
+	@$(RUN) python -m vitra_bringup.graph_grid
 
 collision-proof: setup ## 200,000 random targets of both arms, with the smallest distance of any two shapes (about an hour)
 	@$(RUN) python ros2_ws/src/vitra_control/benchmarks/two_arm_targets.py --targets 200000

@@ -6,6 +6,7 @@ ros2 service call /executor/home std_srvs/srv/Trigger     # slowly to the ready 
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from vitra_control.executor_messages import CommandPublishers, state_message, ti
 from vitra_control.executor_parameters import Parameters
 from vitra_control.feedback import JointFeedback
 from vitra_control.generator import SetpointGenerator
+from vitra_control.path_meter import PathMeter
 from vitra_control.setpoints import HomeResult, Mode, PermitSample
 from vitra_control.settings import ARM_PERIOD_S
 from vitra_msgs.msg import DriverState, ExecutorState, Permit, RobotChunk
@@ -66,6 +68,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._time_bridge = ClockBridge()
         self._cadence = Cadence(ARM_PERIOD_S)
         self._refused: Counter[str] = Counter()
+        self._meters: list[PathMeter] = []
         sides = self.params.sides
         self._commands = CommandPublishers(self, sides)
         self._state_publisher = self.stream_publisher(ExecutorState, "executor_state", qos.SETPOINT)
@@ -90,6 +93,7 @@ class ExecutorNode(StackNode[Parameters]):
         self._generator = SetpointGenerator(sides, self.params.settings, self._feedback)
         self._generator.set_speed_share(self._speed_share)
         self._generator.policy_runs = self._policy_runs
+        self._meters = [PathMeter(side) for side in self.params.sides] if self.params.measure_path else []
 
     def start(self) -> None:  # noqa: D102
         assert self._generator is not None
@@ -194,6 +198,9 @@ class ExecutorNode(StackNode[Parameters]):
             "late chunks": generator.count([Verdict.LATE]),
             "dropped chunks": generator.count(_DROPPED),
         } | {f"refused chunks: {why}": count for why, count in self._refused.items()}
+        if self._meters:
+            values["distance from the path [mm]"] = f"{max(m.distance_m for m in self._meters) * 1e3:.3f}"
+            values["rotation from the path [deg]"] = f"{math.degrees(max(m.rotation_rad for m in self._meters)):.3f}"
         limit = generator.limits()
         self._diagnostics.publish("setpoints", limit or generator.mode.value, values, level=WARN if limit else OK)
 
@@ -213,6 +220,8 @@ class ExecutorNode(StackNode[Parameters]):
                 else:
                     self._commands.send(setpoints)
                     self._cadence.tick(time.monotonic())
+                for meter in self._meters:
+                    meter.look(generator)
                 self._finish_home(generator)
                 self._work_ahead(generator, ticker)
         except Exception as error:  # the thread must not die in silence

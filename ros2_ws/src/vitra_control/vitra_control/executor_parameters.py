@@ -46,6 +46,7 @@ class Parameters:
         0.75, "Table top over base_link, kept clear of arms and palms; below 0: no table", unit="m", bounds=(-1.0, 2.0)
     )
     joint_trajectories: bool = param(True, "Offer FollowJointTrajectory actions, for when no policy holds the arms")
+    measure_path: bool = param(False, "Say in the diagnostics how far setpoints get from the planned path (benchmarks)")
     ready_left_rad: tuple[float, ...] = param(_ready("left"), "Ready posture of the left arm", unit="rad")
     ready_right_rad: tuple[float, ...] = param(_ready("right"), "Ready posture of the right arm", unit="rad")
 

@@ -169,6 +169,12 @@ def test_an_answer_says_how_long_each_part_of_it_took(world):
     assert made.worker.silent_s == 0.0
 
 
+def test_an_answer_is_held_back_as_long_as_a_slower_policy_would_take(world):
+    made = world(WorkerSettings(real_time_chunking=True, max_rate_hz=0.0, stall_s=0.5, delay_s=0.25))
+    made.go(2)
+    assert [answer.inference_s for _, answer in made.answers] == [ASSEMBLE_S + 0.25] * 2
+
+
 def test_a_run_that_sees_nothing_is_a_fault_after_just_so_long(world):
     made = world()
     made.blind = True

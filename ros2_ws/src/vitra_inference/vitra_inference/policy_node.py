@@ -134,7 +134,9 @@ class PolicyNode(StackNode[Parameters]):
         self._subscribe(buffer, policy)
         self._worker = PolicyWorker(
             policy, buffer, self._session, self._delay, WorkerListener(self._publish, self.set_fault, self.waits_for),
-            WorkerSettings(self.params.real_time_chunking, self.params.max_rate_hz, self.params.stall_s),
+            WorkerSettings(
+                self.params.real_time_chunking, self.params.max_rate_hz, self.params.stall_s, self.params.delay_s
+            ),
         )  # fmt: skip
         self.waits_for("no observation yet")
         self._worker.start()

@@ -25,6 +25,10 @@ class Parameters:
     stall_s: float = param(
         0.5, "A run without a complete observation for so long is a fault", unit="s", bounds=(0.1, 60.0)
     )
+    delay_s: float = param(
+        0.0, "Hold every answer back until so long after it was asked for: try a robot with a slower policy",
+        unit="s", bounds=(0.0, 1.0),
+    )  # fmt: skip
     answer_s: float = param(5.0, "A policy silent for so long is a fault", unit="s", bounds=(0.1, 600.0))
     require_armed: bool = param(True, "Refuse to run while a safety supervisor says the robot is not armed")
 

@@ -38,6 +38,7 @@ class WorkerSettings:
     real_time_chunking: bool
     max_rate_hz: float
     stall_s: float
+    delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,9 @@ class PolicyWorker:
             chunk = self._policy.infer(observation)
         finally:
             self._asked_s = None
+        held_s = assembled_s + self._settings.delay_s - time.monotonic()
+        if held_s > 0:
+            run.ended.wait(held_s)
         answered_s = time.monotonic()
         chunk = dataclasses.replace(
             chunk,

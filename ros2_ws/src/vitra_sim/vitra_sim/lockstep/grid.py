@@ -6,6 +6,7 @@ python -m vitra_sim.lockstep.grid --out docs/benchmarks/lockstep_grid.md
 from __future__ import annotations
 
 import itertools
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -16,15 +17,12 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from vitra_control.planned_path import PlannedPath
+from vitra_control.path_meter import PathMeter
 from vitra_control.settings import GeneratorSettings
-from vitra_description.calibration import default_calibration
-from vitra_description.kinematics import ArmModel
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy
 from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.rollout import run_episode
-from vitra_sim.scene.world import World
 from vitra_sim.tasks.tasks import DEFAULT_TASK, get_task
 
 console = Console(stderr=True, highlight=False)
@@ -66,30 +64,6 @@ class Cell:
     reseeds: int
 
 
-class PathMeter:
-    """Watches the acting arm of an episode."""
-
-    def __init__(self, task: str) -> None:
-        self._side = get_task(task).side
-        self._arm = ArmModel(side=default_calibration().side(self._side))
-        self.planned = PlannedPath()
-        self.distance_m = self.rotation_rad = 0.0
-        self.env: VitraSimEnv | None = None
-
-    def __call__(self, _: World) -> None:
-        """After a tick."""
-        assert self.env is not None
-        generator = self.env.chain.generator
-        executor = generator.sides[self._side]
-        target = executor.timeline.value(generator.path_s)
-        assert target is not None
-        self.planned.add(target)
-        if executor.limit:
-            return
-        distance_m, rotation_rad = self.planned.deviation(self._arm.wrist_pose(generator.arm_rad(self._side)))
-        self.distance_m, self.rotation_rad = max(self.distance_m, distance_m), max(self.rotation_rad, rotation_rad)
-
-
 def run_cell(args: Args, policy: Policy, chunk_hz: float, speed: float, delay_s: float) -> Cell:
     """All episodes of one cell.
 
@@ -100,18 +74,16 @@ def run_cell(args: Args, policy: Policy, chunk_hz: float, speed: float, delay_s:
         speed: Limit of the executor, in planning speeds of 45 deg/s.
         delay_s: From observation to the moment a chunk is there.
     """
-    meter = PathMeter(args.task)
     settings = EnvSettings(
         time_limit_s=args.time_limit_s,
         latency_s=delay_s,
         executor=GeneratorSettings(speed=speed),
         chunk_period_s=1 / chunk_hz,
     )
-    env = VitraSimEnv(args.task, settings, on_tick=meter)
-    meter.env = env
+    meter = PathMeter(get_task(args.task).side)
+    env = VitraSimEnv(args.task, settings, on_tick=lambda _: meter.look(env.chain.generator))
     successes, reseeds, times_s, lags_s = 0, 0, [], []
     for seed in range(args.episodes):
-        meter.planned = PlannedPath()
         episode = run_episode(env, policy, args.task, seed)
         successes, reseeds = successes + episode.success, reseeds + env.chain.generator.reseeds
         times_s.append(episode.sim_s)
@@ -123,17 +95,21 @@ def run_cell(args: Args, policy: Policy, chunk_hz: float, speed: float, delay_s:
     )  # fmt: skip
 
 
-def table(args: Args, cells: list[Cell]) -> str:
-    """The page."""
+def table(heading: str, about: str, cells: list[Cell]) -> str:
+    """The page of a grid, of lockstep or of the graph.
+
+    Args:
+        heading: Its title.
+        about: What was run, and how.
+        cells: What came of it.
+    """
     lines = [
-        "# Lockstep grid",
+        f"# {heading}",
         "",
-        f"Scripted expert, task `{args.task}`, the nodes' own retargeting and executor on the simulation's clock; "
-        f"{args.episodes} episodes a cell. "
-        "Lag: how much later than by the clock the path was travelled, summed over the episode (limits of the joints). "
-        "Distance and rotation: largest of any setpoint's wrist from the planned path.",
+        f"{about} Lag: how much later than by the clock the path was travelled, summed over the episode (limits of the "
+        "joints). Distance and rotation: largest of any setpoint's wrist from the planned path.",
         "",
-        f"`python -m vitra_sim.lockstep.grid`, {time.strftime('%Y-%m-%d')}",
+        f"`{shlex.join(['python', '-m', *sys.orig_argv[2:]])}`, {time.strftime('%Y-%m-%d')}",
         "",
         "| chunks/s | speed | delay s | success | episode s | lag s | distance mm | rotation deg | restarts |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -154,9 +130,13 @@ def main() -> int:
     grid = list(itertools.product(args.chunk_hz, args.speed, args.delay_s))
     cells: list[Cell] = []
     args.out.parent.mkdir(parents=True, exist_ok=True)
+    about = (
+        f"Scripted expert, task `{args.task}`, the nodes' own retargeting and executor on the simulation's clock; "
+        f"{args.episodes} episodes a cell."
+    )
     for cell in track(grid, console=console, description="cells"):
         cells.append(run_cell(args, policy, *cell))
-        args.out.write_text(table(args, cells))
+        args.out.write_text(table("Lockstep grid", about, cells))
     console.print(f"[bold]{sum(c.successes for c in cells)} of {sum(c.episodes for c in cells)}[/bold], see {args.out}")
     kept = all(c.successes == c.episodes and c.distance_mm <= 2.0 and c.rotation_deg <= 0.5 for c in cells)
     return 0 if kept else 1
