@@ -13,6 +13,7 @@ import pytest
 from vitra_training.bags import columns as module
 from vitra_training.bags.check import check_bag
 from vitra_training.bags.columns import Columns
+from vitra_training.bags.streams import read_streams
 from vitra_training.datasets.errors import DiskError
 
 
@@ -48,6 +49,23 @@ def test_a_long_column_is_not_in_memory(monkeypatch: pytest.MonkeyPatch) -> None
     tracemalloc.stop()
     assert peak_bytes < 400_000, "of 1.6 MB"
     assert column.read().sum() == 199_999 * 100_000
+
+
+def test_what_is_kept_of_a_bag_does_not_grow_with_its_length(
+    episodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr(module, "_BLOCK", 64)
+    kept_bytes = []
+    for seconds in (1.0, 2.0, 12.0):  # the first for what is read once and kept
+        path = episodes.write(tmp_path / f"{seconds:g}", episodes.messages(seconds))
+        tracemalloc.start()
+        bag = read_streams(path)
+        kept_bytes.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        assert len(bag.streams["right_arm/joint_states"].stamps_ns) == 200 * seconds
+        del bag
+    assert kept_bytes[2] - kept_bytes[1] < 30_000, "its stamps and joints of ten seconds are 190 kB"
 
 
 def test_a_full_disk_is_named_with_its_folder_and_not_blamed_on_the_bag(
