@@ -88,7 +88,10 @@ def test_robot_demonstrations_can_be_invented(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(tmp_path / "nothing")]) == 2
-    assert "no data set found" in capsys.readouterr().out.replace("\n", " ")
+    said = capsys.readouterr().out.replace("\n", " ")
+    assert f"no data set found, for {tmp_path}/nothing does not exist. Expected a folder with" in said
+    assert main(["inspect", str(tmp_path)]) == 2
+    assert "no data set found. Expected a folder with" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_a_place_that_cannot_be_written_is_one_line_and_no_traceback(

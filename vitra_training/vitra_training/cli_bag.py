@@ -17,7 +17,7 @@ from vitra_policy.command_options import OptionValueError
 from vitra_training.bags.check import BagReport, Limits, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.episodes import BagEpisodes, find_bags
-from vitra_training.bags.errors import NoBagError
+from vitra_training.bags.errors import NoBagError, SeveralBagsError
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import trim_bag
 from vitra_training.bags.writer import SAVED, outcome_of
@@ -120,7 +120,13 @@ class Trim:
     """Seconds from the beginning of the bag; default its end."""
 
     def run(self) -> int:
-        """Cut and print."""
+        """Cut and print.
+
+        Raises:
+            NoBagError, SeveralBagsError: what is named is not one bag.
+        """
+        if self.bag not in (found := _bags(self.bag)):
+            raise SeveralBagsError(self.bag, found)
         report, _ = check_bag(self.bag)
         end_s = report.duration_s if self.end_s is None else self.end_s
         begin_s = self.begin_s

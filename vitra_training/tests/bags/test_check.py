@@ -122,6 +122,32 @@ def test_idle_ends_are_a_warning_that_trimming_cures(episodes: Any, tmp_path: Pa
         trim_bag(path, tmp_path / "none", 50.0, 60.0)
 
 
+@pytest.mark.parametrize(
+    "words", [["check"], ["repair"], ["trim", "OUT"], ["convert", "OUT"]], ids=lambda words: words[0]
+)
+def test_where_no_bag_is_nothing_is_to_be_repaired(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, *more = (str(tmp_path / "out") if word == "OUT" else word for word in words)
+    assert main([command, str(tmp_path / "nowhere"), *more]) == 2
+    said = "".join("".join(capsys.readouterr()).split("\n"))
+    assert f"no bag, for {tmp_path}/nowhere does not exist. Expected a folder with metadata.yaml" in said
+    (tmp_path / "empty").mkdir()
+    assert main([command, str(tmp_path / "empty"), *more]) == 2
+    said = "".join("".join(capsys.readouterr()).split("\n"))
+    assert "no bag. Expected a folder with metadata.yaml" in said
+    assert "vitra-bag repair" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_several_bags_the_one_to_cut_is_asked_for(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = (episodes.write(tmp_path / f"set/{name}", episodes.messages(0.5)) for name in "ab")
+    assert main(["trim", str(tmp_path / "set"), str(tmp_path / "cut")]) == 2
+    assert f"2 are in it. Name one of them: {one}, {other}" in " ".join("".join(capsys.readouterr()).split())
+
+
 def test_joints_for_peoples_tools_are_not_judged_as_measured_ones(episodes: Any, tmp_path: Path) -> None:
     messages = episodes.messages(3.0)
     slow = [("/joint_states", t, copy.deepcopy(message)) for topic, t, message in messages if topic == ARM][::10]

@@ -44,6 +44,22 @@ def test_the_layout_is_the_published_one(robot: EpisodeSource, tmp_path: Path) -
     assert tasks.to_pydict() == {"task_index": [0], "task": ["Pick up the red cup."]}
 
 
+def test_rows_are_written_as_they_come_however_many_an_episode_has(
+    robot: EpisodeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert(robot, tmp_path / "whole", Format.LEROBOT)
+    monkeypatch.setattr(lerobot_v3, "_ROWS_PER_GROUP", 8)
+    name = "data/chunk-000/file-000.parquet"
+    with LeRobotWriter(tmp_path / "pieces") as writer:
+        writer.add(robot.load(0))
+        in_file_bytes = (tmp_path / "pieces" / name).stat().st_size
+        writer.add(robot.load(1))
+        assert (tmp_path / "pieces" / name).stat().st_size > in_file_bytes > 1000
+    file = pq.ParquetFile(tmp_path / "pieces" / name)
+    assert [file.metadata.row_group(n).num_rows for n in range(6)] == [8, 8, 4, 8, 8, 5]
+    assert file.read().equals(pq.read_table(tmp_path / "whole" / name))
+
+
 def test_numbers_and_images_are_those_of_the_episodes(robot: EpisodeSource, tmp_path: Path) -> None:
     convert(robot, tmp_path / "lr", Format.LEROBOT)
     info, episodes, rows = tables(tmp_path / "lr")

@@ -22,7 +22,7 @@ from vitra_training.bags.streams import (
 )
 from vitra_training.bags.writer import SAVED, outcome_of
 from vitra_training.datasets.episode import Array
-from vitra_training.datasets.errors import DatasetError
+from vitra_training.datasets.errors import BrokenFileError
 from vitra_training.datasets.promises import Finding, Level
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
@@ -112,13 +112,17 @@ class BagReport:
 
 
 def check_bag(path: Path, limits: Limits | None = None) -> tuple[BagReport, BagStreams | None]:
-    """Judge one bag; a bag that cannot be read is a finding, not an exception. The streams are for its image."""
+    """Judge one bag; a bag that cannot be read is a finding, not an exception. The streams are for its image.
+
+    Raises:
+        DiskError: there is no room for its numbers in the folder of temporary files.
+    """
     limits = limits or Limits()
     if path.name.endswith(".partial"):
         return _unreadable(path, "cut off", f"the recording was cut off: run `vitra-bag repair {path}`"), None
     try:
         bag = read_streams(path)
-    except DatasetError as error:
+    except BrokenFileError as error:
         return _unreadable(path, type(error).__name__, str(error)), None
     streams = tuple(_measure(stream, bag.declared_hz.get(name), limits) for name, stream in sorted(bag.streams.items()))
     skew = {name: _skew(bag, name, limits) for name in bag.joints if CAMERA in bag.streams}
@@ -151,7 +155,7 @@ def _measure(stream: StreamTimes, declared_hz: float | None, limits: Limits) -> 
     if not _is_state(stream.topic) and typical_s > 0:
         rate_hz = 1.0 / typical_s
     limit_s = max(limits.gap_periods / declared_hz if declared_hz else limits.gap_periods * typical_s, 0.06)
-    delays = stream.arrivals_s - stream.stamps_s if stream.stamps_ns else np.zeros(1)
+    delays = stream.arrivals_s - stream.stamps_s if len(stream.stamps_ns) else np.zeros(1)
     return StreamReport(
         stream.topic, len(times), rate_hz, declared_hz, float(periods.max(initial=0.0)),
         int(np.sum(periods > limit_s)) if _is_state(stream.topic) else 0,
@@ -202,7 +206,7 @@ def _clocks(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
     for name, stream in bag.streams.items():
         if not _is_state(name) or len(stream.stamps_ns) < 2:
             continue
-        if (backward := int(np.sum(np.diff(stream.stamps_ns) <= 0))) > 0:
+        if (backward := int(np.sum(np.diff(stream.stamps_ns.read()) <= 0))) > 0:
             yield Finding(ERROR, "clock", f"{name}: {backward} stamps do not increase")
         delays = stream.arrivals_s - stream.stamps_s
         # A late message had a long way; one from the future, or far from the past, has another clock.
@@ -313,7 +317,7 @@ def _frozen(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
         return
     arm = [times for times in moving(bag, arm_rad=0.02) if len(times)]
     moves = np.sort(np.concatenate(arm)) if arm else np.zeros(0)
-    same = np.diff(np.asarray(bag.image_hashes, dtype=np.int64)) == 0
+    same = np.diff(bag.image_hashes.read()) == 0
     stamps = stream.stamps_s
     begin = 0
     for end in range(1, len(stamps) + 1):

@@ -47,7 +47,7 @@ def episode_from_bag(path: Path, content: BagContent, seen: NDArray[np.bool_], n
 
     Args:
         path: the bag.
-        content: its streams, at evenly spaced times.
+        content: its streams, at evenly spaced times; their arrays become the episode's.
         seen: (T,) times of which there is an image; both hands are masked at the others.
         name: id of the episode; default the bag's name.
 
@@ -128,13 +128,15 @@ class BagEpisodes(EpisodeFiles):
 
     def _write(self, path: Path, slots: Timeline, begin: int, video: Path, fps: float) -> tuple[int, NDArray[np.bool_]]:
         """Encode the images of the slots from one on; returns the first with an image, and which have one."""
-        seen, slot_of = slots.seen, {int(n): slot for slot, n in enumerate(slots.images) if n >= 0}
+        seen = slots.seen
+        slot_of = np.full(int(slots.images.max()) + 1, -1)
+        slot_of[slots.images[seen]] = np.flatnonzero(seen)
         writer: VideoWriter | None = None
         last, written, first = None, 0, begin
         try:
             for number, (_, image) in enumerate(images(path)):
-                slot = slot_of.get(number)
-                if slot is None:
+                slot = int(slot_of[number]) if number < len(slot_of) else -1
+                if slot < 0:
                     continue
                 if image is None or (last is not None and image.shape != last.shape):
                     seen[slot] = False
@@ -212,20 +214,24 @@ def _first_known(content: BagContent) -> int:
 def _side(path: Path, content: BagContent, side: Side, seen: NDArray[np.bool_], base_from_camera: Array) -> RobotSide:
     arm, hand = content.joints[f"{side}_arm/joint_states"], content.joints[f"{side}_hand/joint_states"]
     arm_target, hand_target = content.joints[f"{side}_arm/command"], content.joints[f"{side}_hand/command"]
-    model = ArmModel()
+    model, base_from_ee = ArmModel(), np.empty((len(seen), 4, 4))
+    for frame, q in enumerate(arm.values):
+        base_from_ee[frame] = model.fk(q)
+    for target, measured in ((arm_target, arm), (hand_target, hand)):  # in place: they are nobody else's
+        np.copyto(target.values, measured.values, where=~target.fresh[:, None])
     arm_base_from_camera = compose_poses(
         invert_pose(_lookup(path, content, arm_base(side), BASE_FRAME)), base_from_camera
     )
     return make_side(
-        base_from_ee=np.stack([model.fk(q) for q in arm.values]),
+        base_from_ee=base_from_ee,
         ee_from_hand_mount=_lookup(path, content, hand_mount(side), ee(side)),
         base_from_camera=arm_base_from_camera,
         valid=arm.fresh & hand.fresh & seen,
         joints=SideJoints(
             arm_joint=arm.values,
             hand_joint=hand.values,
-            arm_joint_target=np.where(arm_target.fresh[:, None], arm_target.values, arm.values),
-            hand_joint_target=np.where(hand_target.fresh[:, None], hand_target.values, hand.values),
+            arm_joint_target=arm_target.values,
+            hand_joint_target=hand_target.values,
         ),
     )
 

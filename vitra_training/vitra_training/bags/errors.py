@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from vitra_training.datasets.errors import DatasetError
+from vitra_training.datasets.errors import DatasetError, absence
 
 
 class NoBagError(DatasetError):
@@ -12,8 +13,19 @@ class NoBagError(DatasetError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"{path}: no bag. Expected a folder with metadata.yaml and one .mcap file, a `.partial` folder of a "
-            "recording that was cut off, or a folder of such folders."
+            f"{path}: no bag{absence(path)}. Expected a folder with metadata.yaml and one .mcap file, a `.partial` "
+            "folder of a recording that was cut off, or a folder of such folders. What else may be there: "
+            f"`vitra-data inspect {path}`."
+        )
+
+
+class SeveralBagsError(DatasetError):
+    """A folder of bags where one bag is asked for."""
+
+    def __init__(self, path: Path, bags: Sequence[Path]) -> None:
+        super().__init__(
+            f"{path} is no bag, but {len(bags)} are in it. Name one of them: {', '.join(map(str, bags[:5]))}"
+            f"{' ...' if len(bags) > 5 else ''}"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from numpy.typing import NDArray
 
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.video import base_topic
+from vitra_training.bags.columns import Column, Columns
 from vitra_training.bags.images import ImageWatch
 from vitra_training.bags.writer import custom_data
 from vitra_training.datasets.episode import Array
-from vitra_training.datasets.errors import BrokenFileError
+from vitra_training.datasets.errors import BrokenFileError, DiskError
 
 CAMERA = "head_camera/color/image_raw"
 MEASURED = ("arm/joint_states", "hand/joint_states")
@@ -31,30 +31,30 @@ class StreamTimes:
     topic: str
     """Without namespace slash and image suffix."""
     type: str
-    arrivals_ns: array[int] = field(default_factory=lambda: array("q"))
-    stamps_ns: array[int] = field(default_factory=lambda: array("q"))
+    arrivals_ns: Column
+    stamps_ns: Column
     """Empty for types without a header."""
     sizes: int = 0
 
     @property
     def arrivals_s(self) -> Array:
         """(N,) since the epoch."""
-        return np.asarray(self.arrivals_ns, dtype=np.float64) * 1e-9
+        return np.asarray(self.arrivals_ns.read() * 1e-9)
 
     @property
     def stamps_s(self) -> Array:
         """(N,) since the epoch."""
-        return np.asarray(self.stamps_ns, dtype=np.float64) * 1e-9
+        return np.asarray(self.stamps_ns.read() * 1e-9)
 
 
 @dataclass(slots=True)
 class JointSamples:
-    """Positions of one `*/joint_states` topic, all as long as the first; compact, for an hour has a million."""
+    """Positions of one `*/joint_states` topic, all as long as the first."""
 
-    width: int = 0
-    values: array[float] = field(default_factory=lambda: array("f"))
-    rows: array[int] = field(default_factory=lambda: array("q"))
+    values: Column
+    rows: Column
     """Numbers of the messages whose positions are kept."""
+    width: int = 0
     count: int = 0
 
     def add(self, positions: Array) -> None:
@@ -65,7 +65,7 @@ class JointSamples:
         """
         self.width = self.width or len(positions)
         if self.width and len(positions) == self.width:
-            self.values.frombytes(np.ascontiguousarray(positions, dtype=np.float32).tobytes())
+            self.values.append(*positions)
             self.rows.append(self.count)
         self.count += 1
 
@@ -79,7 +79,9 @@ class BagStreams:
     streams: dict[str, StreamTimes] = field(default_factory=dict)
     joints: dict[str, JointSamples] = field(default_factory=dict)
     """Of each `*/joint_states`, in the order of their times."""
-    image_hashes: list[int] = field(default_factory=list)
+    columns: Columns = field(default_factory=Columns)
+    """Where the numbers of all streams are."""
+    image_hashes: Column = field(init=False)
     """Per camera message a number that stays the same as long as the image does."""
     lost_images: int = 0
     """Images that cannot be decoded: damaged, or of a video in which one before them is missing."""
@@ -89,10 +91,13 @@ class BagStreams:
     stops: list[str] = field(default_factory=list)
     """Latched stops that happened while recording."""
 
+    def __post_init__(self) -> None:
+        self.image_hashes = self.columns.column("q")
+
     @property
     def begin_ns(self) -> int:
         """First arrival of anything, since the epoch."""
-        return min((s.arrivals_ns[0] for s in self.streams.values() if s.arrivals_ns), default=0)
+        return min((s.arrivals_ns.first for s in self.streams.values() if s.arrivals_ns), default=0)
 
     @property
     def begin_s(self) -> float:
@@ -102,7 +107,7 @@ class BagStreams:
     @property
     def end_s(self) -> float:
         """Last arrival of anything."""
-        return max((s.arrivals_ns[-1] for s in self.streams.values() if s.arrivals_ns), default=0) * 1e-9
+        return max((s.arrivals_ns.last for s in self.streams.values() if s.arrivals_ns), default=0) * 1e-9
 
     @property
     def declared_hz(self) -> dict[str, float]:
@@ -122,6 +127,7 @@ def read_streams(path: Path) -> BagStreams:
 
     Raises:
         BrokenFileError: it cannot be read to its end; `vitra-bag repair` may help.
+        DiskError: there is no room for its numbers in the folder of temporary files.
     """
     bag, images = BagStreams(path, custom_data(path)), ImageWatch()
     try:
@@ -130,7 +136,8 @@ def read_streams(path: Path) -> BagStreams:
                 topic = base_topic(connection.topic)
                 stream = bag.streams.get(topic)
                 if stream is None:
-                    stream = bag.streams[topic] = StreamTimes(topic, connection.msgtype)
+                    times = bag.columns.column("q"), bag.columns.column("q")
+                    stream = bag.streams[topic] = StreamTimes(topic, connection.msgtype, *times)
                 stream.arrivals_ns.append(arrival_ns)
                 stream.sizes += len(raw)
                 if connection.msgtype not in _NO_HEADER:
@@ -139,9 +146,13 @@ def read_streams(path: Path) -> BagStreams:
                     bag.image_hashes.append(images.see(reader.deserialize(raw, connection.msgtype)))
                 elif topic.endswith(MEASURED):
                     positions = reader.deserialize(raw, connection.msgtype).position
-                    bag.joints.setdefault(topic, JointSamples()).add(positions)
+                    if topic not in bag.joints:
+                        bag.joints[topic] = JointSamples(bag.columns.column("f"), bag.columns.column("q"))
+                    bag.joints[topic].add(positions)
                 elif topic in ("instruction", "safety_state"):
                     _take(bag, topic, reader.deserialize(raw, connection.msgtype))
+    except DiskError:
+        raise
     except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
         detail = f"{type(cause).__name__}: {cause}; try `vitra-bag repair {path}`"
         raise BrokenFileError(path, "rosbag2 directory", detail) from None
@@ -168,8 +179,7 @@ def joint_track(bag: BagStreams, topic: str) -> tuple[Array, NDArray[np.float32]
     stream, samples = bag.streams.get(topic), bag.joints.get(topic)
     if stream is None or samples is None or not samples.width:
         return np.zeros(0), np.zeros((0, 0), dtype=np.float32)
-    positions = np.frombuffer(samples.values, dtype=np.float32).reshape(-1, samples.width)
-    return stream.stamps_s[np.frombuffer(samples.rows, dtype=np.int64)], positions
+    return stream.stamps_s[samples.rows.read()], samples.values.read().reshape(-1, samples.width)
 
 
 def largest_turn(positions: NDArray[np.float32], before: NDArray[np.intp]) -> Array:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.video import VIDEO_TYPE, base_topic, is_key_frame
 from vitra_training.bags.errors import EmptyTrimError
@@ -38,8 +40,8 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
     """
     bag = read_streams(path)
     first_ns, last_ns = (bag.begin_ns + round(at_s * _NS) for at_s in (begin_s, end_s))
-    frames = bag.streams[CAMERA].arrivals_ns if CAMERA in bag.streams else []
-    if end_s <= begin_s or not any(first_ns <= t <= last_ns for t in frames):
+    frames = bag.streams[CAMERA].arrivals_ns.read() if CAMERA in bag.streams else np.zeros(0)
+    if end_s <= begin_s or not ((first_ns <= frames) & (frames <= last_ns)).any():
         raise EmptyTrimError(path, begin_s, end_s, bag.end_s - bag.begin_s)
     first_ns = _key_frame_before(path, first_ns)
     begin_s = (first_ns - bag.begin_ns) / _NS

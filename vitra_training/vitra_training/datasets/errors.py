@@ -93,10 +93,15 @@ class UnknownFormatError(DatasetError):
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(
-            f"{path}: no data set found. Expected a folder with *.npy (VITRA-1M), *.h5 (TeleData), store.json "
-            "(canonical store), meta/info.json (LeRobot), *.tar (EgoSmith), or rosbag2 folders (metadata.yaml); or one "
-            "such episode file."
+            f"{path}: no data set found{absence(path)}. Expected a folder with *.npy (VITRA-1M), *.h5 (TeleData), "
+            "store.json (canonical store), meta/info.json (LeRobot), *.tar (EgoSmith), or rosbag2 folders "
+            "(metadata.yaml); or one such episode file. Made-up ones to try things with: `vitra-data synth OUT`."
         )
+
+
+def absence(path: Path | str) -> str:
+    """For an error about a path: that nothing at all is there, with the whole path; empty where something is."""
+    return "" if Path(path).exists() else f", for {Path(path).absolute()} does not exist"
 
 
 class ConversionError(DatasetError):

@@ -24,6 +24,7 @@ _BREAKS_MAX = 0.05
 _SEEKS_LATE, _SEEK_BACK_S = ("mpegts", "mpeg"), 2.0
 """Containers without an index: a search by time stamps may end after the image that was asked for."""
 _VP8_SHOWN, _VP8 = 0x10, "vp8"
+_STAMP = np.dtype([("pts", np.int64), ("key", np.bool_)])
 
 PART_FRAMES = 2000
 """Frames of each part of a video cut into `{name}_part1.mp4`, `{name}_part2.mp4`, ... (docs/data.md: VITRA-1M)."""
@@ -208,14 +209,16 @@ def _time_stamps(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArra
     so every packet is visited (not decoded). The index holds decoding times: they start before the first image if
     frames are reordered. VP8 hides reference frames in packets of their own, which are not images.
     """
-    index = [(entry.timestamp, entry.is_keyframe) for entry in getattr(stream, "index_entries", ()) or ()]
+    entries = getattr(stream, "index_entries", ()) or ()
+    index = np.fromiter(((entry.timestamp, entry.is_keyframe) for entry in entries), _STAMP, len(entries))
     whole = "mp4" in container.format.name and len(index) == stream.frames and not stream.codec_context.has_b_frames
-    if not whole or not index or index[0][0] != stream.start_time:
+    if not whole or not len(index) or index["pts"][0] != stream.start_time:
         packets = (p for p in container.demux(stream) if p.pts is not None)
         if stream.codec_context.name == _VP8:
             packets = (p for p in packets if p.size and bytes(p)[0] & _VP8_SHOWN)
-        index = sorted((p.pts, p.is_keyframe) for p in packets)
-    return np.array([pts for pts, _ in index], dtype=np.int64), np.array([key for _, key in index], dtype=bool)
+        index = np.fromiter(((p.pts, p.is_keyframe) for p in packets), _STAMP)
+        index.sort(order=("pts", "key"))
+    return index["pts"].copy(), index["key"].copy()
 
 
 class VideoWriter:

@@ -93,6 +93,63 @@ def test_nothing_changes_a_session_that_runs_or_whose_names_are_open(
     assert "names of this session are open" in said or "has been unsealed" in said
 
 
+LOOKS_AFTER = [
+    ("report",),
+    ("verify",),
+    ("resume", "--graph", "lockstep"),
+    ("void", "--trial", 1, "--reason", "x"),
+    ("correct", "--trial", 1, "--label", "dropped", "--reason", "x"),
+    ("rate", "--trial", 1, "--outcome", "FAIL", "--rater", "bob"),
+]
+
+
+@pytest.mark.parametrize("words", LOOKS_AFTER, ids=lambda words: words[0])
+def test_a_folder_without_a_session_is_named_with_what_was_looked_for_and_what_to_run(
+    small_plan, tmp_path: Path, monkeypatch, capsys, words: tuple
+) -> None:
+    (tmp_path / "empty").mkdir()
+    session = judged(tmp_path / "eval/s", small_plan)
+    for folder, why in (
+        ("nowhere", "there is no such folder."),
+        ("empty", "it holds neither schedule.json nor session.sqlite."),
+        ("eval", f"it holds neither schedule.json nor session.sqlite. Sessions lie below it, name one: {session}"),
+    ):
+        assert run(monkeypatch, words[0], tmp_path / folder, *words[1:]) == 2
+        said = capsys.readouterr().err
+        assert f"There is no session in {tmp_path / folder}: {why}" in said
+        assert "vitra-eval run PLAN --out FOLDER" in said
+    assert not (tmp_path / "nowhere").exists()
+    assert not list((tmp_path / "empty").iterdir())
+
+
+@pytest.mark.parametrize("words", LOOKS_AFTER, ids=lambda words: words[0])
+def test_a_missing_journal_is_missing_and_not_empty(
+    small_plan, tmp_path: Path, monkeypatch, capsys, words: tuple
+) -> None:
+    folder = judged(tmp_path / "s", small_plan)
+    (folder / "session.sqlite").unlink()
+    before = sorted(folder.iterdir())
+    assert run(monkeypatch, words[0], folder, *words[1:]) == (1 if words[0] == "verify" else 2)
+    said = capsys.readouterr().err
+    if words[0] == "verify":
+        assert "session.sqlite is missing: without the journal nothing can be checked" in said
+    else:
+        assert f"There is no journal in {folder}: every result is in its session.sqlite" in said
+        assert f"vitra-eval run {folder}/plan.yaml --out FOLDER" in said
+    assert sorted(folder.iterdir()) == before, "no empty journal is left in its place"
+
+
+def test_a_plan_that_is_not_there_is_no_mistake_in_it(tmp_path: Path, monkeypatch, capsys) -> None:
+    plan = tmp_path / "my.yaml"
+    for words in (("plan", plan), ("run", plan, "--out", tmp_path / "s")):
+        assert run(monkeypatch, *words) == 2
+        said = capsys.readouterr().err
+        assert (
+            f"There is no plan {plan}. Write one: vitra-eval init {plan}. Shipped ones go by name: baselines_" in said
+        )
+    assert not (tmp_path / "s").exists()
+
+
 def test_verify_notices_an_edited_plan_and_a_blind_report_is_refused(
     small_plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

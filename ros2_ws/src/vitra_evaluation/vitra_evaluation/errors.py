@@ -18,8 +18,38 @@ class PlanError(VitraError):
         super().__init__(f"The plan has {count} mistake{'s' if count > 1 else ''}; nothing was started:\n{lines}")
 
 
+class NoPlanError(VitraError):
+    """A plan that is not there."""
+
+    def __init__(self, path: Path, shipped: Sequence[str]) -> None:
+        super().__init__(
+            f"There is no plan {path}. Write one: vitra-eval init {path}. Shipped ones go by name: {', '.join(shipped)}"
+        )
+
+
 class SessionError(VitraError):
     """A session folder that cannot be used that way."""
+
+
+class NoSessionError(SessionError):
+    """A path without a session."""
+
+    def __init__(self, folder: Path, wanted: Sequence[str], below: Sequence[Path]) -> None:
+        why = f"it holds neither {' nor '.join(wanted)}" if folder.is_dir() else "there is no such folder"
+        found = f" Sessions lie below it, name one: {', '.join(map(str, below))}." if below else ""
+        super().__init__(
+            f"There is no session in {folder}: {why}.{found} A new one begins with: vitra-eval run PLAN --out FOLDER"
+        )
+
+
+class NoJournalError(SessionError):
+    """A session's folder that has lost its journal."""
+
+    def __init__(self, folder: Path, journal: str, plan: str) -> None:
+        super().__init__(
+            f"There is no journal in {folder}: every result is in its {journal}, and that file is missing. Restore it "
+            f"from a copy of the session; if there is none, begin anew: vitra-eval run {folder / plan} --out FOLDER"
+        )
 
 
 class SessionHeldError(SessionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
 
 CAMERA_KEY = "observation.images.head_camera"
 _CHUNK_FILES = 1000
+_ROWS_PER_GROUP = 4096
+"""So many rows are encoded at once, however long an episode is."""
 _DATA_BYTES, _VIDEO_BYTES = 100_000_000, 200_000_000
 _DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 _VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
@@ -48,7 +51,7 @@ class LeRobotWriter:
         self._episodes: list[dict[str, Any]] = []
         self._tasks: dict[str, int] = {}
         self._frames = 0
-        self._data: list[pa.Table] = []
+        self._data: pq.ParquetWriter | None = None
         self._data_bytes, self._data_file, self._video_file = 0, 0, -1
         self._video: VideoWriter | None = None
         self._totals: dict[str, Extent] = {}
@@ -63,6 +66,8 @@ class LeRobotWriter:
         else:  # the folder was empty, so all in it is ours
             if self._video is not None:
                 self._video.abort()
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self._finish_rows()
             shutil.rmtree(self.root, ignore_errors=True)
 
     def add(self, recording: Recording) -> None:
@@ -127,7 +132,7 @@ class LeRobotWriter:
         """
         if self._form is None:
             raise EmptyDatasetError(str(self.root))
-        self._flush_rows()
+        self._finish_rows()
         if self._video is not None:
             self._video.close()
         meta = self.root / "meta"
@@ -200,19 +205,22 @@ class LeRobotWriter:
     def _write_rows(self, columns: Mapping[str, NDArray[Any]]) -> int:
         """Append rows; returns the number of their file."""
         if self._data_bytes > _DATA_BYTES:
-            self._flush_rows()
+            self._finish_rows()
             self._data_file += 1
-        self._data.append(pa.table({name: _arrow(values) for name, values in columns.items()}))
-        self._data_bytes += self._data[-1].nbytes
+        table = pa.table({name: _arrow(values) for name, values in columns.items()})
+        if self._data is None:
+            chunk, file = divmod(self._data_file, _CHUNK_FILES)
+            path = self.root / _DATA_PATH.format(chunk_index=chunk, file_index=file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._data = pq.ParquetWriter(path, table.schema)
+        self._data.write_table(table, row_group_size=_ROWS_PER_GROUP)
+        self._data_bytes += table.nbytes
         return self._data_file
 
-    def _flush_rows(self) -> None:
-        chunk, file = divmod(self._data_file, _CHUNK_FILES)
-        path = self.root / _DATA_PATH.format(chunk_index=chunk, file_index=file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if self._data:
-            pq.write_table(pa.concat_tables(self._data), path)
-        self._data, self._data_bytes = [], 0
+    def _finish_rows(self) -> None:
+        data, self._data, self._data_bytes = self._data, None, 0
+        if data is not None:
+            data.close()
 
 
 def _arrow(values: NDArray[Any]) -> pa.Array:

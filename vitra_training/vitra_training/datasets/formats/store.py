@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from vitra_policy.command_options import check_whole_numbers
-from vitra_training.datasets.episode import Recording, usable_frames
+from vitra_training.datasets.episode import IntArray, Recording, usable_frames
 from vitra_training.datasets.errors import ConversionError
 from vitra_training.datasets.formats.record import Record, to_record
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
@@ -149,7 +148,8 @@ class _Shard:
         self._table_path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = self._table_path.with_suffix(".partial")
         self._video = VideoWriter(video_path, *size, fps, options.gop, options.crf)
-        self._known: dict[tuple[Path, int], int] = {}
+        self._known: dict[Path, NDArray[np.int32]] = {}
+        """Source video -> per frame of it the number of its image in here, -1 where it is not."""
         self._table: pq.ParquetWriter | None = None
         self._group: list[pa.Table] = []
         self._row_group, self._rows_in_group, self._episodes, self._frames = 0, 0, 0, 0
@@ -162,17 +162,16 @@ class _Shard:
     def full(self) -> bool:
         return self._frames >= self._options.frames_per_shard
 
-    def add_images(self, video: VideoReader, frames: Iterable[int]) -> NDArray[np.int32]:
+    def add_images(self, video: VideoReader, frames: IntArray) -> NDArray[np.int32]:
         """One by one: an episode of any length fits into memory."""
-        path, numbers = video.path, []
+        known = self._known.setdefault(video.path, np.full(len(video), -1, dtype=np.int32))
         for frame in map(int, frames):
-            if (path, frame) not in self._known:
+            if not 0 <= frame < len(known) or known[frame] < 0:  # beyond the end, the video says so
                 image = video.rgb(frame)
                 if image.shape[1::-1] != self._size:
                     image = np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-                self._known[path, frame] = self._video.add(image)
-            numbers.append(self._known[path, frame])
-        return np.array(numbers, dtype=np.int32)
+                known[frame] = self._video.add(image)
+        return known[frames]
 
     def add_rows(self, record: Record, numbers: NDArray[np.int32], usable: NDArray[np.bool_]) -> dict[str, int]:
         table = table_from_arrays({"video_frame": numbers, "usable": usable, **record.frames})

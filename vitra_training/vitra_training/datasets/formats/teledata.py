@@ -16,6 +16,7 @@ from vitra_training.datasets.episode import Array, BoolArray, RobotEpisode, Robo
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, WrongShapeError
 
 ARM_JOINTS, HAND_JOINTS = 7, 12
+_BLOCK_FRAMES = 4096
 
 
 def read_episode(path: Path) -> RobotEpisode:
@@ -100,15 +101,19 @@ def make_side(
         base_from_camera: (4, 4) calibration, camera optical frame.
         valid: (T,) frames with fresh measurements; default all.
     """
-    base_from_mount = compose_poses(base_from_ee, ee_from_hand_mount)
-    camera_from_mount = compose_poses(invert_pose(base_from_camera), base_from_mount)
+    in_base, in_camera = np.empty((len(base_from_ee), 6)), np.empty((len(base_from_ee), 6))
+    for first in range(0, len(base_from_ee), _BLOCK_FRAMES):  # half an hour of matrices is not copied several times
+        rows = slice(first, first + _BLOCK_FRAMES)
+        base_from_mount = compose_poses(base_from_ee[rows], ee_from_hand_mount)
+        in_base[rows] = vector_from_pose(base_from_mount)
+        in_camera[rows] = vector_from_pose(compose_poses(invert_pose(base_from_camera), base_from_mount))
     mask = np.ones(len(joints.arm_joint), dtype=bool) if valid is None else np.asarray(valid, dtype=bool)
     return RobotSide(
         ee_urdf_to_hand_mount=ee_from_hand_mount,
         head_camera_to_arm_base=base_from_camera,
         arm_joint=np.asarray(joints.arm_joint, dtype=np.float64),
-        hand_mount_pose=vector_from_pose(base_from_mount),
-        hand_mount_pose_in_cam=vector_from_pose(camera_from_mount),
+        hand_mount_pose=in_base,
+        hand_mount_pose_in_cam=in_camera,
         hand_joint=np.asarray(joints.hand_joint, dtype=np.float64),
         arm_joint_target=np.asarray(joints.arm_joint_target, dtype=np.float64),
         hand_joint_target=np.asarray(joints.hand_joint_target, dtype=np.float64),

@@ -11,7 +11,7 @@ import tyro
 from rich.markup import escape
 
 from vitra_evaluation.commands.screen import console
-from vitra_evaluation.errors import PlanError, SessionError
+from vitra_evaluation.errors import NoPlanError, PlanError, SessionError
 from vitra_evaluation.plan.file import read_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.plan.scene import check_scene
@@ -185,15 +185,19 @@ def plan_path(path: Path) -> Path:
     """The file of a plan.
 
     Raises:
+        NoPlanError: no such file.
         UnknownNameError: no file, and no shipped plan of that name.
     """
-    if path.suffix in (".yaml", ".yml"):
+    is_file = path.suffix in (".yaml", ".yml")
+    if is_file and path.exists():
         return path
     from ament_index_python.packages import get_package_share_directory
 
     shipped = {
         p.stem: p for p in sorted((Path(get_package_share_directory("vitra_evaluation")) / "plans").glob("*.yaml"))
     }
+    if is_file:
+        raise NoPlanError(path, list(shipped))
     if path.name not in shipped:
         raise UnknownNameError("plan", str(path), shipped, "Or give the path of a .yaml file.")
     return shipped[path.name]

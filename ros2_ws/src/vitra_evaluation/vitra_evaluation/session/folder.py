@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vitra_evaluation.blinding import blinding_key as seal
-from vitra_evaluation.errors import DamagedError, SessionError, SessionHeldError
+from vitra_evaluation.errors import DamagedError, NoJournalError, NoSessionError, SessionError, SessionHeldError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.plan.schedule import Schedule, Slot, plan_hash
@@ -86,10 +86,13 @@ class Session:
         """Open a session and check that plan, schedule, seal and journal are those that were locked.
 
         Raises:
-            SessionError: no session there, or one that was edited.
+            NoSessionError: no session there.
+            NoJournalError: its journal is missing; none is made in its place.
+            SessionError: it was edited.
         """
-        if not folder.is_dir() or not any((folder / name).exists() for name in (SCHEDULE_NAME, JOURNAL_NAME)):
-            raise SessionError(f"There is no session in {folder}. Begin one with vitra-eval run.")
+        demand_session(folder)
+        if not (folder / JOURNAL_NAME).is_file():
+            raise NoJournalError(folder, JOURNAL_NAME, PLAN_NAME)
         plan, schedule = read_plan_and_schedule(folder)
         session = Session(folder, plan, schedule)
         if problems := session.problems():
@@ -164,6 +167,17 @@ class Session:
     def hashes(self) -> dict[str, Any]:
         """Versions and hashes noted when the session was created."""
         return dict(self.store.locked.get("hashes", {}))
+
+
+def demand_session(folder: Path) -> None:
+    """Refuse a path that is no session's folder, however damaged.
+
+    Raises:
+        NoSessionError: none of a session's files is in it.
+    """
+    wanted = (SCHEDULE_NAME, JOURNAL_NAME)
+    if not any((folder / name).is_file() for name in wanted):
+        raise NoSessionError(folder, wanted, sorted(path.parent for path in folder.glob(f"*/{SCHEDULE_NAME}")))
 
 
 def read_plan_and_schedule(folder: Path) -> tuple[Plan, Schedule]:

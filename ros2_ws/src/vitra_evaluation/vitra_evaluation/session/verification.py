@@ -11,7 +11,7 @@ from vitra_evaluation.blinding.blinding_key import key_note
 from vitra_evaluation.errors import DamagedError, SealError
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.session.files import file_sha256, tree_hashes
-from vitra_evaluation.session.folder import JOURNAL_NAME, Session, read_plan_and_schedule
+from vitra_evaluation.session.folder import JOURNAL_NAME, Session, demand_session, read_plan_and_schedule
 from vitra_evaluation.session.journal import Journal, anchor_problem
 from vitra_evaluation.session.provenance import SOFTWARE, input_hashes
 from vitra_policy.errors import VitraError
@@ -42,7 +42,11 @@ def verify(folder: Path, anchors: Sequence[str] = ()) -> Verification:
     Args:
         folder: of the session.
         anchors: what people noted while it ran.
+
+    Raises:
+        NoSessionError: it is no session's folder.
     """
+    demand_session(folder)
     if not (folder / JOURNAL_NAME).is_file():
         return Verification([f"{JOURNAL_NAME} is missing: without the journal nothing can be checked"])
     try:
