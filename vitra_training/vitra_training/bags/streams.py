@@ -97,7 +97,7 @@ class BagStreams:
     @property
     def begin_ns(self) -> int:
         """First arrival of anything, since the epoch."""
-        return min((s.arrivals_ns.first for s in self.streams.values() if s.arrivals_ns), default=0)
+        return int(min((s.arrivals_ns.first for s in self.streams.values() if s.arrivals_ns), default=0))
 
     @property
     def begin_s(self) -> float:
