@@ -35,7 +35,8 @@ class ExpertBehind:
     """Answers requests with the expert's plan; what EgoSteer does not send comes from the simulator's ground truth."""
 
     def __init__(self) -> None:
-        self.expert, self.robot = create_policy("expert"), find_robot()
+        self.expert = create_policy("expert", {"return_s": "0.3"})  # 30 steps a second leave no room for a leap back
+        self.robot = find_robot()
         self.base_from_camera = default_calibration().base_from_head_camera
         self.truth: SimState | None = None
         self.prefixes = 0
