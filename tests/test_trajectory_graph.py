@@ -56,8 +56,10 @@ class Robot:
             stamp = Duration(seconds=share * seconds).to_msg()
             point = JointTrajectoryPoint(positions=[float(q) for q in position], time_from_start=stamp)
             goal.trajectory.points.append(point)
-        handle = self.run.client.wait_future(self.client.send_goal_async(goal), 20.0, "the executor to take a goal")
-        return handle.get_result_async()
+        client = self.run.client
+        sent = client.when_spinning(lambda: self.client.send_goal_async(goal))
+        handle = client.wait_future(sent, 20.0, "the executor to take a goal")
+        return client.when_spinning(handle.get_result_async)
 
     def result(self, future: Any) -> Any:
         return self.run.client.wait_future(future, 40.0, "the trajectory's end").result

@@ -30,6 +30,7 @@ _SERVICES: dict[str, Any] = {
     "recorder/discard": Trigger,
     "sim/reset": SimReset,
 }
+_REFUSED_S = 5.0
 
 
 class GraphClient(GraphLink):
@@ -125,7 +126,7 @@ class GraphClient(GraphLink):
             "the executor to take over the joints",
         )
         before = self._homes()
-        self._ask_for_home(time.monotonic() + 5.0)
+        self._ask_for_home()
         self.wait_for(lambda: self._homes() != before, timeout_s, "the arms to reach the ready posture")
         if self.executor_state is not None and self.executor_state.home_result:
             raise GraphError(f"The arms did not reach the ready posture: {self.executor_state.home_result}")
@@ -133,15 +134,24 @@ class GraphClient(GraphLink):
     def _homes(self) -> int | None:
         return None if self.executor_state is None else int(self.executor_state.homes)
 
-    def _ask_for_home(self, deadline_s: float) -> None:
-        """The executor may take over the joints again in the moment after arming; it refuses meanwhile."""
+    def _ask_for_home(self) -> None:
+        """Ask until the executor has understood.
+
+        It may take over the joints again in the moment after arming and refuses meanwhile; and the answer of one that
+        was only just started again may be lost.
+        """
+        refused_until_s, answered_until_s = time.monotonic() + _REFUSED_S, time.monotonic() + PATIENCE_S
         while True:
             try:
-                self.trigger("executor/home")
-                return
+                answer = self.call(Trigger, "executor/home", Trigger.Request(), _REFUSED_S)
             except GraphError:
-                if time.monotonic() > deadline_s:
+                if time.monotonic() > answered_until_s:
                     raise
+                continue
+            if answer.success or "already on the way" in answer.message:
+                return
+            if time.monotonic() > refused_until_s:
+                raise GraphError(f"'executor/home' refused: {answer.message}")
             with self.changed:
                 self.changed.wait(0.2)
 

@@ -151,7 +151,7 @@ class GraphPort:
             raise NotRecordingError(str(error)) from error
         self._result = None
         self._handle = self._client.start_policy(plan.instruction(slot.task, slot.thing), plan.time_limit_s + 5.0)
-        result = self._handle.get_result_async()
+        result = self._client.result_of(self._handle)
         result.add_done_callback(lambda done: setattr(self, "_result", done))
 
     def status(self) -> Status:
