@@ -109,8 +109,15 @@ def says(page: Any, text: str) -> None:
         raise AssertionError(f"The page says '{page.inner_text('#message')}', not '{text}'.") from error
 
 
-def test_from_make_sim_to_a_recorded_episode_on_the_page(sim: SimSession, chromium: Callable[[], Any]) -> None:
-    browser = chromium()
+@pytest.fixture
+def browser(chromium: Callable[[], Any]) -> Iterator[Any]:
+    """One for each try: the page of a try that failed must not keep the control from the next."""
+    made = chromium()
+    yield made
+    made.close()
+
+
+def test_from_make_sim_to_a_recorded_episode_on_the_page(sim: SimSession, browser: Any) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto(sim.url())
     arm(page)
@@ -138,7 +145,6 @@ def test_from_make_sim_to_a_recorded_episode_on_the_page(sim: SimSession, chromi
     page.click("#save")
     says(page, "Saved:")
     bag = Path(page.inner_text("#message").partition("Saved: ")[2])
-    browser.close()
     assert (bag / "metadata.yaml").is_file()
     assert bag.parent == sim.out / "episodes"
 

@@ -290,8 +290,9 @@ class ConsoleNode(StackNode[Parameters]):
 
         future.add_done_callback(done)
 
-    def _send_stop(self) -> None:
-        self._stop_client.call_async(Trigger.Request())
+    def _send_stop(self, latched: Callable[[], None]) -> None:
+        sent = self._stop_client.call_async(Trigger.Request())
+        sent.add_done_callback(lambda done: latched() if done.exception() is None and done.result().success else None)
 
     def _on_camera(self, message: CameraInfo) -> None:
         self._view.hear("camera_info", message)

@@ -140,9 +140,10 @@ class FakeRobot:
         if self.ended is not None:
             self.ended(True, "stopped")
 
-    def _stopped(self) -> None:
+    def _stopped(self, latched: Callable[[], None]) -> None:
         self.told.append("STOP")
         self.stops += 1
         self.safety(STOPPED, "operator_stop")
         self._end()
         self.executor(4)
+        latched()
