@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-from ament_index_python.packages import get_package_share_directory
+from vitra_bringup.stack_config import changed_config
 
 _CAMERA = {"width_px": 212, "height_px": 120, "rate_hz": 15.0}
 
@@ -16,9 +15,4 @@ def light_config(folder: Path) -> str:
     Args:
         folder: Where the file goes; must exist.
     """
-    stock = Path(get_package_share_directory("vitra_bringup")) / "config" / "stack.yaml"
-    parameters = yaml.safe_load(stock.read_text())
-    parameters["/**/sim_camera"]["ros__parameters"] |= _CAMERA
-    path = folder / "light.yaml"
-    path.write_text(yaml.safe_dump(parameters))
-    return str(path)
+    return changed_config(folder / "light.yaml", {"sim_camera": _CAMERA})

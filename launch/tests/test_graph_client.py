@@ -6,7 +6,10 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from vitra_bringup.graph_client import GraphClient
+from vitra_bringup.graph_link import GraphError
 from vitra_msgs.msg import SafetyState, SimState
 
 
@@ -88,3 +91,30 @@ def test_a_run_that_was_refused_says_why() -> None:
     assert client.run_until_success("", 1.0) == (False, "refused: an arm follows a trajectory")
     client.safety = SafetyState(state=SafetyState.STOPPED, stop_cause="heartbeat_lost", stop_source="policy")
     assert client.run_until_success("", 1.0)[1].startswith("refused: the robot had stopped: heartbeat_lost (policy)")
+
+
+class Asked(Told):
+    """A client whose calls of the ready posture are answered as the test says; None: the answer is lost."""
+
+    def __init__(self, *answers: tuple[bool, str] | None) -> None:
+        super().__init__()
+        self._answers = list(answers)
+
+    def call(self, service_type: Any, name: str, request: Any, timeout_s: float = 1.0, *, repeats: bool = False) -> Any:
+        self.asked.append(name)
+        answer = self._answers.pop(0)
+        if answer is None:
+            raise GraphError(f"Waited {timeout_s:g} s for an answer of '{name}'.")
+        return SimpleNamespace(success=answer[0], message=answer[1])
+
+
+def test_home_is_asked_for_again_when_the_answer_was_lost_and_may_be_under_way_by_then() -> None:
+    client = Asked(None, (False, "already on the way to the ready posture"))
+    client._ask_for_home()
+    assert client.asked == ["executor/home"] * 2
+
+
+def test_home_that_stays_refused_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vitra_bringup.graph_client._REFUSED_S", -1.0)
+    with pytest.raises(GraphError, match="not armed"):
+        Asked((False, "not armed"))._ask_for_home()

@@ -92,7 +92,7 @@ def measure_graph(args: Args) -> dict[str, Any]:
         graph.wait_ready()
         meter = CpuMeter(graph.pids)
         meter.begin()
-        episode = demo.run_episode(graph, run, 0)
+        episode = demo.run_episode(graph, run, 0, record=True)
         cpu = meter.end()
         graph.client.trigger("recorder/stop", 20.0)
     streams = bag_report.read(folder / "bag")

@@ -95,7 +95,7 @@ def run(args: Args) -> int:
         graph.wait_ready()
         console.print(f"ready after {time.monotonic() - begin_s:.1f} s; arming")
         processors = ProcessorUse()
-        episodes = [run_episode(graph, args, i) for i in range(args.episodes)]
+        episodes = [run_episode(graph, args, i, record=single) for i in range(args.episodes)]
         if single:
             graph.client.trigger("recorder/stop", 20.0)
         stops, advice = len(graph.client.stops), processors.advice()
@@ -159,20 +159,21 @@ def launch_arguments(args: Args) -> dict[str, str]:
     return arguments
 
 
-def run_episode(graph: GraphRun, args: Args, index: int) -> Episode:
+def run_episode(graph: GraphRun, args: Args, index: int, *, record: bool) -> Episode:
     """Home, new object poses, run the policy until the judge or the clock decides.
 
     Args:
         graph: The running graph, armed.
         args: The command's options.
         index: Number of the episode from 0; its seed is the command's plus this.
+        record: Start the recorder before the run.
     """
     client = graph.client
     seed = args.seed + index
     client.arm_again(sides_of(args.arms))
     client.home()
     instruction = client.reset_sim(args.task, seed)
-    if args.episodes == 1:
+    if record:
         client.trigger("recorder/start", 20.0)
     begin_s = time.monotonic()
     success, reason = client.run_until_success(instruction, args.time_limit_s)

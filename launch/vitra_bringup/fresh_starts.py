@@ -15,13 +15,10 @@ from typing import Any
 
 import tyro
 
+from vitra_bringup import demo
 from vitra_bringup.benchmark import report
-from vitra_bringup.demo import console
 from vitra_bringup.graph_run import GraphRun
-from vitra_policy.command_options import check_whole_numbers
-
-TASK, SEED = "place_cube_in_box", 0
-"""What sim.launch.xml shows by default."""
+from vitra_policy.command_options import check_positive, check_whole_numbers
 
 
 @dataclass(frozen=True)
@@ -60,13 +57,10 @@ def first_run(time_limit_s: float) -> FirstRun:
     ):
         graph.wait_ready()
         ready_s = time.monotonic() - begin_s
-        client = graph.client
-        client.rearm()
-        client.home()
-        instruction = client.reset_sim(TASK, SEED)
-        begin_s = time.monotonic()
-        success, reason = client.run_until_success(instruction, time_limit_s)
-        return FirstRun(success, reason, len(client.stops), round(ready_s, 1), round(time.monotonic() - begin_s, 1))
+        run = demo.Args(time_limit_s=time_limit_s)  # task and seed are those that sim.launch.xml shows by default
+        episode = demo.run_episode(graph, run, 0, record=False)
+        stops = len(graph.client.stops)
+        return FirstRun(episode.success, episode.reason, stops, round(ready_s, 1), round(episode.duration_s, 1))
 
 
 def measure(args: Args) -> Mapping[str, Any]:
@@ -76,10 +70,11 @@ def measure(args: Args) -> Mapping[str, Any]:
         VitraError: a number of starts that cannot be, or a graph that does not come up.
     """
     check_whole_numbers(args, {"starts": 1})
+    check_positive(args, "time_limit_s")
     runs: list[FirstRun] = []
     for number in range(1, args.starts + 1):
         runs.append(first_run(args.time_limit_s))
-        console.print(f"start {number} of {args.starts}: {runs[-1].reason}, {runs[-1].stops} stops")
+        demo.console.print(f"start {number} of {args.starts}: {runs[-1].reason}, {runs[-1].stops} stops")
     return {
         "starts": len(runs),
         "successes": sum(run.success for run in runs),

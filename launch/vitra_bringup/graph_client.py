@@ -16,20 +16,8 @@ from vitra_msgs.action import RunPolicy
 from vitra_msgs.msg import EpisodeState, ExecutorState, SafetyState, SimState
 from vitra_msgs.srv import Rearm, SetInstruction, SimReset
 from vitra_runtime import qos
+from vitra_runtime.operating_services import OPERATING_SERVICES
 
-_SERVICES: dict[str, Any] = {
-    "safety_supervisor/rearm_from": Rearm,
-    "safety_supervisor/stop": Trigger,
-    "executor/home": Trigger,
-    "executor/set_parameters": SetParameters,
-    "policy/set_instruction": SetInstruction,
-    "policy/stop": Trigger,
-    "recorder/start": Trigger,
-    "recorder/stop": Trigger,
-    "recorder/save": Trigger,
-    "recorder/discard": Trigger,
-    "sim/reset": SimReset,
-}
 _REFUSED_S = 5.0
 
 
@@ -53,7 +41,7 @@ class GraphClient(GraphLink):
         self.watch(ExecutorState, "executor_state", qos.SENSOR, lambda m: setattr(self, "executor_state", m))
         self.watch(EpisodeState, "episode_state", qos.LATCHED, lambda m: setattr(self, "episode", m))
         self._run_policy = ActionClient(self.node, RunPolicy, "policy/run_policy")
-        self.expect(_SERVICES)
+        self.expect(OPERATING_SERVICES)
         self.begin()
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:

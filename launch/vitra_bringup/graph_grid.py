@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-import yaml
-from ament_index_python.packages import get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray
 
 from vitra_bringup import demo
 from vitra_bringup.graph_run import GraphRun
+from vitra_bringup.stack_config import changed_config
 from vitra_policy.command_errors import print_error
 from vitra_policy.command_options import check_numbers
 from vitra_policy.errors import VitraError
 from vitra_runtime import qos
 from vitra_sim.lockstep.grid import Cell, table
 from vitra_sim.scene.families import check_scene_name
+from vitra_sim.tasks.tasks import DEFAULT_TASK
 
 _DIAGNOSTICS_S = 10.0
 
@@ -39,7 +39,7 @@ class Args:
     """Speed limits of the executor, in planning speeds of 45 deg/s."""
     delay_s: tuple[float, ...] = (0.0, 0.3)
     """How long every answer of the policy is held back."""
-    task: str = "place_cube_in_box"
+    task: str = DEFAULT_TASK
     """Task by name."""
     seed: int = 0
     """Start state of the world."""
@@ -87,32 +87,22 @@ def run_cell(args: Args, folder: Path, chunk_hz: float, speed: float, delay_s: f
         speed: Limit of the executor, in planning speeds of 45 deg/s.
         delay_s: How long answers are held back.
     """
+    config = changed_config(folder / "grid.yaml", {"policy": {"delay_s": delay_s}, "executor": {"measure_path": True}})
     arguments = {
         "policy": "expert", "task": args.task, "seed": str(args.seed), "record": "false",
-        "policy_rate_hz": str(chunk_hz), "speed": str(speed), "config": str(configuration(folder, delay_s)),
+        "policy_rate_hz": str(chunk_hz), "speed": str(speed), "config": config,
     }  # fmt: skip
-    run = demo.Args(task=args.task, seed=args.seed, time_limit_s=args.time_limit_s, episodes=2)
+    run = demo.Args(task=args.task, seed=args.seed, time_limit_s=args.time_limit_s)
     with GraphRun("demo.launch.xml", arguments, folder / "launch.log") as graph:
         diagnostics = SetpointDiagnostics(graph)
         graph.wait_ready()
-        episode = demo.run_episode(graph, run, 0)
+        episode = demo.run_episode(graph, run, 0, record=False)
         said = diagnostics.read()
     return Cell(
         chunk_hz, speed, delay_s, int(episode.success), 1, episode.duration_s, float(said["late by [s]"]),
         float(said["distance from the path [mm]"]), float(said["rotation from the path [deg]"]),
         int(said["started again"]),
     )  # fmt: skip
-
-
-def configuration(folder: Path, delay_s: float) -> Path:
-    """The stack's parameters with answers held back and the path measured; a file in the folder."""
-    stock = Path(get_package_share_directory("vitra_bringup")) / "config" / "stack.yaml"
-    parameters = yaml.safe_load(stock.read_text())
-    parameters["/**/policy"]["ros__parameters"]["delay_s"] = delay_s
-    parameters["/**/executor"]["ros__parameters"]["measure_path"] = True
-    path = folder / "grid.yaml"
-    path.write_text(yaml.safe_dump(parameters))
-    return path
 
 
 def main() -> int:

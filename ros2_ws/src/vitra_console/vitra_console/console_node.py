@@ -36,6 +36,7 @@ from vitra_msgs.srv import Rearm, SetInstruction, SimReset
 from vitra_policy.action_space import sides_of
 from vitra_runtime import qos
 from vitra_runtime.node import StackNode, run
+from vitra_runtime.operating_services import OPERATING_SERVICES
 from vitra_runtime.parameters import param
 from vitra_runtime.polling import PolledTopic, PolledTopics
 
@@ -44,17 +45,6 @@ _FIRST_PORT = 8700
 _LOOK_PERIOD_S = 0.1
 _ANSWER_S = 10.0
 _SPEED_PERIOD_S = 2.0
-_SERVICES: dict[str, Any] = {
-    "safety_supervisor/rearm_from": Rearm,
-    "executor/home": Trigger,
-    "executor/set_parameters": SetParameters,
-    "policy/set_instruction": SetInstruction,
-    "policy/stop": Trigger,
-    "recorder/start": Trigger,
-    "recorder/save": Trigger,
-    "recorder/discard": Trigger,
-    "sim/reset": SimReset,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +77,8 @@ class ConsoleNode(StackNode[Parameters]):
         self._images: PolledTopic | None = None
         self._image: JpegImage | None = None
         self._waiting: dict[Any, tuple[float, Callable[[str], None]]] = {}
-        self._stop_client = self.create_client(Trigger, "safety_supervisor/stop")
         # Paired long before the first press of a button: the answer to a client that has only just come may be lost.
-        self._rpc: dict[str, Any] = {name: self.create_client(kind, name) for name, kind in _SERVICES.items()}
+        self._rpc: dict[str, Any] = {n: self.create_client(kind, n) for n, kind in OPERATING_SERVICES.items()}
         self._speed_client = self.create_client(GetParameters, "executor/get_parameters")
         self._speed_asked_s = 0.0
         self._run_policy = ActionClient(self, RunPolicy, "policy/run_policy")
@@ -291,7 +280,7 @@ class ConsoleNode(StackNode[Parameters]):
         future.add_done_callback(done)
 
     def _send_stop(self, latched: Callable[[], None]) -> None:
-        sent = self._stop_client.call_async(Trigger.Request())
+        sent = self._rpc["safety_supervisor/stop"].call_async(Trigger.Request())
         sent.add_done_callback(lambda done: latched() if done.exception() is None and done.result().success else None)
 
     def _on_camera(self, message: CameraInfo) -> None:

@@ -49,18 +49,13 @@ class StopLatch:
         """STOP, from any thread."""
         with self._lock:
             self._pressed += 1
-            self._wanted = True
-            self._pressed_s = self._sent_s = self._clock()
-        self._send_one()
+        self._insist()
 
     def answered(self, pressed_before: int) -> bool:
         """A re-arm was answered; if a STOP was pressed since it left, stop again. Returns whether it did."""
         if self._pressed == pressed_before:
             return False
-        with self._lock:
-            self._wanted = True
-            self._pressed_s = self._sent_s = self._clock()
-        self._send_one()
+        self._insist()
         return True
 
     def tick(self, safety_state: int | None) -> None:
@@ -73,6 +68,12 @@ class StopLatch:
                 self._wanted = False
                 return
             self._sent_s = now_s
+        self._send_one()
+
+    def _insist(self) -> None:
+        with self._lock:
+            self._wanted = True
+            self._pressed_s = self._sent_s = self._clock()
         self._send_one()
 
     def _send_one(self) -> None:
