@@ -88,10 +88,15 @@ def pixel_values(image: NDArray[np.generic], image_size: int) -> NDArray[np.floa
 
 def resized_pixel_values(image: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Network input (3, height, width) in [-1, 1] of a camera image of any size, by one bilinear resize."""
+    return _scaled(resized(image, shape))
+
+
+def resized(image: NDArray[np.generic], shape: tuple[int, int]) -> Image:
+    """A camera image of any size as (height, width, 3) uint8, by one bilinear resize."""
     from PIL import Image as Pil
 
     height, width = shape
-    return _scaled(np.asarray(Pil.fromarray(as_rgb(image)).resize((width, height), Pil.Resampling.BILINEAR)))
+    return np.asarray(Pil.fromarray(as_rgb(image)).resize((width, height), Pil.Resampling.BILINEAR))
 
 
 def _scaled(image: Image) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from vitra_policy.action_space import HAND, Hands
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.checkpoint.store import About, Provenance, save_model
 from vitra_policy.model.config import VisionConfig, preset
-from vitra_policy.places import NUMBERS, TURN, places_of
+from vitra_policy.places import NUMBERS, TURN, Target, pieces_left, places_of
 from vitra_policy.policies.policy import SIM_OBJECT_NAMES, SIM_OBJECT_POSES, make_example_observation
 from vitra_policy.policies.registry import PolicyOptionError, create_policy
 from vitra_policy.policies.true_places import TruePlaces
@@ -30,12 +30,24 @@ def saved(folder: Path, **training: object) -> Path:
 def test_a_turn_counts_modulo_the_symmetry_of_the_object() -> None:
     def turn(kind: str, yaw_rad: float) -> np.ndarray:
         origin = np.zeros((1, 3))
-        return places_of(kind, origin, np.array([yaw_rad]), np.zeros(3), origin, np.zeros(3))[0, TURN]
+        return places_of(Target(kind, origin, np.array([yaw_rad]), np.zeros(3)), np.zeros(3), origin)[0, TURN]
 
     assert turn("cube", 0.3) == pytest.approx(turn("cube", 0.3 + np.pi / 2), abs=1e-6)
     assert turn("mug", 0.3) == pytest.approx(turn("mug", 0.3 + np.pi), abs=1e-6)
     assert turn("mug", 0.3) != pytest.approx(turn("mug", 0.3 + np.pi / 2), abs=0.1)
     assert not turn("can", 0.3).any()
+
+
+def test_pieces_that_are_left_count_as_one_place_and_as_the_box_once_all_are_there() -> None:
+    names, box_half_m = ["purple_cup", "ball_1", "ball_2", "red_ball", "box"], np.array([0.1, 0.1, 0.03])
+    poses = np.tile(np.eye(4), (3, 5, 1, 1))
+    poses[:, 4, :3, 3] = 0.5, 0.0, 0.03
+    poses[:, 1, :3, 3] = (0.4, -0.3, 0.02), (0.4, -0.3, 0.02), (0.5, 0.0, 0.01)
+    poses[:, 2, :3, 3] = (0.44, -0.2, 0.02), (0.5, 0.0, 0.02), (0.5, 0.05, 0.01)
+    left = pieces_left(names, poses, box_half_m)
+    assert left is not None
+    assert left == pytest.approx(np.array([(0.42, -0.3, 0.02), (0.4, -0.3, 0.02), (0.5, 0.0, 0.03)]))
+    assert pieces_left(["red_ball", "box"], poses[:, :2], box_half_m) is None
 
 
 def test_the_object_is_told_as_seen_from_the_acting_hand() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION
-from vitra_policy.places import NUMBERS, places_of, yaw_of
+from vitra_policy.places import NUMBERS, Target, pieces_left, places_of, yaw_of
 from vitra_policy.policies.policy import (
     BASE_FROM_CAMERA,
     SIM_OBJECT_NAMES,
@@ -19,7 +19,7 @@ from vitra_policy.policies.policy import (
     Observation,
 )
 from vitra_policy.policies.registry import PolicyOptionError
-from vitra_policy.transforms import invert_pose
+from vitra_policy.transforms import invert_pose, transform_points
 
 TRUE_PLACES = (BASE_FROM_CAMERA, SIM_OBJECT_NAMES, SIM_OBJECT_POSES, SIM_OBJECT_SIZES)
 """Extras that it needs."""
@@ -52,15 +52,17 @@ class TruePlaces:
         """The numbers; the task's object is the first of the scene's, its container the last."""
         extras = observation.extras
         poses = np.asarray(extras[SIM_OBJECT_POSES], dtype=np.float64)
-        in_camera = (invert_pose(np.asarray(extras[BASE_FROM_CAMERA], dtype=np.float64)) @ poses)[:, :3, 3]
+        camera_from_base = invert_pose(np.asarray(extras[BASE_FROM_CAMERA], dtype=np.float64))
+        in_camera = (camera_from_base @ poses)[:, :3, 3]
+        names = [str(name) for name in np.asarray(extras[SIM_OBJECT_NAMES])]
+        sizes_m = np.asarray(extras[SIM_OBJECT_SIZES], dtype=np.float64)
+        pieces = pieces_left(names, poses, sizes_m[-1])
         side = SIDES[int(np.flatnonzero(observation.hands)[0])]
         places = places_of(
-            str(np.asarray(extras[SIM_OBJECT_NAMES])[0]).rpartition("_")[2],
-            in_camera[:1],
-            yaw_of(poses[:1]),
+            Target(names[0].rpartition("_")[2], in_camera[:1], yaw_of(poses[:1]), sizes_m[0]),
             in_camera[-1],
             observation.state[None, HAND[side]][:, TRANSLATION],
-            np.asarray(extras[SIM_OBJECT_SIZES], dtype=np.float64)[0],
+            None if pieces is None else transform_points(camera_from_base, pieces[None]),
         )
         normalised: NDArray[np.float64] = (places[0] - self._mean) / self._std
         return normalised

@@ -13,6 +13,7 @@ from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.hand.xhand_map import mano_from_xhand
 from vitra_policy.model.config import preset
 from vitra_policy.model.vla import Vitra
+from vitra_policy.places import NUMBERS
 from vitra_training.imitation import features, places, train
 from vitra_training.imitation.batches import Batches
 from vitra_training.imitation.earlier_runs import EarlierRunError
@@ -185,7 +186,7 @@ def test_acting_starts_with_another_runs_expert_and_means_the_same_by_its_places
     assert torch.equal(own.expert.action_in[0].weight, other.expert.action_in[0].weight)
     assert own.places is not None
     assert other.places is not None
-    places_m = torch.rand(1, 15)
+    places_m = torch.rand(1, NUMBERS)
     mean, std = (torch.tensor(said[f"places_{what}"]) for what in ("mean", "std"))
     known = (torch.from_numpy(both.batches.places_mean), torch.from_numpy(both.batches.places_std))
     first, second = other.places.into((places_m - mean) / std), own.places.into((places_m - known[0]) / known[1])
@@ -238,7 +239,7 @@ def test_a_trained_run_is_judged_on_other_demonstrations_by_its_own_scale(folder
     trained = load_looks((folder,), preset("mini-lite0"))
     other = write_demonstration(tmp_path / "other" / "0000100.npz", 100, looks=1).parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Vitra, "places_of_tokens", lambda self, tokens: torch.zeros(len(tokens), 15))
+        patch.setattr(Vitra, "places_of_tokens", lambda self, tokens: torch.zeros(len(tokens), NUMBERS))
         figures = places.run(places.Args(checkpoint, (other,), tmp_path / "out.json"))
     looks = load_looks((other,), preset("mini-lite0"))
     off_m = np.linalg.norm((trained.geometry.mean(axis=0) - looks.geometry)[0, :3])

@@ -35,7 +35,7 @@ def take_seeing(learner: Learner, run: Path) -> Scale:
         raise EarlierRunError(
             f"No run to start from in {run}: expected {path}. Give the --out folder of an earlier run."
         )
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(path, weights_only=True, map_location="cpu")
     try:
         learner.load_state_dict(saved["learner"])
     except RuntimeError as error:

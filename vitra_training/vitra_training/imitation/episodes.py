@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_policy.places import yaw_of
-from vitra_policy.transforms import invert_pose
+from vitra_policy.places import pieces_left, yaw_of
+from vitra_policy.transforms import invert_pose, transform_points
 from vitra_training.datasets.errors import DatasetError
 
 Array = NDArray[np.float64]
@@ -42,6 +42,7 @@ class Demonstration:
         box_in_camera: (3,) centre of the box, which is the last.
         target_half_m: (3,) half extents of that object.
         target_yaw_rad: (T,) its turn about the vertical.
+        pieces_in_camera: (T, 3) where pieces are left to pour or sweep; None in a task without any.
         jpegs: T encoded images.
     """
 
@@ -59,6 +60,7 @@ class Demonstration:
     box_in_camera: Array
     target_half_m: Array
     target_yaw_rad: Array
+    pieces_in_camera: Array | None
     jpegs: tuple[NDArray[np.uint8], ...]
 
     def __len__(self) -> int:
@@ -104,7 +106,9 @@ def read_demonstration(path: Path) -> Demonstration:
         with np.load(path, allow_pickle=False) as file:
             data: dict[str, Any] = {key: file[key] for key in file.files}
         camera_from_base = invert_pose(data["base_from_camera"])
-        poses = camera_from_base @ data["base_from_object"].astype(np.float64)
+        base_from_object = data["base_from_object"].astype(np.float64)
+        poses = camera_from_base @ base_from_object
+        pieces = pieces_left([str(name) for name in data["names"]], base_from_object, data["sizes_m"][-1])
         ends = data["jpeg_end"]
         return Demonstration(
             path=path,
@@ -120,7 +124,8 @@ def read_demonstration(path: Path) -> Demonstration:
             target_in_camera=poses[:, 0],
             box_in_camera=poses[0, -1, :3, 3],
             target_half_m=data["sizes_m"][0],
-            target_yaw_rad=yaw_of(data["base_from_object"][:, 0].astype(np.float64)).astype(np.float64),
+            target_yaw_rad=yaw_of(base_from_object[:, 0]).astype(np.float64),
+            pieces_in_camera=None if pieces is None else transform_points(camera_from_base, pieces),
             jpegs=tuple(np.split(data["jpeg"], ends[:-1])),
         )
     except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:

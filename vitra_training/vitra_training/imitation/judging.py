@@ -37,7 +37,7 @@ def judge(learner: Learner, batches: Batches, statistics: Statistics, looks: int
         indices = rng.choice(pool, min(looks, len(pool)), replace=False)
         if batches.said is None:
             seen = batches.seeing(indices)
-            predicted, truth = learner.places(learner.tokens(seen.tower, seen.text)), seen.places
+            predicted, truth = learner.places(learner.tokens(seen.seen, seen.text)), seen.places
         else:
             batch = batches.acting(indices)
             predicted, truth = batch.said, batch.places
@@ -46,7 +46,7 @@ def judge(learner: Learner, batches: Batches, statistics: Statistics, looks: int
                 ends = _ends_m(_chunks(learner, batch, told), batches.hand[indices], statistics)
                 found[f"{name}_{'told_' if told else ''}wrist_mm"] = _median_mm(ends - wanted)
             found[f"{name}_wrist_standing_still_mm"] = _median_mm(wanted)
-        error = (predicted - truth).numpy() * batches.places_std
+        error = (predicted - truth).cpu().numpy() * batches.places_std
         for index, what in enumerate(GEOMETRY):
             found[f"{name}_{what}_mm"] = _median_mm(error[:, 3 * index : 3 * index + 3])
         found[f"{name}_turn"] = float(np.median(np.linalg.norm(error[:, TURN], axis=-1)))
@@ -56,8 +56,9 @@ def judge(learner: Learner, batches: Batches, statistics: Statistics, looks: int
 
 def _chunks(learner: Learner, batch: ActingBatch, told: bool) -> torch.Tensor:
     """Normalised chunks out of always the same noise."""
-    feature = cognition(learner, batch, torch.full((len(batch.state),), told))
-    noise = torch.randn(batch.actions.shape, generator=torch.Generator().manual_seed(0))
+    device = batch.state.device
+    feature = cognition(learner, batch, torch.full((len(batch.state),), told, device=device))
+    noise = torch.randn(batch.actions.shape, generator=torch.Generator().manual_seed(0)).to(device)
     given = Conditions(feature, batch.state, batch.state_mask, batch.action_mask)
     return learner.vitra.denoise(given, noise, Denoising(guidance=1.0))
 
@@ -68,7 +69,7 @@ def _ends_m(normalised: torch.Tensor, hands: Indices, statistics: Statistics) ->
     for index, side in enumerate(SIDES):
         acts = hands == index
         if acts.any():
-            chunks = normalised.numpy()[acts].astype(np.float64)
+            chunks = normalised.cpu().numpy()[acts].astype(np.float64)
             actions = statistics.denormalise_action(chunks, Hands(side == "left", side == "right"))
             out[acts] = actions[..., HAND[side]][..., TRANSLATION].sum(axis=1)
     return out

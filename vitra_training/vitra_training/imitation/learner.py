@@ -20,8 +20,11 @@ from vitra_policy.model.loss import ROBOT_WEIGHTS, LossSettings
 from vitra_policy.model.sampling import Conditions
 from vitra_policy.model.vla import Vitra
 from vitra_policy.places import NUMBERS
+from vitra_training.imitation.augment import recoloured
 from vitra_training.imitation.batches import ActingBatch, SeeingBatch
 
+TOWER = "vitra.vision."
+"""How the names of the image tower's parameters begin."""
 _READING, _MEANING = 0.3, 0.3
 _BETA = 0.1  # of the smooth L1 loss over normalised places: beyond it an error counts by its size
 
@@ -32,10 +35,12 @@ class Learner(nn.Module):
     Args:
         vitra: The network.
         words: How many colours and how many kinds are named in the data.
+        tower_learns: Whether the first stage trains the image tower too.
     """
 
-    def __init__(self, vitra: Vitra, words: tuple[int, ...]) -> None:
+    def __init__(self, vitra: Vitra, words: tuple[int, ...], tower_learns: bool = False) -> None:
         super().__init__()
+        self.tower_learns = tower_learns
         width = vitra.config.language.width
         assert vitra.places is not None
         self.vitra, self.where = vitra, vitra.places
@@ -43,9 +48,11 @@ class Learner(nn.Module):
         self.meant = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, NUMBERS))
 
     def seeing(self) -> list[str]:
-        """Names of the parameters that the first stage trains: all but those of the second, and the frozen tower."""
-        acting = set(self.acting())
-        return [n for n, _ in self.named_parameters() if n not in acting and not n.startswith("vitra.vision.")]
+        """Names of the parameters that the first stage trains: all but those of the second, and a frozen tower."""
+        not_these = set(self.acting())
+        if not self.tower_learns:
+            not_these |= {name for name, _ in self.named_parameters() if name.startswith(TOWER)}
+        return [name for name, _ in self.named_parameters() if name not in not_these]
 
     def acting(self) -> list[str]:
         """Names of the parameters that the second stage trains."""
@@ -59,9 +66,18 @@ class Learner(nn.Module):
             parameter.requires_grad_(name in chosen)
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
-    def tokens(self, tower: Tensor, text: Tensor) -> Tensor:
-        """Keypoint tokens (B, keypoints, width) of feature maps and token ids (B, T) of instructions, 0 for padding."""
+    def tokens(self, seen: Tensor, text: Tensor) -> Tensor:
+        """Keypoint tokens (B, keypoints, width) of what is seen and of instructions.
+
+        Args:
+            seen: Feature maps, or images as uint8 (see `SeeingBatch`); while it trains, images vary in their colours.
+            text: Token ids (B, T), 0 for padding.
+        """
         assert isinstance(self.vitra.projector, Grounding)
+        tower = seen
+        if seen.dtype == torch.uint8:
+            images = seen.permute(0, 3, 1, 2).float() / 127.5 - 1
+            tower = self.vitra.vision(recoloured(images) if self.training and torch.is_grad_enabled() else images)
         return self.vitra.image_features(tower, self.vitra.language.embedding(text), text != 0)
 
     def places(self, tokens: Tensor) -> Tensor:
@@ -84,8 +100,8 @@ def seeing_loss(learner: Learner, batch: SeeingBatch, think: bool) -> tuple[Tens
         batch: Looks.
         think: Run the trunk too.
     """
-    with torch.autocast(batch.tower.device.type, torch.bfloat16):
-        tokens = learner.tokens(batch.tower, batch.text)
+    with torch.autocast(batch.seen.device.type, torch.bfloat16):
+        tokens = learner.tokens(batch.seen, batch.text)
         thought = learner.vitra.trunk_of_tokens(tokens, batch.text, batch.fov_rad, batch.text != 0) if think else None
     seen, read = places_loss(learner.places(tokens), batch.places), learner.reading_loss(batch.text, batch.named)
     loss, parts = seen + _READING * read, {"seen": float(seen.detach()), "read": float(read.detach())}

@@ -57,7 +57,7 @@ def errors_m(vitra: Vitra, scale: Scale, looks: Looks) -> NDArray[np.float64]:
     for start in range(0, len(looks), _BATCH):
         indices = np.arange(start, min(start + _BATCH, len(looks)))
         seen = batches.seeing(indices)
-        tokens = vitra.image_features(seen.tower, vitra.language.embedding(seen.text), seen.text != 0)
+        tokens = vitra.image_features(seen.seen, vitra.language.embedding(seen.text), seen.text != 0)
         error = vitra.places_of_tokens(tokens).numpy() * std + mean - looks.geometry[indices]
         parts.append(np.linalg.norm(error[:, : TURN.start].reshape(len(indices), len(GEOMETRY), 3), axis=-1))
     return np.concatenate(parts)

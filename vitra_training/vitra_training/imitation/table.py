@@ -1,17 +1,27 @@
-"""All looks of collected demonstrations as arrays: small numbers in memory, features mapped from their files."""
+"""All looks of collected demonstrations as arrays: small numbers in memory, features mapped from their files.
+
+With images instead of features everything is read at once, by several processes: that is for a GPU, where the tower
+is trained too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import ACTION_DIM, HAND, SIDES, TRANSLATION
+from vitra_policy.child_processes import end_with_parent
 from vitra_policy.hand.xhand_map import xhand_vector_from_hand
+from vitra_policy.image import resized
 from vitra_policy.model.config import VitraConfig
-from vitra_policy.places import places_of
+from vitra_policy.places import Target, places_of
 from vitra_policy.statistics import HandStatistics, Moments, Statistics
 from vitra_policy.tokenizer import make_tokenizer, text_ids
 from vitra_training.imitation.episodes import DemonstrationError, find_demonstrations, read_demonstration
@@ -35,9 +45,9 @@ class Looks:
         state: (N, 102) hands in the camera frame.
         actions: (N, 16, 102) the expert's chunk.
         hand: (N,) the hand that acts, 0 left, 1 right.
-        geometry: (N, 15) see vitra_policy.places.
+        geometry: (N, NUMBERS) see vitra_policy.places.
         fov_rad: (E, 2).
-        features: E mapped arrays (looks, channels, h, w).
+        features: E mapped arrays (looks, channels, h, w); with images (looks, H, W, 3) uint8.
         step_s: Duration of a step.
     """
 
@@ -52,72 +62,120 @@ class Looks:
     hand: NDArray[np.int64]
     geometry: NDArray[np.float32]
     fov_rad: NDArray[np.float32]
-    features: list[NDArray[np.float16]]
+    features: list[NDArray[np.float16]] | list[NDArray[np.uint8]]
     step_s: float
 
     def __len__(self) -> int:
         """How many looks."""
         return len(self.episode)
 
-    def map_of(self, index: int) -> NDArray[np.float16]:
-        """Features (channels, h, w) of a look."""
+    def map_of(self, index: int) -> NDArray[np.float16] | NDArray[np.uint8]:
+        """Features (channels, h, w) of a look, or its image."""
         return np.asarray(self.features[self.episode[index]][self.frame[index]])
 
+    @property
+    def are_images(self) -> bool:
+        """Whether images stand in place of features."""
+        return self.features[0].dtype == np.uint8
 
-def load_looks(folders: tuple[Path, ...], config: VitraConfig, tail_of_failures: int = 25) -> Looks:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What one episode gives."""
+
+    text: list[int]
+    named: tuple[str, str]
+    side: int
+    seed: int
+    still: bool
+    step_s: float
+    fov_rad: NDArray[np.float64]
+    state: NDArray[np.float32]
+    actions: NDArray[np.float32]
+    geometry: NDArray[np.float32]
+    seen: NDArray[np.float16] | NDArray[np.uint8]
+
+
+def load_looks(
+    folders: tuple[Path, ...],
+    config: VitraConfig,
+    tail_of_failures: int = 25,
+    *,
+    images: bool = False,
+    workers: int = 1,
+) -> Looks:
     """Every look of the episodes that have features; of failed episodes without their last looks.
 
     Args:
         folders: Episodes and their features.
         config: Sizes of the network.
         tail_of_failures: How many looks are left out.
+        images: Of all episodes, with the images themselves, of the network's size, instead of features.
+        workers: Processes that read.
 
     Raises:
         DemonstrationError: there is nothing to learn from.
     """
-    tokenizer = make_tokenizer(config.tokenizer, None)
-    rows: list[tuple[int, int, bool, int, int]] = []
-    features: list[NDArray[np.float16]] = []
-    texts, named, fovs, states, actions, geometry = [], [], [], [], [], []
-    step_s = 0.0
-    for path in find_demonstrations(folders):
-        if path.name.endswith(".features.npy") or not features_path(path).exists():
-            continue
-        one = read_demonstration(path)
-        length = len(one) if one.success or len(one) == 1 else max(len(one) - tail_of_failures, 0)
-        if not length:
-            continue
-        episode = len(features)
-        features.append(np.load(features_path(path), mmap_mode="r"))
-        texts.append(text_ids(one.instruction, tokenizer, config.tokenizer))
-        named.append(one.named)
-        fovs.append(one.fov_rad)
-        states.append(one.state[:length])
-        actions.append(one.actions[:length])
-        target = one.target_in_camera[:length, :3, 3]
-        wrist = one.state[:length, HAND[SIDES[one.side]]][:, TRANSLATION].astype(np.float64)
-        yaw = one.target_yaw_rad[:length]
-        geometry.append(places_of(one.named[1], target, yaw, one.box_in_camera, wrist, one.target_half_m))
-        rows += [(episode, frame, len(one) == 1, one.side, one.seed) for frame in range(length)]
-        step_s = one.step_s
-    if not rows:
+    found = [path for path in find_demonstrations(folders) if images or features_path(path).exists()]
+    read = partial(_read, config=config, tail_of_failures=tail_of_failures, images=images)
+    parts = [part for part in _mapped(read, found, workers) if part is not None]
+    if not parts:
         raise DemonstrationError("No episode has features: python -m vitra_training.imitation.features FOLDERS")
-    longest = max(map(len, texts))
-    table = np.array(rows)
+    lengths = [len(part.state) for part in parts]
+    longest = max(len(part.text) for part in parts)
+    words = zip(*(part.named for part in parts), strict=True)
     return Looks(
-        episode=table[:, 0],
-        seed=table[:, 4],
-        frame=table[:, 1],
-        still=table[:, 2].astype(bool),
-        text=np.array([ids + [0] * (longest - len(ids)) for ids in texts]),
-        named=np.stack([np.unique(words, return_inverse=True)[1] for words in zip(*named, strict=True)], axis=1),
-        state=np.concatenate(states),
-        actions=np.concatenate(actions),
-        hand=table[:, 3],
-        geometry=np.concatenate(geometry).astype(np.float32),
-        fov_rad=np.array(fovs, dtype=np.float32),
-        features=features,
-        step_s=step_s,
+        episode=np.repeat(np.arange(len(parts)), lengths),
+        seed=np.repeat([part.seed for part in parts], lengths),
+        frame=np.concatenate([np.arange(length) for length in lengths]),
+        still=np.repeat([part.still for part in parts], lengths),
+        text=np.array([part.text + [0] * (longest - len(part.text)) for part in parts]),
+        named=np.stack([np.unique(some, return_inverse=True)[1] for some in words], axis=1),
+        state=np.concatenate([part.state for part in parts]),
+        actions=np.concatenate([part.actions for part in parts]),
+        hand=np.repeat([part.side for part in parts], lengths),
+        geometry=np.concatenate([part.geometry for part in parts]).astype(np.float32),
+        fov_rad=np.array([part.fov_rad for part in parts], dtype=np.float32),
+        features=[part.seen for part in parts],  # type: ignore[arg-type]
+        step_s=parts[-1].step_s,
+    )
+
+
+def _mapped(read: partial[_Part | None], paths: list[Path], workers: int) -> Iterator[_Part | None]:
+    if workers == 1:
+        yield from map(read, paths)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
+        yield from pool.map(read, paths, chunksize=32)
+
+
+def _read(path: Path, config: VitraConfig, tail_of_failures: int, images: bool) -> _Part | None:
+    """One episode; None where nothing of it counts."""
+    one = read_demonstration(path)
+    length = len(one) if one.success or len(one) == 1 else max(len(one) - tail_of_failures, 0)
+    if not length:
+        return None
+    wrist = one.state[:length, HAND[SIDES[one.side]]][:, TRANSLATION].astype(np.float64)
+    pieces = None if one.pieces_in_camera is None else one.pieces_in_camera[:length]
+    return _Part(
+        text=text_ids(one.instruction, make_tokenizer(config.tokenizer, None), config.tokenizer),
+        named=one.named,
+        side=one.side,
+        seed=one.seed,
+        still=len(one) == 1,
+        step_s=one.step_s,
+        fov_rad=one.fov_rad,
+        state=one.state[:length],
+        actions=one.actions[:length],
+        geometry=places_of(
+            Target(one.named[1], one.target_in_camera[:length, :3, 3], one.target_yaw_rad[:length], one.target_half_m),
+            one.box_in_camera,
+            wrist,
+            pieces,
+        ),
+        seen=np.stack([resized(one.image(i), config.vision.image_shape) for i in range(length)])
+        if images
+        else np.load(features_path(path), mmap_mode="r"),
     )
 
 

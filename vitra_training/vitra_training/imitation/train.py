@@ -1,6 +1,8 @@
 """Train the small model by imitation on cached features; may be cut and started again at any time.
 
 python -m vitra_training.imitation.train runs/demonstrations --out runs/imitation
+
+On a GPU: --device cuda, and --tower learns to train the image tower too, on images instead of features.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,7 +32,7 @@ from vitra_training.imitation.batches import Batches
 from vitra_training.imitation.earlier_runs import take_acting, take_seeing
 from vitra_training.imitation.features import pretrained_tower
 from vitra_training.imitation.judging import judge
-from vitra_training.imitation.learner import Learner, acting_loss, seeing_loss
+from vitra_training.imitation.learner import TOWER, Learner, acting_loss, seeing_loss
 from vitra_training.imitation.table import load_looks, statistics_of
 
 console = Console(stderr=True, highlight=False)
@@ -80,6 +82,14 @@ class Args:
     """Seed of everything."""
     threads: int = 1
     """CPU threads."""
+    device: str = "cpu"
+    """Where it trains: cpu or cuda."""
+    tower: Literal["frozen", "learns"] = "frozen"
+    """Whether the image tower stays as it came; one that learns needs no features, but a GPU that holds all images."""
+    tower_rate: float = 0.3
+    """Learning rate of a tower that learns, relative to the others'."""
+    workers: int = 1
+    """Processes that read the demonstrations."""
 
 
 class Run:
@@ -96,17 +106,18 @@ class Run:
         torch.set_num_threads(args.threads)
         torch.manual_seed(args.seed)
         self.args, config = args, preset(args.model)
-        looks = load_looks(args.folders, config)
+        learns = args.tower == "learns"
+        looks = load_looks(args.folders, config, images=learns, workers=args.workers)
         self.step_s = looks.step_s
         self.statistics: Statistics = statistics_of(looks, "vitra_sim")
         if args.acting_from is not None:
             self.statistics = open_checkpoint(args.acting_from).statistics or self.statistics
-        self.batches = Batches(looks, self.statistics, args.held_out)
+        self.batches = Batches(looks, self.statistics, args.held_out, args.device)
         self._said_off = torch.from_numpy((args.said_off_m / self.batches.places_std).astype(np.float32))
         self._said_off[TURN] = 0.0
-        self.learner = Learner(Vitra(config), self.batches.words)
+        self.learner = Learner(Vitra(config), self.batches.words, learns)
         self.learner.vitra.vision = pretrained_tower()
-        self.learner.train()
+        self.learner.train().to(args.device)
         self.step = 0
         self._stage(self.learner.seeing())
         args.out.mkdir(parents=True, exist_ok=True)
@@ -137,11 +148,12 @@ class Run:
         torch.manual_seed(args.seed * 1_000_003 + self.step)  # a run that was cut goes on as if it had not been
         first, last = (args.seeing_steps, args.steps) if self.acting else (0, min(args.seeing_steps, args.steps))
         for group in self._optimizer.param_groups:
-            group["lr"] = args.learning_rate * _schedule(self.step - first, last - first)
+            group["lr"] = group["relative"] * args.learning_rate * _schedule(self.step - first, last - first)
         if self.acting:
             batch = self.batches.acting(self.batches.draw(rng, args.batch, args.stills))
-            batch.said.add_(torch.randn_like(batch.said) * self._said_off)
-            loss, parts = acting_loss(self.learner, batch, args.repeats, torch.rand(args.batch) < args.told)
+            batch.said.add_((torch.randn(batch.said.shape) * self._said_off).to(batch.said.device))
+            told = (torch.rand(args.batch) < args.told).to(batch.said.device)
+            loss, parts = acting_loss(self.learner, batch, args.repeats, told)
         else:
             seen = self.batches.seeing(self.batches.draw(rng, args.seeing_batch, args.seeing_stills))
             loss, parts = seeing_loss(self.learner, seen, self.step % args.think_every == 0)
@@ -184,26 +196,33 @@ class Run:
         """Train only these from now on, with an optimizer and averages of their own."""
         self.learner.only_train(names)
         self._trained = {name: p for name, p in self.learner.named_parameters() if p.requires_grad}
-        decayed = [p for p in self._trained.values() if p.ndim > 1]
-        plain = [p for p in self._trained.values() if p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
-        self._optimizer = torch.optim.AdamW(groups, fused=True)
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, p in self._trained.items():
+            groups.setdefault((name.startswith(TOWER), p.ndim > 1), []).append(p)
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": some, "weight_decay": 0.02 if decays else 0.0, "relative": self.args.tower_rate**is_tower}
+                for (is_tower, decays), some in groups.items()
+            ],
+            fused=True,
+        )
         self._average = {name: p.detach().clone() for name, p in self._trained.items()}
 
     @torch.inference_mode()
     def _look_at_everything(self) -> None:
         """Keep what the network makes of the looks that acting needs; who is told the truth makes nothing of them."""
         vitra, batches = self.learner.vitra, self.batches
-        thought = np.zeros((len(batches), vitra.config.language.width), dtype=np.float32)
-        said = np.zeros((len(batches), NUMBERS), dtype=np.float32)
+        thought = torch.zeros((len(batches), vitra.config.language.width), device=batches.device)
+        said = torch.zeros((len(batches), NUMBERS), device=batches.device)
         needed = np.concatenate([*batches.held_out, *batches.train[0 if self.args.stills > 0 else 1 :]])
         for start in range(0, len(needed) if self.args.told < 1 else 0, 64):
             some = needed[start : start + 64]
             seen = batches.seeing(some)
-            with torch.autocast("cpu", torch.bfloat16):
-                tokens = self.learner.tokens(seen.tower, seen.text)
+            with torch.autocast(batches.device.type, torch.bfloat16):
+                tokens = self.learner.tokens(seen.seen, seen.text)
                 trunk = vitra.trunk_of_tokens(tokens, seen.text, seen.fov_rad, seen.text != 0)
-            thought[some], said[some] = trunk[:, 0].float().numpy(), self.learner.places(tokens).numpy()
+            at = torch.from_numpy(some).to(batches.device)
+            thought[at], said[at] = trunk[:, 0].float(), self.learner.places(tokens)
         batches.thought, batches.said = thought, said
 
     def begin_acting(self) -> None:
@@ -217,10 +236,12 @@ class Run:
         self._look_at_everything()
 
     def _load(self) -> None:
-        saved = torch.load(self._state, weights_only=True)
+        saved = torch.load(self._state, weights_only=True, map_location=self.batches.device)
         self.learner.load_state_dict(saved["learner"])
         self.step = int(saved["step"])
-        self.batches.places_mean, self.batches.places_std = saved["places"].numpy()  # also where episodes were added
+        self.batches.places_mean, self.batches.places_std = (
+            saved["places"].cpu().numpy()
+        )  # also where episodes were added
         if set(saved["average"]) == set(self.learner.acting()):
             self._stage(self.learner.acting())
         self._optimizer.load_state_dict(saved["optimizer"])
