@@ -56,7 +56,10 @@ _MADE = "<!-- Made by docs/generate_reference.py: change the code, not this page
 def parameters() -> str:
     """Every node's parameters, out of the dataclass that it declares them from."""
     parts = ["# Parameters of the nodes", _MADE]
-    parts.append("Set in `launch/config/stack.yaml` or by launch arguments; `ros2 param describe` says the same.\n")
+    parts.append(
+        "Set in `launch/config/stack.yaml` or by launch arguments; `ros2 param describe` says the same "
+        "([without `ros2`](../native_launch.md#where-there-is-no-ros2-command)).\n"
+    )
     for path in NODE_FILES:
         name, tree = _node_name(path), ast.parse(path.read_text(encoding="utf-8"))
         module = importlib.import_module(f"{path.parent.name}.{path.stem}")
@@ -246,7 +249,7 @@ def _paragraph(text: str | None) -> str:
 
 
 def _short(path: Path) -> str:
-    return str(path.relative_to(SOURCES))
+    return str(path.relative_to(ROOT))
 
 
 def _code(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Every command of the README is run by a test; this file runs the quick ones and knows who runs the others."""
+"""README and CONTRIBUTING: a test runs every command; this file runs the quick ones and knows who runs the others."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ RUN_ELSEWHERE = {
 }
 
 
-def commands() -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+def commands(page: str = "README.md") -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), flags=re.S)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("command", sorted(set(commands()) - set(RUN_ELSEWHERE)))
+@pytest.mark.parametrize("command", sorted({*commands(), *commands("CONTRIBUTING.md")} - set(RUN_ELSEWHERE)))
 def test_a_command_of_the_readme_works(command: str) -> None:
     if command.startswith("make "):  # takes minutes: its recipe has tests of its own
         command = command.replace("make ", "make --dry-run ", 1)
