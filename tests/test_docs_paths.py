@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SUFFIXES = "action|cfg|css|csv|html|jpg|js|json|lark|md|mp4|npz|onnx|png|py|rrd|sh|toml|txt|urdf|xacro|xml|ya?ml|msg|srv"
+SUFFIXES = "action|cfg|css|csv|html|jpg|js|json|lark|md|mp4|npz|onnx|png|py|rrd|sh|toml|txt|urdf|xacro|xml|yaml|yml"
 FENCED = re.compile(r"^```.*?^```", re.M | re.S)
 INLINE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(rf"^(?!/)(?:[\w.*-]+/)+[\w.*-]+\.(?:{SUFFIXES})$")
@@ -47,7 +47,7 @@ FOLDERS = {name.split("/")[0] for name in listed() if "/" in name}
 def words(page: str) -> set[str]:
     """What stands in backticks outside of blocks, cut at blanks."""
     return {
-        word.strip(".,;:()\"'")
+        word.partition("::")[0].strip(".,;:()\"'")
         for span in INLINE.findall(FENCED.sub("", (ROOT / page).read_text(encoding="utf-8")))
         for word in span.split()
     }
