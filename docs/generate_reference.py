@@ -56,7 +56,10 @@ _MADE = "<!-- Made by docs/generate_reference.py: change the code, not this page
 def parameters() -> str:
     """Every node's parameters, out of the dataclass that it declares them from."""
     parts = ["# Parameters of the nodes", _MADE]
-    parts.append("Set in `launch/config/stack.yaml` or by launch arguments; `ros2 param describe` says the same.\n")
+    parts.append(
+        "Set in `launch/config/stack.yaml` or by launch arguments; `ros2 param describe` says the same "
+        "([without `ros2`](../native_launch.md#where-there-is-no-ros2-command)).\n"
+    )
     for path in NODE_FILES:
         name, tree = _node_name(path), ast.parse(path.read_text(encoding="utf-8"))
         module = importlib.import_module(f"{path.parent.name}.{path.stem}")
@@ -187,7 +190,9 @@ def _command_classes(tree: ast.Module) -> list[ast.ClassDef]:
     every = [
         node
         for node in tree.body
-        if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(d) for d in node.decorator_list)
+        if isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
+        and any("dataclass" in ast.unparse(d) for d in node.decorator_list)
     ]
     running = [
         node
@@ -199,15 +204,26 @@ def _command_classes(tree: ast.Module) -> list[ast.ClassDef]:
 
 
 def _whole(node: ast.ClassDef, tree: ast.Module) -> ast.ClassDef:
-    """The class with the fields of its bases before its own, as far as they come from this project."""
+    """The class with the fields of its bases before its own, but for those it gives anew, as far as they are ours."""
     inherited: list[ast.stmt] = []
     for base in map(ast.unparse, node.bases):
+        inherited += [line for c in tree.body if isinstance(c, ast.ClassDef) and c.name == base for line in c.body]
         for one in tree.body:
             if isinstance(one, ast.ImportFrom) and base in {alias.name for alias in one.names}:
                 package, *rest = str(one.module).split(".")
                 module = ast.parse((ROOT / package / package / "/".join(rest)).with_suffix(".py").read_text())
                 inherited += next(c.body for c in module.body if isinstance(c, ast.ClassDef) and c.name == base)
-    return ast.ClassDef(node.name, [], [], inherited + node.body, node.decorator_list)
+    anew = {_field(line) for line in node.body} - {""}
+    kept: list[ast.stmt] = []
+    for line, before in zip(inherited, [None, *inherited], strict=False):
+        says = isinstance(line, ast.Expr) and before is not None and _field(before) in anew  # the words of a field
+        if _field(line) not in anew and not says:
+            kept.append(line)
+    return ast.ClassDef(node.name, [], [], kept + node.body, node.decorator_list)
+
+
+def _field(line: ast.stmt) -> str:
+    return line.target.id if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) else ""
 
 
 def _options(node: ast.ClassDef) -> Iterator[str]:
@@ -226,6 +242,7 @@ def _options(node: ast.ClassDef) -> Iterator[str]:
         positional = any(word in kind for word in ("_Path", "_Data", "Positional"))
         flag = one.target.id.upper() if positional else f"--{one.target.id.replace('_', '-')}"
         default = "" if one.value is None else ast.unparse(one.value)
+        default = re.sub(r"^field\(default=(.*)\)$", r"\1", default)
         if "default_factory" in default:
             flag, default = flag + ".*", re.sub(r".*default_factory=(\w+).*", r"\1", default)
         says = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
@@ -246,7 +263,7 @@ def _paragraph(text: str | None) -> str:
 
 
 def _short(path: Path) -> str:
-    return str(path.relative_to(SOURCES))
+    return str(path.relative_to(ROOT))
 
 
 def _code(text: str) -> str:

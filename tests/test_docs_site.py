@@ -47,6 +47,16 @@ def test_every_command_that_a_package_installs_is_in_the_reference() -> None:
     assert installed - {"vitra-launch", "vitra-training", "vitra-description"} <= set(GENERATOR.COMMANDS)
 
 
+def test_every_command_has_its_options_once_and_also_those_that_it_inherits() -> None:
+    sections = re.split(r"^#{2,3} ", (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8"), flags=re.M)[1:]
+    options = {one.splitlines()[0]: re.findall(r"^\| `([^`]+)` \|", one, re.M) for one in sections}
+    assert [name for name in options if "_-" in name] == [], "a class that only others are made of is no command"
+    assert {name: found for name, found in options.items() if len(set(found)) < len(found)} == {}
+    assert {"--json", "--domain-id", "--find-s"} <= set(options["vitra-operate status"])
+    assert {"--json", "--wait-s"} <= set(options["vitra-operate arm"])
+    assert {"--policy", "--mode", "--device"} <= set(options["vitra-policy serve"])
+
+
 def test_every_page_is_in_the_site_once() -> None:
     listed = subprocess.run(["git", "ls-files", "docs"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     pages = sorted(name.removeprefix("docs/") for name in listed.split() if name.endswith(".md"))

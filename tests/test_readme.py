@@ -1,4 +1,4 @@
-"""Every command of the README is run by a test; this file runs the quick ones and knows who runs the others."""
+"""README and CONTRIBUTING: a test runs every command; this file runs the quick ones and knows who runs the others."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ RUN_ELSEWHERE = {
 }
 
 
-def commands() -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+def commands(page: str = "README.md") -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), flags=re.S)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("command", sorted(set(commands()) - set(RUN_ELSEWHERE)))
+@pytest.mark.parametrize("command", sorted({*commands(), *commands("CONTRIBUTING.md")} - set(RUN_ELSEWHERE)))
 def test_a_command_of_the_readme_works(command: str) -> None:
     if command.startswith("make "):  # takes minutes: its recipe has tests of its own
         command = command.replace("make ", "make --dry-run ", 1)
@@ -42,7 +42,9 @@ def test_a_command_that_runs_elsewhere_is_still_in_the_readme(command: str) -> N
     assert command in commands()
 
 
-def test_every_target_the_readme_names_exists() -> None:
+def test_every_target_that_a_page_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
-    named = set(re.findall(r"`make ([a-z-]+)", (ROOT / "README.md").read_text()))
-    assert named <= targets
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    pages = [name for name in listed.stdout.split() if name != "CHANGELOG.md" and (ROOT / name).is_file()]
+    named = {(page, one) for page in pages for one in re.findall(r"`make ([a-z-]+)", (ROOT / page).read_text())}
+    assert sorted((page, one) for page, one in named if one not in targets) == []
