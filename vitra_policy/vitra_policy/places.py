@@ -22,10 +22,20 @@ GEOMETRY = ("target", "box", "hand_to_target", "half", "pieces")
 what is left to pour or sweep; where nothing is, the container."""
 TURN = slice(3 * len(GEOMETRY), 3 * len(GEOMETRY) + 3)
 """Cosine and sine of the object's turn times its symmetry, and which symmetry that is."""
-NUMBERS = TURN.stop
+ASKED = ("place", "hold", "pour", "sweep")
+"""What may be asked for, by how a task's name begins."""
+ASKED_AT = slice(TURN.stop, TURN.stop + len(ASKED))
+"""A number for each: 1 for what is asked."""
+NUMBERS = ASKED_AT.stop
 
-_SYMMETRIES: Mapping[str, int] = {"cube": 4, "carton": 4, "mug": 2, "hammer": 2, "brush": 2}
+_SYMMETRIES: Mapping[str, int] = {
+    "cube": 4,
+    "carton": 4,
+    "mug": 2,
+    **dict.fromkeys(("hammer", "brush", "scraper", "pan", "drill", "jug"), 2),
+}
 """After how many parts of a full turn an object of a kind is taken the same way; other kinds: any turn."""
+_BEGINS = {"hold": ("hold", "pick_up")}
 _PIECE = re.compile(r"(ball|cube)_\d+")
 _HIGH_M = 0.04  # above the middle of the box a piece is not in it
 _SYMMETRY_SIGN = {4: 1.0, 2: -1.0}
@@ -36,12 +46,14 @@ class Target:
     """The object of a task at T looks.
 
     Attributes:
+        task: Name of the task.
         kind: Of the object.
         in_camera: (T, 3) its centre.
         yaw_rad: (T,) its turn about the vertical.
         half_m: (3,) its half extents.
     """
 
+    task: str
     kind: str
     in_camera: Array
     yaw_rad: Array
@@ -67,7 +79,8 @@ def places_of(
         turn[:, 2] = _SYMMETRY_SIGN[symmetry]
     box, half = (np.broadcast_to(part, (looks, 3)) for part in (box_in_camera, target.half_m))
     pieces = box if pieces_in_camera is None else pieces_in_camera
-    parts = [target.in_camera, box, target.in_camera - wrist_m, half, pieces, turn]
+    asked = np.tile([float(target.task.startswith(_BEGINS.get(what, what))) for what in ASKED], (looks, 1))
+    parts = [target.in_camera, box, target.in_camera - wrist_m, half, pieces, turn, asked]
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 

@@ -10,7 +10,7 @@ from vitra_policy.action_space import HAND, Hands
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.checkpoint.store import About, Provenance, save_model
 from vitra_policy.model.config import VisionConfig, preset
-from vitra_policy.places import NUMBERS, TURN, Target, pieces_left, places_of
+from vitra_policy.places import ASKED_AT, NUMBERS, TURN, Target, pieces_left, places_of
 from vitra_policy.policies.policy import SIM_OBJECT_NAMES, SIM_OBJECT_POSES, make_example_observation
 from vitra_policy.policies.registry import PolicyOptionError, create_policy
 from vitra_policy.policies.true_places import TruePlaces
@@ -30,12 +30,23 @@ def saved(folder: Path, **training: object) -> Path:
 def test_a_turn_counts_modulo_the_symmetry_of_the_object() -> None:
     def turn(kind: str, yaw_rad: float) -> np.ndarray:
         origin = np.zeros((1, 3))
-        return places_of(Target(kind, origin, np.array([yaw_rad]), np.zeros(3)), np.zeros(3), origin)[0, TURN]
+        return places_of(Target("place_it", kind, origin, np.array([yaw_rad]), np.zeros(3)), np.zeros(3), origin)[
+            0, TURN
+        ]
 
     assert turn("cube", 0.3) == pytest.approx(turn("cube", 0.3 + np.pi / 2), abs=1e-6)
     assert turn("mug", 0.3) == pytest.approx(turn("mug", 0.3 + np.pi), abs=1e-6)
     assert turn("mug", 0.3) != pytest.approx(turn("mug", 0.3 + np.pi / 2), abs=0.1)
     assert not turn("can", 0.3).any()
+
+
+@pytest.mark.parametrize(
+    ("task", "number"), [("place_red_cube_in_box", 0), ("hold_red_pan", 1), ("pick_up_hammer", 1), ("pour_x", 2)]
+)
+def test_what_is_asked_for_is_one_of_the_numbers(task: str, number: int) -> None:
+    origin = np.zeros((1, 3))
+    asked = places_of(Target(task, "can", origin, np.zeros(1), np.zeros(3)), np.zeros(3), origin)[0, ASKED_AT]
+    assert asked.tolist() == [float(i == number) for i in range(4)]
 
 
 def test_pieces_that_are_left_count_as_one_place_and_as_the_box_once_all_are_there() -> None:

@@ -288,7 +288,7 @@ PRESETS: dict[str, VitraConfig] = {
         ),
         expert=ExpertConfig(width=256, layers=4, heads=4, state_sees_cognition=True),
         tokenizer=_BYTES,
-        grounding=GroundingConfig(places=18),
+        grounding=GroundingConfig(places=22),
     ),
     # The 3b network with an eighth of its width: same tokens, layers and launches, for benchmarks on a CPU.
     "reduced": VitraConfig(

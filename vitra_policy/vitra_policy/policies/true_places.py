@@ -16,12 +16,13 @@ from vitra_policy.policies.policy import (
     SIM_OBJECT_NAMES,
     SIM_OBJECT_POSES,
     SIM_OBJECT_SIZES,
+    SIM_TASK,
     Observation,
 )
 from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.transforms import invert_pose, transform_points
 
-TRUE_PLACES = (BASE_FROM_CAMERA, SIM_OBJECT_NAMES, SIM_OBJECT_POSES, SIM_OBJECT_SIZES)
+TRUE_PLACES = (BASE_FROM_CAMERA, SIM_OBJECT_NAMES, SIM_OBJECT_POSES, SIM_OBJECT_SIZES, SIM_TASK)
 """Extras that it needs."""
 
 
@@ -59,7 +60,7 @@ class TruePlaces:
         pieces = pieces_left(names, poses, sizes_m[-1])
         side = SIDES[int(np.flatnonzero(observation.hands)[0])]
         places = places_of(
-            Target(names[0].rpartition("_")[2], in_camera[:1], yaw_of(poses[:1]), sizes_m[0]),
+            Target(str(extras[SIM_TASK]), names[0].rpartition("_")[2], in_camera[:1], yaw_of(poses[:1]), sizes_m[0]),
             in_camera[-1],
             observation.state[None, HAND[side]][:, TRANSLATION],
             None if pieces is None else transform_points(camera_from_base, pieces[None]),

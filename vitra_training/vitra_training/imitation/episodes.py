@@ -30,6 +30,7 @@ class Demonstration:
     Attributes:
         path: Its file.
         seed: Of its scene.
+        task: Name of the task.
         instruction: What was asked.
         named: Colour and kind of the object that the instruction names.
         side: Index of the hand that acts, 0 left, 1 right.
@@ -48,6 +49,7 @@ class Demonstration:
 
     path: Path
     seed: int
+    task: str
     instruction: str
     named: tuple[str, str]
     side: int
@@ -113,6 +115,7 @@ def read_demonstration(path: Path) -> Demonstration:
         return Demonstration(
             path=path,
             seed=int(data["seed"]),
+            task=str(data["task"]),
             instruction=str(data["instruction"]),
             named=_colour_and_kind(str(data["names"][0])),
             side=0 if str(data["side"]) == "left" else 1,

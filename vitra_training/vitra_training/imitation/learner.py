@@ -25,6 +25,8 @@ from vitra_training.imitation.batches import ActingBatch, SeeingBatch
 
 TOWER = "vitra.vision."
 """How the names of the image tower's parameters begin."""
+_EDGES = (f"{TOWER}stem.", *(f"{TOWER}blocks.{index}." for index in range(3)))
+"""What of the tower never learns: edges and colours are as in any image, and most of the work is there."""
 _READING, _MEANING = 0.3, 0.3
 _BETA = 0.1  # of the smooth L1 loss over normalised places: beyond it an error counts by its size
 
@@ -49,10 +51,8 @@ class Learner(nn.Module):
 
     def seeing(self) -> list[str]:
         """Names of the parameters that the first stage trains: all but those of the second, and a frozen tower."""
-        not_these = set(self.acting())
-        if not self.tower_learns:
-            not_these |= {name for name, _ in self.named_parameters() if name.startswith(TOWER)}
-        return [name for name, _ in self.named_parameters() if name not in not_these]
+        acting, frozen = set(self.acting()), _EDGES if self.tower_learns else TOWER
+        return [name for name, _ in self.named_parameters() if name not in acting and not name.startswith(frozen)]
 
     def acting(self) -> list[str]:
         """Names of the parameters that the second stage trains."""

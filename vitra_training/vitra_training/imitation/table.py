@@ -118,7 +118,10 @@ def load_looks(
     """
     found = [path for path in find_demonstrations(folders) if images or features_path(path).exists()]
     read = partial(_read, config=config, tail_of_failures=tail_of_failures, images=images)
-    parts = [part for part in _mapped(read, found, workers) if part is not None]
+    return _looks_of([part for part in _mapped(read, found, workers) if part is not None])
+
+
+def _looks_of(parts: list[_Part]) -> Looks:
     if not parts:
         raise DemonstrationError("No episode has features: python -m vitra_training.imitation.features FOLDERS")
     lengths = [len(part.state) for part in parts]
@@ -168,7 +171,13 @@ def _read(path: Path, config: VitraConfig, tail_of_failures: int, images: bool) 
         state=one.state[:length],
         actions=one.actions[:length],
         geometry=places_of(
-            Target(one.named[1], one.target_in_camera[:length, :3, 3], one.target_yaw_rad[:length], one.target_half_m),
+            Target(
+                one.task,
+                one.named[1],
+                one.target_in_camera[:length, :3, 3],
+                one.target_yaw_rad[:length],
+                one.target_half_m,
+            ),
             one.box_in_camera,
             wrist,
             pieces,

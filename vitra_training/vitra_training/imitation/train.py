@@ -36,6 +36,7 @@ from vitra_training.imitation.learner import TOWER, Learner, acting_loss, seeing
 from vitra_training.imitation.table import load_looks, statistics_of
 
 console = Console(stderr=True, highlight=False)
+_LOOKS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Run:
     def __init__(self, args: Args) -> None:
         torch.set_num_threads(args.threads)
         torch.manual_seed(args.seed)
+        torch.backends.cudnn.benchmark = True
         self.args, config = args, preset(args.model)
         learns = args.tower == "learns"
         looks = load_looks(args.folders, config, images=learns, workers=args.workers)
@@ -114,7 +116,7 @@ class Run:
             self.statistics = open_checkpoint(args.acting_from).statistics or self.statistics
         self.batches = Batches(looks, self.statistics, args.held_out, args.device)
         self._said_off = torch.from_numpy((args.said_off_m / self.batches.places_std).astype(np.float32))
-        self._said_off[TURN] = 0.0
+        self._said_off[TURN.start :] = 0.0
         self.learner = Learner(Vitra(config), self.batches.words, learns)
         self.learner.vitra.vision = pretrained_tower()
         self.learner.train().to(args.device)
@@ -215,8 +217,8 @@ class Run:
         thought = torch.zeros((len(batches), vitra.config.language.width), device=batches.device)
         said = torch.zeros((len(batches), NUMBERS), device=batches.device)
         needed = np.concatenate([*batches.held_out, *batches.train[0 if self.args.stills > 0 else 1 :]])
-        for start in range(0, len(needed) if self.args.told < 1 else 0, 64):
-            some = needed[start : start + 64]
+        for start in range(0, len(needed) if self.args.told < 1 else 0, _LOOKS_AT_ONCE):
+            some = needed[start : start + _LOOKS_AT_ONCE]
             seen = batches.seeing(some)
             with torch.autocast(batches.device.type, torch.bfloat16):
                 tokens = self.learner.tokens(seen.seen, seen.text)

@@ -37,7 +37,7 @@ from vitra_sim.tasks.ground_truth import scene_truth
 
 console = Console(stderr=True, highlight=False)
 _STRIP_LOOKS = 6
-_BATCH = 10  # episodes that a process takes at a time
+_BATCH = 10  # episodes that a process takes at a time, at most
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,8 @@ def run(args: Args) -> list[Outcome]:
     file = args.out / "episodes.jsonl"
     outcomes = read_outcomes(file)
     jobs = missing(cells, args.scale, outcomes)
-    batches = [jobs[i : i + _BATCH] for i in range(0, len(jobs), _BATCH)]
+    size = max(min(_BATCH, len(jobs) // args.workers), 1)
+    batches = [jobs[i : i + size] for i in range(0, len(jobs), size)]
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with (
         Progress(*columns, TimeRemainingColumn(), console=console) as progress,
