@@ -18,10 +18,12 @@ from vitra_policy.policies.policy import Observation
 from vitra_policy.transforms import invert_pose
 from vitra_sim.expert.expert import ExpertPolicy
 from vitra_sim.expert.motion import Phase, Plan
+from vitra_sim.expert.moves import postures
 from vitra_sim.expert.plans import make_plan
 from vitra_sim.expert.scene import Scene
 from vitra_sim.lockstep.env import VitraSimEnv
 from vitra_sim.lockstep.moved import moved_objects, target_pose
+from vitra_sim.scene.objects import VESSELS
 from vitra_sim.scene.table import TABLE_HEIGHT_M
 from vitra_sim.tasks.tasks import Goal
 
@@ -31,6 +33,10 @@ _OFF_M: Mapping[Phase, float] = {Phase.APPROACH: 0.020, Phase.DESCEND: 0.008, Ph
 _OFF_HELD_M = 0.006
 _OFF_RELEASED_M: Mapping[Phase, float] = {Phase.RELEASE: 0.003, Phase.RETREAT: 0.008}
 _TURN_RAD_PER_M = 4.0
+_FREE_HAND = (Phase.APPROACH, Phase.DESCEND, Phase.RETREAT)
+_GIVE, _GIVE_VESSEL = 0.12, 0.03  # closure beyond touch of fingers that close further, as measured: they are held up
+_AFTER_POURING = (Phase.RETURN,)
+_SHARE_AFTER_POURING = 0.4  # it takes half of the plan's time, and the judge is satisfied before
 _TRIES = 20
 _IK_EVERY_S = 1.0
 
@@ -56,6 +62,8 @@ def start_midway(env: VitraSimEnv, expert: ExpertPolicy, rng: np.random.Generato
         phase = plan.phase(time_s)
         if phase in _OFF_RELEASED_M and scene.task.goal is Goal.IN_BOX:
             continue
+        if phase in _AFTER_POURING and rng.uniform() > _SHARE_AFTER_POURING:
+            continue
         poses, fingers = plan.at(np.array([time_s]))
         off_m = (_OFF_M | _OFF_RELEASED_M).get(phase, _OFF_HELD_M)
         wrist = _above_table(_beside(poses[0], off_m, rng), scene, plan, time_s)
@@ -63,7 +71,8 @@ def start_midway(env: VitraSimEnv, expert: ExpertPolicy, rng: np.random.Generato
         if arm_rad is None:
             continue
         moved = moved_objects(env.world, scene, plan, time_s, target_pose(scene, plan, time_s, wrist), rng)
-        env.world.put(scene.side, arm_rad, fingers[0], moved)
+        env.world.put(scene.side, arm_rad, _yielding(scene, phase, fingers[0]), moved)
+        env.world.set_hand_target(scene.side, fingers[0])
         observation = env.observe()
         expert.go_on(plan, time_s, Scene(observation, env.calibration), observation.stamp_s)
         return observation
@@ -86,6 +95,17 @@ def _above_table(wrist: Array, scene: Scene, plan: Plan, time_s: float) -> Array
     higher = wrist.copy()
     higher[2, 3] += max(TABLE_HEIGHT_M - lowest_m, 0.0)
     return higher
+
+
+def _yielding(scene: Scene, phase: Phase, fingers_rad: Array) -> Array:
+    """Hand joints (dof,) of a hand that closes on the object: no further than it lets them."""
+    if phase in _FREE_HAND:
+        return fingers_rad
+    wide, _ = postures(scene)
+    give = _GIVE_VESSEL if scene.task.kind in VESSELS else _GIVE
+    touching = scene.grasp.posture(scene.grasp.closure + give)
+    is_beyond = np.linalg.norm(fingers_rad - wide) > np.linalg.norm(touching - wide)
+    return touching if is_beyond else fingers_rad
 
 
 def _follow(env: VitraSimEnv, scene: Scene, plan: Plan, time_s: float, wrist: Array) -> Array | None:

@@ -18,8 +18,8 @@ Array = NDArray[np.float64]
 
 _HELD = (Phase.LIFT, Phase.CARRY, Phase.POUR, Phase.SWEEP, Phase.RETURN, Phase.LOWER)
 _LET_GO = (Phase.RELEASE, Phase.RETREAT)
-_SPILLS_RAD = np.deg2rad(65.0)  # a cup that is tilted more has lost its balls
-_BALL_EVERY_M, _BALL_JITTER_M = 0.04, 0.01
+_SPILLS_RAD = np.deg2rad(80.0)  # a cup that is tilted more has lost its balls
+_BALL_EVERY_M, _BALL_JITTER_M = 0.055, 0.016
 _FREE = 1.15  # cubes lie this many times their size apart
 
 
