@@ -6,21 +6,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from vitra_policy.action_space import Side
 from vitra_sim.expert.motion import Phase, Plan, Waypoint
 from vitra_sim.expert.moves import LIFT_M, at_height, postures, raised, take
 from vitra_sim.expert.pour import pour
 from vitra_sim.expert.scene import Scene
+from vitra_sim.expert.sweep import sweep
 from vitra_sim.tasks.tasks import Goal
 
 _RIM_CLEARANCE_M = 0.035  # object above the rim while it is carried over it
 _DROP_M = 0.012  # object above the box's floor when it is let go
-
-_SWEEP_UP_M = 0.05  # the brush is carried over the cubes to where the sweep begins
-_SWEEP_GAP_M = 0.009  # between brush and table
-_SWEEP_DOWN_M = 0.003  # when it is let go
-_SWEEP_BEHIND_M = 0.05  # from the last cube
-_SWEEP_OVER_M = 0.030  # beyond the mat's edge
 
 _HOLD_S = 1.5
 
@@ -50,35 +44,6 @@ def _place(scene: Scene) -> Plan:
     return Plan(scene.wrist, scene.fingers_rad, [*take(scene), lift, *place])
 
 
-def _sweep(scene: Scene) -> Plan:
-    """Take the brush behind the cubes that are left, turn it across, push them over the mat's edge, let go."""
-    centre, half = scene.object_pose[:3, 3], scene.object_half_m
-    wide, firm = postures(scene)
-    sign = 1.0 if scene.task.side is Side.RIGHT else -1.0  # the mat lies inwards, towards +y of the right hand
-    head_rad = float(np.arctan2(scene.object_pose[1, 0], scene.object_pose[0, 0]))
-    yaw = scene.grasp.yaw_rad - np.arctan(np.tan(head_rad))
-    left = scene.pieces_left_m if len(scene.pieces_left_m) else scene.pieces_m
-    x = float(left[:, 0].min() + left[:, 0].max()) / 2
-    low = scene.box_floor_m + half[2] + _SWEEP_GAP_M
-    begin = np.array([x, sign * float((sign * left[:, 1]).min()) - sign * _SWEEP_BEHIND_M, low])
-    end = np.array([x, scene.box_centre_m[1] - sign * (scene.box_half_m[1] - _SWEEP_OVER_M), low])
-    down = at_height(end, scene.box_floor_m + half[2] + _SWEEP_DOWN_M)
-    return Plan(
-        scene.wrist,
-        scene.fingers_rad,
-        [
-            *take(scene),
-            Waypoint(Phase.LIFT, raised(scene.wrist_for(centre, scene.grasp.yaw_rad), _SWEEP_UP_M), firm, 0.6),
-            Waypoint(Phase.LIFT, raised(scene.wrist_for(begin, yaw), _SWEEP_UP_M), firm, 0.6),
-            Waypoint(Phase.LOWER, scene.wrist_for(begin, yaw), firm, 0.6),
-            Waypoint(Phase.SWEEP, scene.wrist_for(end, yaw), firm, 1.5),
-            Waypoint(Phase.LOWER, scene.wrist_for(down, yaw), firm, 0.4),
-            Waypoint(Phase.RELEASE, scene.wrist_for(down, yaw), wide, 0.6),
-            Waypoint(Phase.RETREAT, raised(scene.wrist_for(down, yaw), 2 * half[2] + 0.06), wide, 0.8),
-        ],
-    )
-
-
 def _pick_up(scene: Scene) -> Plan:
     """Take it by the handle, lift it, hold it still; where it is held already, only that."""
     _, firm = postures(scene)
@@ -93,6 +58,6 @@ def _pick_up(scene: Scene) -> Plan:
 _PLANS: Mapping[Goal, Callable[[Scene], Plan]] = {
     Goal.IN_BOX: _place,
     Goal.POURED: pour,
-    Goal.SWEPT: _sweep,
+    Goal.SWEPT: sweep,
     Goal.HELD: _pick_up,
 }

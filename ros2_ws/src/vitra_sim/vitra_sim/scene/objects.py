@@ -80,7 +80,7 @@ NOMINAL_HALF_EXTENTS_M: dict[Kind, tuple[float, float, float]] = {
     Kind.PAN: (0.055, 0.012, 0.032),
     Kind.DRILL: (0.065, 0.014, 0.032),
     Kind.BEAKER: (0.031, 0.031, 0.050),
-    Kind.SCRAPER: (0.014, 0.010, 0.065),
+    Kind.SCRAPER: (0.014, 0.017, 0.065),
 }
 """Half extents of the graspable body, object axes, z up: a mug's handle, the head of a brush along x, and what a tool
 has beyond the +x end of its handle stick out further. z is always the height of the centre above what it stands on."""
