@@ -15,7 +15,7 @@ from vitra_sim.scene.objects import yaw_pose
 Array = NDArray[np.float64]
 
 _UP_M = 0.05  # the brush is carried over the cubes to where the sweep begins
-_GAP_M, _DOWN_M = 0.006, 0.003  # between brush and table: at the begin, and when it is let go
+_GAP_M, _DOWN_M = 0.010, 0.006  # between brush and table: at the begin, and when it is let go
 _BEHIND_M = 0.07  # from the last cube: an arm off its path does not put the brush onto it
 _OVER_M = 0.030  # beyond the mat's edge
 

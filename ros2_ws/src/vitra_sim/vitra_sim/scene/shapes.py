@@ -19,6 +19,7 @@ from vitra_sim.scene.objects import (
     PAN_HALF_HEIGHT_M,
     PAN_RADIUS_M,
     SCRAPER_BLADE_HALF_M,
+    UPRIGHT_HANDLES,
     VESSELS,
     Kind,
     ObjectSpec,
@@ -50,6 +51,8 @@ def add_object(spec: mujoco.MjSpec, placed: PlacedObject) -> None:
             geom.condim, geom.friction = 6, (1.0, 0.01, _ROLLING * placed.spec.half_extents_m[0])
         elif geom.name.endswith(HANDLE) or placed.spec.kind in VESSELS:  # rubber: does not turn between the pads
             geom.friction = (1.5, 0.03, 0.0001)
+        elif placed.spec.kind in UPRIGHT_HANDLES:  # bristles and blades slide over the table
+            geom.friction, geom.priority = (0.3, 0.003, 0.0001), 1
         elif placed.spec.kind is Kind.MARBLE:  # smooth, whatever it touches
             geom.condim, geom.friction, geom.priority = 6, (0.3, 0.003, 0.0003), 1
 
