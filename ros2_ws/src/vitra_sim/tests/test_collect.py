@@ -18,3 +18,12 @@ def test_episodes_are_collected_once_and_a_second_run_makes_what_is_missing(tmp_
         assert str(episode["task"]).split("_in_box")[0].removeprefix("place_") == str(episode["names"][0])
         assert str(episode["names"][-1]) == "box"
     assert list(tmp_path.rglob("*.partial")) == []
+
+
+def test_looks_from_the_middle_are_collected_for_every_goal(tmp_path):
+    families = ("grasp@seen#1", "pour_left@unseen_object", "sweep@unseen_category")
+    assert run(Args(tmp_path, family=families, episodes=3, seed=7, still=True, midway=True)) == []
+    for index, name in enumerate(families):
+        with np.load(path_of(tmp_path, name, 7 + index), allow_pickle=False) as episode:
+            assert episode["actions"].shape == (1, 16, 102)
+            assert str(episode["names"][-1]) == "box"

@@ -17,6 +17,18 @@ def test_of_a_family_each_scene_is_played_with_either_object_named():
     assert cell.runs(1.0) == [("place@seen", 7), ("place@seen#1", 7), ("place@seen", 8), ("place@seen#1", 8)]
 
 
+def test_a_scene_with_one_vessel_or_brush_is_played_once():
+    cell = Cell("c", ("pour@seen", "sweep@unseen_object"), 3, seed=7)
+    assert cell.runs(1.0) == [("pour@seen", 7), ("sweep@unseen_object", 7), ("pour@seen", 8)]
+
+
+def test_the_suite_of_the_paper_has_each_of_its_four_tasks_seen_and_unseen():
+    cells = get_suite("paper")
+    assert [cell.episodes for cell in cells] == [40, 16, 24, 16, 8, 8, 8, 24]
+    assert len({cell.seed for cell in cells}) == len(cells)
+    assert all(cell.target == (0.75 if "unseen" in cell.name else 0.95 if "place" in cell.name else 0.9) for cell in cells)
+
+
 def test_tasks_are_played_once_a_seed_and_a_small_scale_leaves_at_least_one():
     cell = Cell("c", ("place_can_in_box", "place_mug_in_box"), 100, seed=3)
     assert cell.runs(0.03) == [("place_can_in_box", 3), ("place_mug_in_box", 3), ("place_can_in_box", 4)]

@@ -4,6 +4,7 @@ import pytest
 from vitra_sim.outcome import Failure, failure_of, lifted
 from vitra_sim.tasks.ground_truth import SceneTruth
 from vitra_sim.tasks.judge import Verdict
+from vitra_sim.tasks.tasks import Goal
 
 
 def scene(*places_m):
@@ -25,6 +26,16 @@ def test_what_is_lifted_is_named_and_the_box_never():
     raised = scene((0.4, -0.2, 0.8), (0.4, -0.3, 0.8))
     raised.poses[2][2, 3] += 0.2
     assert lifted(START, raised) == ""
+
+
+def test_a_ball_that_rises_in_its_cup_is_not_what_the_hand_took():
+    start, now = START, scene((0.4, -0.2, 0.9), (0.4, -0.3, 0.9))
+    start, now = (SceneTruth(["ball_1", "red_cup", "box"], s.poses, s.sizes_m, s.verdict) for s in (start, now))
+    assert lifted(start, now) == "red_cup"
+
+
+def test_a_tool_that_was_lifted_and_did_not_do_its_work_is_no_dropped_object():
+    assert failure_of(START, START, "red_cube", "red_cube", "", Goal.SWEPT) is Failure.UNDONE
 
 
 @pytest.mark.parametrize(

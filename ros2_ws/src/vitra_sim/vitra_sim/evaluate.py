@@ -108,7 +108,10 @@ def play(
         taken = taken or lifted(start, scene_truth(env.world))
         ended = terminated or truncated
     named, success = env.world.task.target, bool(info["success"])
-    failure = Failure.NONE if success else failure_of(start, scene_truth(env.world), named, taken, str(info["reason"]))
+    failure = Failure.NONE
+    if not success:
+        end = scene_truth(env.world)
+        failure = failure_of(start, end, named, taken, str(info["reason"]), env.world.task.goal)
     outcome = Outcome(cell.name, scene, seed, success, named, taken, failure, round(env.world.time_s, 2), chunks)
     chosen = np.linspace(0, len(images) - 1, _STRIP_LOOKS).round().astype(int)
     return outcome, [images[i] for i in chosen]

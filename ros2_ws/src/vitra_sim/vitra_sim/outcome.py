@@ -8,6 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from vitra_sim.tasks.ground_truth import SceneTruth
+from vitra_sim.tasks.tasks import Goal, is_piece
 
 _TAKEN_M = 0.03
 _TOUCHED_M = 0.015
@@ -22,6 +23,7 @@ class Failure(StrEnum):
     MISSED = "did not touch the object"
     PUSHED = "moved the object, did not lift it"
     DROPPED = "lifted it, put it elsewhere"
+    UNDONE = "lifted it, did not pour, sweep or hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,16 @@ class Outcome:
 
 
 def lifted(start: SceneTruth, now: SceneTruth) -> str:
-    """Name of an object that is above where it stood; "" for none. The box, which is last, does not count."""
+    """Name of an object that is above where it stood; "" for none. Neither the box, which is last, nor pieces count."""
     for name, before, after in zip(start.names[:-1], start.poses, now.poses, strict=False):
-        if after[2, 3] - before[2, 3] > _TAKEN_M:
+        if not is_piece(name) and after[2, 3] - before[2, 3] > _TAKEN_M:
             return name
     return ""
 
 
-def failure_of(start: SceneTruth, end: SceneTruth, named: str, taken: str, reason: str) -> Failure:
+def failure_of(
+    start: SceneTruth, end: SceneTruth, named: str, taken: str, reason: str, goal: Goal = Goal.IN_BOX
+) -> Failure:
     """Why an episode failed, from where things are in the end.
 
     Args:
@@ -68,11 +72,14 @@ def failure_of(start: SceneTruth, end: SceneTruth, named: str, taken: str, reaso
         named: Object of the instruction.
         taken: Object the hand took; empty: none.
         reason: Why the episode ended.
+        goal: What was to be done.
     """
     if reason:
         return Failure.LOST
+    if taken and taken != named:
+        return Failure.WRONG
     if taken:
-        return Failure.DROPPED if taken == named else Failure.WRONG
+        return Failure.DROPPED if goal is Goal.IN_BOX else Failure.UNDONE
     index = start.names.index(named)
     moved_m = float(np.linalg.norm(end.poses[index][:2, 3] - start.poses[index][:2, 3]))
     return Failure.PUSHED if moved_m > _TOUCHED_M else Failure.MISSED

@@ -23,7 +23,8 @@ from vitra_policy.errors import VitraError
 from vitra_policy.policies.policy import Policy
 from vitra_policy.policies.registry import create_policy, parse_options
 from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
-from vitra_sim.tasks.tasks import DEFAULT_TASK, TASKS, get_task
+from vitra_sim.scene.families import check_scene_name
+from vitra_sim.tasks.tasks import DEFAULT_TASK, TASKS
 
 console = Console(stderr=True, highlight=False)
 
@@ -37,7 +38,7 @@ class Args:
     policy_option: tuple[str, ...] = ()
     """Options of the policy as key=value, repeatable."""
     task: str = DEFAULT_TASK
-    """Task by name; 'all' runs the tasks in turn."""
+    """Task or scene family by name; 'all' runs the tasks in turn."""
     episodes: int = 100
     """How many episodes."""
     seed: int = 0
@@ -164,7 +165,9 @@ def run(args: Args) -> Report:
     check_numbers(args)
     check_whole_numbers(args, {"episodes": 1, "seed": 0, "executed_steps": 1})
     check_positive(args, "time_limit_s")
-    tasks = sorted(TASKS) if args.task == "all" else [get_task(args.task).name]
+    if args.task != "all":
+        check_scene_name(args.task)
+    tasks = sorted(TASKS) if args.task == "all" else [args.task]
     policy = create_policy(args.policy, parse_options(args.policy_option))
     if policy.metadata.needs_image and not args.render:
         policy.close()

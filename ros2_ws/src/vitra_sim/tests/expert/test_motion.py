@@ -54,6 +54,27 @@ def test_phases_follow_each_other():
     ]
 
 
+def test_the_hand_rests_only_where_it_is_to_stop():
+    def speed_at_first_waypoint(stops):
+        p = Plan(pose(0.0), np.zeros(12), [
+            Waypoint(Phase.POUR, pose(0.2), np.zeros(12), stops=stops),
+            Waypoint(Phase.RETURN, pose(0.4), np.zeros(12)),
+        ])  # fmt: skip
+        middle = p.begin_s(Phase.RETURN)
+        poses, _ = p.at(np.array([middle - 0.02, middle]))
+        return float(np.linalg.norm(poses[1, :3, 3] - poses[0, :3, 3])) / 0.02
+
+    assert speed_at_first_waypoint(True) < 0.01
+    assert speed_at_first_waypoint(False) > 0.9 * MAX_SPEED_M_S
+
+
+def test_a_phase_begins_where_the_one_before_ends_and_one_that_is_not_there_never():
+    p = plan()
+    assert p.phase(p.begin_s(Phase.GRASP)) is Phase.GRASP
+    assert p.phase(p.begin_s(Phase.GRASP) - 0.03) is Phase.APPROACH
+    assert p.begin_s(Phase.POUR) == np.inf
+
+
 @pytest.mark.parametrize("lag_s", [-0.3, 0.0, 0.4])
 def test_progress_is_found_from_the_measured_wrist(lag_s):
     p, expected_s = plan(), 0.8

@@ -8,7 +8,8 @@ from vitra_description.reachability import ReachDemands, check_reachability
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.policies.registry import create_policy
 from vitra_sim.expert.grasp import base_from_wrist, plan_grasp
-from vitra_sim.expert.plans import pour_path, turned
+from vitra_sim.expert.moves import turned
+from vitra_sim.expert.pour import pour_path
 from vitra_sim.lockstep.env import EnvSettings, VitraSimEnv
 from vitra_sim.rollout import run_episode
 from vitra_sim.scene.layout import TABLE_HEIGHT_M, make_layout
@@ -129,6 +130,8 @@ def test_the_cup_can_be_turned_over_wherever_the_box_stands(side):
         path = pour_path(side, half, np.asarray(layout.box.position_m), rim_m)
         upright = base_from_wrist(calibration, grasp, path.over_m, path.yaw_rad)
         wanted += [turned(upright, path.over_m, path.axis, tilt) for tilt in (0.0, *path.tilts_rad)]
+        back = base_from_wrist(calibration, grasp, path.back_m, path.yaw_rad)
+        wanted += [turned(back, path.back_m, path.axis, tilt) for tilt in (0.0, *path.tilts_rad)]
     report = check_reachability(side, calibration, wanted, demands=ReachDemands(restarts=3))
     assert report.all_reached, str(report)
 

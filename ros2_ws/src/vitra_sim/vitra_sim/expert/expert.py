@@ -148,6 +148,8 @@ class ExpertPolicy:
             return float(np.linalg.norm(scene.object_pose[:3, 3] - self._planned_for_m)) > _MOVED_M
         if phase is Phase.CARRY:
             return not scene.is_held
+        if phase is Phase.SWEEP:
+            return len(scene.pieces_behind_m) > 0 or (scene.is_gripped and not scene.is_upright)
         finished = self._plan_time_s >= self._plan.duration_s
         return finished and not scene.is_done and scene.is_upright
 

@@ -15,7 +15,7 @@ from vitra_description.kinematics import HandModel
 from vitra_description.names import hand_base
 from vitra_policy.action_space import Side
 from vitra_policy.transforms import make_pose
-from vitra_sim.scene.objects import Kind
+from vitra_sim.scene.objects import SIDE_HANDLES, UPRIGHT_HANDLES, Kind
 
 Array = NDArray[np.float64]
 
@@ -155,9 +155,9 @@ def plan_grasp(
         direction = _nearest(yaw, np.pi / 2, preferred)
         quarter_turned = bool(abs(np.sin(direction - yaw)) > 0.5)
         width = 2 * float(half_extents_m[1 if quarter_turned else 0])
-    elif kind is Kind.BRUSH:
+    elif kind in UPRIGHT_HANDLES:
         direction, width = _nearest(yaw, np.pi, preferred), 2 * float(half_extents_m[0])
-    elif kind is Kind.HAMMER:
+    elif kind in SIDE_HANDLES:
         direction, width = _nearest(yaw + np.pi / 2, np.pi, preferred), 2 * float(half_extents_m[1])
     elif kind is Kind.MUG:
         direction, width = _beside_handle(yaw, preferred), 2 * float(half_extents_m[0])

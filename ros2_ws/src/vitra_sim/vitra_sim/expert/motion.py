@@ -18,6 +18,7 @@ MAX_TURN_RAD_S = 0.5
 _PEAK_OVER_MEAN = 1.875  # of a minimum-jerk profile
 _WINDOW_S = np.linspace(-1.5, 1.5, 61)
 _FINE_S = np.linspace(-0.05, 0.05, 21)
+_SCAN_S = 0.02
 _METRES_PER_RAD, _METRES_PER_S = 0.1, 0.01
 
 
@@ -30,6 +31,7 @@ class Phase(StrEnum):
     LIFT = "lift"
     CARRY = "carry"
     POUR = "pour"
+    RETURN = "return"
     SWEEP = "sweep"
     LOWER = "lower"
     RELEASE = "release"
@@ -45,12 +47,14 @@ class Waypoint:
         pose: Wrist pose (4, 4).
         fingers_rad: Hand joints (12,).
         least_s: Shortest time for the move.
+        stops: Whether the hand rests there; else it goes on to the next one.
     """
 
     phase: Phase
     pose: Array
     fingers_rad: Array
     least_s: float = 0.0
+    stops: bool = True
 
 
 def minimum_jerk(fraction: Array) -> Array:
@@ -77,7 +81,7 @@ def move_time_s(start: Array, end: Array, least_s: float) -> float:
 
 
 class Plan:
-    """A path through waypoints; at rest at each of them.
+    """A path through waypoints; at rest at each that says so, and at the last.
 
     Args:
         pose: wrist pose (4, 4) at the start.
@@ -91,6 +95,8 @@ class Plan:
         self._fingers = np.stack([fingers_rad, *(w.fingers_rad for w in waypoints)])
         times = [move_time_s(a, w.pose, w.least_s) for a, w in zip(self._poses[:-1], waypoints, strict=True)]
         self._ends_s = np.concatenate([[0.0], np.cumsum(times)])
+        stops = [w.stops for w in waypoints]
+        self._rests_s = self._ends_s[[True, *stops[:-1], True]]
 
     @property
     def duration_s(self) -> float:
@@ -99,18 +105,31 @@ class Plan:
 
     def at(self, time_s: Array) -> tuple[Array, Array]:
         """Wrist poses (n, 4, 4) and hand joints (n, 12) at times (n,); clamped to start and end."""
-        t = np.clip(time_s, 0.0, self.duration_s)
+        t = self._travelled_s(time_s)
         move = np.clip(np.searchsorted(self._ends_s, t, side="right") - 1, 0, len(self._waypoints) - 1)
         length = np.maximum(self._ends_s[move + 1] - self._ends_s[move], 1e-9)
-        s = minimum_jerk((t - self._ends_s[move]) / length)
+        s = (t - self._ends_s[move]) / length
         poses = interpolate_pose(self._poses[move], self._poses[move + 1], s)
         fingers = self._fingers[move] + (self._fingers[move + 1] - self._fingers[move]) * s[:, None]
         return poses, fingers
 
     def phase(self, time_s: float) -> Phase:
         """What is being done at a time."""
-        move = int(np.searchsorted(self._ends_s, min(max(time_s, 0.0), self.duration_s), side="right")) - 1
+        t = float(self._travelled_s(np.array([time_s]))[0])
+        move = int(np.searchsorted(self._ends_s, t, side="right")) - 1
         return self._waypoints[min(move, len(self._waypoints) - 1)].phase
+
+    def begin_s(self, phase: Phase) -> float:
+        """When a phase begins first; infinite if it never does."""
+        times_s = np.arange(0.0, self.duration_s, _SCAN_S)
+        return next((float(t) for t in times_s if self.phase(t) is phase), np.inf)
+
+    def _travelled_s(self, time_s: Array) -> Array:
+        """Times at which moves at a constant speed were as far: each stretch from rest to rest is one smooth motion."""
+        t = np.clip(time_s, 0.0, self.duration_s)
+        stretch = np.clip(np.searchsorted(self._rests_s, t, side="right") - 1, 0, len(self._rests_s) - 2)
+        start, end = self._rests_s[stretch], self._rests_s[stretch + 1]
+        return np.asarray(start + (end - start) * minimum_jerk((t - start) / np.maximum(end - start, 1e-9)))
 
     def progress(self, pose: Array, expected_s: float) -> tuple[float, float]:
         """How far along the path a measured wrist is.

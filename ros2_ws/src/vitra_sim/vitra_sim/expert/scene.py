@@ -17,12 +17,13 @@ from vitra_policy.policies.policy import (
     PolicyError,
 )
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xyz
-from vitra_sim.expert.grasp import Grasp, base_from_wrist, plan_grasp
+from vitra_sim.expert.grasp import CLEARANCE_M, Grasp, base_from_wrist, plan_grasp
 from vitra_sim.scene.scene import BOX_NAME
 from vitra_sim.tasks.tasks import PIECES, Goal, Task, get_task
 
 Array = NDArray[np.float64]
 
+_GRIPPED = 0.7  # of the way of the fingers to the object
 _UPRIGHT = 0.9  # cosine of the tilt up to which an object counts as standing
 
 
@@ -94,7 +95,7 @@ class Scene:
     @property
     def pieces_left_m(self) -> Array:
         """Centres (n, 3) of the balls or cubes that are not yet where they belong."""
-        return self.pieces_m[[not self._over_box(piece, 0.04) for piece in self.pieces_m]]
+        return self.pieces_m[np.array([not self._over_box(piece, 0.04) for piece in self.pieces_m], dtype=bool)]
 
     def _over_box(self, centre_m: Array, below_m: float) -> bool:
         offset = centre_m - self.box_centre_m
@@ -104,7 +105,25 @@ class Scene:
     def is_held(self) -> bool:
         """The object hangs in the hand: clear of the table and at the pads."""
         lowest = self.object_pose[2, 3] - self.object_half_m[2]
+        return bool(lowest > self.box_floor_m + 0.03) and self._is_at_pads
+
+    @property
+    def is_gripped(self) -> bool:
+        """The hand has closed on the object, which may stand on the table."""
+        wide = self.grasp.posture(self.grasp.closure_for(self.grasp.width_m + CLEARANCE_M))
+        closed_rad = float(np.linalg.norm(self.grasp.posture(self.grasp.closure) - wide))
+        return self._is_at_pads and float(np.linalg.norm(self.fingers_rad - wide)) > _GRIPPED * closed_rad
+
+    @property
+    def _is_at_pads(self) -> bool:
         pads = self.wrist_for(self.object_pose[:3, 3], 0.0)  # only the distance counts
         reach = float(np.linalg.norm(pads[:3, 3] - self.object_pose[:3, 3]))
         distance = float(np.linalg.norm(self.wrist[:3, 3] - self.object_pose[:3, 3]))
-        return bool(lowest > self.box_floor_m + 0.03 and abs(distance - reach) < 0.04)
+        return abs(distance - reach) < 0.04
+
+    @property
+    def pieces_behind_m(self) -> Array:
+        """Centres (n, 3) of the pieces that are left and that the tool is past, on its way inwards."""
+        inwards = 1.0 if self.side is Side.RIGHT else -1.0
+        left = self.pieces_left_m
+        return left[inwards * (left[:, 1] - self.object_pose[1, 3]) < 0.0]

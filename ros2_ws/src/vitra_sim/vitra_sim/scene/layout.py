@@ -96,7 +96,7 @@ def make_layout(task: Task, seed: int) -> Layout:
         kind, colour = others[int(rng.integers(len(others)))]
         while f"{colour}_{kind}" in names:
             kind, colour = others[int(rng.integers(len(others)))]
-        placed.append(_free_place(random_object(rng, kind, colour), placed, start, rng))
+        placed.append(free_place(random_object(rng, kind, colour), placed, start, rng))
         names.add(f"{colour}_{kind}")
     shade = float(rng.uniform(0.35, 0.75))
     table_rgba = (shade, shade * float(rng.uniform(0.80, 1.0)), shade * float(rng.uniform(0.6, 1.0)), 1.0)
@@ -141,9 +141,20 @@ def random_stand(spec: ObjectSpec, xy_m: tuple[float, float], rng: np.random.Gen
     return stand(spec, xy_m, float(rng.uniform(-np.pi, np.pi)))
 
 
-def _free_place(
+def free_place(
     spec: ObjectSpec, placed: list[PlacedObject], start: Arrangement, rng: np.random.Generator
 ) -> PlacedObject:
+    """The object somewhere on the table where it is in nobody's way.
+
+    Args:
+        spec: The object.
+        placed: What stands there already; the target and the pieces come first.
+        start: What the task needs.
+        rng: Source of chance.
+
+    Raises:
+        LayoutError: no free place was found.
+    """
     for _ in range(_MAX_TRIES):
         candidate = random_stand(spec, DISTRACTOR_ZONE.sample(rng), rng)
         if _is_free(candidate, placed, start):

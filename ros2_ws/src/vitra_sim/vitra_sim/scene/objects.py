@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Rgba = tuple[float, float, float, float]
 
@@ -41,6 +41,11 @@ class Kind(StrEnum):
     CARTON = "carton"
     JAR = "jar"
     SPOOL = "spool"
+    JUG = "jug"
+    PAN = "pan"
+    DRILL = "drill"
+    BEAKER = "beaker"
+    SCRAPER = "scraper"
 
 
 COMMON_KINDS = (Kind.CUBE, Kind.CAN, Kind.BOTTLE, Kind.BALL, Kind.MUG)
@@ -49,6 +54,13 @@ COMMON_KINDS = (Kind.CUBE, Kind.CAN, Kind.BOTTLE, Kind.BALL, Kind.MUG)
 RARE_KINDS = (Kind.EGG, Kind.CARTON, Kind.JAR, Kind.SPOOL)
 """Kinds that no demonstration shows: the unseen categories."""
 PLACEABLE_KINDS = COMMON_KINDS + RARE_KINDS
+
+UPRIGHT_HANDLES = (Kind.BRUSH, Kind.SCRAPER)
+"""Tools that stand on a wide head; the hand closes along it."""
+SIDE_HANDLES = (Kind.HAMMER, Kind.JUG, Kind.PAN, Kind.DRILL)
+"""Tools with a handle along x, and the rest of them beyond its +x end; the hand closes across it."""
+VESSELS = (Kind.CUP, Kind.BEAKER)
+"""What balls are poured out of."""
 
 NOMINAL_HALF_EXTENTS_M: dict[Kind, tuple[float, float, float]] = {
     Kind.CUBE: (0.026, 0.026, 0.028),
@@ -64,14 +76,24 @@ NOMINAL_HALF_EXTENTS_M: dict[Kind, tuple[float, float, float]] = {
     Kind.CARTON: (0.024, 0.024, 0.060),
     Kind.JAR: (0.032, 0.032, 0.038),
     Kind.SPOOL: (0.030, 0.030, 0.036),
+    Kind.JUG: (0.020, 0.011, 0.048),
+    Kind.PAN: (0.055, 0.012, 0.032),
+    Kind.DRILL: (0.065, 0.014, 0.032),
+    Kind.BEAKER: (0.031, 0.031, 0.050),
+    Kind.SCRAPER: (0.014, 0.017, 0.065),
 }
-"""Half extents of the graspable body, object axes, z up: a mug's handle, a brush's head along x and a hammer's head
-beyond +x stick out further. z is always the height of the centre above what the object stands on."""
+"""Half extents of the graspable body, object axes, z up: a mug's handle, the head of a brush along x, and what a tool
+has beyond the +x end of its handle stick out further. z is always the height of the centre above what it stands on."""
 
 MUG_HANDLE_M = 0.028
 BRUSH_HEAD_HALF_M = (0.065, 0.014, 0.016)
 HAMMER_HEAD_HALF_M = (0.022, 0.040, 0.032)
 HAMMER_END_HALF_M = (0.008, 0.020, 0.032)
+JUG_RADIUS_M, JUG_GAP_M = 0.040, 0.034
+PAN_RADIUS_M, PAN_HALF_HEIGHT_M = 0.055, 0.018
+DRILL_BODY_HALF_M = (0.024, 0.052, 0.032)
+DRILL_BATTERY_HALF_M = (0.012, 0.030, 0.032)
+SCRAPER_BLADE_HALF_M = (0.062, 0.012, 0.026)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +121,29 @@ class ObjectSpec:
         beyond_m = {
             Kind.MUG: MUG_HANDLE_M,
             Kind.BRUSH: BRUSH_HEAD_HALF_M[0] - x,
+            Kind.SCRAPER: SCRAPER_BLADE_HALF_M[0] - x,
             Kind.HAMMER: 2 * HAMMER_HEAD_HALF_M[0],
+            Kind.JUG: JUG_GAP_M + 2 * JUG_RADIUS_M,
+            Kind.PAN: 2 * PAN_RADIUS_M,
+            Kind.DRILL: 2 * DRILL_BODY_HALF_M[0],
         }
         return x + beyond_m.get(self.kind, 0.0)
+
+    @property
+    def discs_m(self) -> NDArray[np.float64]:
+        """Discs on the table that cover it closely: (n, 2), place along its x axis and radius."""
+        x, y, _ = self.half_extents_m
+        if self.kind in UPRIGHT_HANDLES:
+            return np.array([(at, 0.022) for at in (-0.045, -0.015, 0.015, 0.045)])
+        beyond = {
+            Kind.HAMMER: (x + HAMMER_HEAD_HALF_M[0], 0.046),
+            Kind.JUG: (x + JUG_GAP_M + JUG_RADIUS_M, JUG_RADIUS_M + 0.006),
+            Kind.PAN: (x + PAN_RADIUS_M, PAN_RADIUS_M + 0.003),
+            Kind.DRILL: (x + DRILL_BODY_HALF_M[0], 0.075),
+        }
+        if self.kind not in beyond:
+            return np.array([(0.0, self.footprint_radius_m)])
+        return np.array([(-x, 0.032), (0.0, y + 0.015), (0.6 * x, y + 0.010), beyond[self.kind]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +153,26 @@ class PlacedObject:
     spec: ObjectSpec
     position_m: tuple[float, float, float]
     yaw_rad: float
+
+    @property
+    def discs_m(self) -> NDArray[np.float64]:
+        """Discs on the table that cover it: (n, 3), centre in base_link and radius."""
+        along, radius = self.spec.discs_m.T
+        x, y, _ = self.position_m
+        return np.stack([x + along * np.cos(self.yaw_rad), y + along * np.sin(self.yaw_rad), radius], axis=1)
+
+    def distance_m(self, xy_m: ArrayLike) -> float:
+        """From a point on the table (2,) to its edge; negative inside.
+
+        Args:
+            xy_m: The point, base_link.
+        """
+        discs = self.discs_m
+        return float((np.linalg.norm(discs[:, :2] - np.asarray(xy_m), axis=1) - discs[:, 2]).min())
+
+    def gap_m(self, other: PlacedObject) -> float:
+        """Free space between this and another object, edge to edge."""
+        return min(self.distance_m(disc[:2]) - float(disc[2]) for disc in other.discs_m)
 
 
 def half_extents(kind: Kind, scale: float) -> tuple[float, float, float]:

@@ -23,6 +23,11 @@ class Zone:
     x_m: tuple[float, float]
     y_m: tuple[float, float]
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Its middle."""
+        return sum(self.x_m) / 2, sum(self.y_m) / 2
+
     def mirrored(self) -> Zone:
         """The same for the other hand."""
         return Zone(self.x_m, (-self.y_m[1], -self.y_m[0]))
@@ -34,6 +39,10 @@ class Zone:
 
 RIGHT_ZONE = Zone((0.41, 0.47), (-0.33, -0.20))
 """Where the right hand's object may stand; every point passes the reachability check (a test)."""
+
+
+CUP_ZONE = Zone((0.41, 0.46), (-0.33, -0.25))
+"""Where the right hand's cup stands; it is put down again in the middle."""
 
 
 def task_zone(side: Side) -> Zone:

@@ -9,21 +9,31 @@ import numpy as np
 
 from vitra_policy.action_space import Side
 from vitra_sim.expert.grasp import preferred_yaw_rad
-from vitra_sim.scene.objects import COLOURS, NOMINAL_HALF_EXTENTS_M, Kind, ObjectSpec, PlacedObject, Rgba, half_extents
-from vitra_sim.scene.shapes import CUP_FLARE_RAD, CUP_WALL_M
-from vitra_sim.scene.table import TABLE_HEIGHT_M, Box, Zone, for_side, stand, task_zone
+from vitra_sim.scene.objects import (
+    COLOURS,
+    NOMINAL_HALF_EXTENTS_M,
+    SIDE_HANDLES,
+    Kind,
+    ObjectSpec,
+    PlacedObject,
+    Rgba,
+    half_extents,
+)
+from vitra_sim.scene.shapes import VESSEL_FLARE_RAD, VESSEL_WALL_M
+from vitra_sim.scene.table import CUP_ZONE, TABLE_HEIGHT_M, Box, Zone, for_side, stand, task_zone
 from vitra_sim.tasks.tasks import PIECES, Goal, Task
 
 BALLS, BALL_RADIUS_M = 6, NOMINAL_HALF_EXTENTS_M[Kind.MARBLE][0]
 CUBES, CUBE_HALF_M = 4, 0.012
 
+_RING_M = 0.0135  # three balls lie beside each other, and do not roll far
 _POUR_BOX = Zone((0.44, 0.46), (-0.06, -0.04))
-_POUR_CUP = Zone((0.41, 0.46), (-0.33, -0.25))
 _ASIDE_BOX = Zone((0.55, 0.57), (0.11, 0.13))  # clear of a hammer that lies anywhere in its zone
 _MAT = Zone((0.44, 0.46), (-0.05, -0.03))
 _MAT_HALF_M = (0.10, 0.08)
 _BRUSH = Zone((0.43, 0.46), (-0.33, -0.30))
 _CUBE_OFFSETS = Zone((-0.035, 0.035), (0.075, 0.145))  # from the brush, towards the mat
+_ONE_WAY = (Kind.JUG, Kind.PAN, Kind.DRILL)
 _TURN_RAD = np.deg2rad(35.0)  # of a tool from the direction that suits the arm best
 
 
@@ -50,11 +60,12 @@ def tint(rng: np.random.Generator, colour: str) -> Rgba:
 
 def arrange_pour(rng: np.random.Generator, task: Task) -> Arrangement:
     """A cup with balls, and the box turned towards the acting hand."""
-    cup = _tool(rng, task, for_side(_POUR_CUP, task.side).sample(rng), float(rng.uniform(-np.pi, np.pi)))
+    cup = _tool(rng, task, for_side(CUP_ZONE, task.side).sample(rng), float(rng.uniform(-np.pi, np.pi)))
     radius, _, half_height = cup.spec.half_extents_m
-    bottom_m = cup.position_m[2] - half_height + CUP_WALL_M
+    bottom_m = cup.position_m[2] - half_height + VESSEL_WALL_M
     # A ring of three balls that fits between the walls at its height, and a second one on top, turned by 60 degrees.
-    ring = radius - half_height * np.tan(CUP_FLARE_RAD) - CUP_WALL_M - BALL_RADIUS_M - 0.0005
+    floor = radius - half_height * np.tan(VESSEL_FLARE_RAD[cup.spec.kind])
+    ring = min(floor - VESSEL_WALL_M - BALL_RADIUS_M - 0.0005, _RING_M)
     balls = []
     for i in range(BALLS):
         layer, angle = divmod(i, 3)
@@ -92,13 +103,34 @@ def arrange_sweep(rng: np.random.Generator, task: Task) -> Arrangement:
 
 
 def arrange_pick_up(rng: np.random.Generator, task: Task) -> Arrangement:
-    """A hammer across the direction in which the hand likes to close; its head lies on either side."""
+    """A tool that lies as the hand likes to take it, and a box out of its way."""
     x, y = task_zone(task.side).sample(rng)
-    across = preferred_yaw_rad(task.side, y) + np.pi / 2 + float(rng.uniform(-_TURN_RAD, _TURN_RAD))
-    hammer = _tool(rng, task, (x, y), across + np.pi * int(rng.integers(2)))
-    box_x, box_y = for_side(_ASIDE_BOX, task.side).sample(rng)
-    box = Box((box_x, box_y, TABLE_HEIGHT_M), (0.085, 0.085), 0.06, 0.005, (0.5, 0.42, 0.3, 1.0))
-    return Arrangement(hammer, (), box)
+    tool = _tool(rng, task, (x, y), handy_yaw_rad(rng, task.kind, task.side, y))
+    return Arrangement(tool, (), aside_box(rng, task.side))
+
+
+def handy_yaw_rad(rng: np.random.Generator, kind: Kind, side: Side, y_m: float) -> float:
+    """A turn of a tool in which the hand closes on its handle near the preferred direction.
+
+    A hammer's or a brush's ends may lie either way; what has a short handle lies with the rest of it where the index
+    finger is: ring and little finger reach further.
+
+    Args:
+        rng: Source of chance.
+        kind: Of the tool.
+        side: Hand that takes it.
+        y_m: Where it lies.
+    """
+    across = np.pi / 2 if kind in SIDE_HANDLES else 0.0
+    handy = preferred_yaw_rad(side, y_m) + across + float(rng.uniform(-_TURN_RAD, _TURN_RAD))
+    turns = int(rng.integers(2)) if kind not in _ONE_WAY else side is Side.LEFT
+    return handy + np.pi * turns
+
+
+def aside_box(rng: np.random.Generator, side: Side) -> Box:
+    """The box where it is in nobody's way."""
+    x, y = for_side(_ASIDE_BOX, side).sample(rng)
+    return Box((x, y, TABLE_HEIGHT_M), (0.085, 0.085), 0.06, 0.005, (0.5, 0.42, 0.3, 1.0))
 
 
 def _tool(rng: np.random.Generator, task: Task, xy_m: tuple[float, float], yaw_rad: float) -> PlacedObject:

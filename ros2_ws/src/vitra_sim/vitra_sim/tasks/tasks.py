@@ -9,7 +9,7 @@ from enum import StrEnum
 from vitra_policy.action_space import Side
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.extension_point import ExtensionPoint
-from vitra_sim.scene.objects import COLOURS, COMMON_KINDS, PLACEABLE_KINDS, Kind
+from vitra_sim.scene.objects import COLOURS, COMMON_KINDS, RARE_KINDS, Kind
 
 
 class Goal(StrEnum):
@@ -21,8 +21,31 @@ class Goal(StrEnum):
     HELD = "held"
 
 
+SHOWN_KINDS: dict[Goal, tuple[Kind, ...]] = {
+    Goal.IN_BOX: COMMON_KINDS,
+    Goal.POURED: (Kind.CUP,),
+    Goal.SWEPT: (Kind.BRUSH,),
+    Goal.HELD: (Kind.HAMMER, Kind.BRUSH, Kind.JUG),
+}
+"""Kinds that demonstrations of a goal show."""
+
+UNSHOWN_KINDS: dict[Goal, tuple[Kind, ...]] = {
+    Goal.IN_BOX: RARE_KINDS,
+    Goal.POURED: (Kind.BEAKER,),
+    Goal.SWEPT: (Kind.SCRAPER,),
+    Goal.HELD: (Kind.PAN, Kind.DRILL),
+}
+"""Kinds that no demonstration of a goal shows: its unseen categories."""
+
 PIECES = {Goal.POURED: "ball", Goal.SWEPT: "cube"}
 """What is poured or swept: the objects named `{piece}_1`, `{piece}_2` and so on."""
+_PIECE = re.compile(rf"({'|'.join(PIECES.values())})_\d+")
+
+
+def is_piece(name: str) -> bool:
+    """Whether an object is one of those that are poured or swept, by its name."""
+    return bool(_PIECE.fullmatch(name))
+
 
 WORDINGS: dict[Goal, tuple[str, ...]] = {
     Goal.IN_BOX: (
@@ -37,16 +60,22 @@ WORDINGS: dict[Goal, tuple[str, ...]] = {
         "Pour the balls from the {target} into the box.",
         "Empty the {target} into the box.",
         "Tip the balls out of the {target} into the box and put it back.",
+        "Pick up the {target} and pour its balls into the box.",
+        "Turn the {target} over above the box, then set it down.",
     ),
     Goal.SWEPT: (
         "Sweep the cubes onto the mat with the {target}.",
         "Use the {target} to brush the cubes onto the mat.",
         "Push the cubes over to the mat with the {target}.",
+        "Take the {target} and sweep all cubes onto the mat.",
+        "Move the cubes onto the mat by sweeping with the {target}.",
     ),
     Goal.HELD: (
         "Pick up the {target} by its handle.",
         "Take the {target} by the handle and lift it.",
         "Grasp the handle of the {target} and hold it up.",
+        "Lift the {target} by its handle.",
+        "Hold up the {target} by the handle.",
     ),
 }
 """How each goal is said; the first is the default."""
@@ -116,25 +145,48 @@ INSTALLED_TASKS = ExtensionPoint("task", "vitra_sim.tasks")
 """Tasks of other packages: each entry point names a `Task` (docs/how_to/add_a_task.md)."""
 
 
-_PLACE = re.compile(r"place_(?P<colour>[a-z]+)_(?P<kind>[a-z]+)_in_box(?P<left>_left)?")
+_STEMS = {
+    Goal.IN_BOX: "place_{target}_in_box",
+    Goal.POURED: "pour_{target}",
+    Goal.SWEPT: "sweep_{target}",
+    Goal.HELD: "hold_{target}",
+}
+_NAMES = {
+    goal: re.compile(stem.format(target="(?P<colour>[a-z]+)_(?P<kind>[a-z]+)") + "(?P<left>_left)?")
+    for goal, stem in _STEMS.items()
+}
 
 
-def place_task(kind: Kind, colour: str, side: Side, wording: int = 0, distractors: int = 2) -> Task:
-    """The task to put an object of any colour into the box; its name says so: `place_{colour}_{kind}_in_box[_left]`.
+def coloured_task(goal: Goal, kind: Kind, colour: str, side: Side, wording: int = 0, distractors: int = 2) -> Task:
+    """A task with an object of any colour; its name says all of it: `hold_{colour}_{kind}[_left]` and the like.
 
     Args:
+        goal: What the judge looks for.
         kind: Shape of the object.
         colour: Its name.
         side: Hand that does it.
         wording: Number of the instruction's wording.
         distractors: How many other objects stand around.
     """
-    name = f"place_{colour}_{kind}_in_box{'_left' if side is Side.LEFT else ''}"
-    return Task(name, side, kind, colour, Goal.IN_BOX, distractors, wording)
+    name = _STEMS[goal].format(target=f"{colour}_{kind}") + ("_left" if side is Side.LEFT else "")
+    return Task(name, side, kind, colour, goal, distractors, wording)
+
+
+def _coloured_task(name: str) -> Task | None:
+    for goal, pattern in _NAMES.items():
+        found = pattern.fullmatch(name)
+        kinds = SHOWN_KINDS[goal] + UNSHOWN_KINDS[goal]
+        if found and found["kind"] in kinds and found["colour"] in COLOURS:
+            side = Side.LEFT if found["left"] else Side.RIGHT
+            return coloured_task(goal, Kind(found["kind"]), found["colour"], side)
+    return None
 
 
 def get_task(name: str) -> Task:
-    """The task of that name: of the registry, of another package, or `place_{colour}_{kind}_in_box[_left]`.
+    """The task of that name: of the registry, of another package, or one with an object of any colour.
+
+    The latter are `place_{colour}_{kind}_in_box`, `pour_{colour}_{kind}`, `sweep_{colour}_{kind}` and
+    `hold_{colour}_{kind}`, each with `_left` for the left hand.
 
     Raises:
         UnknownNameError: no such task; the message suggests one.
@@ -142,9 +194,9 @@ def get_task(name: str) -> Task:
     """
     if name in TASKS:
         return TASKS[name]
-    found = _PLACE.fullmatch(name)
-    if found and found["kind"] in PLACEABLE_KINDS and found["colour"] in COLOURS:
-        return place_task(Kind(found["kind"]), found["colour"], Side.LEFT if found["left"] else Side.RIGHT)
+    coloured = _coloured_task(name)
+    if coloured is not None:
+        return coloured
     if name in INSTALLED_TASKS.names():
         task: Task = INSTALLED_TASKS.load(name, Task)
         return task
