@@ -286,7 +286,7 @@ PRESETS: dict[str, VitraConfig] = {
             mlp_width=512,
             query_scalar=64.0,
         ),
-        expert=ExpertConfig(width=256, layers=4, heads=4, state_sees_cognition=True),
+        expert=ExpertConfig(width=128, layers=3, heads=2, state_sees_cognition=True),
         tokenizer=_BYTES,
         grounding=GroundingConfig(places=22),
     ),

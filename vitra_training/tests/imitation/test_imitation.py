@@ -210,6 +210,35 @@ def test_seeing_starts_with_an_earlier_runs_weights_and_counts_places_as_it_did(
     assert set(after.averages) == set(after.learner.seeing())
 
 
+def test_a_run_that_only_acts_sees_as_the_run_that_it_starts_from(folder: Path, tmp_path: Path) -> None:
+    train.run(train.Args((folder,), tmp_path / "before", steps=2, seeing_steps=9, seeing_batch=4, held_out=4))
+    acts = train.Args(
+        (folder,), tmp_path / "after", steps=2, seeing_steps=0, batch=4, held_out=4, seeing_from=tmp_path / "before"
+    )
+    run = train.Run(acts)
+    seen = {name: p.detach().clone() for name, p in run.learner.named_parameters() if name in run.learner.seeing()}
+    run.take_step()
+    now = dict(run.learner.named_parameters())
+    assert all(torch.equal(now[name], before) for name, before in seen.items())
+
+
+def test_a_tower_that_learns_sees_images_instead_of_features_and_keeps_its_edges(
+    folder: Path, tmp_path: Path
+) -> None:
+    for path in folder.rglob("*.features.npy"):
+        path.unlink()
+    run = train.Run(
+        train.Args((folder,), tmp_path / "run", steps=3, seeing_steps=2, seeing_batch=2, batch=4, held_out=4,
+                   tower="learns", workers=2)
+    )  # fmt: skip
+    before = {name: p.detach().clone() for name, p in run.learner.named_parameters()}
+    for _ in range(3):
+        run.take_step()
+    changed = {name for name, p in run.learner.named_parameters() if not torch.equal(p, before[name])}
+    assert any(name.startswith("vitra.vision.blocks.8.") for name in changed)
+    assert not any(name.startswith(("vitra.vision.stem.", "vitra.vision.blocks.0.")) for name in changed)
+
+
 def test_no_run_to_start_from_is_said_with_what_was_expected(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(EarlierRunError, match=r"expected .*state\.pt"):
         train.Run(train.Args((folder,), tmp_path / "run", held_out=4, seeing_from=tmp_path))

@@ -128,6 +128,7 @@ class Run:
             self._load()
         elif args.seeing_from is not None:
             self.batches.places_mean, self.batches.places_std = take_seeing(self.learner, args.seeing_from)
+            self._stage(self.learner.seeing())  # averages begin with what was taken
         what = f"{len(looks)} looks of {len(looks.features)} episodes"
         console.print(f"{what}; step {self.step} of {args.steps}, {args.seeing_steps} of them seeing")
 

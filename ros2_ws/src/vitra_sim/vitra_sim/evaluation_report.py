@@ -99,7 +99,7 @@ def write_report(out: Path, cells: Sequence[Cell], outcomes: Sequence[Outcome], 
 def markdown(reports: Sequence[CellReport], settings: Mapping[str, Any]) -> str:
     """The report as a page."""
     lines = [
-        "| cell | placed | wanted | named object taken, if any | swapped words change the object | failures |",
+        "| cell | done | wanted | named object taken, if any | swapped words change the object | failures |",
         "|---|---|---|---|---|---|",
     ]
     for r in reports:

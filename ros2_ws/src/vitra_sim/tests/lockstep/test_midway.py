@@ -52,3 +52,14 @@ def test_the_expert_goes_on_from_there_without_a_jump(env):
 def test_the_same_seed_begins_in_the_same_place(env):
     first, second = (begun(env, 3)[1].state for _ in range(2))
     assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", ["grasp@seen#1", "pour_left@seen", "sweep@unseen_category"])
+def test_every_goal_is_begun_midway_without_throwing_anything(env, name):
+    for seed in range(6):
+        env.reset(seed=seed, options={"task": name})
+        start_midway(env, ExpertPolicy(env.calibration, return_s=0.25), np.random.default_rng(seed))
+        before = env.world.object_poses()
+        env.world.step(20)
+        for thing, pose in env.world.object_poses().items():
+            assert np.linalg.norm(pose[:3, 3] - before[thing][:3, 3]) < 0.05, (seed, thing)

@@ -19,6 +19,8 @@ _PEAK_OVER_MEAN = 1.875  # of a minimum-jerk profile
 _WINDOW_S = np.linspace(-1.5, 1.5, 61)
 _FINE_S = np.linspace(-0.05, 0.05, 21)
 _SCAN_S = 0.02
+_RAMP_S = 0.4  # to cruising speed
+_CRUISE = 0.7  # time of a move in a stretch at a constant speed, of its time from rest to rest
 _METRES_PER_RAD, _METRES_PER_S = 0.1, 0.01
 
 
@@ -67,6 +69,23 @@ def minimum_jerk(fraction: Array) -> Array:
     return s**3 * (10 - 15 * s + 6 * s**2)
 
 
+def cruise(time_s: Array, duration_s: Array) -> Array:
+    """Position 0..1 at a time: at a constant speed but for short ramps from and to rest.
+
+    Args:
+        time_s: Since the start (...).
+        duration_s: Of the whole (...), at least two ramps.
+    """
+
+    def ramp_s(t: Array) -> Array:
+        x = np.clip(t / _RAMP_S, 0.0, 1.0)
+        return np.asarray(_RAMP_S * (x**3 - x**4 / 2))
+
+    steady_s = np.clip(time_s, _RAMP_S, duration_s - _RAMP_S) - _RAMP_S
+    slowed_s = _RAMP_S / 2 - ramp_s(duration_s - time_s)
+    return np.asarray((ramp_s(time_s) + steady_s + slowed_s) / (duration_s - _RAMP_S))
+
+
 def move_time_s(start: Array, end: Array, least_s: float) -> float:
     """Time of a move between two wrist poses within the speed limits.
 
@@ -93,10 +112,12 @@ class Plan:
         self._waypoints = tuple(waypoints)
         self._poses = np.stack([pose, *(w.pose for w in waypoints)])
         self._fingers = np.stack([fingers_rad, *(w.fingers_rad for w in waypoints)])
-        times = [move_time_s(a, w.pose, w.least_s) for a, w in zip(self._poses[:-1], waypoints, strict=True)]
-        self._ends_s = np.concatenate([[0.0], np.cumsum(times)])
-        stops = [w.stops for w in waypoints]
-        self._rests_s = self._ends_s[[True, *stops[:-1], True]]
+        times = np.array([move_time_s(a, w.pose, w.least_s) for a, w in zip(self._poses[:-1], waypoints, strict=True)])
+        stops = np.array([w.stops for w in waypoints[:-1]] + [True])
+        cruises = ~stops | np.roll(~stops, 1)
+        self._ends_s = np.concatenate([[0.0], np.cumsum(np.where(cruises, _CRUISE * times, times))])
+        self._rests_s = self._ends_s[np.concatenate([[True], stops])]
+        self._cruises = cruises[stops]
 
     @property
     def duration_s(self) -> float:
@@ -125,11 +146,17 @@ class Plan:
         return next((float(t) for t in times_s if self.phase(t) is phase), np.inf)
 
     def _travelled_s(self, time_s: Array) -> Array:
-        """Times at which moves at a constant speed were as far: each stretch from rest to rest is one smooth motion."""
+        """Times at which moves at a constant speed were as far: a stretch from rest to rest is one smooth motion."""
         t = np.clip(time_s, 0.0, self.duration_s)
         stretch = np.clip(np.searchsorted(self._rests_s, t, side="right") - 1, 0, len(self._rests_s) - 2)
         start, end = self._rests_s[stretch], self._rests_s[stretch + 1]
-        return np.asarray(start + (end - start) * minimum_jerk((t - start) / np.maximum(end - start, 1e-9)))
+        length = np.maximum(end - start, 1e-9)
+        share = np.where(
+            self._cruises[stretch],
+            cruise(t - start, np.maximum(length, 2 * _RAMP_S)),
+            minimum_jerk((t - start) / length),
+        )
+        return np.asarray(start + length * share)
 
     def progress(self, pose: Array, expected_s: float) -> tuple[float, float]:
         """How far along the path a measured wrist is.

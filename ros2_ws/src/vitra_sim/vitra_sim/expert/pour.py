@@ -22,7 +22,7 @@ _STEPS = 4  # wrist moves are straight lines: the cup stays in place if the turn
 _ABOVE_M = 0.085  # the cup's centre above the rim
 _BACK_ABOVE_M = 0.055  # the way back above the way there
 _SHORT_M = 0.02  # the balls fly this far from the mouth
-_RAISE_S = 0.6
+_RAISE_S = 1.5  # long enough for the last balls: nowhere here does the cup rest
 _DOWN_YAW_RAD = np.deg2rad(-25.0)  # of the right hand when it puts the cup down, from that in which it takes it
 _DOWN_M = 0.004  # above the table when it is let go
 _UP = np.array([0.0, 0.0, 1.0])
@@ -106,7 +106,7 @@ def _back(scene: Scene) -> list[Waypoint]:
     down = np.array([x, y, scene.box_floor_m + scene.object_half_m[2] + _DOWN_M])
     put = scene.wrist_for(down, preferred_yaw_rad(side, y) + sign * _DOWN_YAW_RAD)
     return [
-        Waypoint(Phase.RETURN, poses[0], firm, _RAISE_S),
+        Waypoint(Phase.RETURN, poses[0], firm, _RAISE_S, stops=False),
         *(Waypoint(Phase.RETURN, pose, firm, stops=False) for pose in poses[1:]),
         Waypoint(Phase.RETURN, upright, firm, stops=False),
         Waypoint(Phase.RETURN, raised(put, path.back_m[2] - down[2]), firm, 1.0),

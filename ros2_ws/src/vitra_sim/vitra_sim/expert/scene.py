@@ -95,7 +95,7 @@ class Scene:
     @property
     def pieces_left_m(self) -> Array:
         """Centres (n, 3) of the balls or cubes that are not yet where they belong."""
-        return self.pieces_m[np.array([not self._over_box(piece, 0.04) for piece in self.pieces_m], dtype=bool)]
+        return np.asarray(self.pieces_m[[not self._over_box(piece, 0.04) for piece in self.pieces_m]])
 
     def _over_box(self, centre_m: Array, below_m: float) -> bool:
         offset = centre_m - self.box_centre_m
@@ -126,4 +126,4 @@ class Scene:
         """Centres (n, 3) of the pieces that are left and that the tool is past, on its way inwards."""
         inwards = 1.0 if self.side is Side.RIGHT else -1.0
         left = self.pieces_left_m
-        return left[inwards * (left[:, 1] - self.object_pose[1, 3]) < 0.0]
+        return np.asarray(left[inwards * (left[:, 1] - self.object_pose[1, 3]) < 0.0])

@@ -65,7 +65,7 @@ def start_midway(env: VitraSimEnv, expert: ExpertPolicy, rng: np.random.Generato
         if phase in _AFTER_POURING and rng.uniform() > _SHARE_AFTER_POURING:
             continue
         poses, fingers = plan.at(np.array([time_s]))
-        off_m = (_OFF_M | _OFF_RELEASED_M).get(phase, _OFF_HELD_M)
+        off_m = _OFF_M.get(phase, _OFF_RELEASED_M.get(phase, _OFF_HELD_M))
         wrist = _above_table(_beside(poses[0], off_m, rng), scene, plan, time_s)
         arm_rad = _follow(env, scene, plan, time_s, wrist)
         if arm_rad is None:
