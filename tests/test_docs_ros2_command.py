@@ -16,7 +16,6 @@ USED = re.compile(r"\bros2 (?:run|service|action|topic|node|param|bag|pkg)\b|\br
 RUN = re.compile(r"\bros2 run (\w+) (\w+)")
 SAYS_NOTHING = {
     "CHANGELOG.md": "what was",
-    "ros2_ws/src/vitra_sim/README.md": "not mended yet",
 }
 
 

@@ -51,9 +51,9 @@ VARIANTS: dict[str, VitraConfig] = {
 }
 
 
-def pair(config: VitraConfig = TINY, **options: Any) -> tuple[ReferencePolicy, FastEngine]:
+def pair(config: VitraConfig = TINY, device: str = "cpu", **options: Any) -> tuple[ReferencePolicy, FastEngine]:
     model = random_network(config)
-    fast = FastEngine(model, ByteTokenizer(), None, options=FastOptions(**({"dtype": torch.float32} | options)))
+    fast = FastEngine(model, ByteTokenizer(), None, device, FastOptions(**({"dtype": torch.float32} | options)))
     return ReferencePolicy(model, ByteTokenizer(), None), fast
 
 

@@ -222,9 +222,7 @@ def test_a_run_that_only_acts_sees_as_the_run_that_it_starts_from(folder: Path, 
     assert all(torch.equal(now[name], before) for name, before in seen.items())
 
 
-def test_a_tower_that_learns_sees_images_instead_of_features_and_keeps_its_edges(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_tower_that_learns_sees_images_instead_of_features_and_keeps_its_edges(folder: Path, tmp_path: Path) -> None:
     for path in folder.rglob("*.features.npy"):
         path.unlink()
     run = train.Run(
