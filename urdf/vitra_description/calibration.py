@@ -192,7 +192,7 @@ def _get(raw: Mapping[str, object], key: str, where: object) -> object:
 def _numbers(value: object, shape: tuple[int, ...], where: str) -> NDArray[np.float64]:
     try:
         array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise CalibrationError(f"{where} must be numbers of shape {shape}, not {value!r}.") from None
     if array.shape != shape or not np.all(np.isfinite(array)):
         raise CalibrationError(f"{where} must be finite numbers of shape {shape}, not {value!r}.")

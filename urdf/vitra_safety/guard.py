@@ -219,7 +219,7 @@ class CommandGuard:
         """
         try:
             q = np.asarray(position_rad, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return self.refuse(GuardReason.NOT_FINITE, f"positions are not numbers: {position_rad!r:.80}")
         interval_s = self._interval(sequence, now_s)
         refusal = (

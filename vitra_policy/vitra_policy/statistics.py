@@ -209,7 +209,7 @@ class Statistics:
                     Moments(*(np.array(values[f"{what}_{side}"][key], dtype=np.float64) for key in ("mean", "std")))
                     for what in ("state", "action")
                 )
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise StatisticsError(
                     f"{source}: hand '{side}' needs state and action mean and std ({error})."
                 ) from error

@@ -86,7 +86,7 @@ def weight_files(directory: Path, stem: str = MODEL) -> list[Path]:
         try:
             names = dict.fromkeys(json.loads(index.read_text())["weight_map"].values())
             return [directory / Path(name).name for name in names]
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise CheckpointFileError(f"Cannot read {index}: {error}. Copy the checkpoint again.") from error
     single = directory / f"{stem}.safetensors"
     return [single] if single.is_file() else []

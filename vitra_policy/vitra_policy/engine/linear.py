@@ -106,7 +106,7 @@ def check_fp8(device: torch.device) -> None:
     """
     try:
         Fp8Linear(torch.eye(32, device=device), None, gelu=False)(torch.ones(16, 32, device=device).bfloat16())
-    except (RuntimeError, AttributeError, TypeError, NotImplementedError, ValueError) as error:
+    except (RuntimeError, AttributeError, TypeError, NotImplementedError, ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0][:160]
         raise Fp8UnavailableError(
             f"fp8 products do not work on {device} with PyTorch {torch.__version__} ({reason}). They need an NVIDIA "

@@ -112,7 +112,7 @@ class StateField:
         """
         try:
             numbers = np.asarray(value, dtype=np.float64).reshape(-1)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise LackingInputError(
                 f"'{where}' must be {self.width} numbers ({self.section.where('state')}), got {reprlib.repr(value)}."
             ) from None

@@ -313,7 +313,7 @@ def _array(
 ) -> NDArray[Any]:
     try:
         array = np.asarray(value, dtype=dtype)
-    except (TypeError, ValueError) as cause:
+    except (TypeError, ValueError, OverflowError) as cause:
         raise error(f"{what} is no array of numbers: {cause}.") from None
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         expected = "(" + ", ".join("n" if n is None else str(n) for n in shape) + ")"

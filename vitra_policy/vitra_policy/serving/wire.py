@@ -154,7 +154,7 @@ def observation_from_message(message: Mapping[str, Any]) -> Observation:
         )
     except KeyError as error:
         raise WireError(f"The request lacks {error}; it has {sorted(map(str, message))}.") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise WireError(f"The request is malformed: {error}.") from error
 
 
@@ -190,7 +190,7 @@ def chunk_from_message(message: Mapping[str, Any]) -> ActionChunk:
         )
     except KeyError as error:
         raise WireError(f"The answer lacks {error}; it has {sorted(map(str, message))}.") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise WireError(f"The answer is malformed: {error}.") from error
 
 
@@ -204,7 +204,7 @@ def served_s(message: Mapping[str, Any]) -> float:
     said = timing.get("infer_ms", 0.0) if isinstance(timing, Mapping) else 0.0
     try:
         spent_s = float(said) * 1e-3
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         spent_s = math.nan
     if not 0 <= spent_s < math.inf:
         raise WireError(f"server_timing/infer_ms must be milliseconds, got {reprlib.repr(said)}.")
@@ -266,7 +266,7 @@ def _decode(value: dict[Any, Any]) -> Any:
 def _dtype(name: Any) -> np.dtype[Any]:
     try:
         dtype = np.dtype(name) if isinstance(name, str) and len(name) <= 16 else None
-    except (TypeError, ValueError, SyntaxError):
+    except (TypeError, ValueError, SyntaxError, OverflowError):
         dtype = None
     if dtype is None or dtype.kind not in _DTYPE_KINDS or dtype.hasobject or not dtype.itemsize:
         raise WireError(f"Array type {name!r} is not allowed; allowed are numbers, booleans and strings.")

@@ -147,5 +147,14 @@ def _stated_count(path: Path) -> int | None:
     try:
         metadata = yaml.safe_load((path / METADATA_NAME).read_text(encoding="utf-8"))
         return int(metadata["rosbag2_bagfile_information"]["message_count"])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as cause:
+    except (
+        OSError,
+        UnicodeDecodeError,
+        yaml.YAMLError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        OverflowError,
+    ) as cause:
         raise BrokenFileError(path / METADATA_NAME, "rosbag2 metadata", cause) from None

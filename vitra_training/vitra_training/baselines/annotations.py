@@ -42,7 +42,7 @@ def read_labels(path: Path) -> dict[str, list[Label]]:
             ]
             for video, labels in content.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as cause:
         raise BrokenFileError(path, "file of annotations", cause) from None
 
 

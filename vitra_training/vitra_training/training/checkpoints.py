@@ -180,7 +180,7 @@ class CheckpointFolder:
             averaged = bool(weight_files(training, _WEIGHTS))
             weights = mapped_tensors(training, _WEIGHTS) if averaged else policy
             return progress, StoredState(weights, policy if averaged else {}, mapped_tensors(training, _OPTIMIZER))
-        except (OSError, ValueError, TypeError, KeyError, SafetensorError, CheckpointFileError) as error:
+        except (OSError, ValueError, TypeError, KeyError, SafetensorError, CheckpointFileError, OverflowError) as error:
             raise BrokenTrainingStateError(checkpoint, error) from error
 
     def clean(self) -> None:

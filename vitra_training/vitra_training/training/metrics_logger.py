@@ -124,5 +124,5 @@ def _write_line(write: Callable[[str], object], step: int, values: Mapping[str, 
 def _step_of(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):  # the line a kill cut short
+    except (ValueError, KeyError, TypeError, OverflowError):  # the line a kill cut short
         return float("inf")

@@ -91,7 +91,7 @@ def load_session(folder: Path) -> CalibrationSession:
             samples=tuple(_sample(entry) for entry in raw["samples"]),
             hand_serials={str(k): str(v) for k, v in raw.get("hand_serials", {}).items()},
         )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise SessionError(f"{folder} holds no samples ({error}). vitra-calibrate collect --out {folder}") from error
 
 

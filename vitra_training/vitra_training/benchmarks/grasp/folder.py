@@ -72,7 +72,7 @@ def read_index(root: Path) -> Benchmark:
     for number, scene in enumerate(scenes):
         try:
             entries.append(_entry(scene))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             findings.append(f"{INDEX}, scene {number}: {error.args[0]}")
     findings += [f"{INDEX}: scene id '{name}' is given twice" for name in _twice([e.name for e in entries])]
     if findings:
@@ -200,7 +200,7 @@ def _camera(path: Path, findings: list[str]) -> CameraIntrinsics | None:
         said = json.loads(path.read_text(encoding="utf-8"))
         sizes, lens = (int(said[k]) for k in wanted[:2]), (float(said[k]) for k in wanted[2:])
         camera = CameraIntrinsics(*sizes, *lens)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         findings.append(f"{CAMERA} cannot be read ({type(error).__name__}: {error}); it must have {', '.join(wanted)}")
         return None
     focal, width = min(camera.fx_px, camera.fy_px), max(camera.width_px, 1)

@@ -120,7 +120,7 @@ def read_run(out: Path) -> tuple[Path, StartOptions]:
         said = json.loads((out / RUN).read_text(encoding="utf-8"))
         start = said["start"]
         return Path(said["scenes"]), StartOptions(float(start["distance_m"]), Side(start["side"]), int(start["seed"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise GraspRunError(f"{out} holds no results ({error}). Make some: vitra-bench grasp DIR --out {out}") from None
 
 

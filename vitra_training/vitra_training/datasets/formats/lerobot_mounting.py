@@ -81,7 +81,7 @@ def read_mountings(path: Path) -> dict[int, Mounting]:
         if content["version"] != _VERSION:
             raise BrokenFileError(path, "mounting of our robot", f"version {content['version']}, known is {_VERSION}")
         return {number: _mounting(f"{path}: episode {number}", one) for number, one in enumerate(content["episodes"])}
-    except (OSError, ValueError, KeyError, TypeError) as cause:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as cause:
         raise BrokenFileError(path, "mounting of our robot", f"{type(cause).__name__}: {cause}") from None
 
 

@@ -135,7 +135,7 @@ def _read_text(path: Path, content: Mapping[str, Any], side: Side) -> tuple[Text
             if row < len(windows) and windows[row][1:] == (int(start), int(end))
         }
         return tuple(TextWindow(*window, rephrases.get(row, ())) for row, window in enumerate(windows))
-    except (TypeError, ValueError, AttributeError) as cause:
+    except (TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise WrongShapeError(f"{path}: text of the {side} hand", cause, "[(caption, (start, end)), ...]") from None
 
 

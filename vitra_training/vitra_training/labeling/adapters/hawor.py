@@ -81,7 +81,7 @@ def read_hawor(sequence: Path, frames: int) -> list[Found]:
                     score = float(scores[row, first + n])
                     found.append(Found(row, first + n, joints[n, :21], orient[n], fingers[n], score or _UNDETECTED,
                                        score > 0))  # fmt: skip
-    except (DatasetError, OSError, ValueError, KeyError, IndexError, TypeError) as cause:
+    except (DatasetError, OSError, ValueError, KeyError, IndexError, TypeError, OverflowError) as cause:
         raise EstimatorFailedError("HaWoR", f"its output is not what it writes ({cause})") from None
     return found
 

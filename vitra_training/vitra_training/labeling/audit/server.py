@@ -78,7 +78,7 @@ class _Pages:
             self._book.add(_judge(request), self._episode(request), str(said["segment"]), str(said["caption"]))
         except AuditError as error:
             raise web.HTTPConflict(text=str(error)) from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise web.HTTPBadRequest(text="a judgement says yes or no of segment and caption") from error
         return web.json_response({"ok": True}, headers=_HEADERS)
 

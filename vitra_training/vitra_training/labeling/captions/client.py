@@ -238,7 +238,7 @@ class CaptionClient:
             self.spent.answer_tokens += tokens_out
             choice = answer["choices"][0]
             message = choice["message"]
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as cause:
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as cause:
             raise _UnusableError(f"not a chat completion ({cause!r})") from None
         if message.get("refusal") or choice.get("finish_reason") == "content_filter":
             raise RefusedCaptionError(f"The model refused: {message.get('refusal') or 'content filter'}")

@@ -146,7 +146,7 @@ def read_lens(path: Path) -> Lens:
             LensKind(content["kind"]), int(content["width_px"]), int(content["height_px"]),
             tuple(float(value) for value in content["parameters"]), str(content.get("source", "given")),
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, LensError) as cause:
+    except (OSError, ValueError, KeyError, TypeError, LensError, OverflowError) as cause:
         raise LensFileError(path, cause) from None
 
 

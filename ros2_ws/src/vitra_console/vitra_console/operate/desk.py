@@ -189,7 +189,7 @@ class OperatorDesk:
         text = told.text.strip()
         try:
             limit_s = max(0.0, float(told.said.get("time_limit_s", 0.0)))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return "The time limit is a number of seconds; 0 is none."
 
         def then(ok: bool, message: str) -> None:
@@ -220,7 +220,7 @@ class OperatorDesk:
     def _speed(self, told: Told) -> str:
         try:
             percent = int(told.said.get("percent", 0))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             percent = 0
         if not SLOWEST_PERCENT <= percent <= 100:
             return f"The speed is {SLOWEST_PERCENT} to 100 percent."
@@ -258,7 +258,7 @@ class OperatorDesk:
             return "End the run first."
         try:
             seed = int(told.said.get("seed", 0))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return "The start state is a whole number."
 
         def then(ok: bool, message: str, instruction: str) -> None:

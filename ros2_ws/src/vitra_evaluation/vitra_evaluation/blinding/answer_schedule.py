@@ -95,5 +95,5 @@ def known_period_s(folder: Path) -> float | None:
         return None
     try:
         return float(json.loads(path.read_text())["answer_s"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise PolicyError(f"{path} cannot be read ({error}); restore it from a copy of the session.") from error

@@ -178,7 +178,7 @@ class Store:
             try:
                 state.check(entry.kind, entry.body)
                 state.apply(entry)
-            except (SessionError, ValueError, KeyError, TypeError, AttributeError) as error:
+            except (SessionError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
                 found.append(f"record {entry.number} ({entry.kind}) cannot be: {error}")
         times = [entry.at for entry in entries]
         found += [
@@ -193,7 +193,7 @@ class Store:
             for entry in self._journal.entries()[self._state.read :]:
                 try:
                     self._state.apply(entry)
-                except (KeyError, ValueError, TypeError, AttributeError) as error:
+                except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
                     raise DamagedError(
                         f"Record {entry.number} ({entry.kind}) of the journal does not follow from those before it "
                         f"({type(error).__name__}: {error})."

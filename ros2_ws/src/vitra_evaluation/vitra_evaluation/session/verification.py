@@ -59,7 +59,7 @@ def verify(folder: Path, anchors: Sequence[str] = ()) -> Verification:
         return Verification([str(error)])
     try:
         found = verify_session(session)
-    except (SealError, DamagedError, KeyError, TypeError, ValueError) as error:
+    except (SealError, DamagedError, KeyError, TypeError, ValueError, OverflowError) as error:
         return Verification([*wrong, *session.problems(), f"the record cannot be followed: {error}"])
     finally:
         session.close()

@@ -79,7 +79,7 @@ class _Pages:
             self._book.add(_participant(request), item, positions)
         except StudyError as error:
             raise web.HTTPConflict(text=str(error)) from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise web.HTTPBadRequest(text="a vote is a ranking of places, and the places that were seen") from error
         return web.json_response({"ok": True}, headers=_HEADERS)
 

@@ -66,13 +66,13 @@ class Controller:
         try:
             message = json.loads(line)
             name = message["command"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             return "", []
         self.counts[name] = self.counts.get(name, 0) + 1
         handler: Callable[[Reply], Reply | None] | None = getattr(self, f"_on_{name}", None)
         try:
             reply = handler(message) if handler else None
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             reply = {"command": name, "receive_state": False}
         return name, [reply] if reply else []
 

@@ -33,7 +33,7 @@ def create_input(name: str, options: Mapping[str, str], clock: Clock) -> TeleopI
     make: Callable[..., TeleopInput] = INPUTS[name] if name in INPUTS else INSTALLED_INPUTS.load(name)
     try:
         return make(clock, **options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TeleopError(f"Input '{name}' does not take {dict(options)}: {error}.") from error
 
 
