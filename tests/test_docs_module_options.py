@@ -87,3 +87,19 @@ def test_uses_are_found() -> None:
     assert ("docs/results/README.md", "vitra_training.imitation.train", "--tower-rate") in USES
     assert "--tower-rate" in options("vitra_training.imitation.train")
     assert "--towers-rate" not in options("vitra_training.imitation.train")
+
+
+SUBCOMMAND = re.compile(r"(?:^|`|&& )(vitra-(?!demo|sim|view|doctor|launch|teleop)[a-z]+) ([a-z][a-z-]+)", re.M)
+
+
+def test_every_subcommand_that_a_page_names_stands_in_the_reference() -> None:
+    reference = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    known = set(re.findall(r"(vitra-[a-z]+) ([a-z][a-z-]+)", "\n".join(re.findall(r"^### .*$", reference, re.M))))
+    named = {
+        (page, *found)
+        for page in tracked("*.md")
+        if page != HISTORY
+        for found in SUBCOMMAND.findall((ROOT / page).read_text(encoding="utf-8"))
+    }
+    assert ("ros2_ws/src/vitra_evaluation/README.md", "vitra-eval", "resume") in named
+    assert sorted(one for one in named if one[1:] not in known) == []
