@@ -62,8 +62,9 @@ REGISTERED_IN = {
 """Where subcommands get their names, if not beside their options."""
 BESIDES = {
     "vitra-train": "### vitra-train pretrain, vitra-train finetune\n"
-    "A training run. `--config NAME` takes a preset's settings, and each can be given on top; `vitra-train pretrain --help` "
-    "lists the presets and all settings with their values ([data](../data.md#training)).\\n",
+    "A training run. `--config NAME` takes a preset's settings, and each can be given on top; "
+    "`vitra-train pretrain --help` lists the presets and all settings with their values "
+    "([data](../data.md#training)).\n",
 }
 """Subcommands whose options depend on others."""
 _NODE_FIRST = ("late_service", "ActionServer", "long_action_server", "ActionClient")
