@@ -1,7 +1,7 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything they need they set up themselves.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-webcam setup-tests setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid graph-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check lint format bench bench-gpu lock clean
+.PHONY: help setup setup-webcam setup-tests setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid graph-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check fieldtrial-record lint format bench bench-gpu lock clean
 
 RUN := . requirements/env.sh &&
 N ?= 20

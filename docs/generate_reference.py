@@ -25,7 +25,11 @@ NODE_FILES = sorted(
     if "StackNode[Parameters]" in path.read_text(encoding="utf-8") and path.parent.name == path.parents[1].name
 )
 COMMANDS = {
-    "vitra-policy": ["vitra_policy/vitra_policy/cli_checkpoints.py", "vitra_policy/vitra_policy/cli_run.py"],
+    "vitra-policy": [
+        "vitra_policy/vitra_policy/cli_checkpoints.py",
+        "vitra_policy/vitra_policy/cli_run.py",
+        "vitra_policy/vitra_policy/cli_conform.py",
+    ],
     "vitra-data": ["vitra_training/vitra_training/cli_data.py"],
     "vitra-bag": ["vitra_training/vitra_training/cli_bag.py"],
     "vitra-train": ["vitra_training/vitra_training/cli_train.py"],
@@ -46,8 +50,23 @@ COMMANDS = {
     "python -m vitra_sim.rollout": ["ros2_ws/src/vitra_sim/vitra_sim/rollout.py"],
     "python -m vitra_sim.collect": ["ros2_ws/src/vitra_sim/vitra_sim/collect.py"],
     "python -m vitra_sim.lockstep.grid": ["ros2_ws/src/vitra_sim/vitra_sim/lockstep/grid.py"],
-    "python -m vitra_training.imitation.train": ["vitra_training/vitra_training/imitation/train.py"],
+    "python -m vitra_sim.evaluate": ["ros2_ws/src/vitra_sim/vitra_sim/evaluate.py"],
+    "python -m vitra_training.imitation.features": ["vitra_training/vitra_training/imitation/features.py"],
+    "python -m vitra_training.imitation.train": ["vitra_training/vitra_training/imitation/settings.py"],
+    "python -m vitra_training.imitation.places": ["vitra_training/vitra_training/imitation/places.py"],
 }
+REGISTERED_IN = {
+    "vitra-policy": "vitra_policy/vitra_policy/cli.py",
+    "vitra-eval": "ros2_ws/src/vitra_evaluation/vitra_evaluation/cli.py",
+}
+"""Where subcommands get their names, if not beside their options."""
+BESIDES = {
+    "vitra-train": "### vitra-train pretrain, vitra-train finetune\n"
+    "A training run. `--config NAME` takes a preset's settings, and each can be given on top; "
+    "`vitra-train pretrain --help` lists the presets and all settings with their values "
+    "([data](../data.md#training)).\n",
+}
+"""Subcommands whose options depend on others."""
 _NODE_FIRST = ("late_service", "ActionServer", "long_action_server", "ActionClient")
 """Calls whose first argument is the node."""
 _MADE = "<!-- Made by docs/generate_reference.py: change the code, not this page. -->\n"
@@ -100,12 +119,10 @@ def commands() -> str:
     parts = ["# Commands", _MADE, "`--help` of each says the same. An option of a group is written `--group.option`.\n"]
     for command, files in COMMANDS.items():
         parts.append(f"## {command}")
-        for file in files:
-            tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-            for one in _command_classes(tree):
-                alone = one.name in ("Args", "Options")
-                title = "" if alone else f"### {command} {re.sub(r'(?<!^)(?=[A-Z])', '-', one.name).lower()}\n"
-                parts += [title + f"{_paragraph(ast.get_docstring(one))}\n", *_options(_whole(one, tree)), ""]
+        parts += [BESIDES[command]] if command in BESIDES else []
+        for name, one, tree in _subcommands(command, files):
+            title = f"### {command} {name}\n" if name else ""
+            parts += [title + f"{_paragraph(ast.get_docstring(one))}\n", *_options(_whole(one, tree)), ""]
     return "\n".join(parts)
 
 
@@ -185,6 +202,34 @@ def _name(node: ast.expr) -> str:
     return "{" + ast.unparse(node) + "}" if isinstance(node, ast.Name | ast.Attribute) else ""
 
 
+def _subcommands(command: str, files: list[str]) -> Iterator[tuple[str, ast.ClassDef, ast.Module]]:
+    """Name, class and module of each; one without subcommands has the name ""."""
+    trees = [ast.parse((ROOT / file).read_text(encoding="utf-8")) for file in files]
+    where = [ast.parse((ROOT / REGISTERED_IN[command]).read_text())] if command in REGISTERED_IN else trees
+    names = {name: sub for tree in where for name, sub in _registered(tree)}
+    every = [(one, tree) for tree in trees for one in (tree.body if names else _command_classes(tree))]
+    found = {one.name: (one, tree) for one, tree in every if isinstance(one, ast.ClassDef)}
+    for name in names or found:
+        alone = name in ("Args", "Options")
+        kebab = "" if alone else re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+        yield names.get(name, kebab), *found[name]
+
+
+def _registered(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Class and name of what is made a subcommand, by tyro's mark or in a table `COMMANDS`, as they are listed."""
+    pairs: list[tuple[ast.expr, ast.expr | None]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+            one, mark = node.slice.elts[0], node.slice.elts[-1]
+            if isinstance(mark, ast.Call) and ast.unparse(mark.func).endswith(".subcommand") and mark.args:
+                pairs.append((one, mark.args[0]))
+        if isinstance(node, ast.AnnAssign) and _field(node) == "COMMANDS" and isinstance(node.value, ast.Dict):
+            pairs += zip(node.value.values, node.value.keys, strict=True)
+    for one, name in sorted(pairs, key=lambda pair: (pair[0].lineno, pair[0].col_offset)):
+        if isinstance(name, ast.Constant):
+            yield ast.unparse(one).split(".")[-1], str(name.value)
+
+
 def _command_classes(tree: ast.Module) -> list[ast.ClassDef]:
     """Dataclasses that run, or `Args`; where there are none, every dataclass is a command."""
     every = [
@@ -219,7 +264,17 @@ def _whole(node: ast.ClassDef, tree: ast.Module) -> ast.ClassDef:
         says = isinstance(line, ast.Expr) and before is not None and _field(before) in anew  # the words of a field
         if _field(line) not in anew and not says:
             kept.append(line)
-    return ast.ClassDef(node.name, [], [], kept + node.body, node.decorator_list)
+    return ast.ClassDef(node.name, [], [], list(_flat(kept + node.body, tree)), node.decorator_list)
+
+
+def _flat(body: list[ast.stmt], tree: ast.Module) -> Iterator[ast.stmt]:
+    """With the fields of groups that are given without the group's name."""
+    for line in body:
+        group = isinstance(line, ast.AnnAssign) and re.search(r"OmitArgPrefixes\[(\w+)\]", ast.unparse(line.annotation))
+        if group:
+            yield from next(c.body for c in tree.body if isinstance(c, ast.ClassDef) and c.name == group[1])
+        else:
+            yield line
 
 
 def _field(line: ast.stmt) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import subprocess
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,72 @@ def fits(offence: str, pattern: str) -> bool:
 
 def test_the_description_imports_neither_ros_nor_simulation() -> None:
     assert offences("urdf/vitra_description", ROS | {"vitra_training", "mujoco", *ROS_PACKAGES}) == []
+
+
+def own_modules() -> dict[str, Path]:
+    """Dotted name -> file of every module in a package of this project, tests left out."""
+    run = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    named = {}
+    for name in run.stdout.split():
+        path = ROOT / name
+        if "tests" in path.relative_to(ROOT).parts or not path.is_file():
+            continue
+        folder, parts = path.parent, [] if path.stem == "__init__" else [path.stem]
+        while (folder / "__init__.py").is_file():
+            folder, parts = folder.parent, [folder.name, *parts]
+        if len(parts) > 1 or path.stem == "__init__":
+            named[".".join(parts)] = path
+    return named
+
+
+def at_import(tree: ast.Module) -> Iterator[ast.AST]:
+    """What runs when a module is imported: not the inside of functions, nor what only type checkers read."""
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            yield node
+            waiting += ast.iter_child_nodes(node)
+
+
+def imported(nodes: Iterable[ast.AST], known: Collection[str]) -> set[str]:
+    """Modules of this project that are imported there."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = {f"{node.module}.{alias.name}" for alias in node.names} & set(known)
+            names |= whole or {node.module}
+    return names & set(known)
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Names from which a circle is reached; none: []."""
+    left = {name: others - {name} for name, others in graph.items()}
+    while ends := {name for name, others in left.items() if not others & left.keys()}:
+        left = {name: others for name, others in left.items() if name not in ends}
+    return sorted(left)
+
+
+def test_no_packages_import_each_other() -> None:
+    known, graph = own_modules(), defaultdict(set)
+    for name, path in known.items():
+        graph[name.split(".")[0]] |= {
+            other.split(".")[0] for other in imported(ast.walk(ast.parse(path.read_text())), known)
+        }
+    assert circle(graph) == []
+
+
+def test_no_modules_import_each_other_while_they_are_imported() -> None:
+    known = own_modules()
+    assert circle({name: imported(at_import(ast.parse(path.read_text())), known) for name, path in known.items()}) == []
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("package", [p for p in ROS_PACKAGES if p != "vitra_msgs"])

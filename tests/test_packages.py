@@ -53,10 +53,6 @@ def depends(root: ET.Element) -> set[str]:
     return {str(e.text) for kind in ("depend", "exec_depend", "build_depend") for e in root.findall(kind)}
 
 
-def own_modules(folder: Path) -> set[str]:
-    return {path.parent.name for path in folder.glob("*/__init__.py")} | {p.stem for p in folder.rglob("*.py")}
-
-
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_import_is_declared(name: str) -> None:
     folder = NAMES[name]

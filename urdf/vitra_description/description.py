@@ -17,7 +17,7 @@ from vitra_description.hand_description import HandDescription
 from vitra_description.hands import HANDS, hand_description
 from vitra_description.names import ArmVariant as ArmVariant
 from vitra_policy.action_space import SIDES, Side
-from vitra_policy.errors import UnknownNameError
+from vitra_policy.errors import UnknownNameError, VitraError
 
 URDF_FOLDER = Path(__file__).resolve().parent / "urdf"
 
@@ -121,11 +121,21 @@ def write_hand_files(hand: HandDescription) -> None:
         hand.urdf(side).write_text(text, encoding="utf-8")
 
 
+def main(names: list[str]) -> int:
+    """Write the files of arms and hands by their names; without any, the shipped ones."""
+    try:
+        if not names:
+            write_flat_files()
+        for name in names:
+            if name in ARMS.names():
+                write_arm_file(arm_description(name))
+            else:
+                write_hand_files(hand_description(name))
+    except VitraError as error:
+        print(f"description: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
-        write_flat_files()
-    for name in sys.argv[1:]:
-        if name in ARMS.names():
-            write_arm_file(arm_description(name))
-        else:
-            write_hand_files(hand_description(name))
+    sys.exit(main(sys.argv[1:]))

@@ -107,11 +107,6 @@ class HandModel:
         self._update(q_rad)
         return np.array([self._data.oMf[tip].translation for tip in self._tips])
 
-    def fingertip_poses(self, q_rad: ArrayLike) -> Array:
-        """Fingertip poses, thumb to pinky, shape (fingers, 4, 4)."""
-        self._update(q_rad)
-        return np.array([self._data.oMf[tip].homogeneous for tip in self._tips])
-
     def palm_pose(self) -> Array:
         """Pose of the palm centre, shape (4, 4); it does not depend on the joints."""
         return np.array(self._model.frames[self._palm].placement.homogeneous)

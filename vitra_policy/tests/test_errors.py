@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vitra_policy import cli
-from vitra_policy.errors import disk_words
+from vitra_policy.errors import UnknownNameError, disk_words
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,7 @@ def test_a_command_that_cannot_write_ends_with_one_message(tmp_path: Path, capsy
     with pytest.raises(SystemExit, match="2"):
         cli.main(["new-mini", str(tmp_path / "file/checkpoint")])
     assert "Give another path" in capsys.readouterr().err
+
+
+def test_names_with_commas_stand_apart_in_a_list() -> None:
+    assert "Allowed: 'grasp, seen', place." in str(UnknownNameError("cell", "x", ["place", "grasp, seen"]))

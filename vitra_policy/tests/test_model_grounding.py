@@ -1,6 +1,7 @@
 """The small tower and the keypoint tokens behind it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from vitra_policy.model.config import PRESETS, GroundingConfig, VitraConfig, pre
 from vitra_policy.model.efficientnet import CHANNELS, EfficientNetLite0
 from vitra_policy.model.grounding import Grounding
 from vitra_policy.model.vla import PlacesError, Vitra, told_cognition
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def unfolded(tower: EfficientNetLite0) -> dict[str, torch.Tensor]:
@@ -137,3 +140,9 @@ def test_a_network_that_says_no_places_cannot_be_told_any() -> None:
     config = replace(preset("mini-lite0"), grounding=GroundingConfig())
     with pytest.raises(PlacesError, match="not asked for places"):
         told_cognition(Vitra(config), torch.zeros(15))
+
+
+@pytest.mark.parametrize("page", ["docs/model.md", "vitra_policy/vitra_policy/checkpoints/place/README.md"])
+def test_pages_say_how_large_the_small_model_is(page: str) -> None:
+    millions = sum(p.numel() for p in Vitra(preset("mini-lite0")).parameters()) / 1e6
+    assert f"{millions:.1f} M parameters" in (ROOT / page).read_text()

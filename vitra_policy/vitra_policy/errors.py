@@ -31,7 +31,8 @@ class UnknownNameError(VitraError):
         close = difflib.get_close_matches(name, self.allowed, n=1)
         guess = f" Did you mean '{close[0]}'?" if close else ""
         tail = f" {hint}" if hint else ""
-        super().__init__(f"Unknown {kind} '{name}'.{guess} Allowed: {', '.join(self.allowed) or 'none'}.{tail}")
+        known = ", ".join(f"'{one}'" if "," in one else one for one in self.allowed) or "none"
+        super().__init__(f"Unknown {kind} '{name}'.{guess} Allowed: {known}.{tail}")
 
 
 def disk_words(error: OSError) -> str:

@@ -36,7 +36,9 @@ _SYMMETRIES: Mapping[str, int] = {
 }
 """After how many parts of a full turn an object of a kind is taken the same way; other kinds: any turn."""
 _BEGINS = {"hold": ("hold", "pick_up")}
-_PIECE = re.compile(r"(ball|cube)_\d+")
+PIECES = ("ball", "cube")
+"""What is poured or swept: objects named `{piece}_1`, `{piece}_2` and so on."""
+_PIECE = re.compile(rf"({'|'.join(PIECES)})_\d+")
 _HIGH_M = 0.04  # above the middle of the box a piece is not in it
 _SYMMETRY_SIGN = {4: 1.0, 2: -1.0}
 
@@ -84,6 +86,11 @@ def places_of(
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
+def is_piece(name: str) -> bool:
+    """Whether an object is one of those that are poured or swept, by its name."""
+    return bool(_PIECE.fullmatch(name))
+
+
 def yaw_of(base_from_object: Array) -> NDArray[np.float64]:
     """Turns (...) about the vertical of poses (..., 4, 4)."""
     return np.asarray(np.arctan2(base_from_object[..., 1, 0], base_from_object[..., 0, 0]), dtype=np.float64)
@@ -100,7 +107,7 @@ def pieces_left(names: Sequence[str], base_from_object: Array, box_half_m: Array
         base_from_object: (..., objects, 4, 4).
         box_half_m: (3,) half extents of the inside of the box.
     """
-    chosen = [i for i, name in enumerate(names) if _PIECE.fullmatch(name)]
+    chosen = [i for i, name in enumerate(names) if is_piece(name)]
     if not chosen:
         return None
     at = base_from_object[..., chosen, :, :][..., :3, 3].astype(np.float64)

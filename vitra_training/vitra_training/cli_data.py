@@ -193,7 +193,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Synth:
-    """Invent episodes: rendered scenes, moving camera, hands that do things; in VITRA-1M format, or as robot demos."""
+    """Synthesize episodes: rendered scenes, moving camera, acting hands; in VITRA-1M format, or as robot demos."""
 
     out: _Data
     """New folder to write."""

@@ -12,9 +12,9 @@ from vitra_description.kinematics import ArmModel, JointVectorError
 from vitra_description.limits import ARM_LIMITS
 from vitra_description.names import arm_joints
 from vitra_description.postures import ARM_MIRROR, home
-from vitra_description.reachability import ReachDemands, check_reachability, default_task_zone
 from vitra_policy.action_space import SIDES, Side
 from vitra_safety.collision import Closest, CollisionModel
+from vitra_safety.reachability import ReachDemands, check_reachability, default_task_zone
 
 CALIBRATION = default_calibration()
 DESCRIPTION = robot_description("both", CALIBRATION)

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from vitra_policy.action_space import MODEL_ACTION_DIM, STATE_DIM, STEPS
 from vitra_policy.errors import UnknownNameError, VitraError
+from vitra_policy.places import NUMBERS
 
 _Config = TypeVar("_Config")
 _LARGEST = 2**20
@@ -272,7 +273,7 @@ PRESETS: dict[str, VitraConfig] = {
         expert=ExpertConfig(width=256, layers=4, heads=4),
         tokenizer=_BYTES,
     ),
-    # 7 M parameters of which the pretrained tower is frozen: learns the simulator's tasks on a CPU.
+    # 4.4 M parameters; behind a pretrained tower that stays as it is, it learns the simulator's tasks on a CPU.
     "mini-lite0": VitraConfig(
         name="mini-lite0",
         vision=VisionConfig(kind="efficientnet_lite0", image_size=448, image_height=256, patch_size=16),
@@ -288,7 +289,7 @@ PRESETS: dict[str, VitraConfig] = {
         ),
         expert=ExpertConfig(width=128, layers=3, heads=2, state_sees_cognition=True),
         tokenizer=_BYTES,
-        grounding=GroundingConfig(places=22),
+        grounding=GroundingConfig(places=NUMBERS),
     ),
     # The 3b network with an eighth of its width: same tokens, layers and launches, for benchmarks on a CPU.
     "reduced": VitraConfig(
@@ -302,7 +303,7 @@ PRESETS: dict[str, VitraConfig] = {
 
 
 def preset(name: str) -> VitraConfig:
-    """One of the named configurations: ``3b`` (published), ``mini`` (CPU), ``reduced`` (CPU benchmark of 3b).
+    """One of `PRESETS`: 3b (published), mini, mini-lite0 (imitation), reduced (CPU benchmark of 3b).
 
     Raises:
         UnknownNameError: No preset has that name.

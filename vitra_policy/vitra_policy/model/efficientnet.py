@@ -1,7 +1,7 @@
-"""EfficientNet-lite0 up to stride 16 as a frozen image tower: small enough for a CPU, pretrained on ImageNet.
+"""EfficientNet-lite0 up to stride 16 as an image tower: small enough for a CPU, pretrained on ImageNet.
 
 Architecture: Tan and Le, EfficientNet (arXiv 1905.11946), in the "lite" form without squeeze-and-excitation and with
-ReLU6. Batch norms are folded into the convolutions, since the tower is never trained.
+ReLU6. Batch norms are folded into the convolutions: the tower is frozen, or trained further without them.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import torch
 
 from vitra_policy.action_space import ACTION_DIM, HAND, STEPS
 from vitra_policy.checkpoint.store import open_checkpoint
+from vitra_policy.errors import VitraError
 from vitra_policy.hand.xhand_map import mano_from_xhand
 from vitra_policy.model.config import preset
 from vitra_policy.model.vla import Vitra
@@ -19,7 +20,10 @@ from vitra_training.imitation.batches import Batches
 from vitra_training.imitation.earlier_runs import EarlierRunError
 from vitra_training.imitation.episodes import DemonstrationError, find_demonstrations, read_demonstration
 from vitra_training.imitation.features import features_path
+from vitra_training.imitation.settings import Args
 from vitra_training.imitation.table import load_looks, statistics_of
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def write_demonstration(path: Path, seed: int, looks: int = 6, success: bool = True) -> Path:
@@ -107,8 +111,8 @@ def test_statistics_are_over_the_hands_own_joints_and_have_a_floor(folder: Path)
 
 
 def test_training_is_cut_and_goes_on_to_the_same_end(folder: Path, tmp_path: Path) -> None:
-    def arguments(out: str, steps: int) -> train.Args:
-        return train.Args(
+    def arguments(out: str, steps: int) -> Args:
+        return Args(
             (folder,), out=tmp_path / out, steps=steps, seeing_steps=3, seeing_batch=4, batch=4, repeats=1,
             held_out=4, save_every=2, think_every=2,
         )  # fmt: skip
@@ -145,7 +149,7 @@ def test_training_is_cut_and_goes_on_to_the_same_end(folder: Path, tmp_path: Pat
 
 def test_a_run_that_goes_on_with_more_episodes_counts_places_as_before(folder: Path, tmp_path: Path) -> None:
     def again(steps: int) -> train.Run:
-        args = train.Args((folder,), tmp_path / "run", steps=steps, seeing_steps=9, seeing_batch=4, held_out=4)
+        args = Args((folder,), tmp_path / "run", steps=steps, seeing_steps=9, seeing_batch=4, held_out=4)
         train.run(args)
         return train.Run(args)
 
@@ -158,7 +162,7 @@ def test_a_run_that_goes_on_with_more_episodes_counts_places_as_before(folder: P
 
 
 def test_acting_changes_nothing_of_what_seeing_has_learned(folder: Path, tmp_path: Path) -> None:
-    one = train.Run(train.Args((folder,), out=tmp_path, steps=4, seeing_steps=2, seeing_batch=4, batch=4, held_out=4))
+    one = train.Run(Args((folder,), out=tmp_path, steps=4, seeing_steps=2, seeing_batch=4, batch=4, held_out=4))
     names = set(one.learner.seeing())
     one.take_step()
     one.take_step()
@@ -173,10 +177,10 @@ def test_acting_changes_nothing_of_what_seeing_has_learned(folder: Path, tmp_pat
 
 def test_acting_starts_with_another_runs_expert_and_means_the_same_by_its_places(folder: Path, tmp_path: Path) -> None:
     told = train.run(
-        train.Args((folder / "moving",), out=tmp_path / "told", steps=2, seeing_steps=0, batch=4, held_out=4, told=1.0)
+        Args((folder / "moving",), out=tmp_path / "told", steps=2, seeing_steps=0, batch=4, held_out=4, told=1.0)
     )
     both = train.Run(
-        train.Args((folder,), tmp_path / "both", steps=4, seeing_steps=1, seeing_batch=4, batch=4, held_out=4,
+        Args((folder,), tmp_path / "both", steps=4, seeing_steps=1, seeing_batch=4, batch=4, held_out=4,
                    acting_from=told)
     )  # fmt: skip
     both.take_step()
@@ -196,7 +200,7 @@ def test_acting_starts_with_another_runs_expert_and_means_the_same_by_its_places
 def test_seeing_starts_with_an_earlier_runs_weights_and_counts_places_as_it_did(folder: Path, tmp_path: Path) -> None:
     def run(out: str, **more: object) -> train.Run:
         return train.Run(
-            train.Args((folder,), tmp_path / out, steps=2, seeing_steps=9, seeing_batch=4, held_out=4, **more)  # type: ignore[arg-type]
+            Args((folder,), tmp_path / out, steps=2, seeing_steps=9, seeing_batch=4, held_out=4, **more)  # type: ignore[arg-type]
         )
 
     train.run(run("before").args)
@@ -211,8 +215,8 @@ def test_seeing_starts_with_an_earlier_runs_weights_and_counts_places_as_it_did(
 
 
 def test_a_run_that_only_acts_sees_as_the_run_that_it_starts_from(folder: Path, tmp_path: Path) -> None:
-    train.run(train.Args((folder,), tmp_path / "before", steps=2, seeing_steps=9, seeing_batch=4, held_out=4))
-    acts = train.Args(
+    train.run(Args((folder,), tmp_path / "before", steps=2, seeing_steps=9, seeing_batch=4, held_out=4))
+    acts = Args(
         (folder,), tmp_path / "after", steps=2, seeing_steps=0, batch=4, held_out=4, seeing_from=tmp_path / "before"
     )
     run = train.Run(acts)
@@ -226,7 +230,7 @@ def test_a_tower_that_learns_sees_images_instead_of_features_and_keeps_its_edges
     for path in folder.rglob("*.features.npy"):
         path.unlink()
     run = train.Run(
-        train.Args((folder,), tmp_path / "run", steps=3, seeing_steps=2, seeing_batch=2, batch=4, held_out=4,
+        Args((folder,), tmp_path / "run", steps=3, seeing_steps=2, seeing_batch=2, batch=4, held_out=4,
                    tower="learns", workers=2)
     )  # fmt: skip
     before = {name: p.detach().clone() for name, p in run.learner.named_parameters()}
@@ -239,21 +243,21 @@ def test_a_tower_that_learns_sees_images_instead_of_features_and_keeps_its_edges
 
 def test_no_run_to_start_from_is_said_with_what_was_expected(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(EarlierRunError, match=r"expected .*state\.pt"):
-        train.Run(train.Args((folder,), tmp_path / "run", held_out=4, seeing_from=tmp_path))
+        train.Run(Args((folder,), tmp_path / "run", held_out=4, seeing_from=tmp_path))
 
 
 def test_a_run_of_other_words_is_not_started_from(folder: Path, tmp_path: Path) -> None:
-    train.run(train.Args((folder,), tmp_path / "run", steps=1, seeing_steps=9, seeing_batch=4, held_out=4))
+    train.run(Args((folder,), tmp_path / "run", steps=1, seeing_steps=9, seeing_batch=4, held_out=4))
     path = tmp_path / "run" / "state.pt"
     saved = torch.load(path, weights_only=True)
     saved["learner"]["read.0.bias"] = torch.zeros(7)
     torch.save(saved, path)
     with pytest.raises(EarlierRunError, match=r"read\.0\.bias"):
-        train.Run(train.Args((folder,), tmp_path / "other", held_out=4, seeing_from=tmp_path / "run"))
+        train.Run(Args((folder,), tmp_path / "other", held_out=4, seeing_from=tmp_path / "run"))
 
 
 def test_a_checkpoint_names_the_folders_it_was_made_from_and_not_where_they_lay(folder: Path, tmp_path: Path) -> None:
-    made = train.run(train.Args((folder,), tmp_path / "run", steps=1, seeing_steps=9, seeing_batch=4, held_out=4))
+    made = train.run(Args((folder,), tmp_path / "run", steps=1, seeing_steps=9, seeing_batch=4, held_out=4))
     said = open_checkpoint(made).provenance.training
     assert said["folders"] == [folder.name]
     assert str(tmp_path) not in json.dumps(said)
@@ -261,7 +265,7 @@ def test_a_checkpoint_names_the_folders_it_was_made_from_and_not_where_they_lay(
 
 def test_a_trained_run_is_judged_on_other_demonstrations_by_its_own_scale(folder: Path, tmp_path: Path) -> None:
     checkpoint = train.run(
-        train.Args((folder,), out=tmp_path / "run", steps=2, seeing_steps=3, seeing_batch=4, held_out=4, save_every=1)
+        Args((folder,), out=tmp_path / "run", steps=2, seeing_steps=3, seeing_batch=4, held_out=4, save_every=1)
     )
     trained = load_looks((folder,), preset("mini-lite0"))
     other = write_demonstration(tmp_path / "other" / "0000100.npz", 100, looks=1).parent
@@ -302,3 +306,72 @@ def test_every_episode_gets_the_features_of_its_own_images_however_many_are_read
         one = read_demonstration(path)
         assert np.load(features_path(path)) == pytest.approx([one.image(i).mean() for i in range(len(one))])
     assert features.run(features.Args((tmp_path,))) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"workers": 0}, "--workers is 0; it must be at least 1"),
+        ({"held_out": 1}, "--held-out is 1; it must be at least 2"),
+        ({"think_every": 0}, "--think-every is 0"),
+        ({"told": 1.5}, "--told is 1.5; it must be from 0 to 1"),
+        ({"tower_rate": -1.0}, "--tower-rate is -1.0"),
+        ({"learning_rate": float("nan")}, "--learning-rate is nan"),
+        ({"device": "gpu"}, "'gpu' is no device"),
+    ],
+    ids=lambda wrong: next(iter(wrong)) if isinstance(wrong, dict) else "",
+)
+def test_settings_that_cannot_be_are_refused_before_anything_is_read(
+    tmp_path: Path, wrong: dict[str, object], says: str
+) -> None:
+    with pytest.raises(VitraError, match=says):
+        train.Run(Args((tmp_path / "nothing",), tmp_path / "run", **wrong))  # type: ignore[arg-type]
+
+
+def test_a_gpu_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(VitraError, match="finds no GPU"):
+        train.Run(Args((tmp_path,), tmp_path / "run", device="cuda"))
+
+
+def test_episodes_that_all_failed_at_once_are_not_said_to_lack_features(tmp_path: Path) -> None:
+    write_demonstration(tmp_path / "0000001.npz", 1, success=False)
+    with pytest.raises(DemonstrationError, match="All 1 episodes failed"):
+        load_looks((tmp_path,), preset("mini-lite0"))
+
+
+def run_with_a_tower_that_learned(folder: Path, out: Path) -> Path:
+    return train.run(
+        Args((folder,), out, steps=1, seeing_steps=9, seeing_batch=2, held_out=4, tower="learns", tower_rate=1.0)
+    )
+
+
+def test_a_run_goes_on_only_with_the_tower_that_it_began_with(folder: Path, tmp_path: Path) -> None:
+    """Features are the tower's as it came: behind one that learned they would mean something else."""
+    run_with_a_tower_that_learned(folder, tmp_path / "learns")
+    frozen = {"steps": 2, "seeing_steps": 9, "seeing_batch": 2, "held_out": 4}
+    with pytest.raises(EarlierRunError, match="--tower learns"):
+        train.Run(Args((folder,), tmp_path / "learns", **frozen))  # type: ignore[arg-type]
+    with pytest.raises(EarlierRunError, match="--tower learns"):
+        train.Run(Args((folder,), tmp_path / "new", seeing_from=tmp_path / "learns", **frozen))  # type: ignore[arg-type]
+    train.run(Args((folder,), tmp_path / "frozen", **frozen))  # type: ignore[arg-type]
+    with pytest.raises(EarlierRunError, match="another --tower"):
+        train.Run(Args((folder,), tmp_path / "frozen", tower="learns", **frozen))  # type: ignore[arg-type]
+
+
+def test_a_checkpoint_whose_tower_learned_is_judged_by_that_tower(folder: Path, tmp_path: Path) -> None:
+    checkpoint = run_with_a_tower_that_learned(folder, tmp_path / "run")
+    before = places.run(places.Args(checkpoint, (folder,)))
+    for path in folder.rglob("*.features.npy"):
+        path.unlink()
+    assert places.run(places.Args(checkpoint, (folder,))) == before
+
+
+def test_a_checkpoint_of_other_places_is_refused(folder: Path, tmp_path: Path) -> None:
+    """The one that comes with the package says places in 15 numbers."""
+    earlier = ROOT / "vitra_policy/vitra_policy/checkpoints/place"
+    with pytest.raises(EarlierRunError, match=rf"in 15 numbers, which are {NUMBERS} by now"):
+        places.run(places.Args(earlier, (folder,)))
+    run = train.Run(Args((folder,), tmp_path / "run", steps=2, seeing_steps=0, held_out=4, acting_from=earlier))
+    with pytest.raises(EarlierRunError, match="train it anew"):
+        run.take_step()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 
 from vitra_policy.checkpoint.store import open_checkpoint
 from vitra_policy.errors import VitraError
-from vitra_training.imitation.learner import Learner
+from vitra_policy.places import NUMBERS
+from vitra_training.imitation.learner import TOWER, Learner
 
 Scale = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Mean and deviation (NUMBERS,) by which places are counted."""
@@ -18,6 +21,39 @@ Scale = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 class EarlierRunError(VitraError):
     """The run to start from is not there, or of another network."""
+
+
+def read_run(learner: Learner, run: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Load the weights of a run that was begun, and return all that it has kept.
+
+    Args:
+        learner: Gets the weights.
+        run: Folder that the run was given as `--out`.
+        device: Where what it has kept is put.
+
+    Raises:
+        EarlierRunError: there is no such run, or its network, words or tower are others.
+    """
+    path = run / "state.pt"
+    if not path.is_file():
+        raise EarlierRunError(
+            f"No run to start from in {run}: expected {path}. Give the --out folder of an earlier run."
+        )
+    saved: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
+    came = {name: weight.detach().clone() for name, weight in learner.state_dict().items() if name.startswith(TOWER)}
+    try:
+        learner.load_state_dict(saved["learner"])
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise EarlierRunError(
+            f"The run in {run} is of another network, or its data name other colours and kinds: {first}"
+        ) from error
+    now = learner.state_dict()
+    if not learner.tower_learns and any(not torch.equal(weight, now[name]) for name, weight in came.items()):
+        raise EarlierRunError(
+            f"The run in {run} has another image tower than the features: go on from it with --tower learns."
+        )
+    return saved
 
 
 def take_seeing(learner: Learner, run: Path) -> Scale:
@@ -28,22 +64,29 @@ def take_seeing(learner: Learner, run: Path) -> Scale:
         run: Folder that the run was given as `--out`.
 
     Raises:
-        EarlierRunError: there is no such run, or its network or words are others.
+        EarlierRunError: see `read_run`.
     """
-    path = run / "state.pt"
-    if not path.is_file():
+    mean, std = read_run(learner, run)["places"].numpy()
+    return mean, std
+
+
+def scale_of(checkpoint: Path, training: Mapping[str, Any]) -> Scale:
+    """The scale by which a checkpoint says that it counts places.
+
+    Args:
+        checkpoint: Its folder.
+        training: What it says of its training.
+
+    Raises:
+        EarlierRunError: it says none, or of other numbers than these.
+    """
+    if "places_mean" not in training:
+        raise EarlierRunError(f"{checkpoint} says no places: it is not of vitra_training.imitation.train.")
+    mean, std = (np.array(training[f"places_{what}"], dtype=np.float32) for what in ("mean", "std"))
+    if mean.shape != (NUMBERS,) or std.shape != (NUMBERS,):
         raise EarlierRunError(
-            f"No run to start from in {run}: expected {path}. Give the --out folder of an earlier run."
+            f"{checkpoint} says places in {len(mean)} numbers, which are {NUMBERS} by now: train it anew."
         )
-    saved = torch.load(path, weights_only=True, map_location="cpu")
-    try:
-        learner.load_state_dict(saved["learner"])
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
-        raise EarlierRunError(
-            f"The run in {run} is of another network, or its data name other colours and kinds: {first}"
-        ) from error
-    mean, std = saved["places"].numpy()
     return mean, std
 
 
@@ -57,14 +100,20 @@ def take_acting(learner: Learner, checkpoint: Path, own: Scale) -> None:
 
     Raises:
         CheckpointError: no such checkpoint.
+        EarlierRunError: its places or its action expert are others.
     """
     stored = open_checkpoint(checkpoint)
-    known, said = stored.load_model().float().state_dict(), stored.provenance.training
-    mean, std = (torch.tensor(said[f"places_{what}"], dtype=torch.float32) for what in ("mean", "std"))
+    mean, std = (torch.from_numpy(x) for x in scale_of(checkpoint, stored.provenance.training))
+    known = stored.load_model().float().state_dict()
     own_mean, own_std = (torch.from_numpy(x) for x in own)
     weight = known["places.into.weight"]
     known["places.into.bias"] += weight @ ((own_mean - mean) / std)
     known["places.into.weight"] = weight * (own_std / std)
     acting = set(learner.acting())
     taken = {f"vitra.{name}": value for name, value in known.items() if f"vitra.{name}" in acting}
-    learner.load_state_dict(taken, strict=False)
+    try:
+        learner.load_state_dict(taken, strict=False)
+    except RuntimeError as error:
+        raise EarlierRunError(
+            f"{checkpoint} has another action expert: {str(error).splitlines()[1].strip()}"
+        ) from error

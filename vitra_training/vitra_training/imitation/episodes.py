@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,9 +137,3 @@ def read_demonstration(path: Path) -> Demonstration:
 def _colour_and_kind(name: str) -> tuple[str, str]:
     colour, _, kind = name.rpartition("_")
     return colour, kind
-
-
-def read_all(paths: list[Path]) -> Iterator[Demonstration]:
-    """Every episode, one after another."""
-    for path in paths:
-        yield read_demonstration(path)

@@ -76,7 +76,7 @@ class Learner(nn.Module):
         assert isinstance(self.vitra.projector, Grounding)
         tower = seen
         if seen.dtype == torch.uint8:
-            images = seen.permute(0, 3, 1, 2).float() / 127.5 - 1
+            images = as_pixels(seen)
             tower = self.vitra.vision(recoloured(images) if self.training and torch.is_grad_enabled() else images)
         return self.vitra.image_features(tower, self.vitra.language.embedding(text), text != 0)
 
@@ -90,6 +90,11 @@ class Learner(nn.Module):
         words = self.vitra.projector.words(self.vitra.language.embedding(text), text != 0)
         losses = [nn.functional.cross_entropy(head(words), named[:, i]) for i, head in enumerate(self.read)]
         return torch.stack(losses).mean()
+
+
+def as_pixels(images: Tensor) -> Tensor:
+    """Images (B, H, W, 3) uint8 as the tower takes them, (B, 3, H, W) in [-1, 1]."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def seeing_loss(learner: Learner, batch: SeeingBatch, think: bool) -> tuple[Tensor, dict[str, float]]:

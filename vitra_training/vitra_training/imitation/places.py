@@ -23,7 +23,8 @@ from vitra_policy.errors import VitraError
 from vitra_policy.model.vla import Vitra
 from vitra_policy.places import GEOMETRY, TURN
 from vitra_training.imitation.batches import Batches
-from vitra_training.imitation.earlier_runs import EarlierRunError, Scale
+from vitra_training.imitation.earlier_runs import Scale, scale_of
+from vitra_training.imitation.learner import as_pixels
 from vitra_training.imitation.table import Looks, load_looks, statistics_of
 
 console = Console(stderr=True, highlight=False)
@@ -38,14 +39,14 @@ class Args:
     checkpoint: tyro.conf.Positional[Path]
     """Folder that `vitra_training.imitation.train` wrote."""
     demonstrations: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders of demonstrations that have features; their scenes should not be those that it learned from."""
+    """Folders of demonstrations, with features unless the tower learned; not of scenes that it learned from."""
     out: Path | None = None
     """JSON file for the figures."""
 
 
 @torch.inference_mode()
 def errors_m(vitra: Vitra, scale: Scale, looks: Looks) -> NDArray[np.float64]:
-    """Distances (N, 4) of the places in GEOMETRY from the truth [m], as the keypoint tokens say them.
+    """Distances (N, len(GEOMETRY)) of the places in GEOMETRY from the truth [m], as the keypoint tokens say them.
 
     Args:
         vitra: Trained network.
@@ -57,14 +58,15 @@ def errors_m(vitra: Vitra, scale: Scale, looks: Looks) -> NDArray[np.float64]:
     for start in range(0, len(looks), _BATCH):
         indices = np.arange(start, min(start + _BATCH, len(looks)))
         seen = batches.seeing(indices)
-        tokens = vitra.image_features(seen.seen, vitra.language.embedding(seen.text), seen.text != 0)
+        tower = seen.seen if not looks.are_images else vitra.vision(as_pixels(seen.seen))
+        tokens = vitra.image_features(tower, vitra.language.embedding(seen.text), seen.text != 0)
         error = vitra.places_of_tokens(tokens).numpy() * std + mean - looks.geometry[indices]
         parts.append(np.linalg.norm(error[:, : TURN.start].reshape(len(indices), len(GEOMETRY), 3), axis=-1))
     return np.concatenate(parts)
 
 
 def summary(error_m: NDArray[np.float64]) -> dict[str, Any]:
-    """Figures of (N, 4) errors, in millimetres."""
+    """Figures of errors (N, len(GEOMETRY)), in millimetres."""
     figures: dict[str, Any] = {"looks": len(error_m)}
     for index, what in enumerate(GEOMETRY):
         quartiles = np.quantile(error_m[:, index], (0.25, 0.5, 0.75)) * 1e3
@@ -82,11 +84,10 @@ def run(args: Args) -> dict[str, Any]:
     """
     stored = open_checkpoint(args.checkpoint)
     said = stored.provenance.training
-    if "places_mean" not in said:
-        raise EarlierRunError(f"{args.checkpoint} says no places: it is not of vitra_training.imitation.train.")
-    scale = (np.array(said["places_mean"], dtype=np.float32), np.array(said["places_std"], dtype=np.float32))
+    scale = scale_of(args.checkpoint, said)
     vitra = stored.load_model().float().eval()
-    figures = summary(errors_m(vitra, scale, load_looks(args.demonstrations, stored.config)))
+    looks = load_looks(args.demonstrations, stored.config, images=said.get("tower") == "learns")
+    figures = summary(errors_m(vitra, scale, looks))
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(figures, indent=1) + "\n")

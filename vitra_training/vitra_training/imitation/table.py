@@ -104,13 +104,13 @@ def load_looks(
     images: bool = False,
     workers: int = 1,
 ) -> Looks:
-    """Every look of the episodes that have features; of failed episodes without their last looks.
+    """Every look of the episodes that have features, or of all with their images; of failed ones without their last.
 
     Args:
         folders: Episodes and their features.
         config: Sizes of the network.
         tail_of_failures: How many looks are left out.
-        images: Of all episodes, with the images themselves, of the network's size, instead of features.
+        images: The images themselves, of the network's size, instead of features.
         workers: Processes that read.
 
     Raises:
@@ -118,12 +118,15 @@ def load_looks(
     """
     found = [path for path in find_demonstrations(folders) if images or features_path(path).exists()]
     read = partial(_read, config=config, tail_of_failures=tail_of_failures, images=images)
-    return _looks_of([part for part in _mapped(read, found, workers) if part is not None])
+    parts = [part for part in _mapped(read, found, workers) if part is not None]
+    if not parts and not found:
+        raise DemonstrationError("No episode has features: python -m vitra_training.imitation.features FOLDERS")
+    if not parts:
+        raise DemonstrationError(f"All {len(found)} episodes failed before there was anything to learn from.")
+    return _looks_of(parts)
 
 
 def _looks_of(parts: list[_Part]) -> Looks:
-    if not parts:
-        raise DemonstrationError("No episode has features: python -m vitra_training.imitation.features FOLDERS")
     lengths = [len(part.state) for part in parts]
     longest = max(len(part.text) for part in parts)
     words = zip(*(part.named for part in parts), strict=True)

@@ -1,8 +1,9 @@
-"""Train the small model by imitation on cached features; may be cut and started again at any time.
+"""Train the small model by imitation; may be cut and started again at any time.
 
 python -m vitra_training.imitation.train runs/demonstrations --out runs/imitation
 
-On a GPU: --device cuda, and --tower learns to train the image tower too, on images instead of features.
+On a CPU it trains on cached features (vitra_training.imitation.features). On a GPU: --device cuda, and --tower learns
+to train the image tower too, on images instead of features.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,73 +25,21 @@ from torch import nn
 from vitra_policy.checkpoint.store import About, Provenance, open_checkpoint, save_model
 from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError
+from vitra_policy.loading import choose_device
 from vitra_policy.model.config import preset
 from vitra_policy.model.vla import Vitra
 from vitra_policy.places import NUMBERS, TURN
 from vitra_policy.statistics import Statistics
 from vitra_training.imitation.batches import Batches
-from vitra_training.imitation.earlier_runs import take_acting, take_seeing
+from vitra_training.imitation.earlier_runs import EarlierRunError, read_run, take_acting, take_seeing
 from vitra_training.imitation.features import pretrained_tower
 from vitra_training.imitation.judging import judge
 from vitra_training.imitation.learner import TOWER, Learner, acting_loss, seeing_loss
+from vitra_training.imitation.settings import Args, check_args
 from vitra_training.imitation.table import load_looks, statistics_of
 
 console = Console(stderr=True, highlight=False)
 _LOOKS_AT_ONCE = 64
-
-
-@dataclass(frozen=True)
-class Args:
-    """Imitation of the scripted expert: where things are first, then the diffusion loss on its chunks."""
-
-    folders: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders of demonstrations that have features."""
-    out: Path = Path("runs/imitation")
-    """Where the run's state and the checkpoint go."""
-    model: str = "mini-lite0"
-    """Preset of the network."""
-    seeing_steps: int = 1500
-    """Steps of the first stage, which learns where things are."""
-    steps: int = 4000
-    """Steps of both stages; the second learns what to do."""
-    seeing_batch: int = 32
-    """Looks per step of the first stage."""
-    batch: int = 128
-    """Looks per step of the second stage."""
-    seeing_stills: float = 0.7
-    """Share of single looks at distinct scenes in a batch of the first stage."""
-    stills: float = 0.2
-    """The same in the second stage."""
-    repeats: int = 1
-    """Noise levels per look."""
-    think_every: int = 4
-    """Every so many-th step of the first stage trains the trunk too."""
-    told: float = 0.4
-    """Share of looks in the second stage that are told the true places; 1 needs no seeing."""
-    said_off_m: float = 0.003
-    """Deviation of the noise on places that are not told: how far off they are in scenes that were not learned."""
-    learning_rate: float = 1e-3
-    """At its highest; in each stage it warms up and falls to nothing."""
-    seeing_from: Path | None = None
-    """Folder of a run whose weights the first stage starts with."""
-    acting_from: Path | None = None
-    """Checkpoint whose action expert the second stage starts with, and whose scales of hands hold."""
-    held_out: int = 25
-    """Every so many-th episode is held out."""
-    save_every: int = 500
-    """Steps between two saves."""
-    seed: int = 0
-    """Seed of everything."""
-    threads: int = 1
-    """CPU threads."""
-    device: str = "cpu"
-    """Where it trains: cpu or cuda."""
-    tower: Literal["frozen", "learns"] = "frozen"
-    """Whether the image tower stays as it came; one that learns needs no features, but a GPU that holds all images."""
-    tower_rate: float = 0.3
-    """Learning rate of a tower that learns, relative to the others'."""
-    workers: int = 1
-    """Processes that read the demonstrations."""
 
 
 class Run:
@@ -100,10 +49,12 @@ class Run:
         args: Its settings.
 
     Raises:
-        VitraError: nothing to learn from.
+        VitraError: nothing to learn from, or settings that cannot be.
     """
 
     def __init__(self, args: Args) -> None:
+        check_args(args)
+        device = choose_device(args.device, "fast")
         torch.set_num_threads(args.threads)
         torch.manual_seed(args.seed)
         torch.backends.cudnn.benchmark = True
@@ -114,12 +65,12 @@ class Run:
         self.statistics: Statistics = statistics_of(looks, "vitra_sim")
         if args.acting_from is not None:
             self.statistics = open_checkpoint(args.acting_from).statistics or self.statistics
-        self.batches = Batches(looks, self.statistics, args.held_out, args.device)
+        self.batches = Batches(looks, self.statistics, args.held_out, device)
         self._said_off = torch.from_numpy((args.said_off_m / self.batches.places_std).astype(np.float32))
         self._said_off[TURN.start :] = 0.0
         self.learner = Learner(Vitra(config), self.batches.words, learns)
         self.learner.vitra.vision = pretrained_tower()
-        self.learner.train().to(args.device)
+        self.learner.train().to(device)
         self.step = 0
         self._stage(self.learner.seeing())
         args.out.mkdir(parents=True, exist_ok=True)
@@ -239,14 +190,16 @@ class Run:
         self._look_at_everything()
 
     def _load(self) -> None:
-        saved = torch.load(self._state, weights_only=True, map_location=self.batches.device)
-        self.learner.load_state_dict(saved["learner"])
+        saved = read_run(self.learner, self.args.out, self.batches.device)
         self.step = int(saved["step"])
-        self.batches.places_mean, self.batches.places_std = (
-            saved["places"].cpu().numpy()
-        )  # also where episodes were added
-        if set(saved["average"]) == set(self.learner.acting()):
+        self.batches.places_mean, self.batches.places_std = saved["places"].cpu().numpy()  # also with more episodes
+        trained = set(saved["average"])
+        if trained == set(self.learner.acting()):
             self._stage(self.learner.acting())
+        elif trained != set(self.learner.seeing()):
+            raise EarlierRunError(
+                f"The run in {self.args.out} began with another --tower: give that, or another --out."
+            )
         self._optimizer.load_state_dict(saved["optimizer"])
         self._average = saved["average"]
         if self.acting:

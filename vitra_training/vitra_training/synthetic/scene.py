@@ -1,4 +1,4 @@
-"""Rooms: table, floor and wall with invented textures, light, and the path of the head camera."""
+"""Rooms: table, floor and wall with made-up textures, light, and the path of the head camera."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class SourceFormat(StrEnum):
 
 
 class Synthetic(StrEnum):
-    """What is invented when a data path does not exist."""
+    """What is synthesized when a data path does not exist."""
 
     HUMAN = "human"
     """Rendered human episodes in VITRA-1M format."""
@@ -63,9 +63,9 @@ class DataConfig:
     flip_robot: bool = False
     """Mirror robot data too; needs statistics of both hands."""
     synthetic: Synthetic | None = None
-    """Invent data at the first path when nothing is there."""
+    """Synthesize data at the first path when nothing is there."""
     synthetic_episodes: int = 300
-    """How many episodes are invented."""
+    """How many episodes are synthesized."""
     workers: int = 4
     """Loader processes per training process."""
     prefetch: int = 2

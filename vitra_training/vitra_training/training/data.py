@@ -1,4 +1,4 @@
-"""Data sets as a run uses them: opened or invented, split, measured, mixed."""
+"""Data sets as a run uses them: opened or synthesized, split, measured, mixed."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _say_what_is_left_out(found: Survey, say: Say) -> None:
 def synthesize_if_asked(config: DataConfig, say: Say) -> None:
     """Make synthetic data where they are asked for and not there; one process of a team does it."""
     if config.synthetic and not config.paths[0].exists():
-        say(f"inventing {config.synthetic_episodes} episodes at {config.paths[0]}")
+        say(f"synthesizing {config.synthetic_episodes} episodes at {config.paths[0]}")
         synthesize(config.synthetic, config.paths[0], config.synthetic_episodes)
 
 

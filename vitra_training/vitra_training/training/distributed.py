@@ -27,7 +27,7 @@ from vitra_training.training.errors import TrainingConfigError
 from vitra_training.training.network import TrainingNetwork
 
 _PATIENCE = timedelta(hours=1)
-"""The others wait so long at most: longer than the leader takes to write 40 GB to a slow disk, or to invent data."""
+"""The others wait so long at most: longer than the leader takes to write 40 GB to a slow disk, or to make data up."""
 
 
 @dataclass(frozen=True, slots=True)

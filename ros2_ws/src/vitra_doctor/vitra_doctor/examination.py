@@ -16,7 +16,7 @@ from vitra_doctor.checks.machine_checks import MACHINE_CHECKS, Post
 from vitra_doctor.finding import Finding, examine
 from vitra_doctor.graph import Graph, devices_of, sides_of
 from vitra_policy.errors import UnknownNameError
-from vitra_runtime.domain import arm_push_port, domain_id
+from vitra_runtime.domain import arm_push_port
 
 ALL_CHECKS = (*MACHINE_CHECKS, *GRAPH_CHECKS, *IDENTITY_CHECKS, *IMAGE_CHECKS)
 _ALWAYS = ("calibration_publisher", "retarget", "executor", "safety_supervisor")
@@ -93,8 +93,3 @@ def examine_graph(subject: Subject, heard: Graph) -> Iterator[Finding]:
         joints = dict(heard.joints_rad)
         seen = Seen(heard.images, known.calibration, subject.arms, joints, subject.table_height_m)
         yield from examine(seen, IMAGE_CHECKS)
-
-
-def this_domain() -> int:
-    """ROS domain of this process."""
-    return domain_id()

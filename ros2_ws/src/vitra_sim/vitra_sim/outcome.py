@@ -7,8 +7,9 @@ from enum import StrEnum
 
 import numpy as np
 
+from vitra_policy.places import is_piece
 from vitra_sim.tasks.ground_truth import SceneTruth
-from vitra_sim.tasks.tasks import Goal, is_piece
+from vitra_sim.tasks.tasks import Goal
 
 _TAKEN_M = 0.03
 _TOUCHED_M = 0.015

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration, calibration_path, load_calibration
-from vitra_description.reachability import ReachDemands, check_reachability, grasp_hand_pose
 from vitra_evaluation.errors import PlanError
 from vitra_evaluation.plan.plan import Plan, Robot, Setting
 from vitra_policy.errors import UnknownNameError
+from vitra_safety.reachability import ReachDemands, check_reachability, grasp_hand_pose
 
 Array = NDArray[np.float64]
 Place = tuple[str, str, str, int]

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
-from vitra_description.reachability import ReachDemands, check_reachability
 from vitra_policy.action_space import SIDES
 from vitra_policy.errors import UnknownNameError
+from vitra_safety.reachability import ReachDemands, check_reachability
 from vitra_sim.expert.grasp import Grasp, base_from_wrist, preferred_yaw_rad
 from vitra_sim.scene.families import REACH_ZONE, Split, combinations, family_layout, get_family, namings
 from vitra_sim.scene.family_scenes import TOOL_ZONE

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
-from vitra_description.reachability import ReachDemands, check_reachability
 from vitra_policy.action_space import SIDES
+from vitra_safety.reachability import ReachDemands, check_reachability
 from vitra_sim.expert.grasp import Grasp, base_from_wrist, preferred_yaw_rad
 from vitra_sim.scene.layout import DISTRACTOR_CLEARANCE_M, TABLE_HEIGHT_M, LayoutError, make_layout, task_zone
 from vitra_sim.tasks.tasks import TASKS, get_task

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vitra_description.calibration import default_calibration
-from vitra_description.reachability import ReachDemands, check_reachability
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.policies.registry import create_policy
+from vitra_safety.reachability import ReachDemands, check_reachability
 from vitra_sim.expert.grasp import base_from_wrist, plan_grasp
 from vitra_sim.expert.moves import turned
 from vitra_sim.expert.pour import pour_path

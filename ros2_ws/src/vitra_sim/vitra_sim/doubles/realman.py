@@ -137,11 +137,6 @@ class RealmanDouble:
         """Latch a system error, e.g. 0x100D (collision)."""
         self.call(lambda: self.controller.motion.raise_error(code))
 
-    def raise_joint_error(self, joint: int, flags: int) -> None:
-        """Set the error flags of joint 1..7; joint communication error 0x1001 comes with it."""
-        self.call(lambda: self.controller.joint_errors.__setitem__(joint - 1, flags))
-        self.raise_error(0x1001)
-
     # Serving thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:

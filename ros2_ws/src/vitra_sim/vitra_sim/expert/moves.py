@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vitra_policy.transforms import make_pose, matrix_from_rotvec
 from vitra_sim.expert.grasp import CLEARANCE_M, SQUEEZE
 from vitra_sim.expert.motion import Phase, Waypoint
 from vitra_sim.expert.scene import Scene
@@ -58,10 +59,5 @@ def turned(pose: Array, about_m: Array, axis: Array, angle_rad: float) -> Array:
         axis: Its direction (3,), a unit vector.
         angle_rad: By the right-hand rule.
     """
-    x, y, z = axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    rotation = np.eye(3) + np.sin(angle_rad) * cross + (1 - np.cos(angle_rad)) * cross @ cross
-    turned = np.eye(4)
-    turned[:3, :3] = rotation @ pose[:3, :3]
-    turned[:3, 3] = about_m + rotation @ (pose[:3, 3] - about_m)
-    return turned
+    rotation = matrix_from_rotvec(axis * angle_rad)
+    return make_pose(about_m + rotation @ (pose[:3, 3] - about_m), rotation @ pose[:3, :3])

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration
 from vitra_policy.action_space import FINGERS, HAND, ROTATION, SIDES, TRANSLATION, Side
+from vitra_policy.places import is_piece
 from vitra_policy.policies.policy import (
     BASE_FROM_CAMERA,
     SIM_OBJECT_NAMES,
@@ -19,7 +20,7 @@ from vitra_policy.policies.policy import (
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xyz
 from vitra_sim.expert.grasp import CLEARANCE_M, Grasp, base_from_wrist, plan_grasp
 from vitra_sim.scene.scene import BOX_NAME
-from vitra_sim.tasks.tasks import PIECES, Goal, Task, get_task
+from vitra_sim.tasks.tasks import Goal, Task, get_task
 
 Array = NDArray[np.float64]
 
@@ -53,10 +54,7 @@ class Scene:
         target, box = names.index(self.task.target), names.index(BOX_NAME)
         self.object_pose, self.object_half_m = poses[target], sizes[target]
         self.box_centre_m, self.box_half_m = poses[box][:3, 3], sizes[box]
-        piece = PIECES.get(self.task.goal)
-        self.pieces_m = np.array(
-            [pose[:3, 3] for name, pose in zip(names, poses, strict=True) if piece and name.startswith(f"{piece}_")]
-        )
+        self.pieces_m = np.array([pose[:3, 3] for name, pose in zip(names, poses, strict=True) if is_piece(name)])
         self.grasp: Grasp = plan_grasp(
             self.side, self.task.kind, self.object_pose, self.object_half_m, calibration.hand
         )

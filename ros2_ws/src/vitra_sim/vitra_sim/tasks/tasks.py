@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vitra_policy import places
 from vitra_policy.action_space import Side
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.extension_point import ExtensionPoint
@@ -37,15 +38,8 @@ UNSHOWN_KINDS: dict[Goal, tuple[Kind, ...]] = {
 }
 """Kinds that no demonstration of a goal shows: its unseen categories."""
 
-PIECES = {Goal.POURED: "ball", Goal.SWEPT: "cube"}
-"""What is poured or swept: the objects named `{piece}_1`, `{piece}_2` and so on."""
-_PIECE = re.compile(rf"({'|'.join(PIECES.values())})_\d+")
-
-
-def is_piece(name: str) -> bool:
-    """Whether an object is one of those that are poured or swept, by its name."""
-    return bool(_PIECE.fullmatch(name))
-
+PIECES = dict(zip((Goal.POURED, Goal.SWEPT), places.PIECES, strict=True))
+"""What is poured or swept (vitra_policy.places)."""
 
 WORDINGS: dict[Goal, tuple[str, ...]] = {
     Goal.IN_BOX: (
