@@ -1,9 +1,11 @@
-"""Choice of MuJoCo's OpenGL backend, made before mujoco is first imported."""
+"""What must be done before mujoco is first imported: its OpenGL backend chosen, and Triton loaded."""
 
 from __future__ import annotations
 
 import ctypes.util
 import os
+from contextlib import suppress
+from importlib import import_module
 
 _LIBRARIES = {"osmesa": "OSMesa", "egl": "EGL"}
 
@@ -25,3 +27,13 @@ def choose_backend() -> str:
     if backend in _LIBRARIES:
         os.environ.setdefault("PYOPENGL_PLATFORM", backend)
     return backend
+
+
+def load_triton_first() -> None:
+    """Import Triton, where PyTorch came with it: its library crashes the process if MuJoCo's is there already.
+
+    Seen with mujoco 4.0.0 and Triton 3.7.1 (`import mujoco, triton`: segmentation fault); the other way round both
+    work. Triton comes with PyTorch's CUDA builds only, and loads at the first network that is made.
+    """
+    with suppress(ImportError):
+        import_module("triton")
