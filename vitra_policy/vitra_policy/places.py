@@ -91,6 +91,19 @@ def is_piece(name: str) -> bool:
     return bool(_PIECE.fullmatch(name))
 
 
+def is_left(pieces_m: Array, box_m: Array, box_half_m: Array) -> NDArray[np.bool_]:
+    """Which pieces (..., n) still have to be poured or swept: those not over the floor of the box or mat, or too high.
+
+    Args:
+        pieces_m: (..., n, 3) their centres, base_link.
+        box_m: (..., 3) centre of the box.
+        box_half_m: (3,) half extents of its inside.
+    """
+    off = pieces_m - box_m[..., None, :]
+    beside = (np.abs(off[..., :2]) >= box_half_m[:2]).any(axis=-1)
+    return np.asarray(beside | (off[..., 2] >= _HIGH_M))
+
+
 def yaw_of(base_from_object: Array) -> NDArray[np.float64]:
     """Turns (...) about the vertical of poses (..., 4, 4)."""
     return np.asarray(np.arctan2(base_from_object[..., 1, 0], base_from_object[..., 0, 0]), dtype=np.float64)
@@ -112,12 +125,11 @@ def pieces_left(names: Sequence[str], base_from_object: Array, box_half_m: Array
         return None
     at = base_from_object[..., chosen, :, :][..., :3, 3].astype(np.float64)
     box = base_from_object[..., -1, :3, 3].astype(np.float64)
-    off = at - box[..., None, :]
-    left = np.any(np.abs(off[..., :2]) > box_half_m[:2], axis=-1) | (off[..., 2] > _HIGH_M)
+    left = is_left(at, box, box_half_m)
     low = np.where(left[..., None], at, np.inf).min(axis=-2)
     high = np.where(left[..., None], at, -np.inf).max(axis=-2)
-    furthest = np.where(left, np.abs(off[..., 1]), -1.0).argmax(axis=-1)[..., None]
+    furthest = np.where(left, np.abs(at[..., 1] - box[..., None, 1]), -1.0).argmax(axis=-1)[..., None]
     with np.errstate(invalid="ignore"):
         where = (low + high) / 2
     where[..., 1] = np.take_along_axis(at[..., 1], furthest, axis=-1)[..., 0]
-    return np.where(left.any(axis=-1)[..., None], where, box)
+    return np.where(np.asarray(left.any(axis=-1))[..., None], where, box)

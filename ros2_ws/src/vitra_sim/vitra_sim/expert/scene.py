@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vitra_description.calibration import Calibration
 from vitra_policy.action_space import FINGERS, HAND, ROTATION, SIDES, TRANSLATION, Side
-from vitra_policy.places import is_piece
+from vitra_policy.places import is_left, is_piece
 from vitra_policy.policies.policy import (
     BASE_FROM_CAMERA,
     SIM_OBJECT_NAMES,
@@ -93,7 +93,9 @@ class Scene:
     @property
     def pieces_left_m(self) -> Array:
         """Centres (n, 3) of the balls or cubes that are not yet where they belong."""
-        return np.asarray(self.pieces_m[[not self._over_box(piece, 0.04) for piece in self.pieces_m]])
+        if not len(self.pieces_m):
+            return self.pieces_m
+        return np.asarray(self.pieces_m[is_left(self.pieces_m, self.box_centre_m, self.box_half_m)])
 
     def _over_box(self, centre_m: Array, below_m: float) -> bool:
         offset = centre_m - self.box_centre_m
