@@ -136,6 +136,7 @@ docs-reference: setup ## docs/reference, from the code
 
 bench: setup-tests ## Performance figures of this machine, as JSON in runs/bench
 	@$(RUN) python -m vitra_bringup.bench_control --out runs/bench/control.json
+	@$(RUN) python -m vitra_bringup.bench_glass_to_joint --out runs/bench/glass_to_joint.json
 	@$(RUN) python -m vitra_bringup.bench_policy_graph --out runs/bench/policy_graph.json
 	@$(RUN) python -m vitra_bringup.bench_restart --out runs/bench/restart.json
 	@$(RUN) python -m vitra_policy.benchmarks.bench_policy --out runs/bench/policy.json

@@ -31,6 +31,9 @@ setup(
             "vitra-view = vitra_bringup.view:main",
             "vitra-teleop-demo = vitra_bringup.teleop_demo:main",
         ],
-        "vitra_policy.policies": ["sway = vitra_bringup.faults.sway_policy:make_sway_policy"],
+        "vitra_policy.policies": [
+            "sway = vitra_bringup.faults.sway_policy:make_sway_policy",
+            "reflex = vitra_bringup.reflex_policy:make_reflex_policy",
+        ],
     },
 )

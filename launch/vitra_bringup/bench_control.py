@@ -14,12 +14,14 @@ import tyro
 
 from vitra_bringup import bag_report, demo
 from vitra_bringup.benchmark import report
+from vitra_bringup.busy_loops import busy_loops
 from vitra_bringup.graph_run import GraphRun
 from vitra_description.calibration import default_calibration
 from vitra_description.ik import DifferentialIk
 from vitra_description.kinematics import ArmModel
 from vitra_description.names import ArmVariant
 from vitra_description.postures import home
+from vitra_policy.command_options import check_whole_numbers
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Args:
     """right, left or both."""
     ik_ticks: int = 5000
     """Inverse kinematics steps to time."""
+    beside: int = 2
+    """Busy loops beside a second run of the same; 0: no second run."""
 
 
 @dataclass
@@ -83,9 +87,14 @@ def time_ik(ticks: int) -> dict[str, float]:
     }
 
 
-def measure_graph(args: Args) -> dict[str, Any]:
-    """One recorded episode of the scripted expert."""
-    folder = args.out.parent / "control_run"
+def measure_graph(args: Args, name: str = "control_run") -> dict[str, Any]:
+    """One recorded episode of the scripted expert.
+
+    Args:
+        args: Of the command.
+        name: Folder for the bag, beside the figures.
+    """
+    folder = args.out.parent / name
     run = demo.Args(out=folder, arms=args.arms)
     demo.prepare(folder)
     with GraphRun("demo.launch.xml", demo.launch_arguments(run), folder / "launch.log") as graph:
@@ -108,6 +117,7 @@ def measure_graph(args: Args) -> dict[str, Any]:
         "camera_to_policy_ms_p50": round(float(np.median(transport_ms)), 2),
         "camera_to_policy_ms_p99": round(float(np.quantile(transport_ms, 0.99)), 2),
         "camera_hz": figures["camera_hz"],
+        "images_dropped": figures["images_dropped"],
         "real_time_factor": figures.get("real_time_factor"),
         "cpu_cores_per_node": cpu,
         "cpu_cores_total": round(sum(cpu.values()), 2),
@@ -134,11 +144,22 @@ def _transport_s(chunk: Any) -> float:
     return float(chunk.stage_s[list(chunk.stage_names).index("transport")])
 
 
+def measure_beside(args: Args) -> dict[str, Any]:
+    """The same beside busy loops."""
+    if not args.beside:
+        return {}
+    with busy_loops(args.beside):
+        return {f"beside_{args.beside}_busy_loops": measure_graph(args, "control_run_beside")}
+
+
 def main() -> int:
     """Entry point."""
     args = tyro.cli(Args, prog="python -m vitra_bringup.bench_control", description=__doc__)
+    check_whole_numbers(args, {"ik_ticks": 1, "beside": 0})
     return report(
-        "bench_control", args.out, lambda: {"arms": args.arms, **time_ik(args.ik_ticks), **measure_graph(args)}
+        "bench_control",
+        args.out,
+        lambda: {"arms": args.arms, **time_ik(args.ik_ticks), **measure_graph(args), **measure_beside(args)},
     )
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, ROTATION, SIDES, STEPS, TRANSLATION, WRIST
+from vitra_bringup.wrist_paths import actions_along, wrists_in_base
+from vitra_policy.action_space import SIDES, STEPS
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.policies.policy import BASE_FROM_CAMERA, ActionChunk, Observation, PolicyError, PolicyMetadata
-from vitra_policy.transforms import delta_wrist, invert_pose, make_pose, matrix_from_euler_xyz
+from vitra_policy.transforms import matrix_from_euler_xyz
 
 Array = NDArray[np.float64]
 
@@ -98,8 +99,7 @@ class SwayPolicy:
         """
         self._metadata.check(observation)
         mode = self._mode()
-        base_from_camera = np.asarray(observation.extras[BASE_FROM_CAMERA], dtype=np.float64)
-        wrists = {side: base_from_camera @ _wrist(observation.state[HAND[side]]) for side in SIDES}
+        wrists = wrists_in_base(observation)
         if self._begin_s is None:
             self._begin_s = observation.stamp_s
             self._anchor_m = {side: wrist[:3, 3].copy() for side, wrist in wrists.items()}
@@ -113,12 +113,8 @@ class SwayPolicy:
             np.ones(_MEMORY_BYTES, dtype=np.uint8)
         times_s = observation.stamp_s - self._begin_s + _STEP_S * np.arange(1, STEPS + 1, dtype=np.float64)
         middle = np.mean(list(self._anchor_m.values()), axis=0)
-        actions = np.zeros((STEPS, 2 * HAND_DIM))
-        for side in SIDES:
-            path = planned(mode, wrists[side], self._anchor_m[side], middle, times_s)
-            hand = actions[:, HAND[side]]
-            hand[:, WRIST] = delta_wrist(invert_pose(base_from_camera) @ np.concatenate([wrists[side][None], path]))
-            hand[:, FINGERS] = observation.state[HAND[side]][FINGERS]
+        paths = {side: planned(mode, wrists[side], self._anchor_m[side], middle, times_s) for side in SIDES}
+        actions = actions_along(observation, paths)
         if mode is Mode.NAN:
             actions[3, 0] = np.nan
         return ActionChunk(actions, observation.hands, _STEP_S, self._metadata.policy_id)
@@ -161,10 +157,6 @@ def planned(mode: Mode, wrist: Array, anchor_m: Array, middle_m: Array, times_s:
     elif mode is Mode.SPIN:
         path[:, :3, :3] = wrist[:3, :3] @ matrix_from_euler_xyz([np.pi * 0.9, 0.0, 0.0])
     return path
-
-
-def _wrist(state: Array) -> Array:
-    return np.asarray(make_pose(state[TRANSLATION], matrix_from_euler_xyz(state[ROTATION])))
 
 
 def make_sway_policy(control: str = "runs/faults/control.json") -> SwayPolicy:

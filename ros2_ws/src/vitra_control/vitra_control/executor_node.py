@@ -45,7 +45,6 @@ _WARN_PERIOD_S = 1.0
 _DEAF_AFTER_S = 3.0
 _TO_PREPARE_S = 0.001
 """Time that taking a chunk in may take: with less before the next tick it waits until after that."""
-_SWITCH_INTERVAL_S = 5e-4  # how long another Python thread may keep the setpoint thread waiting
 _DROPPED = (Verdict.OUT_OF_ORDER, Verdict.DUPLICATE, Verdict.STALE, Verdict.FUTURE)
 
 
@@ -97,7 +96,6 @@ class ExecutorNode(StackNode[Parameters]):
 
     def start(self) -> None:  # noqa: D102
         assert self._generator is not None
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._chunks.clear()
         self._running.set()
         self._thread = WatchedThread(

@@ -6,6 +6,7 @@ import gc
 import os
 import platform
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -253,6 +254,9 @@ def _words(error: Exception) -> str:
     return str(error) if isinstance(error, VitraError) else "".join(traceback.format_exception(error))
 
 
+_SWITCH_INTERVAL_S = 5e-4  # for how long callbacks may keep a node's own threads waiting; Python's default is 5 ms
+
+
 def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) -> int:
     """Spin one node until a signal or the end of its launcher, then take it down once; returns the exit code.
 
@@ -262,6 +266,7 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
     has.
     """
     jitter = request_realtime()
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     departure = Departure(ParentWatch.wanted())
     departure.listen()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

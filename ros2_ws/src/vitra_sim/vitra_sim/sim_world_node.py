@@ -42,8 +42,6 @@ from vitra_sim.tasks.tasks import DEFAULT_TASK
 
 Array = NDArray[np.float64]
 
-_SWITCH_INTERVAL_S = 0.0005
-
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -96,11 +94,9 @@ class SimWorldNode(StackNode[Parameters]):
         self._motion_trace = MotionTrace(Path(p.motion_trace), physics.arms) if p.motion_trace else None
         if self._motion_trace:
             resources.callback(self._motion_trace.close)
-        self._faults = FaultSwitches(self._open_devices(physics, resources))
+        self._faults = FaultSwitches({"scene": physics.scene_faults} | self._open_devices(physics, resources))
         self._faults.set(p.faults)
         self._physics = physics
-        # Building a new world at a reset must not keep the physics thread waiting for the interpreter.
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         physics.start()
         self._publishing = threading.Event()
         self._publishing.set()

@@ -7,7 +7,7 @@ from vitra_description.postures import home, mirror
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import UnknownNameError
 from vitra_sim.doubles.ports import JointState
-from vitra_sim.realtime.runner import RealTimePhysics
+from vitra_sim.realtime.runner import LEAP_M, RealTimePhysics
 from vitra_sim.realtime.shared_state import StateReader, StateWriter
 from vitra_sim.scene.scene import TICK_S
 from vitra_sim.scene.world import StartContactError, World
@@ -96,6 +96,27 @@ def test_ports_read_and_move_the_joints():
     assert state.sim_time_s == pytest.approx(1.0)
     np.testing.assert_allclose(hand.joint_state().position_rad, 0.15, atol=0.02)
     np.testing.assert_allclose(physics.arms[Side.RIGHT].joint_state().position_rad, home("right"), atol=1e-3)
+
+
+def test_objects_leap_once_when_told_and_again_only_when_told_again():
+    physics = RealTimePhysics(World())
+    name = next(iter(physics.snapshot.world.object_poses()))
+
+    def height_m():
+        return float(physics.snapshot.world.data.joint(name).qpos[2])
+
+    physics.tick()
+    before_m = height_m()
+    physics.scene_faults.objects_leap = True
+    physics.tick()
+    assert height_m() - before_m == pytest.approx(LEAP_M, abs=0.002)
+    physics.tick()
+    assert physics.snapshot.leaps == 1
+    physics.scene_faults.objects_leap = False
+    physics.tick()
+    physics.scene_faults.objects_leap = True
+    physics.tick()
+    assert physics.snapshot.leaps == 2
 
 
 @pytest.mark.parametrize("bad", [np.zeros(3), np.full(7, np.inf)])

@@ -52,6 +52,7 @@ def test_motion_is_logged_every_tick_with_the_last_command(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "motion.jsonl").read_text().splitlines()]
     assert [line["t"] for line in lines] == pytest.approx([0.005 * (i + 1) for i in range(30)])
     assert lines[5]["right"]["command_t"] == 0.0
+    assert lines[5]["leaps"] == 0
     assert lines[-1]["right"]["command_t"] == pytest.approx(0.05)
     assert lines[-1]["left"]["command_t"] == 0.0
     for side in SIDES:

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_policy.transforms import interpolate_pose, rotation_angle
+from vitra_policy.transforms import make_pose, matrix_from_rotvec, rotation_angle, rotvec_from_matrix
 
 Array = NDArray[np.float64]
 
@@ -118,6 +118,7 @@ class Plan:
         self._ends_s = np.concatenate([[0.0], np.cumsum(np.where(cruises, _CRUISE * times, times))])
         self._rests_s = self._ends_s[np.concatenate([[True], stops])]
         self._cruises = cruises[stops]
+        self._turns_rad = rotvec_from_matrix(self._poses[1:, :3, :3] @ np.swapaxes(self._poses[:-1, :3, :3], 1, 2))
 
     @property
     def duration_s(self) -> float:
@@ -130,8 +131,10 @@ class Plan:
         move = np.clip(np.searchsorted(self._ends_s, t, side="right") - 1, 0, len(self._waypoints) - 1)
         length = np.maximum(self._ends_s[move + 1] - self._ends_s[move], 1e-9)
         s = (t - self._ends_s[move]) / length
-        poses = interpolate_pose(self._poses[move], self._poses[move + 1], s)
-        fingers = self._fingers[move] + (self._fingers[move + 1] - self._fingers[move]) * s[:, None]
+        begin, share = self._poses[move], s[:, None]
+        turned = matrix_from_rotvec(self._turns_rad[move] * share) @ begin[:, :3, :3]
+        poses = make_pose(begin[:, :3, 3] + (self._poses[move + 1, :3, 3] - begin[:, :3, 3]) * share, turned)
+        fingers = self._fingers[move] + (self._fingers[move + 1] - self._fingers[move]) * share
         return poses, fingers
 
     def phase(self, time_s: float) -> Phase:
@@ -177,6 +180,7 @@ class Plan:
         """The time at which the path is nearest to a pose (of equals the expected one), and the distance [m]."""
         poses, _ = self.at(times_s)
         distance = np.linalg.norm(poses[:, :3, 3] - pose[:3, 3], axis=1)
-        angle = rotation_angle(poses[:, :3, :3] @ pose[:3, :3].T)
+        cosine = (np.einsum("nij,ij->n", poses[:, :3, :3], pose[:3, :3]) - 1.0) / 2.0
+        angle = np.arccos(np.clip(cosine, -1.0, 1.0))
         best = int(np.argmin(distance + _METRES_PER_RAD * angle + _METRES_PER_S * np.abs(times_s - expected_s)))
         return float(times_s[best]), float(distance[best])

@@ -23,6 +23,7 @@ from vitra_sim.scene.world import Joints, World
 
 Array = NDArray[np.float64]
 
+LEAP_M = 0.05
 _MAX_BURST_TICKS = 20  # a pause of up to 100 ms is caught up; of a longer one the time is given up
 _RESET_TIMEOUT_S = 5.0
 
@@ -33,7 +34,10 @@ class ResetTimeoutError(VitraError):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """State after a control tick; never changed afterwards."""
+    """State after a control tick; never changed afterwards.
+
+    `leaps` counts how often the objects have leapt (`SceneFaults`).
+    """
 
     world: World
     sim_time_s: float
@@ -41,6 +45,18 @@ class Snapshot:
     qpos: Array
     qvel: Array
     force: Array
+    leaps: int = 0
+
+
+class SceneFaults:
+    """What can be made to go wrong with the scene; may be changed at any time from any thread.
+
+    Attributes:
+        objects_leap: When it becomes true every object is lifted by `LEAP_M` between two ticks, and falls.
+    """
+
+    def __init__(self) -> None:
+        self.objects_leap = False
 
 
 class Port:
@@ -116,6 +132,8 @@ class RealTimePhysics:
     ) -> None:
         self._world, self._writer, self._on_tick = world, writer, on_tick
         self._clock, self._sleep = clock, sleep
+        self.scene_faults = SceneFaults()
+        self._leapt, self._leaps = False, 0
         self.snapshot = self._take_snapshot()
         self.arms = {side: Port(self, side, methodcaller("arm", side)) for side in SIDES}
         self.hands = {side: Port(self, side, methodcaller("hand", side)) for side in SIDES}
@@ -190,6 +208,7 @@ class RealTimePhysics:
         world = self._world
         for port in (*self.arms.values(), *self.hands.values()):
             port.apply(world)
+        self._leap_if_told(world)
         world.step()
         self.snapshot = snapshot = self._take_snapshot()
         if self._writer:
@@ -197,11 +216,17 @@ class RealTimePhysics:
         if self._on_tick:
             self._on_tick(snapshot)
 
+    def _leap_if_told(self, world: World) -> None:
+        told = self.scene_faults.objects_leap
+        if told and not self._leapt:
+            world.lift_objects(LEAP_M)
+            self._leaps += 1
+        self._leapt = told
+
     def _take_snapshot(self) -> Snapshot:
         world, data = self._world, self._world.data
-        return Snapshot(
-            world, data.time, time.time_ns(), data.qpos.copy(), data.qvel.copy(), data.actuator_force.copy()
-        )
+        stamp_ns, force = time.time_ns(), data.actuator_force.copy()
+        return Snapshot(world, data.time, stamp_ns, data.qpos.copy(), data.qvel.copy(), force, self._leaps)
 
     def _swap(self, world: World) -> None:
         self._next_world, self._reset_error = None, None

@@ -107,8 +107,8 @@ def load_trace(path: Path) -> list[Segment]:
 class MotionTrace:
     """Arm positions and targets after every tick, as JSON lines.
 
-    Each line: `t` simulated time [s], `stamp` ROS time [s], and per side `q`, `target` [rad] and `command_t`, the
-    simulated time of the last accepted command.
+    Each line: `t` simulated time [s], `stamp` ROS time [s], `leaps` of the objects so far, and per side `q`,
+    `target` [rad] and `command_t`, the simulated time of the last accepted command.
 
     Args:
         path: file to write; lines appear in batches through `flush`.
@@ -130,7 +130,9 @@ class MotionTrace:
         """Write what was noted; called by one other thread."""
         while self._waiting:
             snapshot, commands = self._waiting.popleft()
-            line: dict[str, object] = {"t": round(snapshot.sim_time_s, 4), "stamp": snapshot.stamp_ns * 1e-9}
+            line: dict[str, object] = {
+                "t": round(snapshot.sim_time_s, 4), "stamp": snapshot.stamp_ns * 1e-9, "leaps": snapshot.leaps,
+            }  # fmt: skip
             for side in SIDES:
                 target, command_s = commands[side]
                 q = snapshot.world.arm(side).q_in(snapshot.qpos)

@@ -170,6 +170,15 @@ class World:
             mujoco.mju_mat2Quat(free.qpos[3:7], pose[:3, :3].ravel())
         mujoco.mj_forward(self.model, self.data)
 
+    def lift_objects(self, height_m: float) -> None:
+        """Lift every object that is free to move, at once.
+
+        Args:
+            height_m: By how much.
+        """
+        for name in self._object_dofs:
+            self.data.joint(name).qpos[2] += height_m
+
     def with_own_data(self) -> World:
         """The same world with a state of its own, for another thread to look at."""
         twin = copy.copy(self)

@@ -1,0 +1,81 @@
+"""Policy `reflex`: stands still until the picture changes, then raises the wrists; for `bench_glass_to_joint`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_bringup.wrist_paths import actions_along, wrists_in_base
+from vitra_policy.action_space import SIDES, STEPS, Side
+from vitra_policy.policies.policy import BASE_FROM_CAMERA, ActionChunk, Observation, PolicyMetadata
+
+Array = NDArray[np.float64]
+
+RAISE_M, RAISE_S = 0.03, 0.3
+CHANGED_LEVELS, CHANGED_PIXELS = 40, 20
+_STEP_S = 1 / 30
+
+
+class ReflexPolicy:
+    """Compares every picture with the first of its run."""
+
+    def __init__(self) -> None:
+        self._metadata = PolicyMetadata(
+            "reflex", STEPS, _STEP_S, needs_image=True, needs_state=True, needs_extras=(BASE_FROM_CAMERA,)
+        )
+        self.reset()
+
+    @property
+    def metadata(self) -> PolicyMetadata:
+        """What it is and needs."""
+        return self._metadata
+
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
+    def reset(self) -> None:
+        """Forget the first picture."""
+        self._first: NDArray[np.int16] | None = None
+        self._changed_s: float | None = None
+        self._anchors: dict[Side, Array] = {}
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        """Where the wrists were at the first picture, or on the way up since it changed.
+
+        Args:
+            observation: With an image.
+        """
+        self._metadata.check(observation)
+        assert observation.image is not None
+        picture = observation.image.astype(np.int16)
+        if self._first is None:
+            self._first, self._anchors = picture, wrists_in_base(observation)
+        if self._changed_s is None and is_changed(self._first, picture):
+            self._changed_s = observation.stamp_s
+        rise_m = np.zeros(STEPS)
+        if self._changed_s is not None:
+            since_s = observation.stamp_s - self._changed_s + _STEP_S * np.arange(1, STEPS + 1)
+            rise_m = RAISE_M * np.minimum(since_s / RAISE_S, 1.0)
+        paths = {side: np.repeat(self._anchors[side][None], STEPS, axis=0) for side in SIDES}
+        for path in paths.values():
+            path[:, 2, 3] += rise_m
+        return ActionChunk(actions_along(observation, paths), observation.hands, _STEP_S, self._metadata.policy_id)
+
+
+def is_changed(first: NDArray[np.int16], picture: NDArray[np.int16]) -> bool:
+    """Whether enough pixels differ by enough, and not only by what a camera's noise does.
+
+    Args:
+        first: Image (H, W, 3).
+        picture: Another one (H, W, 3).
+    """
+    differs = np.abs(picture - first).max(axis=2) >= CHANGED_LEVELS
+    return bool(np.count_nonzero(differs) >= CHANGED_PIXELS)
+
+
+def make_reflex_policy() -> ReflexPolicy:
+    """Entry point `reflex` of `vitra_policy.policies`."""
+    return ReflexPolicy()

@@ -1,0 +1,45 @@
+"""Wrist poses of an observation in base coordinates, and paths there as a policy's actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, ROTATION, SIDES, STEPS, TRANSLATION, WRIST, Side
+from vitra_policy.policies.policy import BASE_FROM_CAMERA, Observation
+from vitra_policy.transforms import delta_wrist, invert_pose, make_pose, matrix_from_euler_xyz
+
+Array = NDArray[np.float64]
+
+
+def wrists_in_base(observation: Observation) -> dict[Side, Array]:
+    """`base_from_wrist` (4, 4) of both hands.
+
+    Args:
+        observation: Its extras hold `BASE_FROM_CAMERA`.
+    """
+    base_from_camera = np.asarray(observation.extras[BASE_FROM_CAMERA], dtype=np.float64)
+    return {side: base_from_camera @ _pose(observation.state[HAND[side]]) for side in SIDES}
+
+
+def actions_along(observation: Observation, paths: Mapping[Side, Array]) -> Array:
+    """Actions (STEPS, 102) along wrist paths; the fingers stay.
+
+    Args:
+        observation: Where the wrists are.
+        paths: `base_from_wrist` (STEPS, 4, 4) of both hands.
+    """
+    camera_from_base = invert_pose(np.asarray(observation.extras[BASE_FROM_CAMERA], dtype=np.float64))
+    wrists = wrists_in_base(observation)
+    actions = np.zeros((STEPS, 2 * HAND_DIM))
+    for side in SIDES:
+        hand = actions[:, HAND[side]]
+        hand[:, WRIST] = delta_wrist(camera_from_base @ np.concatenate([wrists[side][None], paths[side]]))
+        hand[:, FINGERS] = observation.state[HAND[side]][FINGERS]
+    return actions
+
+
+def _pose(state: Array) -> Array:
+    return np.asarray(make_pose(state[TRANSLATION], matrix_from_euler_xyz(state[ROTATION])))
