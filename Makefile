@@ -90,14 +90,18 @@ test-slow: setup-tests setup-browser ## Tests that take minutes
 test-explore: setup-tests ## Property tests with fresh random examples, and more of them
 	@$(RUN) pytest --hypothesis-profile=explore $$(grep -rl "from hypothesis" --include="test_*.py" urdf vitra_policy vitra_training ros2_ws/src) $(ARGS)
 
-fuzz: setup ## 1,000,000 made-up commands against guard and limiter, 100,000 damaged messages against their readers
+fuzz: setup ## 1,000,000 made-up commands against guard and limiter, 100,000 damaged messages, 1,000,000 chunks through the whole chain
 	@$(RUN) python -m vitra_safety.fuzz --commands 1000000 --seed $(SEED) && \
-	  python tests/fuzz_frames.py --frames 100000 --seed $(SEED)
+	  python tests/fuzz_frames.py --frames 100000 --seed $(SEED) && \
+	  python -m vitra_sim.lockstep.fuzz_chunks --chunks 1000000 --seed $(SEED) --jobs 2
 
 .PHONY: faults
 faults: setup ## Every kind of fault, SEEDS times each, over the running simulation (hours, resumable); table and plots in docs/reliability
 	@$(RUN) python -m vitra_bringup.faults.campaign --seeds $(SEEDS) --out runs/faults; \
 	  python -m vitra_bringup.faults.campaign --out runs/faults --report docs/reliability
+
+soak: setup ## Two hours of episodes in simulation, each recorded; memory, gaps and warnings in runs/soak (ARGS="--hours 0.5")
+	@$(RUN) python -m vitra_bringup.soak $(ARGS)
 
 model-check: setup-tests ## STOP, permit, epoch, latch and orders in all interleavings of twelve events (minutes)
 	@$(RUN) pytest -q -m slow ros2_ws/src/vitra_control/tests/test_safety_model.py $(ARGS)

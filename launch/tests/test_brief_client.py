@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from vitra_bringup.brief_client import PROFILE, use_udp
+import pytest
+
+from vitra_bringup.brief_client import PROFILE, over_udp, use_udp
 
 CONFIG = Path(__file__).parents[1] / "config"
 
@@ -24,6 +27,17 @@ def test_somebody_elses_profile_stays() -> None:
         before = dict(environment)
         use_udp(environment)
         assert environment == before
+
+
+def test_what_is_started_after_a_client_over_udp_has_the_profile_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PROFILE, str(CONFIG / "fastdds.xml"))
+    with over_udp():
+        assert os.environ[PROFILE].endswith("fastdds_udp.xml")
+    assert os.environ[PROFILE].endswith("fastdds.xml")
+    monkeypatch.delenv(PROFILE)
+    with over_udp():
+        pass
+    assert PROFILE not in os.environ
 
 
 def test_what_libraries_print_does_not_reach_standard_output() -> None:

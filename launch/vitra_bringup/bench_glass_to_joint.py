@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ def measure(args: Args) -> dict[str, Any]:
         return figures(latencies_s(file)) | {"asked_hz": args.rate_hz, "busy_loops": args.beside, "stops": stops}
 
 
-def figures(found_s: list[float]) -> Mapping[str, Any] | dict[str, Any]:
+def figures(found_s: list[float]) -> dict[str, Any]:
     """Quantiles [ms] of the latencies of leaps [s].
 
     Args:

@@ -24,6 +24,21 @@ def use_udp(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 @contextmanager
+def over_udp() -> Iterator[None]:
+    """`use_udp` for what begins within the block; processes that are started after it have the profile they had.
+
+    Fast DDS reads its profile once in a process: what begins first decides for all.
+    """
+    before = os.environ.get(PROFILE)
+    use_udp()
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[PROFILE] = before
+
+
+@contextmanager
 def own_stdout() -> Iterator[None]:
     """Keep standard output for this program's own words: what libraries print there goes to standard error."""
     sys.stdout.flush()

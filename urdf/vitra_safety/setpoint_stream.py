@@ -26,6 +26,8 @@ from vitra_safety.time_budget import TimeBudget
 
 Array = NDArray[np.float64]
 
+STANDS_S = 0.05
+"""A device that was sent nothing for so long stands at the last setpoint, whatever the velocity was there."""
 _PLAUSIBLE_TURNS = 1.1
 """Measured positions beyond so many times the largest limit are no positions."""
 
@@ -79,6 +81,7 @@ class SetpointStream:
         self._pending: Array | None = None
         self._stop: StopProfile | None = None
         self._stop_s = 0.0
+        self._sent_s = np.inf
         self._forgets = False
         self._recalled = False
         self.begins = Beginning.NONE
@@ -211,6 +214,9 @@ class SetpointStream:
 
     def tick(self, now_s: float) -> Array | None:
         """The setpoint to send now, shape (dof,); None when nothing needs sending (the device holds by itself)."""
+        if self._setpoint is not None and now_s - self._sent_s > STANDS_S:
+            self._limiter.rest_at(self._setpoint)
+            self._stop = None
         at_rest = self._setpoint is None or (self._stop is not None and self._stop.done(self._stop_s))
         before = self.gate.state
         state = self.gate.update(now_s, at_rest)
@@ -241,6 +247,7 @@ class SetpointStream:
         self.begins = Beginning.MEASURED if self._held is None else Beginning(2 * self._recalled)
         self._recalled = False
         self._setpoint = self._held = setpoint
+        self._sent_s = now_s
         self.guard.sent(setpoint)
         return setpoint.copy()
 

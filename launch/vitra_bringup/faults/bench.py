@@ -85,16 +85,26 @@ class Bench:
             client.watch(JointState, topic, qos.SENSOR, partial(self._on_joints, side))
             for device in (f"{side}_arm", f"{side}_hand"):
                 client.watch(DriverState, f"{device}/driver_state", qos.SETPOINT, self._on_driver)
-        self._present = threading.Event()
+        self._present, self._ended = threading.Event(), threading.Event()
+        self._operator: threading.Thread | None = None
         if operator:
             self._beats = client.node.create_publisher(Heartbeat, "heartbeat", qos.HEARTBEAT)
             self._present.set()
-            threading.Thread(target=self._beat, name="operator", daemon=True).start()
+            self._operator = threading.Thread(target=self._beat, name="operator", daemon=True)
+            self._operator.start()
 
     @property
     def both_move(self) -> bool:
         """Whether both wrists are at speed."""
         return min(self.speeds_m_s.values()) > _AT_SPEED * PEAK_M_S
+
+    def close(self) -> None:
+        """Take back what was done, and beat no more."""
+        self.undo()
+        self._ended.set()
+        self._present.set()
+        if self._operator is not None:
+            self._operator.join()
 
     def undo(self) -> None:
         """Take back what was done, the last first."""
@@ -220,6 +230,5 @@ class Bench:
         assert answer.results[0].successful, answer.results[0].reason
 
     def _beat(self) -> None:
-        while self._present.wait():
+        while self._present.wait() and not self._ended.wait(_BEAT_S):
             self._beats.publish(Heartbeat(node="operator", state=Heartbeat.ACTIVE))
-            time.sleep(_BEAT_S)

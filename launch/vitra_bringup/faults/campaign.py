@@ -85,8 +85,10 @@ def running_bench(out: Path, domain_id: int | None, arguments: dict[str, str]) -
                     raise
                 screen.print(f"{error} Another graph is started.", soft_wrap=True)
                 continue
-            yield bench, trace
-            bench.undo()
+            try:
+                yield bench, trace
+            finally:
+                bench.close()
             return
 
 

@@ -31,9 +31,9 @@ def table(results: Sequence[Result]) -> str:
         "<!-- Written by python -m vitra_bringup.faults.campaign --report; do not edit. -->",
         f"{len(results)} faults of {len(by_kind)} kinds, {passed} passed. Times and ways are the largest of the seeds.",
         "",
-        "| kind | seeds | passed | speed m/s | to a driver ms | then to rest ms | mm | peak deg/s | peak deg/s² "
-        "| named | moved again |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| kind | seeds | passed | speed m/s | to a driver ms | then to rest ms | mm | crept deg | peak deg/s "
+        "| peak deg/s² | named | moved again |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for kind, rows in sorted(by_kind.items()):
         first = next((row.causes[0] for row in rows if row.causes), "goes on")
@@ -41,6 +41,7 @@ def table(results: Sequence[Result]) -> str:
             f"| `{kind}` | {len(rows)} | {sum(not row.problems for row in rows)} "
             f"| {max(row.speed_m_s for row in rows):.2f} "
             f"| {_worst(rows, 'to_driver_s', 0)} | {_worst(rows, 'to_rest_s', 0)} | {_worst(rows, 'distance_m', 1)} "
+            f"| {np.degrees(max(row.crept_rad for row in rows)):.1f} "
             f"| {np.degrees(max(row.velocity_rad_s for row in rows)):.0f} "
             f"| {np.degrees(max(row.acceleration_rad_s2 for row in rows)):.0f} | {first[:70].replace('|', '/')} "
             f"| {'re-arm' if rows[0].stopped else 'yes'}{'' if all(row.moved_again for row in rows) else ' NOT'} |"

@@ -146,7 +146,7 @@ def _problems(kind: Kind, result: Result, within_limits: bool) -> Iterator[str]:
             yield f"{result.to_rest_s * 1e3:.0f} ms to rest after it reached a driver, allowed {HOLD_S * 1e3:.0f}"
         if result.distance_m > HOLD_M:
             yield f"{result.distance_m * 1e3:.0f} mm to rest after it reached a driver, allowed {HOLD_M * 1e3:.0f}"
-        if result.crept_rad > np.radians(0.5):
+        if result.crept_rad > kind.may_creep_rad:
             yield f"moved by {np.degrees(result.crept_rad):.1f} deg before the re-arm"
         if not result.causes:
             yield "the cause was not named"

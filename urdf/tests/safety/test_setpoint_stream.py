@@ -9,7 +9,7 @@ from vitra_description.limits import ARM_LIMITS
 from vitra_description.postures import home
 from vitra_safety.guard import ARM_GUARD, GuardReason
 from vitra_safety.motion_gate import MotionState, StopCause
-from vitra_safety.setpoint_stream import Beginning, SetpointStream
+from vitra_safety.setpoint_stream import STANDS_S, Beginning, SetpointStream
 from vitra_safety.stop_profile import StopProfile
 
 START = home("right")
@@ -252,6 +252,28 @@ def test_a_driver_that_was_stalled_catches_up_within_limits() -> None:
     velocity, acceleration = frames_of(rig)
     assert np.abs(velocity).max() <= ARM_LIMITS.velocity_rad_s[0] * 1.05
     assert np.abs(acceleration).max() <= ARM_LIMITS.acceleration_rad_s2[0] * 1.05 + 1e-6
+
+
+def test_after_a_pause_in_which_nothing_was_sent_the_arm_stands_and_no_stop_moves_it_again() -> None:
+    rig = Rig()
+    rig.run(60)
+    rig.sending = rig.permitting = False
+    rig.now_s += 0.5
+    where = rig.arm.copy()
+    assert rig.run(40) is MotionState.HOLDING
+    np.testing.assert_array_equal(rig.arm, where)
+
+
+def test_what_follows_a_pause_starts_from_rest() -> None:
+    rig = Rig()
+    rig.run(60)
+    rig.now_s += STANDS_S + TICK_S
+    before = len(rig.sent)
+    rig.run(30)
+    velocity = np.diff(np.array(rig.sent[before - 1 :])[:, 0]) / TICK_S
+    most = ARM_LIMITS.acceleration_rad_s2[0] * TICK_S
+    assert velocity[0] <= most * 1.06
+    assert np.abs(np.diff(velocity)).max() <= most * 1.06
 
 
 def test_setpoints_leave_at_their_rate_however_commands_are_bunched() -> None:

@@ -92,9 +92,25 @@ class RobotChain:
         hands = HandChunk(
             CAMERA_FRAME, chunk.steps, chunk.step_s, chunk.actions, observed, bool(chunk.valid[0]), bool(chunk.valid[1])
         )
+        return self.offer_hands(hands, stamp_s, now_s)
+
+    def offer_hands(self, hands: HandChunk, stamp_s: float, now_s: float) -> dict[Side, Verdict]:
+        """Hand a chunk over as the retargeting gets it.
+
+        Args:
+            hands: The chunk, whatever it holds.
+            stamp_s: time of the observation.
+            now_s: time at which it arrives.
+
+        Returns:
+            What became of it, per hand that it moves.
+
+        Raises:
+            ChunkRefusedError, StepsError: it cannot be followed.
+        """
         self._sequence += 1
         steps = {
-            side: TimedSteps(self._sequence, stamp_s, chunk.step_s, np.concatenate([one.wrist, one.hand], axis=1))
+            side: TimedSteps(self._sequence, stamp_s, hands.step_s, np.concatenate([one.wrist, one.hand], axis=1))
             for side, one in self._retarget(hands).items()
         }
         return self.generator.offer(steps, now_s)

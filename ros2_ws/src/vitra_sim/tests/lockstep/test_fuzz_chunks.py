@@ -1,0 +1,67 @@
+"""Made-up chunks through the whole chain: an episode keeps every rule, and a chain without its guard is caught."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitra_policy.action_space import ACTION_DIM
+from vitra_safety.collision import CollisionModel
+from vitra_sim.lockstep import fuzz_chunks
+from vitra_sim.lockstep.fuzz_chunks import Episode, RuleBrokenError, main, run_episode
+
+
+def test_an_episode_keeps_every_rule_while_the_arms_travel() -> None:
+    tally = run_episode(3, 250)
+    assert tally.chunks == 250
+    assert tally.travel_rad > 0.5
+    assert 0.1 < tally.velocity_share < 1.05
+    assert tally.nearest_mm > 0.0
+
+
+@pytest.mark.parametrize("kind", ["untimely", "misshapen", "not finite", "far"])
+def test_what_cannot_be_followed_is_refused_and_counted(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz_chunks, "_KINDS", (kind,))
+    monkeypatch.setattr(fuzz_chunks, "_SHARES", np.ones(1))
+    episode = Episode(1)
+    episode._kind = kind
+    with np.errstate(all="ignore"):
+        for _ in range(40):
+            episode.chunk()
+    assert sum(episode.tally.refused.values()) > 5
+
+
+def test_the_same_seed_makes_the_same_chunks() -> None:
+    one, other = Episode(5)._made_up(), Episode(5)._made_up()
+    np.testing.assert_array_equal(one[0].actions, other[0].actions)
+    assert np.asarray(one[0].actions).size % ACTION_DIM == 0
+    assert not np.array_equal(one[0].actions, Episode(6)._made_up()[0].actions)
+
+
+def test_a_chain_that_lets_leaps_through_is_caught_with_its_seed_and_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leap(episode: Episode, stream: object, measured: np.ndarray, wanted: np.ndarray | None) -> np.ndarray:
+        return measured + 0.5
+
+    monkeypatch.setattr(Episode, "_through", leap)
+    with pytest.raises(RuleBrokenError, match=r"seed 2, chunk \d+: RuleBrokenError: A joint turned at"):
+        run_episode(2, 50)
+
+
+def test_arms_that_meet_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CollisionModel, "distance_m", lambda self, q: -0.001)
+    with pytest.raises(RuleBrokenError, match="Shapes overlap"):
+        run_episode(0, 5)
+
+
+def test_figures_are_written_and_a_broken_rule_ends_the_command_with_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "deep" / "fuzz.json"
+    assert main(["--chunks", "30", "--out", str(out)]) == 0
+    assert json.loads(out.read_text())["chunks"] == 30
+    monkeypatch.setattr(Episode, "_look", lambda self, before: 1 / 0)
+    assert main(["--chunks", "30", "--out", str(out)]) == 1
+    assert "BROKEN: seed 0, chunk 0: ZeroDivisionError" in capsys.readouterr().err

@@ -1,0 +1,305 @@
+"""Made-up chunks through the whole chain to the simulated joints: no limit broken, no shapes that meet, no crash.
+
+    python -m vitra_sim.lockstep.fuzz_chunks --chunks 1000000 --jobs 2
+
+The chain is the robot's own: retargeting, setpoint generator (time scaling, inverse kinematics, collision check), the
+drivers' guard, gate and limiter, and the drives of the simulated arms and hands. Most chunks lead both wrists
+somewhere, so that the arms do travel; others leap, oscillate, spin, meet, dive into the table, lie about their time
+or shape, or are no numbers. A broken rule ends the run with the seed and the chunk that show it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from vitra_control.setpoints import PermitSample
+from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
+from vitra_description.calibration import default_calibration
+from vitra_description.limits import ARM_LIMITS
+from vitra_description.names import CAMERA_FRAME
+from vitra_policy.action_space import ACTION_DIM, HAND, SIDES, STEPS, TRANSLATION, WRIST
+from vitra_policy.command_options import check_whole_numbers
+from vitra_policy.errors import VitraError
+from vitra_policy.transforms import invert_pose
+from vitra_retarget.retarget import HandChunk
+from vitra_safety.collision import CollisionModel
+from vitra_safety.guard import ARM_GUARD, HAND_GUARD
+from vitra_safety.motion_gate import MotionState
+from vitra_safety.setpoint_stream import SetpointStream
+from vitra_sim.lockstep.chain import RobotChain
+from vitra_sim.scene.scene import TICK_S
+from vitra_sim.scene.world import World
+
+Array = NDArray[np.float64]
+
+CHUNKS_PER_EPISODE = 2000
+_LOWER_M, _UPPER_M = np.array([0.15, -0.35, 0.72]), np.array([0.65, 0.35, 1.35])
+_FASTEST = 1.05 * np.radians(90.0)
+_RANGE_RAD = np.radians(0.5)
+_REST_ERROR_RAD = float(np.radians(3.0))
+_LOOK_TICKS = 4
+_KINDS = ("lead", "leap", "oscillate", "spin", "meet", "table", "far", "untimely", "misshapen", "not finite", "noise")
+_SHARES = np.array([0.62, 0.04, 0.04, 0.04, 0.08, 0.06, 0.02, 0.03, 0.02, 0.02, 0.03])
+_SPECIAL = np.array([np.nan, np.inf, -np.inf, 1e300, -1e300, 1e9])
+
+
+class RuleBrokenError(VitraError):
+    """A simulated joint did what no chunk may make it do, or something raised."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How many chunks, and from which seed."""
+
+    chunks: int = 1_000_000
+    """Chunks to make up."""
+    seed: int = 0
+    """Of the first episode; an episode has 2000 chunks and a seed of its own."""
+    jobs: int = 1
+    """Processes."""
+    out: Path = Path("runs/bench/fuzz_chunks.json")
+    """Where the figures go."""
+
+
+@dataclass
+class Tally:
+    """What came of some chunks.
+
+    Attributes:
+        chunks: Made up.
+        refused: By the retargeting or the generator, by cause.
+        stops: Of drivers that latched, by cause.
+        velocity_share: Fastest simulated joint, as a share of the limit.
+        nearest_mm: Smallest distance of any two shapes.
+        travel_rad: Way of the simulated arm joints (norm over 14).
+    """
+
+    chunks: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    stops: Counter[str] = field(default_factory=Counter)
+    velocity_share: float = 0.0
+    nearest_mm: float = float("inf")
+    travel_rad: float = 0.0
+
+    def add(self, other: Tally) -> None:
+        """Count another one's too."""
+        self.chunks += other.chunks
+        self.refused += other.refused
+        self.stops += other.stops
+        self.velocity_share = max(self.velocity_share, other.velocity_share)
+        self.nearest_mm = min(self.nearest_mm, other.nearest_mm)
+        self.travel_rad += other.travel_rad
+
+
+class Episode:
+    """One simulated robot under attack.
+
+    Args:
+        seed: Of everything.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._rng = rng = np.random.default_rng(seed)
+        self._calibration = default_calibration()
+        settings = GeneratorSettings(speed=float(rng.uniform(0.3, 1.8)))
+        self._world = World(seed=seed % 1000, calibration=self._calibration)
+        self._chain = RobotChain(self._calibration, settings)
+        self._shapes = CollisionModel(self._calibration, table_height_m=settings.table_height_m)
+        self._camera_from_base = invert_pose(self._calibration.base_from_head_camera)
+        self._goals_m = {side: self._somewhere() for side in SIDES}
+        self._kind = "lead"
+        self.tally = Tally()
+        self._ticks = 0
+        self._epoch = 0
+        self._begin_again()
+
+    def chunk(self) -> None:
+        """One made-up chunk, and the one to three ticks until the next.
+
+        Raises:
+            RuleBrokenError: what the joints did.
+        """
+        rng = self._rng
+        if rng.random() < 0.015:
+            self._kind = str(rng.choice(_KINDS, p=_SHARES / _SHARES.sum()))
+            meet_m = self._somewhere()
+            self._goals_m = {side: meet_m if self._kind == "meet" else self._somewhere() for side in SIDES}
+            if self._kind == "table":
+                self._goals_m = {side: np.array([*goal[:2], 0.4]) for side, goal in self._goals_m.items()}
+        self.tally.chunks += 1
+        hands, stamp_s = self._made_up()
+        try:
+            self._chain.offer_hands(hands, stamp_s, self._world.time_s)
+        except VitraError as error:
+            self.tally.refused[type(error).__name__] += 1
+        for _ in range(int(rng.integers(1, 4))):
+            self._tick()
+
+    def _somewhere(self) -> Array:
+        return np.asarray(self._rng.uniform(_LOWER_M, _UPPER_M))
+
+    def _made_up(self) -> tuple[HandChunk, float]:
+        rng, kind = self._rng, self._kind
+        observed = np.concatenate(
+            [self._chain.hand_state(s, self._world.arm_q(s), self._world.hand_q(s)) for s in SIDES]
+        )
+        actions = np.zeros((STEPS, ACTION_DIM))
+        step_s, stamp_s = float(rng.uniform(0.02, 0.1)), self._world.time_s - float(rng.uniform(0.0, 0.2))
+        for side in SIDES:
+            self._fill(actions[:, HAND[side]], observed[HAND[side]], self._goals_m[side], step_s)
+        if kind == "noise":
+            actions += rng.normal(0.0, rng.choice([0.01, 0.1, 1.0]), actions.shape)
+        elif kind == "not finite":
+            actions[rng.integers(STEPS), rng.integers(ACTION_DIM)] = rng.choice(_SPECIAL)
+        elif kind == "untimely":
+            stamp_s += float(rng.choice([-30.0, -1.0, 0.5, 30.0, 1e9]))
+            step_s = float(rng.choice([-1.0, 0.0, 1e-6, 0.03, 0.9, 5.0, np.nan]))
+        elif kind == "misshapen":
+            actions = actions[: int(rng.integers(STEPS)), : int(rng.integers(ACTION_DIM))]
+        left, right = (bool(rng.random() < 0.95) for _ in SIDES)
+        return HandChunk(CAMERA_FRAME, len(actions), step_s, actions.ravel(), observed, left, right), stamp_s
+
+    def _fill(self, hand: Array, observed: Array, goal_m: Array, step_s: float) -> None:
+        """Actions (STEPS, 51) of one hand from its observed state (51,) on, in place."""
+        rng, kind = self._rng, self._kind
+        goal_in_camera_m = self._camera_from_base[:3, :3] @ goal_m + self._camera_from_base[:3, 3]
+        way_m = goal_in_camera_m - observed[TRANSLATION]
+        distance_m = float(np.linalg.norm(way_m))
+        stride_m = min(distance_m / STEPS, float(rng.uniform(0.05, 0.6)) * step_s)
+        hand[:, TRANSLATION] = way_m / max(distance_m, 1e-9) * stride_m
+        if kind == "leap":
+            hand[0, TRANSLATION] = way_m
+        elif kind == "oscillate":
+            hand[:, TRANSLATION] += 0.15 * (-1.0) ** np.arange(STEPS)[:, None] * rng.normal(0, 1, 3)
+        elif kind == "spin":
+            hand[:, WRIST][:, 3:] = rng.uniform(-3.0, 3.0, 3)
+        elif kind == "far":
+            hand[:, TRANSLATION] *= 1e3
+        hand[:, WRIST.stop :] = np.clip(observed[WRIST.stop :] + rng.normal(0, 0.2), -2.0, 2.0)
+
+    def _tick(self) -> None:
+        world, now_s = self._world, self._world.time_s
+        setpoints = self._chain.generator.tick(now_s, PermitSample(self._epoch, True, now_s))
+        for side in SIDES:
+            arm, hand = self._arms[side], self._hands[side]
+            sent = self._through(arm, world.arm_q(side), None if setpoints is None else setpoints.arms.get(side))
+            if sent is not None:
+                world.set_arm_target(side, sent)
+            if self._ticks % TICKS_PER_HAND_SETPOINT == 0 or (setpoints is not None and side in setpoints.hands):
+                wanted = None if setpoints is None else setpoints.hands.get(side)
+                sent = self._through(hand, world.hand_q(side), wanted)
+                if sent is not None:
+                    world.set_hand_target(side, sent)
+        before = self._joints()
+        world.step()
+        self._ticks += 1
+        self._look(before)
+        latched = [one for one in (*self._arms.values(), *self._hands.values()) if one.state is MotionState.LATCHED]
+        if latched:
+            for stream in latched:
+                self.tally.stops[str(stream.gate.cause)] += 1
+            self._begin_again()
+
+    def _through(self, stream: SetpointStream, measured: Array, wanted: Array | None) -> Array | None:
+        now_s = self._world.time_s
+        stream.on_permit(self._epoch, True, now_s, 1, 0.0)
+        stream.on_feedback(measured, now_s)
+        if wanted is not None:
+            stream.on_command(wanted, sequence=self._ticks + 1, epoch=self._epoch, age_s=0.001, now_s=now_s, source=1)
+        return stream.tick(now_s)
+
+    def _joints(self) -> Array:
+        return np.concatenate([self._world.arm_q(side) for side in SIDES])
+
+    def _look(self, before: Array) -> None:
+        q = self._joints()
+        velocity = np.abs(q - before) / TICK_S
+        self.tally.travel_rad += float(np.linalg.norm(q - before))
+        self.tally.velocity_share = max(self.tally.velocity_share, float(velocity.max() / np.radians(90.0)))
+        if not velocity.max() <= _FASTEST:
+            raise RuleBrokenError(f"A joint turned at {np.degrees(velocity.max()):.1f} deg/s.")
+        if not all(ARM_LIMITS.contains(q[7 * i : 7 * i + 7], _RANGE_RAD) for i in range(len(SIDES))):
+            raise RuleBrokenError(f"A joint is beyond its range: {np.round(q, 4).tolist()}.")
+        if self._ticks % _LOOK_TICKS == 0:
+            distance_m = self._shapes.distance_m(q)
+            self.tally.nearest_mm = min(self.tally.nearest_mm, 1e3 * distance_m)
+            if distance_m <= 0.0:
+                raise RuleBrokenError(f"Shapes overlap: {self._shapes.closest(q)}.")
+
+    def _begin_again(self) -> None:
+        """As after a re-arm, in whatever posture the arms are."""
+        self._epoch += 1
+        self._chain.reset(self._world)
+        self._arms = {side: SetpointStream(ARM_GUARD, rest_error_rad=_REST_ERROR_RAD) for side in SIDES}
+        self._hands = {side: SetpointStream(HAND_GUARD) for side in SIDES}
+
+
+def run_episode(seed: int, chunks: int) -> Tally:
+    """One episode.
+
+    Args:
+        seed: Of the episode.
+        chunks: How many.
+
+    Raises:
+        RuleBrokenError: naming seed and chunk.
+    """
+    episode = Episode(seed)
+    with np.errstate(all="ignore"):
+        for number in range(chunks):
+            try:
+                episode.chunk()
+            except Exception as error:
+                raise RuleBrokenError(f"seed {seed}, chunk {number}: {type(error).__name__}: {error}") from error
+    return episode.tally
+
+
+def run_all(options: Options) -> Iterator[Tally]:
+    """Every episode's tally, in order."""
+    episodes = -(-options.chunks // CHUNKS_PER_EPISODE)
+    counts = [CHUNKS_PER_EPISODE] * (episodes - 1) + [options.chunks - CHUNKS_PER_EPISODE * (episodes - 1)]
+    seeds = range(options.seed, options.seed + episodes)
+    if options.jobs == 1:
+        yield from map(run_episode, seeds, counts)
+        return
+    with ProcessPoolExecutor(options.jobs) as pool:
+        yield from pool.map(run_episode, seeds, counts)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit code: 1 where a rule was broken."""
+    options = tyro.cli(Options, prog="python -m vitra_sim.lockstep.fuzz_chunks", description=__doc__, args=argv)
+    check_whole_numbers(options, {"chunks": 1, "seed": 0, "jobs": 1})
+    begin_s, total = time.perf_counter(), Tally()
+    with tqdm(total=options.chunks, unit="chunks", file=sys.stderr) as bar:
+        try:
+            for tally in run_all(options):
+                total.add(tally)
+                bar.update(tally.chunks)
+        except RuleBrokenError as error:
+            sys.stderr.write(f"\nBROKEN: {error}\n")
+            return 1
+    seconds = time.perf_counter() - begin_s
+    figures = asdict(total) | {"seconds": round(seconds, 1), "rate_hz": round(total.chunks / seconds, 1)}
+    figures |= {"seed": options.seed, "jobs": options.jobs, "cores": os.cpu_count()}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(figures, indent=2) + "\n")
+    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
