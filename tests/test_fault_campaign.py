@@ -13,7 +13,7 @@ from vitra_bringup.faults.campaign import running_bench
 from vitra_bringup.faults.kinds import KINDS, WORST
 from vitra_bringup.faults.trial import run_trial
 
-pytestmark = [pytest.mark.graph, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.graph, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

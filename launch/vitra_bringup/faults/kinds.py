@@ -64,8 +64,8 @@ _KILLED = (
 _FROZEN = ("sim_camera", "policy", "retarget", "recorder", "left_arm_driver", "right_arm_driver", "right_hand_driver")
 
 
-_HAND = "driver_fault|feedback_lost|driver_latched|right_hand: fault"
-_FEEDBACK = "driver_latched|feedback_lost|feedback_missing|driver_fault"
+_HAND = "driver_fault|feedback_lost|driver_latched|right_hand: fault|right_hand/joint_states: stale"
+_FEEDBACK = "driver_latched|feedback_lost|feedback_missing|driver_fault|_arm/joint_states: stale"
 
 
 def _kills() -> Iterator[Kind]:
@@ -82,6 +82,7 @@ def _freezes() -> Iterator[Kind]:
     for node in _FROZEN:
         cause = rf"heartbeat_lost \({node}\)|driver_latched|feedback_lost|permit_not_taken"
         cause += "|no new camera image" if node == "sim_camera" else ""
+        cause += f"|{node.removesuffix('_driver')}/joint_states: stale" if node.endswith("_driver") else ""
         yield Kind(f"freeze_{node}", partial(Bench.freeze, name=node), Outcome.STOPS, cause)
     executor = partial(Bench.freeze, name="executor")
     yield Kind(
@@ -93,7 +94,7 @@ def _freezes() -> Iterator[Kind]:
         "freeze_right_arm_sdk",
         partial(Bench.freeze, name="right_arm_sdk"),
         Outcome.STOPS,
-        "driver_fault|driver_latched|feedback_lost",
+        _FEEDBACK,
     )
     for node in ("executor", "safety_supervisor", "right_arm_driver"):
         yield Kind(f"hiccup_{node}", partial(Bench.freeze, name=node, seconds=0.08), Outcome.ANY)
@@ -184,4 +185,4 @@ WORST = (
     "freeze_executor", "freeze_safety_supervisor", "freeze_right_arm_driver", "kill_right_arm_sdk",
     "udp_silent_left_arm", "permit_second", "command_leap", "policy_collision", "policy_nan", "rearm_older_than_stop",
 )  # fmt: skip
-"""What `make test-slow` runs one seed of."""
+"""What `make test` runs one seed of."""

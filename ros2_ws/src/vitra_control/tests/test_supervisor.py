@@ -384,3 +384,33 @@ def test_the_end_of_the_launcher_is_no_stop_where_nothing_moves() -> None:
     world = World()
     world.supervisor.retire(StopCause.LAUNCHER_LOST, "launcher", "process 7 ended", world.now_s)
     assert world.supervisor.phase is SafetyPhase.DISARMED
+
+
+def test_what_a_device_lost_before_a_node_felt_it_is_said_with_the_nodes_fault() -> None:
+    world = World().armed()
+    world.device = dataclasses.replace(HEALTHY, state="holding", stop_cause="feedback_missing: last feedback 52 ms ago")
+    world.run(0.1)
+    world.beats["/executor"] = BeatState.FAULT
+    world.run(0.1)
+    reason = world.supervisor.reason
+    assert reason is not None
+    assert (reason.cause, reason.source) == (StopCause.NODE_FAULT, "executor")
+    assert reason.detail.endswith("; right_arm stopped before: feedback_missing: last feedback 52 ms ago")
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        dataclasses.replace(HEALTHY, state="moving", stop_cause="feedback_missing: once, and over"),
+        dataclasses.replace(HEALTHY, state="holding", stop_cause="permit_denied: the supervisor gives no permit"),
+        dataclasses.replace(HEALTHY, state="holding", stop_cause="command_missing: last command 104 ms ago"),
+    ],
+)
+def test_a_device_that_moves_or_only_obeyed_is_not_blamed_for_a_nodes_fault(device: DeviceReport) -> None:
+    world = World().armed()
+    world.device = device
+    world.run(0.1)
+    world.beats["/executor"] = BeatState.FAULT
+    world.run(0.1)
+    assert world.supervisor.reason is not None
+    assert world.supervisor.reason.detail == "reports a fault"

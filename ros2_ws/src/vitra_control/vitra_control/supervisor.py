@@ -12,6 +12,8 @@ from vitra_control.supervisor_settings import OPERATOR, SupervisorSettings
 
 _LAST_EPOCH = 0xFFFFFFFF
 _DOUBLE_MEMORY_S = 1.0
+_OF_THE_DEVICE = "feedback_missing"
+"""How a driver's stop begins that others feel later, and then report as their own fault."""
 
 
 class SafetyPhase(StrEnum):
@@ -205,9 +207,21 @@ class Supervisor:
             self._stall_ended_s = now_s
         if self.phase is SafetyPhase.ARMED:
             for problem in self._problems(now_s):
-                self.stop(problem.cause, problem.source, problem.detail, now_s)
+                self.stop(problem.cause, problem.source, problem.detail + self._stopped_before(problem), now_s)
                 break
         return self.motion_allowed
+
+    def _stopped_before(self, problem: _Problem) -> str:
+        """What a device had lost already, where a node's fault may only be what came of it; empty if nothing."""
+        if problem.cause is not StopCause.NODE_FAULT:
+            return ""
+        reports = {name: device.report for name, device in self._devices.items()}
+        lost = [
+            f"{name} stopped before: {report.stop_cause}"
+            for name, report in reports.items()
+            if report.epoch == self.epoch and report.state != "moving" and report.stop_cause.startswith(_OF_THE_DEVICE)
+        ]
+        return "".join(f"; {words}" for words in lost)
 
     def _problems(self, now_s: float) -> Iterator[_Problem]:
         yield from self._second_sources(now_s)
