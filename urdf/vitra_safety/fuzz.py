@@ -22,7 +22,7 @@ from vitra_description.limits import ARM_LIMITS
 from vitra_description.postures import home
 from vitra_safety.guard import ARM_GUARD
 from vitra_safety.motion_gate import MotionState
-from vitra_safety.setpoint_stream import SetpointStream
+from vitra_safety.setpoint_stream import STANDS_S, SetpointStream
 
 Array = NDArray[np.float64]
 
@@ -150,6 +150,8 @@ class Campaign:
             return
         if self._stream.begins:
             self._sent = [self._measured] * 2
+        elif self._last_s and self._now_s - self._last_s[-1] > STANDS_S:
+            self._sent = [self._sent[-1]] * 2  # it stood meanwhile
         self.sent += 1
         self._measured = setpoint
         self._last_s = [*self._last_s[-2:], self._now_s]

@@ -11,6 +11,7 @@ import pytest
 from fake_robot import CALIBRATION, FakeRobot
 from two_arm_targets import Args, measure, run
 
+from vitra_control.setpoints import Feedback
 from vitra_control.settings import ARM_PERIOD_S, GeneratorSettings
 from vitra_description.postures import open_hand
 from vitra_policy.action_space import SIDES, Side
@@ -105,6 +106,33 @@ def test_an_arm_that_is_not_driven_is_kept_clear_of_where_it_stands() -> None:
     both = np.concatenate([parked_rad, made.generator.arm_rad(Side.RIGHT)])
     assert MIN_DISTANCE_M < CollisionModel(CALIBRATION, table_height_m=0.75).distance_m(both) < 0.06
     assert "left" in made.generator.limits()
+
+
+def test_an_arm_that_something_pushed_aside_is_kept_clear_where_it_is() -> None:
+    """The left arm stands 8 deg off its setpoints, nearer to the right one, which is sent past those."""
+    aside_rad = np.zeros(7)
+    aside_rad[0] = np.deg2rad(8.0)
+    made, model, nearest_m = FakeRobot(SIDES), CollisionModel(CALIBRATION, table_height_m=0.75), np.inf
+    made.arm_and_settle()
+    towards = min((1.0, -1.0), key=lambda sign: model.distance_m(pushed(made, sign * aside_rad)))
+    follow = made.feedback
+
+    def feedback(side: Side) -> Feedback | None:
+        found = follow(side)
+        return replace(found, arm_rad=found.arm_rad + towards * aside_rad) if found and side is Side.LEFT else found
+
+    made.generator._tracking._feedback = feedback
+    made.generator.offer(to_one_place(made, (0.4, 0.0, 1.05)), made.now_s)
+    for _ in range(1600):
+        made.run(ARM_PERIOD_S)
+        nearest_m = min(nearest_m, model.distance_m(pushed(made, towards * aside_rad)))
+    assert MIN_DISTANCE_M < nearest_m < 0.06
+    assert "collision" in made.generator.limits()
+
+
+def pushed(made: FakeRobot, aside_rad: np.ndarray) -> np.ndarray:
+    """Joints of both arms, the left one aside."""
+    return np.concatenate([made.generator.arm_rad(Side.LEFT) + aside_rad, made.generator.arm_rad(Side.RIGHT)])
 
 
 def test_random_targets_of_both_arms_never_bring_shapes_together() -> None:

@@ -59,6 +59,7 @@ class ArmGroup:
             parked = first.calibration.hardware.parked_rad(sides)
             model = CollisionModel(first.calibration, tuple(sides), settings.table_height_m, first.variant, parked)
             self._watch = SeparationWatch(model, limits)
+        self._aside: Array | None = None
         self._way = _Way.READY
         self._is_prepared = False
         self._share = self.speed_share = 1.0
@@ -99,6 +100,16 @@ class ArmGroup:
         self.limit = ""
         if self._watch is not None:
             self._watch.restart()
+
+    def push_aside(self, offsets_rad: Mapping[Side, Array]) -> None:
+        """Something holds these arms off their setpoints: from now on they must stay clear where they are, too.
+
+        Args:
+            offsets_rad: Measured joints minus setpoints (7,), by side; none: every arm follows.
+        """
+        none = np.zeros(ARM_DOF)
+        parts = [offsets_rad.get(side, none) for side in self._sides]
+        self._aside = np.concatenate(parts) if offsets_rad else None
 
     def turn(self) -> None:
         """A chunk was taken in: the path ahead is another from here on."""
@@ -233,8 +244,11 @@ class ArmGroup:
     def _allows(self, velocity_rad_s: Array) -> bool:
         if self._watch is None:
             return True
-        before = self._joints.planned_rad
-        allowed = self._watch.allows(before + velocity_rad_s * ARM_PERIOD_S, velocity_rad_s, before)
+        before, way = self._joints.planned_rad, velocity_rad_s * ARM_PERIOD_S
+        allowed = self._watch.allows(before + way, velocity_rad_s, before)
+        if allowed and self._aside is not None:
+            there = before + self._aside
+            allowed = self._watch.allows(there + way, velocity_rad_s, there)
         is_near = not allowed or self._follower.path.is_blocked
         self.holds += is_near and not self.limit
         self.limit = f"collision: {self._watch.last}" if is_near else ""

@@ -46,8 +46,17 @@ def test_a_chain_that_lets_leaps_through_is_caught_with_its_seed_and_chunk(monke
         return measured + 0.5
 
     monkeypatch.setattr(Episode, "_through", leap)
-    with pytest.raises(RuleBrokenError, match=r"seed 2, chunk \d+: RuleBrokenError: A joint turned at"):
+    with pytest.raises(RuleBrokenError, match=r"seed 2, chunk \d+: RuleBrokenError: A setpoint leapt by"):
         run_episode(2, 50)
+
+
+def test_an_arm_that_is_too_fast_is_caught_unless_it_springs_back_from_something() -> None:
+    episode = Episode(0)
+    q = episode._joints()
+    with pytest.raises(RuleBrokenError, match=r"A joint turned at 100\.0"):
+        episode._look_at_speed(float(np.radians(100.0)), q)
+    episode._look_at_speed(float(np.radians(100.0)), q + 0.1)
+    assert episode.tally.rebound_share == pytest.approx(100 / 90)
 
 
 def test_arms_that_meet_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,10 @@ The chain is the robot's own: retargeting, setpoint generator (time scaling, inv
 drivers' guard, gate and limiter, and the drives of the simulated arms and hands. Most chunks lead both wrists
 somewhere, so that the arms do travel; others leap, oscillate, spin, meet, dive into the table, lie about their time
 or shape, or are no numbers. A broken rule ends the run with the seed and the chunk that show it.
+
+Joints are held against the limit of speed wherever the arm follows its setpoints. An arm that presses against
+something (the box is pushed about, too) is up to 0.2 rad behind them, and springs back when that gives way: how fast is
+counted apart (`rebound_share`), as no setpoint asked for it.
 """
 
 from __future__ import annotations
@@ -27,10 +31,11 @@ from tqdm import tqdm
 
 from vitra_control.setpoints import PermitSample
 from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
+from vitra_control.tracking_watch import ASIDE_RAD
 from vitra_description.calibration import default_calibration
 from vitra_description.limits import ARM_LIMITS
 from vitra_description.names import CAMERA_FRAME
-from vitra_policy.action_space import ACTION_DIM, HAND, SIDES, STEPS, TRANSLATION, WRIST
+from vitra_policy.action_space import ACTION_DIM, HAND, SIDES, STEPS, TRANSLATION, WRIST, Side
 from vitra_policy.command_options import check_whole_numbers
 from vitra_policy.errors import VitraError
 from vitra_policy.transforms import invert_pose
@@ -51,6 +56,8 @@ _FASTEST = 1.05 * np.radians(90.0)
 _RANGE_RAD = np.radians(0.5)
 _REST_ERROR_RAD = float(np.radians(3.0))
 _LOOK_TICKS = 4
+_REBOUND_TICKS = 60
+"""For so long after it was pressed aside an arm may spring back."""
 _KINDS = ("lead", "leap", "oscillate", "spin", "meet", "table", "far", "untimely", "misshapen", "not finite", "noise")
 _SHARES = np.array([0.62, 0.04, 0.04, 0.04, 0.08, 0.06, 0.02, 0.03, 0.02, 0.02, 0.03])
 _SPECIAL = np.array([np.nan, np.inf, -np.inf, 1e300, -1e300, 1e9])
@@ -82,7 +89,8 @@ class Tally:
         chunks: Made up.
         refused: By the retargeting or the generator, by cause.
         stops: Of drivers that latched, by cause.
-        velocity_share: Fastest simulated joint, as a share of the limit.
+        velocity_share: Fastest simulated joint of an arm that followed, as a share of the limit.
+        rebound_share: Fastest one of an arm that had been pressed aside just before.
         nearest_mm: Smallest distance of any two shapes.
         travel_rad: Way of the simulated arm joints (norm over 14).
     """
@@ -91,6 +99,7 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
     velocity_share: float = 0.0
+    rebound_share: float = 0.0
     nearest_mm: float = float("inf")
     travel_rad: float = 0.0
 
@@ -100,6 +109,7 @@ class Tally:
         self.refused += other.refused
         self.stops += other.stops
         self.velocity_share = max(self.velocity_share, other.velocity_share)
+        self.rebound_share = max(self.rebound_share, other.rebound_share)
         self.nearest_mm = min(self.nearest_mm, other.nearest_mm)
         self.travel_rad += other.travel_rad
 
@@ -122,8 +132,8 @@ class Episode:
         self._goals_m = {side: self._somewhere() for side in SIDES}
         self._kind = "lead"
         self.tally = Tally()
-        self._ticks = 0
-        self._epoch = 0
+        self._ticks = self._epoch = 0
+        self._pressed = -_REBOUND_TICKS
         self._begin_again()
 
     def chunk(self) -> None:
@@ -197,6 +207,7 @@ class Episode:
             arm, hand = self._arms[side], self._hands[side]
             sent = self._through(arm, world.arm_q(side), None if setpoints is None else setpoints.arms.get(side))
             if sent is not None:
+                self._look_at_setpoint(side, sent, begins=bool(arm.begins))
                 world.set_arm_target(side, sent)
             if self._ticks % TICKS_PER_HAND_SETPOINT == 0 or (setpoints is not None and side in setpoints.hands):
                 wanted = None if setpoints is None else setpoints.hands.get(side)
@@ -226,11 +237,8 @@ class Episode:
 
     def _look(self, before: Array) -> None:
         q = self._joints()
-        velocity = np.abs(q - before) / TICK_S
         self.tally.travel_rad += float(np.linalg.norm(q - before))
-        self.tally.velocity_share = max(self.tally.velocity_share, float(velocity.max() / np.radians(90.0)))
-        if not velocity.max() <= _FASTEST:
-            raise RuleBrokenError(f"A joint turned at {np.degrees(velocity.max()):.1f} deg/s.")
+        self._look_at_speed(float(np.abs(q - before).max()) / TICK_S, q)
         if not all(ARM_LIMITS.contains(q[7 * i : 7 * i + 7], _RANGE_RAD) for i in range(len(SIDES))):
             raise RuleBrokenError(f"A joint is beyond its range: {np.round(q, 4).tolist()}.")
         if self._ticks % _LOOK_TICKS == 0:
@@ -238,6 +246,23 @@ class Episode:
             self.tally.nearest_mm = min(self.tally.nearest_mm, 1e3 * distance_m)
             if distance_m <= 0.0:
                 raise RuleBrokenError(f"Shapes overlap: {self._shapes.closest(q)}.")
+
+    def _look_at_setpoint(self, side: Side, sent: Array, *, begins: bool) -> None:
+        way_rad = np.abs(sent - self._world.arm(side).target(self._world.data)).max()
+        if not (begins or way_rad <= _FASTEST * TICK_S):
+            raise RuleBrokenError(f"A setpoint leapt by {np.degrees(way_rad):.2f} deg within {TICK_S * 1e3:g} ms.")
+
+    def _look_at_speed(self, velocity_rad_s: float, q: Array) -> None:
+        tally, share = self.tally, velocity_rad_s / float(np.radians(90.0))
+        targets = np.concatenate([self._world.arm(side).target(self._world.data) for side in SIDES])
+        if np.abs(targets - q).max() > ASIDE_RAD:
+            self._pressed = self._ticks
+        if self._ticks - self._pressed < _REBOUND_TICKS:
+            tally.rebound_share = max(tally.rebound_share, share)
+            return
+        tally.velocity_share = max(tally.velocity_share, share)
+        if not velocity_rad_s <= _FASTEST:
+            raise RuleBrokenError(f"A joint turned at {np.degrees(velocity_rad_s):.1f} deg/s.")
 
     def _begin_again(self) -> None:
         """As after a re-arm, in whatever posture the arms are."""
