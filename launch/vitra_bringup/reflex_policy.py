@@ -50,10 +50,10 @@ class ReflexPolicy:
         """
         self._metadata.check(observation)
         assert observation.image is not None
-        picture = observation.image.astype(np.int16)
+        image = observation.image.astype(np.int16)
         if self._first is None:
-            self._first, self._anchors = picture, wrists_in_base(observation)
-        if self._changed_s is None and is_changed(self._first, picture):
+            self._first, self._anchors = image, wrists_in_base(observation)
+        if self._changed_s is None and is_changed(self._first, image):
             self._changed_s = observation.stamp_s
         rise_m = np.zeros(STEPS)
         if self._changed_s is not None:
@@ -65,14 +65,14 @@ class ReflexPolicy:
         return ActionChunk(actions_along(observation, paths), observation.hands, _STEP_S, self._metadata.policy_id)
 
 
-def is_changed(first: NDArray[np.int16], picture: NDArray[np.int16]) -> bool:
+def is_changed(first: NDArray[np.int16], image: NDArray[np.int16]) -> bool:
     """Whether enough pixels differ by enough, and not only by what a camera's noise does.
 
     Args:
         first: Image (H, W, 3).
-        picture: Another one (H, W, 3).
+        image: Another one (H, W, 3).
     """
-    differs = np.abs(picture - first).max(axis=2) >= CHANGED_LEVELS
+    differs = np.abs(image - first).max(axis=2) >= CHANGED_LEVELS
     return bool(np.count_nonzero(differs) >= CHANGED_PIXELS)
 
 
