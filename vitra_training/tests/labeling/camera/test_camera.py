@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_rotvec
+from vitra_training.labeling.camera import structure
 from vitra_training.labeling.camera.motion import BackgroundTracker, PointTracks
 from vitra_training.labeling.camera.scale import scale_from_hands
 from vitra_training.labeling.camera.structure import between, key_frames, reconstruct
@@ -79,6 +80,7 @@ def test_a_pair_of_images_on_which_opencv_asserts_is_left_out(monkeypatch: pytes
         return find(*arguments)
 
     monkeypatch.setattr(cv2, "findFundamentalMat", asserts_sometimes)
+    monkeypatch.setattr(structure, "_UNCERTAIN", -1.0)  # the mapper is asked, too
     rng = np.random.default_rng(0)
     poses = head(90, rng)
     found = reconstruct(tracks_of(poses, rng), 90, 30.0, *SIZE)

@@ -1,9 +1,8 @@
-"""Bundle adjustment of point tracks with a robust loss: many frames at once, points that move by themselves left out."""
+"""Bundle adjustment of point tracks over many frames, with a robust loss; what moves by itself is left out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,11 @@ Array = NDArray[np.float64]
 
 _LEAST_SEEN = 3
 _LEAST_ANGLE_RAD = float(np.radians(0.2))
-_LIMITS_PX = (6.0, 2.0)
-"""Observations further off are left out: those of a start, then those of what came of it."""
-_LOSS_PX = 0.5
+_ROUNDS_PX = ((20.0, 2.0), (2.0, 0.5))
+"""Observations further off are left out, and the scale of the loss: of a start, then of what came of it.
+
+Leaving out more of a start makes it fit itself: a stretch of a path that is wrong would lose what shows that it is."""
+_LEAST_OBSERVATIONS = 30
 _ITERATIONS = 40
 _WEIGHTINGS = 4
 
@@ -112,31 +113,39 @@ def misfit(error_px: Array) -> float:
     return float(np.log1p(np.minimum(error_px, 100.0) ** 2).mean()) if len(error_px) else float("inf")
 
 
-def solve(
-    seen: Seen, keep: NDArray[np.bool_], poses: Array, focal_px: float, points: Array, loss_px: float, held: bool
-) -> tuple[Any, Any]:
-    """COLMAP's reconstruction after the adjustment, and its adjuster.
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Where an adjustment begins."""
+
+    camera_from_world: Array
+    """(F, 4, 4); the first one stays."""
+    focal_px: float
+    points_m: Array
+    """(P, 3), numbered as in what was seen."""
+
+
+def solve(seen: Seen, keep: NDArray[np.bool_], guess: Guess, loss_px: float, held: bool) -> tuple[Array, float]:
+    """Poses (F, 4, 4) and focal length after an adjustment by COLMAP.
 
     Args:
         seen: the observations; points are numbered as in it.
         keep: (N,) those that count.
-        poses: (F, 4, 4) to start from; the first one stays.
-        focal_px: to start from.
-        points: (P, 3) to start from.
+        guess: to start from.
         loss_px: scale of the Cauchy loss.
         held: whether the focal length stays.
     """
     import pycolmap
 
+    pycolmap.logging.minloglevel = 3  # a step that cannot be computed is tried again, shorter
     width, height = seen.size_px
     model = pycolmap.Reconstruction()
     model.add_camera_with_trivial_rig(pycolmap.Camera(
-        model="SIMPLE_PINHOLE", width=width, height=height, params=[focal_px, width / 2, height / 2], camera_id=1,
+        model="SIMPLE_PINHOLE", width=width, height=height, params=[guess.focal_px, width / 2, height / 2], camera_id=1,
     ))  # fmt: skip
     place = np.zeros(len(keep), dtype=np.int64)
     absolute = seen.pixels + np.array(seen.size_px) / 2
     wanted = pycolmap.BundleAdjustmentConfig()
-    for row, pose in enumerate(poses):
+    for row, pose in enumerate(guess.camera_from_world):
         rows = np.flatnonzero(keep & (seen.row == row))
         place[rows] = np.arange(len(rows))
         spots = pycolmap.Point2DList([pycolmap.Point2D(spot) for spot in absolute[rows]])
@@ -146,7 +155,7 @@ def solve(
     rows = np.flatnonzero(keep)
     for group in np.split(rows, np.flatnonzero(np.diff(seen.point[rows])) + 1):
         track = pycolmap.Track([pycolmap.TrackElement(int(seen.row[n]) + 1, int(place[n])) for n in group])
-        model.add_point3D(points[seen.point[group[0]]], track)
+        model.add_point3D(guess.points_m[seen.point[group[0]]], track)
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = options.refine_extra_params = False
     options.refine_focal_length = not held
@@ -155,22 +164,11 @@ def solve(
     solver.max_num_iterations, solver.num_threads, solver.function_tolerance = _ITERATIONS, 1, 1e-5
     solver.initial_trust_region_radius = 100.0  # a long first step may put all points behind the cameras: no error
     wanted.set_constant_rig_from_world_pose(1)
-    adjuster = pycolmap.create_default_bundle_adjuster(options, wanted, model)
-    adjuster.solve()
-    return model, adjuster
-
-
-def poses_of(model: Any, count: int) -> Array:
-    """(F, 4, 4) camera_from_world of a reconstruction's images.
-
-    Args:
-        model: as `solve` gives it.
-        count: of its images.
-    """
-    poses = np.tile(np.eye(4), (count, 1, 1))
-    for row in range(count):
-        poses[row, :3] = model.images[row + 1].cam_from_world().matrix()
-    return poses
+    pycolmap.create_default_bundle_adjuster(options, wanted, model).solve()
+    poses = np.tile(np.eye(4), (len(guess.camera_from_world), 1, 1))
+    for row, pose in enumerate(poses):
+        pose[:3] = model.images[row + 1].cam_from_world().matrix()
+    return poses, float(model.cameras[1].params[0])
 
 
 def adjust(seen: Seen, poses: Array, focal_px: float, held: bool) -> Adjusted | None:
@@ -182,20 +180,17 @@ def adjust(seen: Seen, poses: Array, focal_px: float, held: bool) -> Adjusted | 
         focal_px: to start from.
         held: whether it is known.
     """
-    model = adjuster = None
-    keep = np.zeros(len(seen.row), dtype=bool)
-    for limit in _LIMITS_PX:
+    for limit, loss in _ROUNDS_PX:
         points, error = triangulated(seen, poses, focal_px)
         keep = _kept(seen, poses, points, error < limit)
-        if keep.sum() < 30:
+        if keep.sum() < _LEAST_OBSERVATIONS:
             return None
         poses, points = _of_unit_size(poses, points, keep, seen)
-        model, adjuster = solve(seen, keep, poses, focal_px, points, _LOSS_PX, held)
-        poses, focal_px = poses_of(model, len(poses)), float(model.cameras[1].params[0])
-    if not (np.isfinite(poses).all() and focal_px > 0):
-        return None
+        poses, focal_px = solve(seen, keep, Guess(poses, focal_px, points), loss, held)
+        if not (np.isfinite(poses).all() and focal_px > 0):
+            return None
     world, error = triangulated(seen, poses, focal_px)
-    keep = _kept(seen, poses, world, error < _LIMITS_PX[-1])
+    keep = _kept(seen, poses, world, error < _ROUNDS_PX[-1][0])
     good = np.unique(seen.point[keep])
     if len(good) == 0:
         return None

@@ -1,14 +1,15 @@
 """A first path of a camera: it only turns, all points are equally far away, and an adjustment finds the rest.
 
 Head cameras move by centimetres while they look at things half a metre away: from there the adjustment finds the right
-path more often than two views with little between them (Ha et al. 2016 begin in the same way)."""
+path more often than two views with little between them (Ha et al. 2016 begin in the same way).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_training.labeling.camera.adjust import Seen, misfit, poses_of, solve, triangulated
+from vitra_training.labeling.camera.adjust import Guess, Seen, misfit, solve, triangulated
 
 Array = NDArray[np.float64]
 
@@ -29,8 +30,8 @@ def flat_start(seen: Seen, focal_px: float) -> tuple[Array, float]:
     away = np.einsum("nji,nj->ni", poses[seen.row, :3, :3], rays)
     points = np.stack([np.bincount(seen.point, away[:, k], len(seen.ids)) for k in range(3)], axis=1)
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-    model, _ = solve(seen, np.ones(len(seen.row), dtype=bool), poses, focal_px, points, _LOSS_PX, held=True)
-    poses = poses_of(model, len(poses))
+    everything = np.ones(len(seen.row), dtype=bool)
+    poses, _ = solve(seen, everything, Guess(poses, focal_px, points), _LOSS_PX, held=True)
     if not np.isfinite(poses).all():
         return poses, float("inf")
     return poses, misfit(triangulated(seen, poses, focal_px)[1])

@@ -21,12 +21,14 @@ from vitra_training.labeling.camera.motion import PointTracks
 Array = NDArray[np.float64]
 
 _STEP_S, _LEAST_FRAMES, _MOST_FRAMES = 0.1, 25, 150
-_GUESSES = (0.5, 0.65, 0.9)
-"""Focal lengths in image widths: 90, 75 and 58 degrees, those of head cameras."""
+_GUESSES = (0.65, 0.9)
+"""Focal lengths in image widths: 75 and 58 degrees; those of head cameras (50 to 110) are reached from there."""
 _UNCERTAIN = 1.5
 """A misfit above which another start is tried; half of it is what the tracker's errors and moving things leave."""
 _LEAST_HELD = 10
-_KEYFRAME_SHARE = 0.04
+_LEAST_LINKS = 80
+"""Points that a frame should share with the next but one: what is seen in fewer than three gives nothing."""
+_KEYFRAME_SHARE = 0.02
 _LONGEST_KEYFRAME_S = 0.5
 _NEIGHBOURS = 10
 _LEAST_MATCHES = 15
@@ -66,7 +68,7 @@ def reconstruct(
         height_px: of the images.
         focal_px: where it is known; otherwise it is estimated, from several guesses.
     """
-    seen = seen_in(tracks, _adjusted_frames(tracks, frames, fps), (width_px, height_px))
+    seen = seen_in(tracks, adjusted_frames(tracks, frames, fps), (width_px, height_px))
     if len(seen.frames) < 3 or len(seen.ids) < _LEAST_MATCHES:
         return None
     best = _from_flat(seen, focal_px)
@@ -86,11 +88,29 @@ def reconstruct(
     return Structure(poses, registered, best.focal_px, best.focal_sigma_px, best.points_m, best.point_ids, best.rms_px)
 
 
-def _adjusted_frames(tracks: PointTracks, frames: int, fps: float) -> NDArray[np.int64]:
-    """Frames that are adjusted together: ten a second, more of short clips and fewer of long ones."""
-    step = max(1, min(round(_STEP_S * fps), frames // _LEAST_FRAMES), -(-frames // _MOST_FRAMES))
-    counts = np.bincount(tracks.frames, minlength=frames)
-    return np.flatnonzero((counts >= _LEAST_HELD) & (np.arange(frames) % step == 0))
+def adjusted_frames(tracks: PointTracks, frames: int, fps: float) -> NDArray[np.int64]:
+    """Frames that are adjusted together: ten a second, more where points are soon lost and in short clips.
+
+    Args:
+        tracks: of the background.
+        frames: of the clip.
+        fps: frames per second.
+    """
+    longest = max(1, min(round(_STEP_S * fps), frames // _LEAST_FRAMES), -(-frames // _MOST_FRAMES))
+    ids = [tracks.points[_row_of_id(tracks, frame)] for frame in range(frames)]
+    chosen, frame = [], 0
+    while frame < frames:
+        step = longest
+        while step > 1 and frame + 2 * step < frames and _shared(ids[frame], ids[frame + 2 * step]) < _LEAST_LINKS:
+            step -= 1
+        if len(ids[frame]) >= _LEAST_HELD:
+            chosen.append(frame)
+        frame += step if len(ids[frame]) else 1
+    return np.array(chosen, dtype=np.int64)
+
+
+def _shared(first: NDArray[np.int32], second: NDArray[np.int32]) -> int:
+    return len(np.intersect1d(first, second, assume_unique=True))
 
 
 def _from_flat(seen: Seen, focal_px: float | None) -> Adjusted | None:
