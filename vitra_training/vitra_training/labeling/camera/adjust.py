@@ -275,4 +275,4 @@ def _sums(place: NDArray[np.int64], blocks: Array, count: int) -> Array:
     """Blocks (N, a, b) summed where `place` is the same: (count, a, b)."""
     flat = blocks.reshape(len(blocks), -1)
     sums = [np.bincount(place, column, count) for column in flat.T]
-    return np.stack(sums, axis=1).reshape(count, *blocks.shape[1:])
+    return np.asarray(np.stack(sums, axis=1).reshape(count, *blocks.shape[1:]), dtype=np.float64)

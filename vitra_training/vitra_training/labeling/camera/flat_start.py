@@ -28,7 +28,8 @@ def flat_start(seen: Seen, focal_px: float) -> tuple[Array, float]:
     poses = np.tile(np.eye(4), (len(seen.frames), 1, 1))
     poses[:, :3, :3] = _turns(seen, rays)
     away = np.einsum("nji,nj->ni", poses[seen.row, :3, :3], rays)
-    points = np.stack([np.bincount(seen.point, away[:, k], len(seen.ids)) for k in range(3)], axis=1)
+    sums = [np.bincount(seen.point, away[:, k], len(seen.ids)) for k in range(3)]
+    points = np.asarray(np.stack(sums, axis=1), dtype=np.float64)
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
     everything = np.ones(len(seen.row), dtype=bool)
     poses, _ = solve(seen, everything, Guess(poses, focal_px, points), _LOSS_PX, held=True)
