@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_rotvec
+from vitra_training.labeling.camera import structure
 from vitra_training.labeling.camera.motion import BackgroundTracker, PointTracks
 from vitra_training.labeling.camera.scale import scale_from_hands
 from vitra_training.labeling.camera.structure import between, key_frames, reconstruct
@@ -60,6 +61,28 @@ def test_a_moving_cameras_path_and_focal_length_come_from_its_points(seed: int, 
     assert found.focal_px == pytest.approx(450.0, rel=1e-6 if known else 0.03)
 
 
+def short_lived(tracks: PointTracks, rng: np.random.Generator) -> PointTracks:
+    """The same with two fifths of the points moving by themselves, and all lost and found anew every nine frames."""
+    drift = rng.normal(0, 0.6, (500, 2)) * (rng.random(500) < 0.4)[:, None]
+    pixels = tracks.pixels + drift[tracks.points] * (tracks.frames % 9)[:, None]
+    born = (tracks.frames + rng.integers(0, 9, 500)[tracks.points]) // 9
+    ids = (tracks.points + 500 * born).astype(np.int32)
+    return PointTracks(tracks.frames, ids, pixels.astype(np.float32), tracks.flow_px, tracks.drift_share)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_short_tracks_of_which_many_move_by_themselves_give_path_and_focal_length(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    motion = invert_pose(head(60, rng))
+    motion[:, :3, 3] *= 0.7
+    poses = invert_pose(motion)
+    found = reconstruct(short_lived(tracks_of(poses, rng, 0.5), rng), 60, 30.0, *SIZE)
+    assert found is not None
+    assert ate(found.camera_from_world, poses) < 0.02
+    assert found.focal_px == pytest.approx(450.0, rel=0.03)
+    assert abs(found.focal_px - 450.0) < 3 * found.focal_sigma_px < 0.06 * 450.0
+
+
 @pytest.mark.parametrize("seed", [3, 4, 5])
 def test_a_camera_that_only_turns_gives_no_path_rather_than_a_wrong_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -79,6 +102,7 @@ def test_a_pair_of_images_on_which_opencv_asserts_is_left_out(monkeypatch: pytes
         return find(*arguments)
 
     monkeypatch.setattr(cv2, "findFundamentalMat", asserts_sometimes)
+    monkeypatch.setattr(structure, "_UNCERTAIN", -1.0)  # the mapper is asked, too
     rng = np.random.default_rng(0)
     poses = head(90, rng)
     found = reconstruct(tracks_of(poses, rng), 90, 30.0, *SIZE)

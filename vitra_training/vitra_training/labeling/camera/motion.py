@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 _WIDTH_PX = 640
 _FEATURES = 400
 _NEW_BELOW = 250
+_WINDOW_PX, _TOLERANCE_PX = 15, 1.0
+"""Wide patches blend what is near with what is behind it, which makes focal lengths long; narrow ones are lost."""
 _MASK_MARGIN = 0.35
 _STILL_SHARE = 0.0012
 """Of the image's width: background that moves less over `_STILL_S` is still (compression noise: below 0.0004)."""
@@ -118,7 +120,7 @@ class BackgroundTracker:
             self._corners, self._ids = self._corners[:0], self._ids[:0]
             return float("nan")
         start = self._corners.reshape(-1, 1, 2)
-        end, good = followed(self._grey, grey, start, window_px=17, tolerance_px=0.7)
+        end, good = followed(self._grey, grey, start, _WINDOW_PX, _TOLERANCE_PX)
         if good.sum() >= 12:  # what moves by itself does not fit the motion of the rest
             found = fundamental(start[good, 0], end[good, 0], 0.99, 200)
             if found is not None and found[1].sum() >= 0.3 * good.sum():

@@ -1,4 +1,4 @@
-"""Camera poses, focal length and points of a moving camera: point tracks given to COLMAP's incremental mapper."""
+"""Camera poses, focal length and points of a moving camera: point tracks adjusted together, by COLMAP's means."""
 
 from __future__ import annotations
 
@@ -13,11 +13,21 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from vitra_policy.transforms import make_pose
+from vitra_training.labeling.camera.adjust import Adjusted, Seen, adjust, seen_in
 from vitra_training.labeling.camera.epipolar import fundamental
+from vitra_training.labeling.camera.flat_start import flat_start
 from vitra_training.labeling.camera.motion import PointTracks
 
 Array = NDArray[np.float64]
 
+_STEP_S, _LEAST_FRAMES, _MOST_FRAMES = 0.1, 25, 150
+_GUESSES = (0.65, 0.9)
+"""Focal lengths in image widths: 75 and 58 degrees; those of head cameras (50 to 110) are reached from there."""
+_UNCERTAIN = 1.5
+"""A misfit above which another start is tried; half of it is what the tracker's errors and moving things leave."""
+_LEAST_HELD = 10
+_LEAST_LINKS = 80
+"""Points that a frame should share with the next but one: what is seen in fewer than three gives nothing."""
 _KEYFRAME_SHARE = 0.02
 _LONGEST_KEYFRAME_S = 0.5
 _NEIGHBOURS = 10
@@ -36,13 +46,13 @@ class Structure:
     """(T,) whether the frame's own points gave its pose."""
     focal_px: float
     focal_sigma_px: float
-    """Rough: from the change that doubles the reprojection error; infinite where the focal length was given."""
+    """From the adjustment, with each track's errors taken together; infinite where the focal length was given."""
     points_m: Array
     """(P, 3) in the world, arbitrary size."""
     point_ids: NDArray[np.int32]
     """(P,) their numbers in the tracks."""
     rms_px: float
-    """Reprojection error of the key frames."""
+    """Reprojection error of what fits."""
 
 
 def reconstruct(
@@ -56,37 +66,77 @@ def reconstruct(
         fps: frames per second.
         width_px: of the images.
         height_px: of the images.
-        focal_px: where it is known; otherwise it is estimated from a first guess of 0.9 widths.
+        focal_px: where it is known; otherwise it is estimated, from several guesses.
     """
-    keys = key_frames(tracks, frames, fps, width_px)
+    seen = seen_in(tracks, adjusted_frames(tracks, frames, fps), (width_px, height_px))
+    if len(seen.frames) < 3 or len(seen.ids) < _LEAST_MATCHES:
+        return None
+    best = _from_flat(seen, focal_px)
+    if best is None or best.misfit > _UNCERTAIN:
+        other = _from_mapper(tracks, seen, frames, fps, focal_px)
+        best = min((way for way in (best, other) if way is not None), key=lambda way: way.misfit, default=None)
+    if best is None:
+        return None
+    pairs = zip(seen.frames.tolist(), best.camera_from_world, best.held, strict=True)
+    known = {frame: pose for frame, pose, held in pairs if held >= _LEAST_HELD}
+    if len(known) < max(3, 0.5 * len(seen.frames)) or len(best.points_m) < _LEAST_MATCHES:
+        return None
+    if _parallax(known, best.points_m) < _LEAST_PARALLAX:
+        return None
+    K = np.array([[best.focal_px, 0, width_px / 2], [0, best.focal_px, height_px / 2], [0, 0, 1]])
+    poses, registered = _all_frames(tracks, frames, known, best.point_ids, best.points_m, K)
+    return Structure(poses, registered, best.focal_px, best.focal_sigma_px, best.points_m, best.point_ids, best.rms_px)
+
+
+def adjusted_frames(tracks: PointTracks, frames: int, fps: float) -> NDArray[np.int64]:
+    """Frames that are adjusted together: ten a second, more where points are soon lost and in short clips.
+
+    Args:
+        tracks: of the background.
+        frames: of the clip.
+        fps: frames per second.
+    """
+    longest = max(1, min(round(_STEP_S * fps), frames // _LEAST_FRAMES), -(-frames // _MOST_FRAMES))
+    ids = [tracks.points[_row_of_id(tracks, frame)] for frame in range(frames)]
+    chosen, frame = [], 0
+    while frame < frames:
+        step = longest
+        while step > 1 and frame + 2 * step < frames and _shared(ids[frame], ids[frame + 2 * step]) < _LEAST_LINKS:
+            step -= 1
+        if len(ids[frame]) >= _LEAST_HELD:
+            chosen.append(frame)
+        frame += step if len(ids[frame]) else 1
+    return np.array(chosen, dtype=np.int64)
+
+
+def _shared(first: NDArray[np.int32], second: NDArray[np.int32]) -> int:
+    return len(np.intersect1d(first, second, assume_unique=True))
+
+
+def _from_flat(seen: Seen, focal_px: float | None) -> Adjusted | None:
+    """From the best of several guesses of the focal length."""
+    guesses = [focal_px] if focal_px else [share * max(seen.size_px) for share in _GUESSES]
+    starts = [(*flat_start(seen, guess), guess) for guess in guesses]
+    poses, unfit, guess = min(starts, key=lambda start: start[1])
+    return adjust(seen, poses, guess, focal_px is not None) if np.isfinite(unfit) else None
+
+
+def _from_mapper(tracks: PointTracks, seen: Seen, frames: int, fps: float, focal_px: float | None) -> Adjusted | None:
+    """From COLMAP's mapper, for paths that are too long to begin flat."""
+    width, height = seen.size_px
+    keys = key_frames(tracks, frames, fps, width)
     if len(keys) < 3:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        model = _map(Path(folder), tracks, keys, width_px, height_px, focal_px)
+        model = _map(Path(folder), tracks, keys, width, height, focal_px)
     if model is None:
         return None
     reconstruction, key_of_image = model
-    camera = next(iter(reconstruction.cameras.values()))
-    focal = float(camera.params[0])
     known = {
         key_of_image[i]: _matrix(image.cam_from_world()) for i, image in reconstruction.images.items() if image.has_pose
     }
-    ids, points = [], []
-    of_key = {key: _row_of_id(tracks, key) for key in known}
-    for point in reconstruction.points3D.values():
-        element = next(iter(point.track.elements))
-        rows = of_key[key_of_image[element.image_id]]
-        ids.append(int(tracks.points[rows[element.point2D_idx]]))
-        points.append(point.xyz)
-    world, numbers = np.array(points).reshape(-1, 3), np.array(ids, dtype=np.int32)
-    K = np.array([[focal, 0, width_px / 2], [0, focal, height_px / 2], [0, 0, 1]])
-    if len(world) < _LEAST_MATCHES or _parallax(known, world) < _LEAST_PARALLAX:
-        return None
-    poses, registered = _all_frames(tracks, frames, known, numbers, world, K)
-    return Structure(
-        poses, registered, focal, float("inf") if focal_px else _focal_sigma(reconstruction, focal), world, numbers,
-        float(reconstruction.compute_mean_reprojection_error()),
-    )  # fmt: skip
+    focal = float(next(iter(reconstruction.cameras.values())).params[0])
+    return adjust(seen, between(known, frames)[seen.frames], focal, focal_px is not None)
 
 
 def key_frames(tracks: PointTracks, frames: int, fps: float, width_px: int) -> list[int]:
@@ -118,7 +168,7 @@ def _map(
 
     pycolmap.logging.minloglevel = pycolmap.logging.ERROR.value if hasattr(pycolmap.logging.ERROR, "value") else 2
     database = pycolmap.Database.open(str(folder / "tracks.db"))
-    guess = focal or 0.9 * width
+    guess = focal or _GUESSES[1] * width
     camera = pycolmap.Camera(
         model="SIMPLE_PINHOLE", width=width, height=height, params=[guess, width / 2, height / 2], camera_id=1,
         has_prior_focal_length=focal is not None,
@@ -249,9 +299,3 @@ def _matrix(pose: Any) -> Array:
     matrix = np.eye(4)
     matrix[:3] = pose.matrix()
     return matrix
-
-
-def _focal_sigma(reconstruction: Any, focal: float) -> float:
-    """From the reprojection error and the number of observations: a rule of thumb (docs/labeling/accuracy.md)."""
-    count = max(reconstruction.compute_num_observations(), 1)
-    return float(focal * min(0.3, 0.6 * reconstruction.compute_mean_reprojection_error() / np.sqrt(count / 50)))
