@@ -89,7 +89,7 @@ def reconstruct(
 
 
 def adjusted_frames(tracks: PointTracks, frames: int, fps: float) -> NDArray[np.int64]:
-    """Frames that are adjusted together: ten a second, more where points are soon lost and in short clips.
+    """Frames (k,) that are adjusted together: ten a second, more where points are soon lost and in short clips.
 
     Args:
         tracks: of the background.
