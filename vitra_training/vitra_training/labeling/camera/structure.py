@@ -296,6 +296,4 @@ def _row_of_id(tracks: PointTracks, frame: int) -> NDArray[np.int64]:
 
 
 def _matrix(pose: Any) -> Array:
-    matrix = np.eye(4)
-    matrix[:3] = pose.matrix()
-    return matrix
+    return np.vstack([pose.matrix(), [0.0, 0.0, 0.0, 1.0]])

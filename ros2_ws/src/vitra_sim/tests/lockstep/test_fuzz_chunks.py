@@ -10,7 +10,6 @@ import pytest
 
 from vitra_policy.action_space import ACTION_DIM
 from vitra_safety.collision import CollisionModel
-from vitra_sim.lockstep import fuzz_chunks
 from vitra_sim.lockstep.fuzz_chunks import Episode, RuleBrokenError, main, run_episode
 
 
@@ -23,11 +22,9 @@ def test_an_episode_keeps_every_rule_while_the_arms_travel() -> None:
 
 
 @pytest.mark.parametrize("kind", ["untimely", "misshapen", "not finite", "far"])
-def test_what_cannot_be_followed_is_refused_and_counted(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzz_chunks, "_KINDS", (kind,))
-    monkeypatch.setattr(fuzz_chunks, "_SHARES", np.ones(1))
+def test_what_cannot_be_followed_is_refused_and_counted(kind: str) -> None:
     episode = Episode(1)
-    episode._kind = kind
+    episode.made_up.kind, episode.made_up.kinds = kind, (kind,)
     with np.errstate(all="ignore"):
         for _ in range(40):
             episode.chunk()
@@ -35,10 +32,12 @@ def test_what_cannot_be_followed_is_refused_and_counted(kind: str, monkeypatch: 
 
 
 def test_the_same_seed_makes_the_same_chunks() -> None:
-    one, other = Episode(5)._made_up(), Episode(5)._made_up()
-    np.testing.assert_array_equal(one[0].actions, other[0].actions)
-    assert np.asarray(one[0].actions).size % ACTION_DIM == 0
-    assert not np.array_equal(one[0].actions, Episode(6)._made_up()[0].actions)
+    def first(seed: int) -> np.ndarray:
+        return np.asarray(Episode(seed).made_up.next(np.zeros(ACTION_DIM), 0.0)[0].actions)
+
+    np.testing.assert_array_equal(first(5), first(5))
+    assert first(5).size % ACTION_DIM == 0
+    assert not np.array_equal(first(5), first(6))
 
 
 def test_a_chain_that_lets_leaps_through_is_caught_with_its_seed_and_chunk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,33 +34,27 @@ from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
 from vitra_control.tracking_watch import ASIDE_RAD
 from vitra_description.calibration import default_calibration
 from vitra_description.limits import ARM_LIMITS
-from vitra_description.names import CAMERA_FRAME
-from vitra_policy.action_space import ACTION_DIM, HAND, SIDES, STEPS, TRANSLATION, WRIST, Side
+from vitra_policy.action_space import SIDES, Side
 from vitra_policy.command_options import check_whole_numbers
 from vitra_policy.errors import VitraError
-from vitra_policy.transforms import invert_pose
-from vitra_retarget.retarget import HandChunk
 from vitra_safety.collision import CollisionModel
 from vitra_safety.guard import ARM_GUARD, HAND_GUARD
 from vitra_safety.motion_gate import MotionState
 from vitra_safety.setpoint_stream import SetpointStream
 from vitra_sim.lockstep.chain import RobotChain
+from vitra_sim.lockstep.made_up_chunks import MadeUpChunks
 from vitra_sim.scene.scene import TICK_S
 from vitra_sim.scene.world import World
 
 Array = NDArray[np.float64]
 
 CHUNKS_PER_EPISODE = 2000
-_LOWER_M, _UPPER_M = np.array([0.15, -0.35, 0.72]), np.array([0.65, 0.35, 1.35])
 _FASTEST = 1.05 * np.radians(90.0)
 _RANGE_RAD = np.radians(0.5)
 _REST_ERROR_RAD = float(np.radians(3.0))
 _LOOK_TICKS = 4
 _REBOUND_TICKS = 60
 """For so long after it was pressed aside an arm may spring back."""
-_KINDS = ("lead", "leap", "oscillate", "spin", "meet", "table", "far", "untimely", "misshapen", "not finite", "noise")
-_SHARES = np.array([0.62, 0.04, 0.04, 0.04, 0.08, 0.06, 0.02, 0.03, 0.02, 0.02, 0.03])
-_SPECIAL = np.array([np.nan, np.inf, -np.inf, 1e300, -1e300, 1e9])
 
 
 class RuleBrokenError(VitraError):
@@ -128,9 +122,7 @@ class Episode:
         self._world = World(seed=seed % 1000, calibration=self._calibration)
         self._chain = RobotChain(self._calibration, settings)
         self._shapes = CollisionModel(self._calibration, table_height_m=settings.table_height_m)
-        self._camera_from_base = invert_pose(self._calibration.base_from_head_camera)
-        self._goals_m = {side: self._somewhere() for side in SIDES}
-        self._kind = "lead"
+        self.made_up = MadeUpChunks(rng, self._calibration)
         self.tally = Tally()
         self._ticks = self._epoch = 0
         self._pressed = -_REBOUND_TICKS
@@ -142,63 +134,16 @@ class Episode:
         Raises:
             RuleBrokenError: what the joints did.
         """
-        rng = self._rng
-        if rng.random() < 0.015:
-            self._kind = str(rng.choice(_KINDS, p=_SHARES / _SHARES.sum()))
-            meet_m = self._somewhere()
-            self._goals_m = {side: meet_m if self._kind == "meet" else self._somewhere() for side in SIDES}
-            if self._kind == "table":
-                self._goals_m = {side: np.array([*goal[:2], 0.4]) for side, goal in self._goals_m.items()}
         self.tally.chunks += 1
-        hands, stamp_s = self._made_up()
+        world, state = self._world, self._chain.hand_state
+        observed = np.concatenate([state(side, world.arm_q(side), world.hand_q(side)) for side in SIDES])
+        hands, stamp_s = self.made_up.next(observed, world.time_s)
         try:
             self._chain.offer_hands(hands, stamp_s, self._world.time_s)
         except VitraError as error:
             self.tally.refused[type(error).__name__] += 1
-        for _ in range(int(rng.integers(1, 4))):
+        for _ in range(int(self._rng.integers(1, 4))):
             self._tick()
-
-    def _somewhere(self) -> Array:
-        return np.asarray(self._rng.uniform(_LOWER_M, _UPPER_M))
-
-    def _made_up(self) -> tuple[HandChunk, float]:
-        rng, kind = self._rng, self._kind
-        observed = np.concatenate(
-            [self._chain.hand_state(s, self._world.arm_q(s), self._world.hand_q(s)) for s in SIDES]
-        )
-        actions = np.zeros((STEPS, ACTION_DIM))
-        step_s, stamp_s = float(rng.uniform(0.02, 0.1)), self._world.time_s - float(rng.uniform(0.0, 0.2))
-        for side in SIDES:
-            self._fill(actions[:, HAND[side]], observed[HAND[side]], self._goals_m[side], step_s)
-        if kind == "noise":
-            actions += rng.normal(0.0, rng.choice([0.01, 0.1, 1.0]), actions.shape)
-        elif kind == "not finite":
-            actions[rng.integers(STEPS), rng.integers(ACTION_DIM)] = rng.choice(_SPECIAL)
-        elif kind == "untimely":
-            stamp_s += float(rng.choice([-30.0, -1.0, 0.5, 30.0, 1e9]))
-            step_s = float(rng.choice([-1.0, 0.0, 1e-6, 0.03, 0.9, 5.0, np.nan]))
-        elif kind == "misshapen":
-            actions = actions[: int(rng.integers(STEPS)), : int(rng.integers(ACTION_DIM))]
-        left, right = (bool(rng.random() < 0.95) for _ in SIDES)
-        return HandChunk(CAMERA_FRAME, len(actions), step_s, actions.ravel(), observed, left, right), stamp_s
-
-    def _fill(self, hand: Array, observed: Array, goal_m: Array, step_s: float) -> None:
-        """Actions (STEPS, 51) of one hand from its observed state (51,) on, in place."""
-        rng, kind = self._rng, self._kind
-        goal_in_camera_m = self._camera_from_base[:3, :3] @ goal_m + self._camera_from_base[:3, 3]
-        way_m = goal_in_camera_m - observed[TRANSLATION]
-        distance_m = float(np.linalg.norm(way_m))
-        stride_m = min(distance_m / STEPS, float(rng.uniform(0.05, 0.6)) * step_s)
-        hand[:, TRANSLATION] = way_m / max(distance_m, 1e-9) * stride_m
-        if kind == "leap":
-            hand[0, TRANSLATION] = way_m
-        elif kind == "oscillate":
-            hand[:, TRANSLATION] += 0.15 * (-1.0) ** np.arange(STEPS)[:, None] * rng.normal(0, 1, 3)
-        elif kind == "spin":
-            hand[:, WRIST][:, 3:] = rng.uniform(-3.0, 3.0, 3)
-        elif kind == "far":
-            hand[:, TRANSLATION] *= 1e3
-        hand[:, WRIST.stop :] = np.clip(observed[WRIST.stop :] + rng.normal(0, 0.2), -2.0, 2.0)
 
     def _tick(self) -> None:
         world, now_s = self._world, self._world.time_s
