@@ -7,9 +7,9 @@ drivers' guard, gate and limiter, and the drives of the simulated arms and hands
 somewhere, so that the arms do travel; others leap, oscillate, spin, meet, dive into the table, lie about their time
 or shape, or are no numbers. A broken rule ends the run with the seed and the chunk that show it.
 
-Joints are held against the limit of speed wherever the arm follows its setpoints. An arm that presses against
-something (the box is pushed about, too) is up to 0.2 rad behind them, and springs back when that gives way: how fast is
-counted apart (`rebound_share`), as no setpoint asked for it.
+Setpoints are held against the limit of speed always, simulated joints wherever the robot touches nothing and follows.
+An arm that hits or presses something (the box is pushed about, too) is up to 0.2 rad behind its setpoints and springs
+back when that gives way: how fast is counted apart (`rebound_share`), as no setpoint asked for it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _RANGE_RAD = np.radians(0.5)
 _REST_ERROR_RAD = float(np.radians(3.0))
 _LOOK_TICKS = 4
 _REBOUND_TICKS = 60
-"""For so long after it was pressed aside an arm may spring back."""
+"""For so long after it touched something an arm may spring back."""
 
 
 class RuleBrokenError(VitraError):
@@ -83,8 +83,8 @@ class Tally:
         chunks: Made up.
         refused: By the retargeting or the generator, by cause.
         stops: Of drivers that latched, by cause.
-        velocity_share: Fastest simulated joint of an arm that followed, as a share of the limit.
-        rebound_share: Fastest one of an arm that had been pressed aside just before.
+        velocity_share: Fastest simulated joint of a robot that touches nothing and follows, as a share of the limit.
+        rebound_share: Fastest one of a robot that has touched something, or was pressed aside, just before.
         nearest_mm: Smallest distance of any two shapes.
         travel_rad: Way of the simulated arm joints (norm over 14).
     """
@@ -200,7 +200,7 @@ class Episode:
     def _look_at_speed(self, velocity_rad_s: float, q: Array) -> None:
         tally, share = self.tally, velocity_rad_s / float(np.radians(90.0))
         targets = np.concatenate([self._world.arm(side).target(self._world.data) for side in SIDES])
-        if np.abs(targets - q).max() > ASIDE_RAD:
+        if self._world.robot_contacts() or np.abs(targets - q).max() > ASIDE_RAD:
             self._pressed = self._ticks
         if self._ticks - self._pressed < _REBOUND_TICKS:
             tally.rebound_share = max(tally.rebound_share, share)
