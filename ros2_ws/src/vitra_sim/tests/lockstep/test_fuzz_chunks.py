@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 from vitra_policy.action_space import ACTION_DIM
 from vitra_safety.collision import CollisionModel
-from vitra_sim.lockstep.fuzz_chunks import Episode, RuleBrokenError, main, run_episode
+from vitra_sim.lockstep import fuzz_chunks
+from vitra_sim.lockstep.fuzz_chunks import Episode, RuleBrokenError, Tally, main, run_episode
 
 
 def test_an_episode_keeps_every_rule_while_the_arms_travel() -> None:
@@ -70,6 +72,10 @@ def test_figures_are_written_and_a_broken_rule_ends_the_command_with_one(
     out = tmp_path / "deep" / "fuzz.json"
     assert main(["--chunks", "30", "--out", str(out)]) == 0
     assert json.loads(out.read_text())["chunks"] == 30
+    monkeypatch.setattr(fuzz_chunks, "run_episode", lambda seed, chunks: Tally(chunks, Counter({"LateError": 3})))
+    assert main(["--chunks", "30", "--out", str(out)]) == 0
+    assert json.loads(out.read_text())["refused"] == {"LateError": 3}
+    monkeypatch.undo()
     monkeypatch.setattr(Episode, "_look", lambda self, before: 1 / 0)
     assert main(["--chunks", "30", "--out", str(out)]) == 1
     assert "BROKEN: seed 0, chunk 0: ZeroDivisionError" in capsys.readouterr().err

@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -263,7 +263,7 @@ def main(argv: list[str] | None = None) -> int:
             sys.stderr.write(f"\nBROKEN: {error}\n")
             return 1
     seconds = time.perf_counter() - begin_s
-    figures = asdict(total) | {"seconds": round(seconds, 1), "rate_hz": round(total.chunks / seconds, 1)}
+    figures = vars(total) | {"seconds": round(seconds, 1), "rate_hz": round(total.chunks / seconds, 1)}
     figures |= {"seed": options.seed, "jobs": options.jobs, "cores": os.cpu_count()}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(figures, indent=2) + "\n")
