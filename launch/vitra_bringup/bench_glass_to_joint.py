@@ -21,12 +21,9 @@ from typing import Any
 
 import numpy as np
 import tyro
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
 
 from vitra_bringup.benchmark import report
 from vitra_bringup.busy_loops import busy_loops
-from vitra_bringup.graph_client import GraphClient
 from vitra_bringup.graph_link import GraphError
 from vitra_bringup.graph_run import GraphRun
 from vitra_policy.action_space import SIDES
@@ -35,7 +32,7 @@ from vitra_policy.command_options import check_positive, check_whole_numbers
 MOVED_RAD = np.radians(0.1)
 _TASK = "place_cube_in_box"
 _SETTLE_S, _SEE_S = 1.0, 0.8
-LEAP, NO_FAULT = "scene.objects_leap", ""
+LEAP = "scene.objects_leap"
 
 
 @dataclass(frozen=True)
@@ -101,10 +98,10 @@ def measure(args: Args) -> dict[str, Any]:
             instruction = client.reset_sim(_TASK, args.seed)
             handle = client.start_policy(instruction, 10.0)
             time.sleep(_SETTLE_S + float(moments.uniform(0.0, 0.1)))
-            _set_faults(client, LEAP)
+            client.set_sim_faults([LEAP])
             time.sleep(_SEE_S)
             client.finish_policy(handle)
-            _set_faults(client, NO_FAULT)
+            client.set_sim_faults([])
         stops = [f"{stop.stop_cause}: {stop.stop_detail}" for stop in client.stops]
     with trace.open() as file:
         return figures(latencies_s(file)) | {"asked_hz": args.rate_hz, "busy_loops": args.beside, "stops": stops}
@@ -130,14 +127,6 @@ def figures(found_s: list[float]) -> dict[str, Any]:
         "glass_to_joint_ms_p90": round(float(p90), 1),
         "glass_to_joint_ms_max": round(float(answered_ms.max()), 1),
     }
-
-
-def _set_faults(client: GraphClient, name: str) -> None:
-    value = ParameterValue(type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=[name])
-    request = SetParameters.Request(parameters=[Parameter(name="faults", value=value)])
-    answer = client.call(SetParameters, "sim_world/set_parameters", request)
-    if not answer.results[0].successful:
-        raise GraphError(f"The simulated world refused: {answer.results[0].reason}")
 
 
 def main() -> int:

@@ -185,6 +185,18 @@ class GraphClient(GraphLink):
         if not answer.results[0].successful:
             raise GraphError(f"The executor refused the speed: {answer.results[0].reason}")
 
+    def set_sim_faults(self, names: Iterable[str]) -> None:
+        """Let exactly these faults of the simulated world be on (parameter `faults` of `sim_world`); none: all off.
+
+        Raises:
+            GraphError: refused, as for a fault that there is not.
+        """
+        value = ParameterValue(type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=list(names) or [""])
+        request = SetParameters.Request(parameters=[Parameter(name="faults", value=value)])
+        answer = self.call(SetParameters, "sim_world/set_parameters", request)
+        if not answer.results[0].successful:
+            raise GraphError(f"The simulated world refused the faults: {answer.results[0].reason}")
+
     def start_policy(self, instruction: str, time_limit_s: float, feedback: Callable[[Any], None] | None = None) -> Any:
         """Send the RunPolicy goal; returns the goal handle.
 

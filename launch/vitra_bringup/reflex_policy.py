@@ -5,42 +5,28 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_bringup.wrist_paths import actions_along, wrists_in_base
+from vitra_bringup.wrist_paths import STEP_S, WristPathPolicy, actions_along, wrists_in_base
 from vitra_policy.action_space import SIDES, STEPS, Side
-from vitra_policy.policies.policy import BASE_FROM_CAMERA, ActionChunk, Observation, PolicyMetadata
+from vitra_policy.policies.policy import ActionChunk, Observation
 
 Array = NDArray[np.float64]
 
 RAISE_M, RAISE_S = 0.03, 0.3
 CHANGED_LEVELS, CHANGED_PIXELS = 40, 20
-_STEP_S = 1 / 30
 
 
-class ReflexPolicy:
+class ReflexPolicy(WristPathPolicy):
     """Compares every picture with the first of its run."""
 
     def __init__(self) -> None:
-        self._metadata = PolicyMetadata(
-            "reflex", STEPS, _STEP_S, needs_image=True, needs_state=True, needs_extras=(BASE_FROM_CAMERA,)
-        )
+        super().__init__("reflex", needs_image=True)
         self.reset()
-
-    @property
-    def metadata(self) -> PolicyMetadata:
-        """What it is and needs."""
-        return self._metadata
-
-    def warm_up(self) -> None:
-        """Nothing to load."""
 
     def reset(self) -> None:
         """Forget the first picture."""
         self._first: NDArray[np.int16] | None = None
         self._changed_s: float | None = None
         self._anchors: dict[Side, Array] = {}
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
     def infer(self, observation: Observation) -> ActionChunk:
         """Where the wrists were at the first picture, or on the way up since it changed.
@@ -57,12 +43,12 @@ class ReflexPolicy:
             self._changed_s = observation.stamp_s
         rise_m = np.zeros(STEPS)
         if self._changed_s is not None:
-            since_s = observation.stamp_s - self._changed_s + _STEP_S * np.arange(1, STEPS + 1)
+            since_s = observation.stamp_s - self._changed_s + STEP_S * np.arange(1, STEPS + 1)
             rise_m = RAISE_M * np.minimum(since_s / RAISE_S, 1.0)
         paths = {side: np.repeat(self._anchors[side][None], STEPS, axis=0) for side in SIDES}
         for path in paths.values():
             path[:, 2, 3] += rise_m
-        return ActionChunk(actions_along(observation, paths), observation.hands, _STEP_S, self._metadata.policy_id)
+        return ActionChunk(actions_along(observation, paths), observation.hands, STEP_S, self._metadata.policy_id)
 
 
 def is_changed(first: NDArray[np.int16], image: NDArray[np.int16]) -> bool:

@@ -40,8 +40,8 @@ _WARM_UP_SHARE = 0.1
 _TIME_LIMIT_S = 40.0
 _STREAMS = ("arm/command", "arm/joint_states")
 EXPLAINED: Mapping[str, str] = {
-    r"no serial port \(yet\)|Trying again every|no connection": "at the start, until the simulated devices are there",
-    r"ending|is stopping by itself: permit_denied": "at the end, when the supervisor goes",
+    r"no serial port \(yet\)|^cannot start: .*Trying again every": "at the start, until the devices are there",
+    r"is stopping by itself: permit_denied": "at the end, when the supervisor goes",
 }
 """Warnings that come of starting and ending; anything else is counted."""
 _WARNING = re.compile(r"\[(?P<node>[\w.]+)-\d+\] \[(?:WARN|ERROR|FATAL)\] \[[\d.]+\] \[[^\]]*\]: (?P<words>.*)")
@@ -183,6 +183,7 @@ class Soak:
         client.arm_again(SIDES)
         client.home()
         instruction = client.reset_sim(TASKS[number % len(TASKS)], number)
+        client.set_instruction(instruction)
         client.trigger("recorder/start", 20.0)
         success, reason = client.run_until_success(instruction, _TIME_LIMIT_S)
         bag = Path(client.trigger("recorder/save", 30.0))

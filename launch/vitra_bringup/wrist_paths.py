@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import FINGERS, HAND, HAND_DIM, ROTATION, SIDES, STEPS, TRANSLATION, WRIST, Side
-from vitra_policy.policies.policy import BASE_FROM_CAMERA, Observation
+from vitra_policy.policies.policy import BASE_FROM_CAMERA, Observation, PolicyMetadata
 from vitra_policy.transforms import delta_wrist, invert_pose, make_pose, matrix_from_euler_xyz
 
 Array = NDArray[np.float64]
+
+STEP_S = 1 / 30
 
 
 def wrists_in_base(observation: Observation) -> dict[Side, Array]:
@@ -39,6 +41,31 @@ def actions_along(observation: Observation, paths: Mapping[Side, Array]) -> Arra
         hand[:, WRIST] = delta_wrist(camera_from_base @ np.concatenate([wrists[side][None], paths[side]]))
         hand[:, FINGERS] = observation.state[HAND[side]][FINGERS]
     return actions
+
+
+class WristPathPolicy:
+    """What the graph's own test policies share: chunks of the standard shape, nothing to load or to give back.
+
+    Args:
+        policy_id: Name in chunks.
+        needs_image: Whether it looks.
+    """
+
+    def __init__(self, policy_id: str, *, needs_image: bool) -> None:
+        self._metadata = PolicyMetadata(
+            policy_id, STEPS, STEP_S, needs_image=needs_image, needs_state=True, needs_extras=(BASE_FROM_CAMERA,)
+        )
+
+    @property
+    def metadata(self) -> PolicyMetadata:
+        """What it is and needs."""
+        return self._metadata
+
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
 
 
 def _pose(state: Array) -> Array:

@@ -19,8 +19,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
@@ -137,8 +135,8 @@ class Bench:
 
     def device_faults(self, *names: str) -> None:
         """Faults of the device doubles (`vitra_sim.realtime.faults`)."""
-        self._undo.append(lambda: self._set_faults([""]))
-        self._set_faults(list(names))
+        self._undo.append(lambda: self.client.set_sim_faults([]))
+        self.client.set_sim_faults(names)
 
     def mode(self, mode: Mode) -> None:
         """How the policy behaves from its next inference on."""
@@ -222,12 +220,6 @@ class Bench:
     def _on_executor(self, message: ExecutorState) -> None:
         if message.limit:
             self.limit = message.limit
-
-    def _set_faults(self, names: list[str]) -> None:
-        value = ParameterValue(type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=names)
-        request = SetParameters.Request(parameters=[Parameter(name="faults", value=value)])
-        answer = self.client.call(SetParameters, "sim_world/set_parameters", request)
-        assert answer.results[0].successful, answer.results[0].reason
 
     def _beat(self) -> None:
         while self._present.wait() and not self._ended.wait(_BEAT_S):

@@ -15,7 +15,7 @@ import numpy as np
 from vitra_bringup.faults.bench import Bench
 from vitra_bringup.faults.sway_policy import Mode
 
-STILL_RAD = float(np.radians(0.5))
+CREEP_RAD = float(np.radians(0.5))
 BACKLOG_RAD = float(np.radians(5.0))
 """A controller that stood still obeys, when it reads again, what was on the wire before anybody could know: it is
 noticed within 100 ms, and a joint at 38 deg/s moves 3.8 deg in that time."""
@@ -54,7 +54,7 @@ class Kind:
     lasts_s: float = 1.5
     arguments: tuple[tuple[str, str], ...] = ()
     ends_graph: bool = False
-    may_creep_rad: float = STILL_RAD
+    may_creep_rad: float = CREEP_RAD
 
 
 _KILLED = (

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_bringup.wrist_paths import actions_along, wrists_in_base
+from vitra_bringup.wrist_paths import STEP_S, WristPathPolicy, actions_along, wrists_in_base
 from vitra_policy.action_space import SIDES, STEPS
 from vitra_policy.errors import UnknownNameError
-from vitra_policy.policies.policy import BASE_FROM_CAMERA, ActionChunk, Observation, PolicyError, PolicyMetadata
+from vitra_policy.policies.policy import ActionChunk, Observation, PolicyError
 from vitra_policy.transforms import matrix_from_euler_xyz
 
 Array = NDArray[np.float64]
@@ -27,7 +27,6 @@ AMPLITUDE_M, PEAK_M_S = 0.06, 0.25
 _DIRECTION = np.array([1.0, 0.0, -1.0]) / np.sqrt(2.0)
 """Ahead and down: from the ready posture no joint needs more than 38 deg/s for it."""
 _RAMP_S = 1.0
-_STEP_S = 1 / 30
 _HUGE_M, _OSCILLATION_M = 3.0, 0.15
 _SLOW_S = 3.0
 _MEMORY_BYTES = 1 << 36
@@ -61,7 +60,7 @@ class Mode(StrEnum):
     """Both wrists turn by half a turn within one step."""
 
 
-class SwayPolicy:
+class SwayPolicy(WristPathPolicy):
     """Paths relative to where the wrists were when the run began.
 
     Args:
@@ -70,26 +69,13 @@ class SwayPolicy:
 
     def __init__(self, control: Path) -> None:
         self._control = control
-        self._metadata = PolicyMetadata(
-            "sway", STEPS, _STEP_S, needs_image=False, needs_state=True, needs_extras=(BASE_FROM_CAMERA,)
-        )
+        super().__init__("sway", needs_image=False)
         self.reset()
-
-    @property
-    def metadata(self) -> PolicyMetadata:
-        """What it is and needs."""
-        return self._metadata
-
-    def warm_up(self) -> None:
-        """Nothing to load."""
 
     def reset(self) -> None:
         """Begin anew where the wrists are."""
         self._begin_s: float | None = None
         self._anchor_m: dict[str, Array] = {}
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
     def infer(self, observation: Observation) -> ActionChunk:
         """The next steps of the sway, or whatever the mode is.
@@ -111,13 +97,13 @@ class SwayPolicy:
             time.sleep(_SLOW_S)
         if mode is Mode.MEMORY:
             np.ones(_MEMORY_BYTES, dtype=np.uint8)
-        times_s = observation.stamp_s - self._begin_s + _STEP_S * np.arange(1, STEPS + 1, dtype=np.float64)
+        times_s = observation.stamp_s - self._begin_s + STEP_S * np.arange(1, STEPS + 1, dtype=np.float64)
         middle = np.mean(list(self._anchor_m.values()), axis=0)
         paths = {side: planned(mode, wrists[side], self._anchor_m[side], middle, times_s) for side in SIDES}
         actions = actions_along(observation, paths)
         if mode is Mode.NAN:
             actions[3, 0] = np.nan
-        return ActionChunk(actions, observation.hands, _STEP_S, self._metadata.policy_id)
+        return ActionChunk(actions, observation.hands, STEP_S, self._metadata.policy_id)
 
     def _mode(self) -> Mode:
         try:

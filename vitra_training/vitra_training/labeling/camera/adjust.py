@@ -239,13 +239,7 @@ def _focal_sigma(seen: Seen, keep: NDArray[np.bool_], poses: Array, points: Arra
     zero = np.zeros_like(x)
     to_pixel = focal * np.stack([np.stack([1 / z, zero, -x / z**2], 1), np.stack([zero, 1 / z, -y / z**2], 1)], axis=1)
     cross = np.stack([np.stack([zero, z, -y], 1), np.stack([-z, zero, x], 1), np.stack([y, -x, zero], 1)], axis=1)
-    by_pose = np.concatenate(
-        [
-            to_pixel @ cross,
-            to_pixel,
-        ],
-        axis=2,
-    )
+    by_pose = np.concatenate([to_pixel @ cross, to_pixel], axis=2)
     by_point = to_pixel @ P[:, :3, :3]
     by_focal = np.stack([x / z, y / z], axis=1)
     residual = focal * by_focal - seen.pixels[rows]
