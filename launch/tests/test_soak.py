@@ -32,7 +32,7 @@ def test_warnings_are_counted_without_their_numbers_and_explained_ones_are_not()
     log = [
         "[recorder-10] [WARN] [1796018867.499] [recorder]: while recording: right_hand: 9 Hz instead of 10 Hz\n",
         "[recorder-10] [WARN] [1796018868.499] [recorder]: while recording: right_hand: 8 Hz instead of 10 Hz\n",
-        "[right_arm_driver-4] [ERROR] [1796018861.3] [right_arm_driver]: cannot start: no connection. Trying again every 1 s.\n",
+        "[arm-4] [ERROR] [1796018861.3] [arm]: cannot start: no connection. Trying again every 1 s.\n",
         "[left_arm_driver-3] [ERROR] [1796018961.3] [left_arm_driver]: no connection while it was sending\n",
         "[executor-8] [INFO] [1796018861.3] [executor]: all well\n",
         "rubbish\n",
