@@ -150,6 +150,7 @@ def test_from_make_sim_to_a_recorded_episode_on_the_page(sim: SimSession, browse
 
 
 def test_the_same_from_a_terminal(sim: SimSession) -> None:
+    operate("record", "discard")  # what a try before left under way
     assert done("arm", "--wait-s", "20")["state"] == "armed"  # what stopped it before, if anything did, is over
     assert done("stop")["state"] == "stopped"
     status = done("status")

@@ -34,7 +34,7 @@ from vitra_msgs.msg import EpisodeState, SafetyState
 from vitra_policy.command_errors import print_error
 from vitra_policy.errors import VitraError
 
-_TO_FIND_S, _TO_HEAR_S = 1.0, 10.0
+_SETTLED_S, _TO_HEAR_S = 4.0, 10.0  # Fast DDS tells of a participant again after 3 s
 _DOING = {"start": "recording into", "save": "saved", "discard": "discarded"}
 screen = Console(highlight=False)
 
@@ -120,7 +120,6 @@ class Reset(_Common):
 
 
 def _status(client: GraphClient, _: Status) -> dict[str, Any]:
-    _hear_recorder(client)
     said, sim, executor = client.safety, client.sim, client.executor_state
     assert said is not None
     cause, mend = words.stop_words(said.stop_cause, said.stop_source, said.stop_detail)
@@ -135,18 +134,6 @@ def _status(client: GraphClient, _: Status) -> dict[str, Any]:
     if sim is not None:
         report["sim"] = {"task": sim.task, "success": bool(sim.success), "failed": bool(sim.failed)}
     return report
-
-
-def _hear_recorder(client: GraphClient) -> None:
-    """What a recorder says arrives a moment after it was found; that none was found may be too early to say, too."""
-    began_s = time.monotonic()
-
-    def is_known() -> bool:
-        listed = client.node.count_publishers("episode_state") > 0
-        return client.episode is not None or (not listed and time.monotonic() - began_s > _TO_FIND_S)
-
-    with suppress(GraphError):
-        client.wait_for(is_known, _TO_HEAR_S, "the recorder")
 
 
 def _arm(client: GraphClient, args: Arm) -> dict[str, Any]:
@@ -257,10 +244,23 @@ def _joined(args: _Common) -> Iterator[GraphClient]:
 
 
 def _hear(client: GraphClient, topic: str, came: Callable[[], bool]) -> None:
-    """Give a node that is there a moment to tell its state; the report says where it stays silent."""
-    if client.node.get_publishers_info_by_topic(topic):
-        with suppress(GraphError):
-            client.wait_for(came, 5.0, topic)
+    """Give a node a moment to tell its state; the report says where it stays silent.
+
+    Who is there arrives bit by bit, with seconds between on a full machine: that nobody speaks on a topic counts only
+    once the list of topics has stood still.
+    """
+    listed, since_s = 0, time.monotonic()
+
+    def is_over() -> bool:
+        nonlocal listed, since_s
+        now_listed = len(client.node.get_topic_names_and_types())
+        if now_listed != listed:
+            listed, since_s = now_listed, time.monotonic()
+        speaks = client.node.count_publishers(topic) > 0
+        return came() or (not speaks and time.monotonic() - since_s > _SETTLED_S)
+
+    with suppress(GraphError):
+        client.wait_for(is_over, _TO_HEAR_S, topic)
 
 
 def main(argv: list[str] | None = None) -> int:

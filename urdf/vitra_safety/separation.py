@@ -46,6 +46,10 @@ class SeparationWatch:
         """The postures ahead are forgotten."""
         self._node_m = np.inf
 
+    def moved_m(self, turned_rad: Array) -> float:
+        """No point of the robot moves further than this when its joints turn by so much, shape (dof,)."""
+        return float(self._reach_m @ np.abs(turned_rad))
+
     def ahead(self, position_rad: Array, before_rad: Array) -> tuple[bool, float]:
         """Whether the way from one posture ahead to the next is open, and how fast it may be travelled (0..1)."""
         distance_m = self._model.distance_m(position_rad)
@@ -62,7 +66,7 @@ class SeparationWatch:
         """Whether the straight way between two postures, with their distances, is clear."""
         if min(a_m, b_m) <= self._hold_m:
             return False
-        if (a_m + b_m - float(self._reach_m @ np.abs(b_rad - a_rad))) / 2 > self._hold_m:
+        if (a_m + b_m - self.moved_m(b_rad - a_rad)) / 2 > self._hold_m:
             return True
         if halvings == 0:
             return False
@@ -72,23 +76,27 @@ class SeparationWatch:
             middle_rad, middle_m, b_rad, b_m, halvings - 1
         )
 
-    def allows(self, position_rad: Array, velocity_rad_s: Array, before_rad: Array) -> bool:
+    def allows(
+        self, position_rad: Array, velocity_rad_s: Array, before_rad: Array, hold_m: float | None = None
+    ) -> bool:
         """Whether the robot may go to a posture at this velocity.
 
         Args:
             position_rad: Posture at the end of the cycle (dof,).
             velocity_rad_s: Velocity there (dof,).
             before_rad: Posture at its beginning (dof,); a robot that is too near already may move apart.
+            hold_m: Distance that is kept here; None: the one of setpoints.
         """
+        hold_m = self._hold_m if hold_m is None else hold_m
         closest = self._model.closest(position_rad)
         self.last = closest
         stop_s = float((np.abs(velocity_rad_s) / self._acceleration).max())
         stop_rad = velocity_rad_s * (stop_s / 2)
-        swept_m = float(self._reach_m @ np.abs(stop_rad))
-        if closest.distance_m - swept_m >= self._hold_m:
+        swept_m = self.moved_m(stop_rad)
+        if closest.distance_m - swept_m >= hold_m:
             return True
         stopped_m = self._model.distance_m(position_rad + stop_rad)
-        if (closest.distance_m + stopped_m - swept_m) / 2 >= self._hold_m:
+        if (closest.distance_m + stopped_m - swept_m) / 2 >= hold_m:
             return True
         nearer = closest.distance_m < self._model.distance_m(before_rad) or stopped_m < closest.distance_m
         return not nearer

@@ -62,6 +62,15 @@ def test_a_robot_that_is_too_near_may_move_apart_and_not_closer() -> None:
     assert not watch.allows(near - apart * 0.005, -apart, near)
 
 
+def test_another_distance_may_be_kept() -> None:
+    watch = SeparationWatch(MODEL, BRAKING)
+    near = next(q for q in postures(5, 2000) if 0.021 < MODEL.distance_m(q) < HOLD_M - 0.001)
+    closer = near + 1e-6 * np.array([MODEL.distance_m(near - 1e-4 * e) - MODEL.distance_m(near) for e in np.eye(14)])
+    velocity = closer - near
+    assert not watch.allows(closer, velocity, near)
+    assert watch.allows(closer, velocity, near, 0.02)
+
+
 def test_the_way_between_two_clear_postures_is_judged_too() -> None:
     watch = SeparationWatch(MODEL, BRAKING)
     rng, found = np.random.default_rng(7), 0

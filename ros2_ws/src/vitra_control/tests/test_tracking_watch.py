@@ -64,17 +64,13 @@ def test_a_reset_forgets_what_was_counted(bench: Bench) -> None:
     assert bench.check(1.0)
 
 
-@pytest.mark.parametrize(
-    ("error_rad", "age_s", "is_aside"), [(0.06, 0.0, True), (-0.06, 0.0, True), (0.04, 0.0, False)]
-)
-def test_an_arm_beyond_its_lag_is_aside(bench: Bench, error_rad: float, age_s: float, is_aside: bool) -> None:
-    bench.check(error_rad, age_s)
-    found = bench.watch.aside_rad(lambda side: np.zeros(7))
-    assert list(found) == ([Side.RIGHT] if is_aside else [])
-    if is_aside:
-        np.testing.assert_allclose(found[Side.RIGHT], bench.arm_rad)
+@pytest.mark.parametrize("error_rad", [0.06, -0.01])
+def test_an_arm_is_as_far_from_its_setpoints_as_was_measured(bench: Bench, error_rad: float) -> None:
+    bench.check(error_rad)
+    found = bench.watch.offsets_rad(lambda side: np.full(7, 0.5))
+    np.testing.assert_allclose(found[Side.RIGHT], bench.arm_rad - 0.5)
 
 
 def test_old_feedback_says_nothing_about_where_an_arm_is(bench: Bench) -> None:
     bench.check(0.1, SETTINGS.feedback_timeout_s + 0.01)
-    assert bench.watch.aside_rad(lambda side: np.zeros(7)) == {}
+    assert bench.watch.offsets_rad(lambda side: np.zeros(7)) == {}

@@ -29,7 +29,6 @@ Array = NDArray[np.float64]
 _log = logging.getLogger(__name__)
 
 _TICKS_PER_TRACKING_CHECK = 10
-_TICKS_PER_LOOK_ASIDE = 4
 _HELD_BACK = 0.9
 POLICY_HOLDS_S = 1.0
 """A chunk this new means that somebody else has the arms."""
@@ -276,8 +275,7 @@ class SetpointGenerator:
         if self._ticks % _TICKS_PER_TRACKING_CHECK == 0 and (lost := self._tracking.lost(self.arm_rad)):
             self._again(lost)
             return None
-        if self._ticks % _TICKS_PER_LOOK_ASIDE == 0:
-            self._arms.push_aside(self._tracking.aside_rad(self.arm_rad))
+        self._arms.measure(self._tracking.offsets_rad(self.arm_rad))
         self._last_sent_s = now_s
         if self.mode is Mode.TRAJECTORY:
             return self._trajectory(now_s, epoch)

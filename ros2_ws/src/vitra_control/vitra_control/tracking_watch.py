@@ -11,8 +11,6 @@ from vitra_control.settings import GeneratorSettings
 from vitra_policy.action_space import Side
 from vitra_safety.guard import Array
 
-ASIDE_RAD = 0.05
-"""An arm farther from its setpoint than a servo lags was pushed there."""
 CONSECUTIVE_ERRORS = 3
 """So many checks in a row find an arm too far away before it counts: one late feedback is none."""
 
@@ -53,17 +51,16 @@ class TrackingWatch:
                 return f"{side}: the arm does not follow ({error_rad:.2f} rad away)"
         return ""
 
-    def aside_rad(self, position_rad: Callable[[Side], Array]) -> dict[Side, Array]:
-        """How far something holds arms from their setpoints (7,), by side; sides that follow are left out.
+    def offsets_rad(self, position_rad: Callable[[Side], Array]) -> dict[Side, Array]:
+        """Measured joints minus setpoints (7,), by side; a side whose feedback is too old is left out.
 
         Args:
             position_rad: Gives the arm setpoint (7,) of a side.
         """
         feedback = {side: self._feedback(side) for side in self._errors}
         timeout_s = self._settings.feedback_timeout_s
-        offsets = {
+        return {
             side: found.arm_rad - position_rad(side)
             for side, found in feedback.items()
             if found is not None and found.age_s <= timeout_s
         }
-        return {side: offset for side, offset in offsets.items() if np.abs(offset).max() > ASIDE_RAD}

@@ -31,7 +31,6 @@ from tqdm import tqdm
 
 from vitra_control.setpoints import PermitSample
 from vitra_control.settings import TICKS_PER_HAND_SETPOINT, GeneratorSettings
-from vitra_control.tracking_watch import ASIDE_RAD
 from vitra_description.calibration import default_calibration
 from vitra_description.limits import ARM_LIMITS
 from vitra_policy.action_space import SIDES, Side
@@ -53,6 +52,8 @@ _FASTEST = 1.05 * np.radians(90.0)
 _RANGE_RAD = np.radians(0.5)
 _REST_ERROR_RAD = float(np.radians(3.0))
 _LOOK_TICKS = 4
+_PRESSED_RAD = 0.05
+"""An arm farther from its setpoint than a servo lags was pressed there."""
 _REBOUND_TICKS = 60
 """For so long after it touched something an arm may spring back."""
 
@@ -200,7 +201,7 @@ class Episode:
     def _look_at_speed(self, velocity_rad_s: float, q: Array) -> None:
         tally, share = self.tally, velocity_rad_s / float(np.radians(90.0))
         targets = np.concatenate([self._world.arm(side).target(self._world.data) for side in SIDES])
-        if self._world.robot_contacts() or np.abs(targets - q).max() > ASIDE_RAD:
+        if self._world.robot_contacts() or np.abs(targets - q).max() > _PRESSED_RAD:
             self._pressed = self._ticks
         if self._ticks - self._pressed < _REBOUND_TICKS:
             tally.rebound_share = max(tally.rebound_share, share)
