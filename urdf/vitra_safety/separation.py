@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vitra_description.limits import JointLimits
 from vitra_safety.collision import Closest, CollisionModel
+from vitra_safety.posture_checks import MIN_DISTANCE_M
 
 Array = NDArray[np.float64]
 
@@ -24,23 +25,31 @@ class SeparationWatch:
     Sound because a joint that turns by ``dq`` moves no point of the robot further than ``reach |dq|``: along a stop
     from a posture, in which all joints slow down in proportion, any two shapes come nearer by no more than the sum of
     ``reach_i |dq_i|`` over its joints. A cycle is allowed if that stop stays clear by `HOLD_M`; as stopping was
-    possible in the cycle before, it still is when one is not allowed.
+    possible in the cycle before, it still is when one is not allowed. The same is asked where the robot was measured,
+    as an arm that something holds is elsewhere than its setpoints, with the distance at which the guards refuse.
 
     Args:
         model: Shapes of the driven arms, with hands, torso and table.
         limits: What the robot brakes with, stacked as the joints of the model are.
-        hold_m: Distance that is kept.
+        hold_m: Distance that setpoints keep.
         slow_m: Distance below which the path is travelled slower.
+        measured_m: Distance that measured postures keep.
     """
 
     def __init__(
-        self, model: CollisionModel, limits: JointLimits, hold_m: float = HOLD_M, slow_m: float = SLOW_M
+        self,
+        model: CollisionModel,
+        limits: JointLimits,
+        hold_m: float = HOLD_M,
+        slow_m: float = SLOW_M,
+        measured_m: float = MIN_DISTANCE_M,
     ) -> None:
-        self._model, self._hold_m, self._slow_m = model, hold_m, slow_m
+        self._model, self._hold_m, self._slow_m, self._measured_m = model, hold_m, slow_m, measured_m
         self._reach_m = model.reach_m
         self._acceleration = limits.acceleration_rad_s2
         self.last: Closest | None = None
         self._node_m = np.inf
+        self._clear_m = -np.inf
 
     def restart(self) -> None:
         """The postures ahead are forgotten."""
@@ -76,27 +85,32 @@ class SeparationWatch:
             middle_rad, middle_m, b_rad, b_m, halvings - 1
         )
 
-    def allows(
-        self, position_rad: Array, velocity_rad_s: Array, before_rad: Array, hold_m: float | None = None
-    ) -> bool:
+    def allows(self, position_rad: Array, velocity_rad_s: Array, before_rad: Array, aside_rad: Array) -> bool:
         """Whether the robot may go to a posture at this velocity.
 
         Args:
-            position_rad: Posture at the end of the cycle (dof,).
+            position_rad: Setpoint at the end of the cycle (dof,).
             velocity_rad_s: Velocity there (dof,).
-            before_rad: Posture at its beginning (dof,); a robot that is too near already may move apart.
-            hold_m: Distance that is kept here; None: the one of setpoints.
+            before_rad: Setpoint at its beginning (dof,); a robot that is too near already may move apart.
+            aside_rad: Measured joints minus setpoints (dof,): where the robot is, it must stay clear, too.
         """
-        hold_m = self._hold_m if hold_m is None else hold_m
-        closest = self._model.closest(position_rad)
-        self.last = closest
+        if not self._may_go(position_rad, velocity_rad_s, before_rad, self._hold_m):
+            return False
+        if self._clear_m - self.moved_m(aside_rad) >= self._measured_m:
+            return True
+        return self._may_go(position_rad + aside_rad, velocity_rad_s, before_rad + aside_rad, self._measured_m)
+
+    def _may_go(self, position_rad: Array, velocity_rad_s: Array, before_rad: Array, hold_m: float) -> bool:
+        self.last = closest = self._model.closest(position_rad)
         stop_s = float((np.abs(velocity_rad_s) / self._acceleration).max())
         stop_rad = velocity_rad_s * (stop_s / 2)
         swept_m = self.moved_m(stop_rad)
-        if closest.distance_m - swept_m >= hold_m:
+        self._clear_m = closest.distance_m - swept_m
+        if self._clear_m >= hold_m:
             return True
         stopped_m = self._model.distance_m(position_rad + stop_rad)
-        if (closest.distance_m + stopped_m - swept_m) / 2 >= hold_m:
+        self._clear_m = (closest.distance_m + stopped_m - swept_m) / 2
+        if self._clear_m >= hold_m:
             return True
         nearer = closest.distance_m < self._model.distance_m(before_rad) or stopped_m < closest.distance_m
         return not nearer

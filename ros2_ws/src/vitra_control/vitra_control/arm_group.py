@@ -17,8 +17,7 @@ from vitra_description.limits import JointLimits
 from vitra_description.names import ARM_DOF
 from vitra_policy.action_space import Side
 from vitra_safety.collision import CollisionModel
-from vitra_safety.posture_checks import MIN_DISTANCE_M
-from vitra_safety.separation import HOLD_M, SeparationWatch
+from vitra_safety.separation import SeparationWatch
 
 Array = NDArray[np.float64]
 _Node = Callable[[SideExecutor, float, Array], Array]
@@ -26,8 +25,6 @@ _Node = Callable[[SideExecutor, float, Array], Array]
 _NODES_PER_TICK = 3
 """All nodes of a new way ahead at once would take a tick's time; the first ones are enough for the first ticks."""
 _ARRIVED_RAD = 1e-3
-ASIDE_M = HOLD_M - MIN_DISTANCE_M
-"""Nearer to their setpoints than this, arms whose setpoints keep the one distance keep the other themselves."""
 _SHARE_PER_TICK = 0.01
 """The speed share goes over to a new one in half a second at most: gentle for every joint."""
 
@@ -62,7 +59,7 @@ class ArmGroup:
             parked = first.calibration.hardware.parked_rad(sides)
             model = CollisionModel(first.calibration, tuple(sides), settings.table_height_m, first.variant, parked)
             self._watch = SeparationWatch(model, limits)
-        self._aside: Array | None = None
+        self._aside = np.zeros_like(self._ready)
         self._way = _Way.READY
         self._is_prepared = False
         self._share = self.speed_share = 1.0
@@ -105,15 +102,13 @@ class ArmGroup:
             self._watch.restart()
 
     def measure(self, offsets_rad: Mapping[Side, Array]) -> None:
-        """Where the arms are: from now on they must stay clear there, too, unless that is where they are told to be.
+        """Where the arms are: from now on they must stay clear there, too.
 
         Args:
             offsets_rad: Measured joints minus setpoints (7,), by side; a side that is left out follows exactly.
         """
         none = np.zeros(ARM_DOF)
-        aside = np.concatenate([offsets_rad.get(side, none) for side in self._sides])
-        is_aside = self._watch is not None and self._watch.moved_m(aside) > ASIDE_M
-        self._aside = aside if is_aside else None
+        self._aside = np.concatenate([offsets_rad.get(side, none) for side in self._sides])
 
     def turn(self) -> None:
         """A chunk was taken in: the path ahead is another from here on."""
@@ -249,10 +244,7 @@ class ArmGroup:
         if self._watch is None:
             return True
         before, way = self._joints.planned_rad, velocity_rad_s * ARM_PERIOD_S
-        allowed = self._watch.allows(before + way, velocity_rad_s, before)
-        if allowed and self._aside is not None:
-            there = before + self._aside
-            allowed = self._watch.allows(there + way, velocity_rad_s, there, MIN_DISTANCE_M)
+        allowed = self._watch.allows(before + way, velocity_rad_s, before, self._aside)
         is_near = not allowed or self._follower.path.is_blocked
         self.holds += is_near and not self.limit
         self.limit = f"collision: {self._watch.last}" if is_near else ""
