@@ -17,6 +17,8 @@ SLOW_M = 0.06
 """Distance below which it goes slower the nearer it gets."""
 _SLOWEST = 0.25
 _HALVINGS = 3
+_NOISE_M_S = 0.005
+"""What the resolution of encoders makes of the speed of a distance."""
 
 
 class SeparationWatch:
@@ -26,7 +28,9 @@ class SeparationWatch:
     from a posture, in which all joints slow down in proportion, any two shapes come nearer by no more than the sum of
     ``reach_i |dq_i|`` over its joints. A cycle is allowed if that stop stays clear by `HOLD_M`; as stopping was
     possible in the cycle before, it still is when one is not allowed. The same is asked where the robot was measured,
-    as an arm that something holds is elsewhere than its setpoints, with the distance at which the guards refuse.
+    as an arm that something holds is elsewhere than its setpoints, with the distance at which the guards refuse. What
+    the robot presses can turn its arms towards each other whatever they are told: they must be able to stop in time
+    at the speed at which they were seen to come nearer, too.
 
     Args:
         model: Shapes of the driven arms, with hands, torso and table.
@@ -50,6 +54,8 @@ class SeparationWatch:
         self.last: Closest | None = None
         self._node_m = np.inf
         self._clear_m = -np.inf
+        self._aside = self._measured = np.zeros_like(self._reach_m)
+        self._there_m, self._nearing_m_s = -np.inf, 0.0
 
     def restart(self) -> None:
         """The postures ahead are forgotten."""
@@ -72,38 +78,66 @@ class SeparationWatch:
         return is_open, min(max(share, _SLOWEST), 1.0)
 
     def _is_clear(self, a_rad: Array, a_m: float, b_rad: Array, b_m: float, halvings: int) -> bool:
-        """Whether the straight way between two postures, with their distances, is clear."""
+        """Whether the straight way between two postures, with their distances, is clear.
+
+        Where the bound is too rough to tell, an eighth of the way that leads apart counts as clear: `allows` judges
+        every cycle of it.
+        """
         if min(a_m, b_m) <= self._hold_m:
             return False
         if (a_m + b_m - self.moved_m(b_rad - a_rad)) / 2 > self._hold_m:
             return True
         if halvings == 0:
-            return False
+            return b_m > a_m
         middle_rad = (a_rad + b_rad) / 2
         middle_m = self._model.distance_m(middle_rad)
         return self._is_clear(a_rad, a_m, middle_rad, middle_m, halvings - 1) and self._is_clear(
             middle_rad, middle_m, b_rad, b_m, halvings - 1
         )
 
-    def allows(self, position_rad: Array, velocity_rad_s: Array, before_rad: Array, aside_rad: Array) -> bool:
+    def measure(self, setpoint_rad: Array, aside_rad: Array, period_s: float) -> None:
+        """Where the robot is; once a cycle.
+
+        Args:
+            setpoint_rad: Setpoints given last (dof,).
+            aside_rad: Measured joints minus these (dof,).
+            period_s: Since the last time.
+        """
+        measured = setpoint_rad + aside_rad
+        there_m = self._there_m - self.moved_m(measured - self._measured)  # at least so far away
+        self._nearing_m_s = 0.0
+        if there_m < self._slow_m:
+            there_m = self._model.distance_m(measured)
+            self._nearing_m_s = (self._there_m - there_m) / period_s
+        self._aside, self._measured, self._there_m = aside_rad, measured, there_m
+
+    def allows(self, position_rad: Array, velocity_rad_s: Array, before_rad: Array) -> bool:
         """Whether the robot may go to a posture at this velocity.
 
         Args:
             position_rad: Setpoint at the end of the cycle (dof,).
             velocity_rad_s: Velocity there (dof,).
             before_rad: Setpoint at its beginning (dof,); a robot that is too near already may move apart.
-            aside_rad: Measured joints minus setpoints (dof,): where the robot is, it must stay clear, too.
         """
-        if not self._may_go(position_rad, velocity_rad_s, before_rad, self._hold_m):
+        if self._is_nearing(velocity_rad_s) or not self._may_go(position_rad, velocity_rad_s, before_rad, self._hold_m):
             return False
-        if self._clear_m - self.moved_m(aside_rad) >= self._measured_m:
+        if self._clear_m - self.moved_m(self._aside) >= self._measured_m:
             return True
-        return self._may_go(position_rad + aside_rad, velocity_rad_s, before_rad + aside_rad, self._measured_m)
+        there, was = position_rad + self._aside, before_rad + self._aside
+        return self._may_go(there, velocity_rad_s, was, self._measured_m)
+
+    def _is_nearing(self, velocity_rad_s: Array) -> bool:
+        """Whether the robot, slowing down from this velocity, would come too near as it did in the last cycle."""
+        if self._nearing_m_s < _NOISE_M_S:
+            return False
+        return self._there_m - self._nearing_m_s * self._stop_s(velocity_rad_s) < self._measured_m
+
+    def _stop_s(self, velocity_rad_s: Array) -> float:
+        return float((np.abs(velocity_rad_s) / self._acceleration).max())
 
     def _may_go(self, position_rad: Array, velocity_rad_s: Array, before_rad: Array, hold_m: float) -> bool:
         self.last = closest = self._model.closest(position_rad)
-        stop_s = float((np.abs(velocity_rad_s) / self._acceleration).max())
-        stop_rad = velocity_rad_s * (stop_s / 2)
+        stop_rad = velocity_rad_s * (self._stop_s(velocity_rad_s) / 2)
         swept_m = self.moved_m(stop_rad)
         self._clear_m = closest.distance_m - swept_m
         if self._clear_m >= hold_m:

@@ -19,7 +19,6 @@ BRAKING = JointLimits.build(
     np.tile(ARM_LIMITS.lower_rad, 2), np.tile(ARM_LIMITS.upper_rad, 2), np.tile(ARM_LIMITS.velocity_rad_s, 2), 8.0
 )
 
-NOWHERE = np.zeros(14)
 
 
 def postures(seed: int, count: int) -> np.ndarray:
@@ -47,7 +46,7 @@ def test_a_stop_from_what_is_allowed_stays_clear() -> None:
         if MODEL.distance_m(q) < HOLD_M:
             continue
         velocity = rng.normal(0, 0.5, 14)
-        allowed = watch.allows(q, velocity, q - velocity * 0.005, NOWHERE)
+        allowed = watch.allows(q, velocity, q - velocity * 0.005)
         judged[allowed] += 1
         if allowed:
             stop_s = np.abs(velocity).max() / 8.0
@@ -61,19 +60,21 @@ def test_a_robot_that_is_too_near_may_move_apart_and_not_closer() -> None:
     near = next(q for q in postures(5, 500) if 0.0 < MODEL.distance_m(q) < HOLD_M)
     step = np.array([MODEL.distance_m(near + 1e-4 * e) - MODEL.distance_m(near) for e in np.eye(14)]) / 1e-4
     apart = step / np.linalg.norm(step) * 0.05
-    assert watch.allows(near + apart * 0.005, apart, near, NOWHERE)
-    assert not watch.allows(near - apart * 0.005, -apart, near, NOWHERE)
+    assert watch.allows(near + apart * 0.005, apart, near)
+    assert not watch.allows(near - apart * 0.005, -apart, near)
 
 
 def test_a_robot_that_is_elsewhere_than_its_setpoints_keeps_clear_where_it_is() -> None:
     watch, rng, judged = SeparationWatch(MODEL, BRAKING), np.random.default_rng(11), {True: 0, False: 0}
     for q in postures(12, 3000):
         velocity, aside = rng.normal(0, 0.5, 14), rng.normal(0, 0.05, 14)
-        if not watch.allows(q, velocity, q - velocity * 0.005, NOWHERE) or MODEL.distance_m(q) > 0.1:
+        if min(MODEL.distance_m(q), MODEL.distance_m(q + aside)) < HOLD_M or MODEL.distance_m(q) > 0.1:
             continue
-        if MODEL.distance_m(q + aside) < MIN_DISTANCE_M:
+        watch.measure(q, np.zeros(14), 0.005)
+        if not watch.allows(q, velocity, q - velocity * 0.005):
             continue
-        allowed = watch.allows(q, velocity, q - velocity * 0.005, aside)
+        watch.measure(q, aside, 1e9)
+        allowed = watch.allows(q, velocity, q - velocity * 0.005)
         judged[allowed] += 1
         if allowed:
             stop_s = np.abs(velocity).max() / 8.0
@@ -165,15 +166,15 @@ def braking(*distances_m: float) -> tuple[SeparationWatch, Corridor]:
 def test_a_stop_that_ends_clear_is_allowed_though_its_sweep_alone_might_not_be() -> None:
     """At 1 rad/s it sweeps 0.0625 m: 0.07 m are too little to know without looking at where it ends."""
     watch, model = braking(0.08, 0.07, 0.06)
-    assert watch.allows(np.array([0.5]), np.array([1.0]), np.array([0.45]), np.zeros(1))
+    assert watch.allows(np.array([0.5]), np.array([1.0]), np.array([0.45]))
     assert model.asked == [0.5, 0.5625]
 
 
 def test_a_robot_that_is_too_near_may_move_where_nothing_comes_nearer() -> None:
     watch, _ = braking(0.005, 0.005)
-    assert watch.allows(np.array([0.5]), np.array([0.1]), np.array([0.45]), np.zeros(1))
+    assert watch.allows(np.array([0.5]), np.array([0.1]), np.array([0.45]))
     watch, _ = braking(0.005, 0.004)
-    assert not watch.allows(np.array([0.5]), np.array([0.1]), np.array([0.45]), np.zeros(1))
+    assert not watch.allows(np.array([0.5]), np.array([0.1]), np.array([0.45]))
 
 
 def exact(*distances_m: float) -> tuple[SeparationWatch, Corridor]:
@@ -198,14 +199,14 @@ def test_a_way_that_ends_exactly_where_is_kept_is_closed_and_one_just_before_is_
 def test_a_stop_whose_sweep_just_fits_needs_no_second_look() -> None:
     """At 1 rad/s it sweeps 1/16 m."""
     watch, model = exact(0.3125, 0.3125)
-    assert watch.allows(np.array([0.5]), np.array([1.0]), np.array([0.45]), np.zeros(1))
+    assert watch.allows(np.array([0.5]), np.array([1.0]), np.array([0.45]))
     assert model.asked == [0.5]
 
 
 def test_a_stop_that_comes_exactly_as_near_as_is_kept_is_allowed() -> None:
     for stopped_m, allowed in ((17 / 64, True), (17 / 64 - 2**-30, False)):
         watch, _ = exact(*[0.5] * 8, 19 / 64, *[stopped_m] * 8)  # (19/64 + 17/64 - 4/64) / 2 = 1/4
-        assert watch.allows(np.array([0.5]), np.array([1.0]), np.array([0.4]), np.zeros(1)) is allowed
+        assert watch.allows(np.array([0.5]), np.array([1.0]), np.array([0.4])) is allowed
 
 
 def test_the_path_is_travelled_at_a_share_of_its_speed_between_a_quarter_and_all() -> None:

@@ -59,7 +59,6 @@ class ArmGroup:
             parked = first.calibration.hardware.parked_rad(sides)
             model = CollisionModel(first.calibration, tuple(sides), settings.table_height_m, first.variant, parked)
             self._watch = SeparationWatch(model, limits)
-        self._aside = np.zeros_like(self._ready)
         self._way = _Way.READY
         self._is_prepared = False
         self._share = self.speed_share = 1.0
@@ -107,8 +106,10 @@ class ArmGroup:
         Args:
             offsets_rad: Measured joints minus setpoints (7,), by side; a side that is left out follows exactly.
         """
-        none = np.zeros(ARM_DOF)
-        self._aside = np.concatenate([offsets_rad.get(side, none) for side in self._sides])
+        if self._watch is not None:
+            none = np.zeros(ARM_DOF)
+            aside = np.concatenate([offsets_rad.get(side, none) for side in self._sides])
+            self._watch.measure(self._joints.position_rad, aside, ARM_PERIOD_S)
 
     def turn(self) -> None:
         """A chunk was taken in: the path ahead is another from here on."""
@@ -244,7 +245,7 @@ class ArmGroup:
         if self._watch is None:
             return True
         before, way = self._joints.planned_rad, velocity_rad_s * ARM_PERIOD_S
-        allowed = self._watch.allows(before + way, velocity_rad_s, before, self._aside)
+        allowed = self._watch.allows(before + way, velocity_rad_s, before)
         is_near = not allowed or self._follower.path.is_blocked
         self.holds += is_near and not self.limit
         self.limit = f"collision: {self._watch.last}" if is_near else ""

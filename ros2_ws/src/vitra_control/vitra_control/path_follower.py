@@ -101,8 +101,11 @@ class PathFollower:
         return self.joints.brake()
 
     def turn(self) -> None:
-        """The path ahead has changed: forget it, and go on from here in the present direction."""
-        self.path.restart(self.path_s, self.path.position(self.path_s), self.path.slope(self.path_s))
+        """The path ahead has changed: forget it, and go on from here in the present direction, from rest in any."""
+        slope_rad_s = self.path.slope(self.path_s)
+        if self.joints.at_rest:
+            slope_rad_s = np.zeros_like(slope_rad_s)
+        self.path.restart(self.path_s, self.path.position(self.path_s), slope_rad_s)
 
 
 def _least_excess(base: Array, rate: Array, lower: Array, upper: Array, most_s: float) -> float:
