@@ -101,11 +101,16 @@ class PathFollower:
         return self.joints.brake()
 
     def turn(self) -> None:
-        """The path ahead has changed: forget it, and go on from here in the present direction, from rest in any."""
-        slope_rad_s = self.path.slope(self.path_s)
+        """The path ahead has changed: forget it, and go on from here in the present direction.
+
+        From rest in any direction, and from where the robot is: one that had to leave its path may not be able to
+        return to it.
+        """
         if self.joints.at_rest:
-            slope_rad_s = np.zeros_like(slope_rad_s)
-        self.path.restart(self.path_s, self.path.position(self.path_s), slope_rad_s)
+            here = self.joints.planned_rad
+            self.path.restart(self.path_s, here, np.zeros_like(here))
+        else:
+            self.path.restart(self.path_s, self.path.position(self.path_s), self.path.slope(self.path_s))
 
 
 def _least_excess(base: Array, rate: Array, lower: Array, upper: Array, most_s: float) -> float:
