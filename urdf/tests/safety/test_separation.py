@@ -151,6 +151,13 @@ def test_a_way_that_begins_too_near_is_open_only_apart() -> None:
     assert not way(Corridor(0.01, 0.01))
 
 
+def test_a_way_that_leads_apart_all_along_is_open_however_rough_the_bound() -> None:
+    apart_m = np.linspace(0.03, 0.07, 9)
+    assert way(Corridor(*apart_m))
+    assert not way(Corridor(*apart_m[::-1]))
+    assert not way(Corridor(*apart_m[:4], 0.035, *apart_m[5:])), "one eighth of it leads nearer"
+
+
 def test_a_wide_way_asks_nothing_in_between() -> None:
     model = Corridor(0.9, 0.9)
     assert way(model)
@@ -213,3 +220,35 @@ def test_the_path_is_travelled_at_a_share_of_its_speed_between_a_quarter_and_all
     for distance_m, share in ((0.25, 0.25), (0.3125, 0.25), (0.375, 0.5), (0.5, 1.0), (0.9, 1.0)):
         watch, _ = exact(distance_m, distance_m)
         assert watch.ahead(np.array([1.0]), np.array([0.0]))[1] == share
+
+
+def nearing(*, near_m: float, speed_m_s: float, velocity_rad_s: float) -> bool:
+    """Whether a robot that was seen to come nearer at this speed may go on at this velocity; told to go apart."""
+    model = Corridor(near_m, near_m + 1.0)
+    limits = JointLimits.build([-3.0], [3.0], [1.0], [8.0])
+    watch = SeparationWatch(model, limits, hold_m=0.025, slow_m=0.06, measured_m=0.02)  # type: ignore[arg-type]
+    watch.measure(np.array([0.0]), np.array([0.005 * speed_m_s]), 0.005)
+    watch.measure(np.array([0.0]), np.array([0.0]), 0.005)
+    return watch.allows(np.array([0.5]), np.array([velocity_rad_s]), np.array([0.4]))
+
+
+def test_arms_that_are_pressed_towards_each_other_must_be_able_to_stop_in_time() -> None:
+    """From 0.8 rad/s it stops in 0.1 s; 10 mm are left above the 20 that are kept."""
+    assert nearing(near_m=0.03, speed_m_s=0.09, velocity_rad_s=0.8)
+    assert not nearing(near_m=0.03, speed_m_s=0.11, velocity_rad_s=0.8)
+    assert nearing(near_m=0.03, speed_m_s=0.11, velocity_rad_s=0.4)
+
+
+def test_below_what_is_kept_only_what_does_not_come_nearer_may_go_on() -> None:
+    assert not nearing(near_m=0.015, speed_m_s=0.006, velocity_rad_s=0.01)
+    assert nearing(near_m=0.015, speed_m_s=0.0, velocity_rad_s=0.01)
+    assert nearing(near_m=0.015, speed_m_s=0.004, velocity_rad_s=0.01), "encoders have a resolution"
+
+
+def test_arms_that_are_far_apart_are_not_measured_every_cycle() -> None:
+    model = Corridor(1.0, 1.0)
+    limits = JointLimits.build([-3.0], [3.0], [1.0], [8.0])
+    watch = SeparationWatch(model, limits)  # type: ignore[arg-type]
+    for number in range(10):
+        watch.measure(np.array([0.01 * number]), np.zeros(1), 0.005)
+    assert len(model.asked) == 1
