@@ -11,6 +11,7 @@ import pytest
 
 from vitra_policy.action_space import ACTION_DIM
 from vitra_safety.collision import CollisionModel
+from vitra_safety.separation import SeparationWatch
 from vitra_sim.lockstep import fuzz_chunks
 from vitra_sim.lockstep.fuzz_chunks import Episode, RuleBrokenError, Tally, main, run_episode
 
@@ -63,6 +64,12 @@ def test_an_arm_that_is_too_fast_is_caught_unless_it_springs_back_from_something
 def test_arms_that_meet_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CollisionModel, "distance_m", lambda self, q: -0.001)
     with pytest.raises(RuleBrokenError, match="Shapes overlap"):
+        run_episode(0, 5)
+
+
+def test_setpoints_that_could_not_be_computed_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SeparationWatch, "measure", lambda *_: 1 / 0)
+    with pytest.raises(RuleBrokenError, match="could not be computed: ZeroDivisionError"):
         run_episode(0, 5)
 
 

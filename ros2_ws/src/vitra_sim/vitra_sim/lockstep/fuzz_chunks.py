@@ -164,6 +164,8 @@ class Episode:
         world.step()
         self._ticks += 1
         self._look(before)
+        if self._chain.generator.failures:
+            raise RuleBrokenError(f"Setpoints could not be computed: {self._chain.generator.last_failure}")
         latched = [one for one in (*self._arms.values(), *self._hands.values()) if one.state is MotionState.LATCHED]
         if latched:
             for stream in latched:
