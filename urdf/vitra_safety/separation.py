@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +17,13 @@ HOLD_M = 0.025
 """Distance at which the robot holds: above the 20 mm at which the guards of the drivers refuse."""
 SLOW_M = 0.06
 """Distance below which it goes slower the nearer it gets."""
+PRESSED_M = 0.015
+"""Measured distance below which a robot has been pressed together by what it touches, and does not go on by itself."""
+_LEAVING_M = 0.001
 _SLOWEST = 0.25
 _HALVINGS = 3
+_NEARING_CYCLES = 4
+"""Feedback comes at its own pace: from one cycle to the next it may move not at all, or twice as far."""
 _NOISE_M_S = 0.005
 """What the resolution of encoders makes of the speed of a distance."""
 
@@ -30,7 +37,8 @@ class SeparationWatch:
     possible in the cycle before, it still is when one is not allowed. The same is asked where the robot was measured,
     as an arm that something holds is elsewhere than its setpoints, with the distance at which the guards refuse. What
     the robot presses can turn its arms towards each other whatever they are told: they must be able to stop in time
-    at the speed at which they were seen to come nearer, too.
+    at the speed at which they were seen to come nearer, too; and where that did not help (`PRESSED_M`), they hold until
+    the robot begins anew. One that begins nearer than that may leave.
 
     Args:
         model: Shapes of the driven arms, with hands, torso and table.
@@ -55,7 +63,18 @@ class SeparationWatch:
         self._node_m = np.inf
         self._clear_m = -np.inf
         self._aside = self._measured = np.zeros_like(self._reach_m)
+        self._measured_closest: Closest | None = None
         self._there_m, self._nearing_m_s = -np.inf, 0.0
+        self._least_m: float | None = None
+        self.is_pressed = False
+        self._recent_m: deque[float] = deque(maxlen=_NEARING_CYCLES)
+
+    def begin(self) -> None:
+        """What was measured and lies ahead is forgotten: the robot begins anew, wherever it is."""
+        self._there_m, self._nearing_m_s, self._least_m = -np.inf, 0.0, None
+        self.is_pressed = False
+        self._recent_m.clear()
+        self.restart()
 
     def restart(self) -> None:
         """The postures ahead are forgotten."""
@@ -101,14 +120,20 @@ class SeparationWatch:
         Args:
             setpoint_rad: Setpoints given last (dof,).
             aside_rad: Measured joints minus these (dof,).
-            period_s: Since the last time.
+            period_s: Of a cycle.
         """
         measured = setpoint_rad + aside_rad
         there_m = self._there_m - self.moved_m(measured - self._measured)  # at least so far away
         self._nearing_m_s = 0.0
         if there_m < self._slow_m:
-            there_m = self._model.distance_m(measured)
-            self._nearing_m_s = (self._there_m - there_m) / period_s
+            self._measured_closest = self._model.closest(measured)
+            there_m = self._measured_closest.distance_m
+            if len(self._recent_m) == _NEARING_CYCLES:
+                self._nearing_m_s = (self._recent_m[0] - there_m) / (_NEARING_CYCLES * period_s)
+        self._recent_m.append(there_m)
+        if self._least_m is None:
+            self._least_m = min(PRESSED_M, there_m - _LEAVING_M)
+        self.is_pressed = self.is_pressed or there_m < self._least_m
         self._aside, self._measured, self._there_m = aside_rad, measured, there_m
 
     def allows(self, position_rad: Array, velocity_rad_s: Array, before_rad: Array) -> bool:
@@ -119,18 +144,20 @@ class SeparationWatch:
             velocity_rad_s: Velocity there (dof,).
             before_rad: Setpoint at its beginning (dof,); a robot that is too near already may move apart.
         """
-        if self._is_nearing(velocity_rad_s) or not self._may_go(position_rad, velocity_rad_s, before_rad, self._hold_m):
+        if self._must_stop(velocity_rad_s) or not self._may_go(position_rad, velocity_rad_s, before_rad, self._hold_m):
             return False
         if self._clear_m - self.moved_m(self._aside) >= self._measured_m:
             return True
         there, was = position_rad + self._aside, before_rad + self._aside
         return self._may_go(there, velocity_rad_s, was, self._measured_m)
 
-    def _is_nearing(self, velocity_rad_s: Array) -> bool:
-        """Whether the robot, slowing down from this velocity, would come too near as it did in the last cycle."""
-        if self._nearing_m_s < _NOISE_M_S:
-            return False
-        return self._there_m - self._nearing_m_s * self._stop_s(velocity_rad_s) < self._measured_m
+    def _must_stop(self, velocity_rad_s: Array) -> bool:
+        """Whether the robot, slowing down from this velocity, would come too near as it did in the last cycles."""
+        stopped_m = self._there_m - self._nearing_m_s * self._stop_s(velocity_rad_s)
+        is_nearing = self._nearing_m_s > _NOISE_M_S and stopped_m < self._measured_m
+        if is_nearing or self.is_pressed:
+            self.last = self._measured_closest
+        return is_nearing or self.is_pressed
 
     def _stop_s(self, velocity_rad_s: Array) -> float:
         return float((np.abs(velocity_rad_s) / self._acceleration).max())

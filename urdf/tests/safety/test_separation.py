@@ -73,7 +73,8 @@ def test_a_robot_that_is_elsewhere_than_its_setpoints_keeps_clear_where_it_is() 
         watch.measure(q, np.zeros(14), 0.005)
         if not watch.allows(q, velocity, q - velocity * 0.005):
             continue
-        watch.measure(q, aside, 1e9)
+        watch.begin()
+        watch.measure(q, aside, 0.005)
         allowed = watch.allows(q, velocity, q - velocity * 0.005)
         judged[allowed] += 1
         if allowed:
@@ -227,8 +228,8 @@ def nearing(*, near_m: float, speed_m_s: float, velocity_rad_s: float) -> bool:
     model = Corridor(near_m, near_m + 1.0)
     limits = JointLimits.build([-3.0], [3.0], [1.0], [8.0])
     watch = SeparationWatch(model, limits, hold_m=0.025, slow_m=0.06, measured_m=0.02)  # type: ignore[arg-type]
-    watch.measure(np.array([0.0]), np.array([0.005 * speed_m_s]), 0.005)
-    watch.measure(np.array([0.0]), np.array([0.0]), 0.005)
+    for cycle in (4, 3, 2, 1, 0):
+        watch.measure(np.array([0.0]), np.array([0.005 * speed_m_s * cycle]), 0.005)
     return watch.allows(np.array([0.5]), np.array([velocity_rad_s]), np.array([0.4]))
 
 
@@ -245,6 +246,38 @@ def test_below_what_is_kept_only_what_does_not_come_nearer_may_go_on() -> None:
     assert nearing(near_m=0.015, speed_m_s=0.004, velocity_rad_s=0.01), "encoders have a resolution"
 
 
+def test_a_robot_that_was_pressed_together_holds_until_it_begins_anew_and_may_leave_then() -> None:
+    watch = SeparationWatch(Corridor(0.0, 1.0), JointLimits.build([-3.0], [3.0], [1.0], [8.0]))  # type: ignore[arg-type]
+
+    def may_leave(*there_m: float) -> bool:
+        for distance_m in there_m:
+            watch.measure(np.array([distance_m]), np.zeros(1), 0.005)
+        return watch.allows(np.array([0.5]), np.array([0.1]), np.array([0.4]))
+
+    assert may_leave(0.016, 0.0151)
+    assert not may_leave(0.0149)
+    assert watch.is_pressed
+    assert not may_leave(0.1)
+    watch.begin()
+    assert may_leave(0.0149, 0.0140)
+    assert not may_leave(0.0138)
+    watch.begin()
+    assert may_leave(0.0138)
+
+
+def test_one_leap_of_what_was_measured_is_no_speed_and_a_new_begin_forgets_it() -> None:
+    watch = SeparationWatch(Corridor(0.03, 1.03), JointLimits.build([-3.0], [3.0], [1.0], [8.0]))  # type: ignore[arg-type]
+    for turned_rad in (0.02, 0.0, 0.0, 0.0):
+        watch.measure(np.array([0.0]), np.array([turned_rad]), 0.005)
+    assert watch.allows(np.array([0.5]), np.array([0.8]), np.array([0.4])), "four cycles have not passed"
+    watch.measure(np.array([0.0]), np.array([0.0]), 0.005)
+    assert not watch.allows(np.array([0.5]), np.array([0.8]), np.array([0.4]))
+    assert watch.last is not None
+    assert watch.last.distance_m == pytest.approx(0.03)
+    watch.begin()
+    assert watch.allows(np.array([0.5]), np.array([0.8]), np.array([0.4]))
+
+
 def test_arms_that_are_far_apart_are_not_measured_every_cycle() -> None:
     model = Corridor(1.0, 1.0)
     limits = JointLimits.build([-3.0], [3.0], [1.0], [8.0])
@@ -252,3 +285,4 @@ def test_arms_that_are_far_apart_are_not_measured_every_cycle() -> None:
     for number in range(10):
         watch.measure(np.array([0.01 * number]), np.zeros(1), 0.005)
     assert len(model.asked) == 1
+    assert watch.allows(np.array([0.1]), np.array([1.0]), np.array([0.1])), "what is not known is no speed"

@@ -98,7 +98,7 @@ class ArmGroup:
         self._is_prepared = False
         self.limit = ""
         if self._watch is not None:
-            self._watch.restart()
+            self._watch.begin()
 
     def measure(self, offsets_rad: Mapping[Side, Array]) -> None:
         """Where the arms are: from now on they must stay clear there, too.
@@ -248,7 +248,8 @@ class ArmGroup:
         allowed = self._watch.allows(before + way, velocity_rad_s, before)
         is_near = not allowed or self._follower.path.is_blocked
         self.holds += is_near and not self.limit
-        self.limit = f"collision: {self._watch.last}" if is_near else ""
+        pressed = ", pressed there: clear the arms and re-arm" if self._watch.is_pressed else ""
+        self.limit = f"collision: {self._watch.last}{pressed}" if is_near else ""
         return allowed
 
     def _split(self, setpoint: Array) -> dict[Side, Array]:
