@@ -268,8 +268,8 @@ class Demo:
                 render_video(videos, "rendered", 5, RenderOptions(seconds=self.seconds), advance)
         if self.real is not None and not (videos / self.real.name).is_file():
             shutil.copyfile(self.real, videos / self.real.name)
-        # Short clips: both cores have something to do, and the seams are part of the demo.
-        config = PipelineConfig(ingest=IngestConfig(clip_s=12.0, overlap_s=2.0))
+        # Two clips of 20 s with their overlap: both cores have something to do, and the seam is part of the demo.
+        config = PipelineConfig(ingest=IngestConfig(clip_s=11.0, overlap_s=2.0))
         return Run(videos, self.out, workers=self.workers, config=config).run()
 
 

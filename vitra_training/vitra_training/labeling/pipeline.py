@@ -51,7 +51,7 @@ def stages(config: PipelineConfig) -> tuple[Stage, ...]:
         Stage("ingest", 2, video, (), config.ingest, ingest, timeout_s=6 * 3600.0, memory_mib=2048),
         Stage("hands", 3, clip, ("ingest",), config.hands, track_hands, *_limits(config.hands.asked)),
         Stage(
-            "camera", 3, clip, ("ingest", "hands"), config.camera, find_camera, *_limits(config.camera.outside.asked)
+            "camera", 4, clip, ("ingest", "hands"), config.camera, find_camera, *_limits(config.camera.outside.asked)
         ),
         Stage("world", 2, video, ("ingest", "hands", "camera"), config.world, place_hands, timeout_s=1800.0),
         Stage("segments", 1, video, ("world",), config.segmentation, cut_actions, timeout_s=600.0),

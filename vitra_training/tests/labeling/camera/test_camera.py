@@ -8,6 +8,7 @@ import pytest
 
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_rotvec
 from vitra_training.labeling.camera import structure
+from vitra_training.labeling.camera.adjust import Seen, thinned
 from vitra_training.labeling.camera.motion import BackgroundTracker, PointTracks
 from vitra_training.labeling.camera.scale import scale_from_hands
 from vitra_training.labeling.camera.structure import between, key_frames, reconstruct
@@ -59,6 +60,21 @@ def test_a_moving_cameras_path_and_focal_length_come_from_its_points(seed: int, 
     assert found.registered.mean() > 0.9
     assert ate(found.camera_from_world, poses) < 0.02
     assert found.focal_px == pytest.approx(450.0, rel=1e-6 if known else 0.03)
+
+
+def test_a_start_counts_forty_observations_of_a_long_track_from_its_first_to_its_last() -> None:
+    lengths = [3, 40, 41, 120]
+    point = np.repeat(np.arange(4), lengths)
+    row = np.concatenate([np.arange(length) for length in lengths])
+    seen = Seen(np.arange(120), SIZE, row, point, np.zeros((len(row), 2)), np.arange(4, dtype=np.int32))
+    keep = np.ones(len(row), dtype=bool)
+    keep[0] = False
+    chosen = thinned(seen, keep)
+    assert np.bincount(point[chosen]).tolist() == [2, 40, 40, 40]
+    assert not chosen[0]
+    longest = row[chosen & (point == 3)]
+    assert longest[[0, -1]].tolist() == [0, 119]
+    assert np.diff(longest).max() <= 4
 
 
 def short_lived(tracks: PointTracks, rng: np.random.Generator) -> PointTracks:

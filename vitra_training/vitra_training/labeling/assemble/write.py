@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def assemble(
     (partial / "annotations").mkdir(parents=True)
     (partial / "labels").mkdir()
     (partial / "Video").mkdir()
-    with StoreWriter(partial / "store") as store, EgoSmithWriter(partial / "egosmith", dataset) as egosmith:
+    with StoreWriter(partial / "store") as store:
         for done, (name, folders) in enumerate(sorted(videos.items())):
             labelled = episodes_of(dataset, name, folders)
             good = [one for one in labelled if one.accepted]
@@ -88,15 +89,17 @@ def assemble(
                     result.reasons["cannot be stored"] += 1
                     continue
                 write_episode(one.recording.episode, partial / "annotations")  # type: ignore[arg-type]
-                egosmith.add(one.recording, one.provenance["hand"]["source"])
                 lengths[one.recording.episode.id] = len(one.recording.episode)
                 kept.append(one)
             if progress:
                 progress(done + 1, len(videos))
     write_index(partial / "annotations", lengths)
     (partial / "rejected.json").write_text(json.dumps(rejected, indent=1) + "\n")
-    _summarise(result, kept, rejected)
-    _previews(result, kept, partial / "previews", previews)
+    with ThreadPoolExecutor(1) as beside:  # images are read and written outside the interpreter's lock
+        shards = beside.submit(_write_shards, partial / "egosmith", dataset, tuple(kept))
+        _summarise(result, kept, rejected)
+        _previews(result, kept, partial / "previews", previews)
+        shards.result()
     (partial / "statistics.json").write_text(json.dumps(statistics(result, kept), indent=1) + "\n")
     old = out.with_name(f".{out.name}.old")
     shutil.rmtree(old, ignore_errors=True)
@@ -106,6 +109,12 @@ def assemble(
     shutil.rmtree(old, ignore_errors=True)
     result.previews = [out / path.relative_to(partial) for path in result.previews]
     return result
+
+
+def _write_shards(root: Path, dataset: str, kept: Sequence[Labelled]) -> None:
+    with EgoSmithWriter(root, dataset) as egosmith:
+        for one in kept:
+            egosmith.add(one.recording, one.provenance["hand"]["source"])
 
 
 def statistics(result: Assembled, kept: list[Labelled]) -> dict[str, object]:

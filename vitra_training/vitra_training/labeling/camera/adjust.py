@@ -18,6 +18,8 @@ _ROUNDS_PX = ((20.0, 2.0), (2.0, 0.5))
 
 Leaving out more of a start makes it fit itself: a stretch of a path that is wrong would lose what shows that it is."""
 _LEAST_OBSERVATIONS = 30
+_MOST_SEEN = 40
+"""Observations of one point that count in a start; a solver's step takes the square of their number."""
 _ITERATIONS = 40
 _WEIGHTINGS = 4
 _BIAS_SHARE = 0.015
@@ -106,6 +108,24 @@ def triangulated(seen: Seen, poses: Array, focal_px: float) -> tuple[Array, Arra
     return points, error
 
 
+def thinned(seen: Seen, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Observations (N,) that decide a start: of a point that is kept in very many frames, some all along its track.
+
+    Args:
+        seen: the observations.
+        keep: (N,) those that count.
+    """
+    rows = np.flatnonzero(keep)
+    point = seen.point[rows]
+    length = np.bincount(point, minlength=len(seen.ids))[point]
+    place = np.arange(len(rows)) - np.searchsorted(point, point)
+    steps = np.minimum(length, _MOST_SEEN) - 1
+    last = np.maximum(length - 1, 1)
+    chosen = keep.copy()
+    chosen[rows] = (length <= _MOST_SEEN) | ((place * steps) // last != ((place - 1) * steps) // last)
+    return chosen
+
+
 def misfit(error_px: Array) -> float:
     """How badly observations fit, so that those far off count little more than those that are off.
 
@@ -188,7 +208,8 @@ def adjust(seen: Seen, poses: Array, focal_px: float, held: bool) -> Adjusted | 
         if keep.sum() < _LEAST_OBSERVATIONS:
             return None
         poses, points = _of_unit_size(poses, points, keep, seen)
-        poses, focal_px = solve(seen, keep, Guess(poses, focal_px, points), loss, held)
+        counted = keep if (limit, loss) == _ROUNDS_PX[-1] else thinned(seen, keep)
+        poses, focal_px = solve(seen, counted, Guess(poses, focal_px, points), loss, held)
         if not (np.isfinite(poses).all() and focal_px > 0):
             return None
     world, error = triangulated(seen, poses, focal_px)

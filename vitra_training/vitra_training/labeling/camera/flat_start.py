@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_training.labeling.camera.adjust import Guess, Seen, misfit, solve, triangulated
+from vitra_training.labeling.camera.adjust import Guess, Seen, misfit, solve, thinned, triangulated
 
 Array = NDArray[np.float64]
 
@@ -31,8 +31,8 @@ def flat_start(seen: Seen, focal_px: float) -> tuple[Array, float]:
     sums = [np.bincount(seen.point, away[:, k], len(seen.ids)) for k in range(3)]
     points = np.asarray(np.stack(sums, axis=1), dtype=np.float64)
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-    everything = np.ones(len(seen.row), dtype=bool)
-    poses, _ = solve(seen, everything, Guess(poses, focal_px, points), _LOSS_PX, held=True)
+    counted = thinned(seen, np.ones(len(seen.row), dtype=bool))
+    poses, _ = solve(seen, counted, Guess(poses, focal_px, points), _LOSS_PX, held=True)
     if not np.isfinite(poses).all():
         return poses, float("inf")
     return poses, misfit(triangulated(seen, poses, focal_px)[1])
