@@ -20,7 +20,6 @@ BRAKING = JointLimits.build(
 )
 
 
-
 def postures(seed: int, count: int) -> np.ndarray:
     return HOME + np.random.default_rng(seed).uniform(-0.6, 0.6, (count, 14))
 
