@@ -11,6 +11,7 @@ from typing import Protocol
 
 from vitra_policy.errors import UnknownNameError
 from vitra_training.bags.writer import refuse_inside_bag
+from vitra_training.datasets.arrow_memory import give_memory_back
 from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
 from vitra_training.datasets.errors import (
     ConversionError,
@@ -153,6 +154,7 @@ def _close(
             failed = reports[format].failed
             empty = NothingConvertedError(str(targets[format]), failed) if failed else error
         del sinks[format]
+        give_memory_back()
     if empty is not None:
         raise empty
 
@@ -178,6 +180,7 @@ def _convert_one(
             report.frames += len(recording.episode)
         except DatasetError as error:
             report.failed[name] = str(error)
+        give_memory_back()
     source.release(number)
 
 
