@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from vitra_policy.benchmarks import bench_gpu, bench_policy
+from vitra_policy.benchmarks import bench_gpu, bench_policy, bench_start
 from vitra_policy.benchmarks.bench_gpu import TINY
 from vitra_policy.benchmarks.random_network import example_statistics, random_network
 from vitra_policy.benchmarks.roofline import PEAKS, least_seconds, trunk_cost, vision_cost
 from vitra_policy.checkpoint.store import About, save_model
 from vitra_policy.cli import COMMANDS, main
+from vitra_policy.loading import find_checkpoint
 from vitra_policy.model.config import preset
 from vitra_policy.policies.policy import make_example_observation
 from vitra_policy.serving.client import RemotePolicy
@@ -165,6 +167,18 @@ def test_the_cpu_benchmark_writes_its_report(tmp_path: Path, monkeypatch: pytest
     report = json.loads((tmp_path / "a/policy.json").read_text())["presets"]["tiny"]
     assert report["relative_error"]["fast_fp32"] < 1e-5
     assert {"eager_reference", "fast"} <= report["ms"].keys()
+
+
+def test_the_benchmark_of_a_start_runs_the_command_on_a_checkpoint_of_the_asked_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_start, "preset", lambda _: TINY)
+    asked = ["--checkpoint", str(tmp_path / "random"), "--stored", "float16", "--rounds", "1"]
+    bench_start.main(["--out", str(tmp_path / "a/start.json"), *asked])
+    (run,) = json.loads((tmp_path / "a/start.json").read_text())["runs"]
+    assert 0 < run["peak_gib"] < 4
+    assert (tmp_path / "a/start_predict/overlay.png").is_file()
+    assert {w.dtype for w in find_checkpoint(tmp_path / "random_float16").load_model().parameters()} == {torch.float16}
 
 
 def test_the_gpu_benchmark_runs_with_torch_numpy_and_safetensors_alone(tmp_path: Path) -> None:

@@ -21,17 +21,17 @@ class Inspect:
 
     def run(self) -> None:
         """Write a table to standard output."""
-        import torch
         from rich.console import Console
         from rich.table import Table
 
         from vitra_policy.checkpoint.store import Checkpoint
         from vitra_policy.loading import find_checkpoint
+        from vitra_policy.model.unfilled import unfilled
         from vitra_policy.model.vla import Vitra
 
         found = find_checkpoint(self.checkpoint)
         cfg = found.config
-        with torch.device("meta"):
+        with unfilled():
             model = Vitra(cfg)
         counts = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
         table = Table(title=self.checkpoint, show_header=False)

@@ -95,3 +95,18 @@ def test_large_matrices_are_not_copied(checkpoints: dict[str, Path]) -> None:
     assert model.language.embedding.weight.data_ptr() == embedding
     assert all(weight.dtype == torch.float32 for weight in model.expert.parameters())
     assert fingerprint(model) == before
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_matrices_are_multiplied_as_they_are_stored_where_the_products_are_of_that_type(
+    checkpoints: dict[str, Path], name: str
+) -> None:
+    model = find_checkpoint(checkpoints[name]).load_model()
+    layer = model.language.layers[0].gate
+    address, number = layer.weight.data_ptr(), layer.weight.detach().float().bfloat16()
+    computes_in_fp32(model, small=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        weight = layer.weight
+    assert (weight.data_ptr() == address) == (name == "bfloat16"), "neither by way of fp32 nor copied"
+    assert torch.equal(weight, number)
+    assert layer.weight.dtype == torch.float32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vitra_policy.action_space import BETA_DIM, FINGERS_DIM
 from vitra_policy.model.config import VitraConfig
@@ -28,17 +29,28 @@ def random_network(config: VitraConfig, seed: int = 0, device: torch.device | st
         model = Vitra(config)
     model = model.to_empty(device=device)
     draw = torch.Generator(device=device).manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.ndim == 1 or name.endswith("position_embedding"):
-                parameter.normal_(0, _NORM_SPREAD, generator=draw)
-                if name.endswith("norm.weight") and "language" not in name or ".norm1.w" in name or ".norm2.w" in name:
-                    parameter.add_(1.0)
-            else:
-                fan_in = parameter[0].numel()
-                gain = _MODULATION_GAIN if "modulation" in name else 1.0
-                parameter.normal_(0, gain * fan_in**-0.5, generator=draw)
+    for name, parameter in model.named_parameters():
+        draw_weight(name, parameter, draw)
     return model.eval()
+
+
+@torch.no_grad()
+def draw_weight(name: str, weight: Tensor, draw: torch.Generator) -> Tensor:
+    """Fill one weight of a network in place.
+
+    Args:
+        name: Of the parameter.
+        weight: Of any shape; its contents do not matter.
+        draw: Gives the numbers.
+    """
+    if weight.ndim == 1 or name.endswith("position_embedding"):
+        weight.normal_(0, _NORM_SPREAD, generator=draw)
+        if name.endswith("norm.weight") and "language" not in name or ".norm1.w" in name or ".norm2.w" in name:
+            weight.add_(1.0)
+    else:
+        gain = _MODULATION_GAIN if "modulation" in name else 1.0
+        weight.normal_(0, gain * weight[0].numel() ** -0.5, generator=draw)
+    return weight
 
 
 def example_statistics(seed: int = 0, motion: float = 1.0, fingers: float = 1.0) -> Statistics:

@@ -25,6 +25,7 @@ from vitra_policy.model.config import (
     VitraConfig,
     expert_config,
 )
+from vitra_policy.model.unfilled import unfilled
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
 
@@ -55,7 +56,7 @@ class ReferenceRun:
             CheckpointFileError: The file is not a flat dictionary of tensors.
             CheckpointKeysError, CheckpointShapeError: The tensors do not fit the configuration.
         """
-        with torch.device("meta"):
+        with unfilled():
             model = Vitra(self.config)
         tensors = _open_weights(self.weights_file)
         names = map_keys(tensors)
@@ -181,7 +182,7 @@ def convert_reference(
     names = map_keys(tensors)
     shapes = {name: tuple(tensors[key].shape) for name, key in names.items()}
     del tensors
-    with torch.device("meta"):
+    with unfilled():
         check_tensors(shapes, Vitra(run.config), str(run.weights_file))
 
     def read(wanted: Sequence[str]) -> dict[str, Tensor]:

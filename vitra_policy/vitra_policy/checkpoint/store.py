@@ -24,6 +24,7 @@ from vitra_policy.checkpoint.errors import CheckpointExistsError, CheckpointFile
 from vitra_policy.checkpoint.match import check_tensors
 from vitra_policy.checkpoint.stream import TensorSpec, weight_files, write_weights
 from vitra_policy.model.config import VitraConfig
+from vitra_policy.model.unfilled import unfilled
 from vitra_policy.model.vla import Vitra
 from vitra_policy.statistics import Statistics
 
@@ -70,7 +71,7 @@ class Checkpoint:
         files = weight_files(self.directory)
         if not files:
             raise CheckpointFileError(f"{self.directory} has no model.safetensors.")
-        with torch.device("meta"):
+        with unfilled():
             model = Vitra(self.config)
         tensors: dict[str, Tensor] = {}
         for file in files:

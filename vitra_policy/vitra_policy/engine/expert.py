@@ -21,6 +21,7 @@ from vitra_policy.engine.stage import Stage, plain_stage
 from vitra_policy.model.diffusion import DdimStep
 from vitra_policy.model.dit import Dit, DitBlock
 from vitra_policy.model.sampling import Conditions
+from vitra_policy.model.unfilled import unfilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +283,7 @@ class FastExpert(nn.Module):
 
 def _stem(expert: Dit) -> Dit:
     """The expert without its blocks."""
-    with torch.device("meta"):
+    with unfilled():
         stem = Dit(replace(expert.config, layers=0), expert.unconditional.shape[-1])
     kept = {name: value.clone() for name, value in expert.state_dict().items() if not name.startswith("blocks.")}
     stem.load_state_dict(kept, assign=True)

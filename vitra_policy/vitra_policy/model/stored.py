@@ -12,9 +12,12 @@ _SMALL = 4_000_000
 """Elements up to which a weight is simply converted; the word embedding and the matrices of a large trunk are more."""
 
 
-class _AsFloat(nn.Module):
+class _AsComputed(nn.Module):
+    """fp32, or at once what autocast multiplies in: bf16 by way of fp32 is the same number, and two copies more."""
+
     def forward(self, stored: Tensor) -> Tensor:
-        return stored.float()
+        kind = stored.device.type
+        return stored.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else stored.float()
 
 
 def computes_in_fp32(model: Vitra, small: int | None = None) -> Vitra:
@@ -34,7 +37,7 @@ def computes_in_fp32(model: Vitra, small: int | None = None) -> Vitra:
             if weight.dtype == torch.float32:
                 continue
             if isinstance(part, nn.Linear) and name == "weight" and weight.numel() > small and id(part) not in home:
-                parametrize.register_parametrization(part, name, _AsFloat(), unsafe=True)
+                parametrize.register_parametrization(part, name, _AsComputed(), unsafe=True)
             elif not (isinstance(part, nn.Embedding) and weight.numel() > small):  # rows are converted when looked up
                 setattr(part, name, nn.Parameter(weight.detach().float(), requires_grad=False))
     return model

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,10 +136,3 @@ def test_another_version_is_refused(human: EpisodeSource, tmp_path: Path) -> Non
     path.write_text(path.read_text().replace('"version": "2"', '"version": "9"'))
     with pytest.raises(BrokenFileError, match="version 2"):
         CanonicalStore(tmp_path / "s")
-
-
-def test_arrow_gives_memory_back_that_it_needs_no_more() -> None:
-    program = "import vitra_training.datasets.convert, pyarrow; print(pyarrow.default_memory_pool().backend_name)"
-    environment = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
-    assert run.stdout.split() == ["system"], "its own pool keeps 40 MB after half an hour of an episode"

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from vitra_policy.errors import UnknownNameError
 from vitra_training.bags.writer import refuse_inside_bag
+from vitra_training.datasets.arrow_memory import give_memory_back, systems_pool
 from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
 from vitra_training.datasets.errors import (
     ConversionError,
@@ -125,11 +126,12 @@ def convert_all(
         format: open_sink(target, format, options) for format, target in targets.items()
     }
     try:
-        for number in range(len(source)):
-            _convert_one(source, number, sinks, reports)
-            if progress:
-                progress(number + 1, len(source))
-        _close(sinks, targets, reports)
+        with systems_pool():
+            for number in range(len(source)):
+                _convert_one(source, number, sinks, reports)
+                if progress:
+                    progress(number + 1, len(source))
+            _close(sinks, targets, reports)
     except BaseException as error:
         for sink in sinks.values():
             sink.__exit__(type(error), error, error.__traceback__)
@@ -153,6 +155,7 @@ def _close(
             failed = reports[format].failed
             empty = NothingConvertedError(str(targets[format]), failed) if failed else error
         del sinks[format]
+        give_memory_back()
     if empty is not None:
         raise empty
 
@@ -178,6 +181,7 @@ def _convert_one(
             report.frames += len(recording.episode)
         except DatasetError as error:
             report.failed[name] = str(error)
+        give_memory_back()
     source.release(number)
 
 
