@@ -67,6 +67,18 @@ def test_arms_that_meet_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         run_episode(0, 5)
 
 
+def test_arms_that_meet_while_they_hold_still_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CollisionModel, "distance_m", lambda self, q: -0.001)
+    episode = Episode(0)
+    for tick in range(2):  # nothing was asked for yet
+        episode._ticks = 4 * tick
+        episode._look(episode._joints())
+    assert episode.tally.slips == 2
+    episode._looked = episode._looked + 1e-6
+    with pytest.raises(RuleBrokenError, match="Shapes overlap"):
+        episode._look(episode._joints())
+
+
 def test_setpoints_that_could_not_be_computed_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SeparationWatch, "measure", lambda *_: 1 / 0)
     with pytest.raises(RuleBrokenError, match="could not be computed: ZeroDivisionError"):

@@ -9,7 +9,8 @@ or shape, or are no numbers. A broken rule ends the run with the seed and the ch
 
 Setpoints are held against the limit of speed always, simulated joints wherever the robot touches nothing and follows.
 An arm that hits or presses something (the box is pushed about, too) is up to 0.2 rad behind its setpoints and springs
-back when that gives way: how fast is counted apart (`rebound_share`), as no setpoint asked for it.
+back when that gives way: how fast is counted apart (`rebound_share`), as no setpoint asked for it. For the same reason
+shapes that meet while every setpoint rests are counted (`slips`): the arms held, and what they pressed slipped.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ class Tally:
         velocity_share: Fastest simulated joint of a robot that touches nothing and follows, as a share of the limit.
         rebound_share: Fastest one of a robot that has touched something, or was pressed aside, just before.
         nearest_mm: Smallest distance of any two shapes.
+        slips: How often shapes met while the robot was held still, by what it pressed.
         travel_rad: Way of the simulated arm joints (norm over 14).
     """
 
@@ -96,6 +98,7 @@ class Tally:
     velocity_share: float = 0.0
     rebound_share: float = 0.0
     nearest_mm: float = float("inf")
+    slips: int = 0
     travel_rad: float = 0.0
 
     def add(self, other: Tally) -> None:
@@ -106,6 +109,7 @@ class Tally:
         self.velocity_share = max(self.velocity_share, other.velocity_share)
         self.rebound_share = max(self.rebound_share, other.rebound_share)
         self.nearest_mm = min(self.nearest_mm, other.nearest_mm)
+        self.slips += other.slips
         self.travel_rad += other.travel_rad
 
 
@@ -127,6 +131,7 @@ class Episode:
         self.tally = Tally()
         self._ticks = self._epoch = 0
         self._pressed = -_REBOUND_TICKS
+        self._looked = self._targets()
         self._begin_again()
 
     def chunk(self) -> None:
@@ -183,6 +188,9 @@ class Episode:
     def _joints(self) -> Array:
         return np.concatenate([self._world.arm_q(side) for side in SIDES])
 
+    def _targets(self) -> Array:
+        return np.concatenate([self._world.arm(side).target(self._world.data) for side in SIDES])
+
     def _look(self, before: Array) -> None:
         q = self._joints()
         self.tally.travel_rad += float(np.linalg.norm(q - before))
@@ -192,7 +200,11 @@ class Episode:
         if self._ticks % _LOOK_TICKS == 0:
             distance_m = self._shapes.distance_m(q)
             self.tally.nearest_mm = min(self.tally.nearest_mm, 1e3 * distance_m)
-            if distance_m <= 0.0:
+            rests = bool(np.array_equal(self._targets(), self._looked))
+            self._looked = self._targets()
+            if distance_m <= 0.0 and rests:
+                self.tally.slips += 1
+            elif distance_m <= 0.0:
                 raise RuleBrokenError(f"Shapes overlap: {self._shapes.closest(q)}.")
 
     def _look_at_setpoint(self, side: Side, sent: Array, *, begins: bool) -> None:
@@ -202,8 +214,7 @@ class Episode:
 
     def _look_at_speed(self, velocity_rad_s: float, q: Array) -> None:
         tally, share = self.tally, velocity_rad_s / float(np.radians(90.0))
-        targets = np.concatenate([self._world.arm(side).target(self._world.data) for side in SIDES])
-        if self._world.robot_contacts() or np.abs(targets - q).max() > _PRESSED_RAD:
+        if self._world.robot_contacts() or np.abs(self._targets() - q).max() > _PRESSED_RAD:
             self._pressed = self._ticks
         if self._ticks - self._pressed < _REBOUND_TICKS:
             tally.rebound_share = max(tally.rebound_share, share)
