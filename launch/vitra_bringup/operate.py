@@ -120,6 +120,8 @@ class Reset(_Common):
 
 
 def _status(client: GraphClient, _: Status) -> dict[str, Any]:
+    _hear(client, "executor_state", lambda: client.executor_state is not None)
+    _hear(client, "episode_state", lambda: client.episode is not None)
     said, sim, executor = client.safety, client.sim, client.executor_state
     assert said is not None
     cause, mend = words.stop_words(said.stop_cause, said.stop_source, said.stop_detail)
@@ -134,6 +136,26 @@ def _status(client: GraphClient, _: Status) -> dict[str, Any]:
     if sim is not None:
         report["sim"] = {"task": sim.task, "success": bool(sim.success), "failed": bool(sim.failed)}
     return report
+
+
+def _hear(client: GraphClient, topic: str, came: Callable[[], bool]) -> None:
+    """Give a node a moment to tell its state; the report says where it stays silent.
+
+    Who is there arrives bit by bit, with seconds between on a full machine: that nobody speaks on a topic counts only
+    once the list of topics has stood still.
+    """
+    listed, since_s = 0, time.monotonic()
+
+    def is_over() -> bool:
+        nonlocal listed, since_s
+        now_listed = len(client.node.get_topic_names_and_types())
+        if now_listed != listed:
+            listed, since_s = now_listed, time.monotonic()
+        speaks = client.node.count_publishers(topic) > 0
+        return came() or (not speaks and time.monotonic() - since_s > _SETTLED_S)
+
+    with suppress(GraphError):
+        client.wait_for(is_over, _TO_HEAR_S, topic)
 
 
 def _arm(client: GraphClient, args: Arm) -> dict[str, Any]:
@@ -237,30 +259,7 @@ def _joined(args: _Common) -> Iterator[GraphClient]:
                 lambda: client.safety is not None, args.find_s,
                 "a safety supervisor. Is a graph running in this ROS domain, as `make sim` starts one",
             )  # fmt: skip
-        if isinstance(args, Status):
-            _hear(client, "executor_state", lambda: client.executor_state is not None)
-            _hear(client, "episode_state", lambda: client.episode is not None)
         yield client
-
-
-def _hear(client: GraphClient, topic: str, came: Callable[[], bool]) -> None:
-    """Give a node a moment to tell its state; the report says where it stays silent.
-
-    Who is there arrives bit by bit, with seconds between on a full machine: that nobody speaks on a topic counts only
-    once the list of topics has stood still.
-    """
-    listed, since_s = 0, time.monotonic()
-
-    def is_over() -> bool:
-        nonlocal listed, since_s
-        now_listed = len(client.node.get_topic_names_and_types())
-        if now_listed != listed:
-            listed, since_s = now_listed, time.monotonic()
-        speaks = client.node.count_publishers(topic) > 0
-        return came() or (not speaks and time.monotonic() - since_s > _SETTLED_S)
-
-    with suppress(GraphError):
-        client.wait_for(is_over, _TO_HEAR_S, topic)
 
 
 def main(argv: list[str] | None = None) -> int:
