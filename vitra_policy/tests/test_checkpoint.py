@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from vitra_policy import load_policy, load_reference
 from vitra_policy.checkpoint import stream
@@ -146,6 +147,15 @@ def test_damaged_checkpoints_are_named(tmp_path: Path, model: Vitra) -> None:
         open_checkpoint(folder).load_model()
     weights.unlink()
     with pytest.raises(CheckpointFileError, match="no model.safetensors"):
+        open_checkpoint(folder).load_model()
+
+
+def test_weights_that_are_whole_numbers_are_named(tmp_path: Path, model: Vitra) -> None:
+    folder = save_model(tmp_path / "ckpt", model)
+    weights = load_file(folder / "model.safetensors")
+    name = next(iter(weights))
+    save_file(weights | {name: weights[name].to(torch.int8)}, folder / "model.safetensors")
+    with pytest.raises(CheckpointFileError, match=f"no floating-point numbers: {name}"):
         open_checkpoint(folder).load_model()
 
 

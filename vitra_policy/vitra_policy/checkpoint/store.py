@@ -81,6 +81,10 @@ class Checkpoint:
             except (OSError, SafetensorError) as error:
                 raise CheckpointFileError(f"Cannot read weights {file}: {error}. Copy the checkpoint again.") from error
         check_tensors({name: tuple(tensor.shape) for name, tensor in tensors.items()}, model, str(self.directory))
+        if whole := [name for name, tensor in tensors.items() if not tensor.is_floating_point()]:
+            raise CheckpointFileError(
+                f"Weights in {self.directory} are no floating-point numbers: {', '.join(whole[:5])}."
+            )
         model.load_state_dict(tensors, assign=True)
         return model.to(dtype=dtype).eval()
 

@@ -9,10 +9,10 @@ import pytest
 
 from vitra_training.bags.check import check_bag
 from vitra_training.bags.episodes import find_bags
-from vitra_training.bags.streams import read_streams
+from vitra_training.bags.streams import declared_rates_hz, read_streams
 from vitra_training.bags.trim import trim_bag
 from vitra_training.cli_bag import main
-from vitra_training.datasets.errors import DatasetError
+from vitra_training.datasets.errors import BrokenFileError, DatasetError
 
 CAMERA, ARM = "/head_camera/color/image_raw", "/right_arm/joint_states"
 SECOND = 1_000_000_000
@@ -138,6 +138,14 @@ def test_where_no_bag_is_nothing_is_to_be_repaired(
     assert "no bag. Expected a folder with metadata.yaml" in said
     assert "vitra-bag repair" not in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "rates", ["[1, 2]", "{{", '{"/camera": "fast"}', '{"/camera": NaN}', '{"/camera": 0}', "[" * 100_000]
+)
+def test_declared_rates_that_are_none_are_named(tmp_path: Path, rates: str) -> None:
+    with pytest.raises(BrokenFileError, match="its 'declared_rates_hz' are no rates"):
+        declared_rates_hz(tmp_path, {"declared_rates_hz": rates})
 
 
 def test_of_several_bags_the_one_to_cut_is_asked_for(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from vitra_training.bags.content import (
     read_bag,
 )
 from vitra_training.bags.errors import NobodyJudgedError, NoImagesError
-from vitra_training.bags.streams import usual_period_s
+from vitra_training.bags.streams import declared_rates_hz, usual_period_s
 from vitra_training.bags.timeline import Timeline, timeline
 from vitra_training.bags.writer import SAVED, custom_data, outcome_of
 from vitra_training.datasets.episode import Array, Recording, RobotEpisode, RobotSide, VideoClip
@@ -82,7 +81,7 @@ def frame_rate_hz(path: Path, times_s: Array) -> float:
     """
     period_s = usual_period_s(times_s)
     measured = 1 / period_s if period_s > 0 else 30.0
-    declared = json.loads(custom_data(path).get("declared_rates_hz") or "{}").get(f"/{IMAGE_TOPIC}")
+    declared = declared_rates_hz(path, custom_data(path)).get(IMAGE_TOPIC)
     nominal = float(declared or max(round(measured), 1))
     return nominal if abs(measured / nominal - 1) < _RATE_SLACK else float(round(measured, 3))
 

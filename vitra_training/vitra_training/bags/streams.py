@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,15 +112,38 @@ class BagStreams:
 
     @property
     def declared_hz(self) -> dict[str, float]:
-        """Topic -> rate the recorder expected."""
-        rates = json.loads(self.about.get("declared_rates_hz") or "{}")
-        return {name.lstrip("/"): float(rate) for name, rate in rates.items()}
+        """Topic -> rate the recorder expected.
+
+        Raises:
+            BrokenFileError: The bag's metadata has no table of rates there.
+        """
+        return declared_rates_hz(self.path, self.about)
 
     @property
     def required(self) -> list[str]:
         """Topics the recorder was told to insist on, or the camera."""
         named = [name.lstrip("/") for name in self.about.get("required_topics", "").split()]
         return named or [CAMERA]
+
+
+def declared_rates_hz(path: Path, about: Mapping[str, str]) -> dict[str, float]:
+    """Topic, without its first slash -> rate the recorder expected.
+
+    Args:
+        path: Of the bag, for the error.
+        about: Texts of its metadata.
+
+    Raises:
+        BrokenFileError: They hold no table of rates.
+    """
+    try:
+        found = json.loads(about.get("declared_rates_hz") or "{}")
+        rates = {str(name).lstrip("/"): float(rate) for name, rate in found.items()}
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise BrokenFileError(path, "bag", f"its 'declared_rates_hz' are no rates: {error}") from error
+    if wrong := [name for name, rate in rates.items() if not 0.0 < rate < np.inf]:
+        raise BrokenFileError(path, "bag", f"its 'declared_rates_hz' are no rates: {', '.join(wrong)}")
+    return rates
 
 
 def read_streams(path: Path) -> BagStreams:

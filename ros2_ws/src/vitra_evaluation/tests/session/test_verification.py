@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.report.write import write_report
 from vitra_evaluation.session.attempt import Outcome
+from vitra_evaluation.session.files import tree_hashes
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.journal import Entry, chained
 from vitra_evaluation.session.provenance import plan_hashes
@@ -209,6 +211,10 @@ FILES: dict[str, Tamper] = {
     "plan removed": remove("plan.yaml"),
     "schedule edited": edit("schedule.json", '"layout": "a"', '"layout": "b"'),
     "schedule truncated": lambda f: (f / "schedule.json").write_text((f / "schedule.json").read_text()[:300]),
+    "schedule nests without end": lambda folder: (folder / "schedule.json").write_text("[" * 100_000),
+    "seal nests without end": lambda folder: (folder / "sealed.json").write_text("[" * 100_000),
+    "a pipe beside a bag": lambda folder: os.mkfifo(folder / "trials/0003/bag/pipe"),
+    "a linked folder beside a bag": lambda folder: (folder / "trials/0003/bag/more").symlink_to(folder / "references"),
     "schedule removed": remove("schedule.json"),
     "seal: names swapped": change_seal(swap_names),
     "seal: another secret": change_seal(lambda body: body.update(secret="0" * 64)),
@@ -250,6 +256,10 @@ RECORD: dict[str, Tamper] = {
         "UPDATE journal SET number = 5 WHERE number = 1000",
     ),
     "a row added": sql("INSERT INTO journal VALUES (1000, '2030', 'void', '{}', 'x')"),
+    "a row before the first": sql("INSERT INTO journal VALUES (0, '2030', 'void', '{}', 'x')"),
+    "a body that is no text": sql("UPDATE journal SET body = x'ff00' WHERE number = 3"),
+    "a body that nests without end": sql(f"UPDATE journal SET body = '{'[' * 100_000}' WHERE number = 3"),
+    "a hash that is none": sql("UPDATE journal SET sha256 = 'zz' WHERE number = 20"),
     "the inputs edited": sql("UPDATE journal SET body = replace(body, 'two: seed', 'two: sead') WHERE number = 1"),
     "a void after the report, with right hashes": rechain(later_void),
     "no result any more, with right hashes": rechain(without("result")),
@@ -268,6 +278,20 @@ ANCHORED: dict[str, Tamper] = {
 def test_tampering_is_found(finished: Finished, what: str) -> None:
     (FILES | RECORD)[what](finished.folder)
     assert verify(finished.folder).problems
+    assert verify(finished.folder, finished.anchors).problems
+
+
+def test_what_lies_behind_a_linked_folder_is_hashed_once(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/weights.bin").write_bytes(b"1")
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "linked").symlink_to(tmp_path / "real")
+    (tmp_path / "real/round").symlink_to(folder)
+    before = tree_hashes(folder)
+    assert "linked/weights.bin" in before
+    (tmp_path / "real/weights.bin").write_bytes(b"2")
+    assert tree_hashes(folder) != before
 
 
 @pytest.mark.parametrize("what", ANCHORED)

@@ -87,7 +87,7 @@ def open_blinding_key(folder: Path) -> BlindingKey:
         return BlindingKey(body["secret"], policies, dict(body["names"]), Latency(body["latency"]), body["answer_s"])
     except PermissionError as error:
         raise SealError(f"The seal {path} belongs to somebody else; make it yours: sudo chown $USER {path}") from error
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SealError(f"The seal {path} cannot be read: {type(error).__name__}: {error}.") from error
 
 

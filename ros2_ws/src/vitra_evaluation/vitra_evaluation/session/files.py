@@ -59,9 +59,19 @@ def file_sha256(path: Path, length: int | None = None) -> str:
 
 
 def tree_hashes(folder: Path) -> dict[str, str]:
-    """Hash of every file below a folder, by its path from there."""
-    found = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {p.relative_to(folder).as_posix(): file_sha256(p) for p in found}
+    """Hash of every file below a folder, linked folders too, by its path from there.
+
+    What is neither a file nor a folder (a pipe, a link to nothing) is there by its name, with no hash.
+    """
+    found: dict[str, str] = {}
+    visited: set[Path] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        here = Path(parent)
+        folders[:] = sorted(name for name in folders if (here / name).resolve() not in visited)
+        visited |= {(here / name).resolve() for name in folders}
+        for path in (here / name for name in names):
+            found[path.relative_to(folder).as_posix()] = file_sha256(path) if path.is_file() else ""
+    return dict(sorted(found.items()))
 
 
 def prefix_of(path: Path) -> dict[str, int | str] | None:

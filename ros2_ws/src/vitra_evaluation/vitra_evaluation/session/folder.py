@@ -191,7 +191,7 @@ def read_plan_and_schedule(folder: Path) -> tuple[Plan, Schedule]:
         schedule = Schedule.from_json(path.read_text())
         path = folder / PLAN_NAME
         return parse_plan(path.read_text(), None, path), schedule
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DamagedError(
             f"{path} cannot be read ({type(error).__name__}: {error}). It is written once and never changed: restore "
             "it from a copy of the session."

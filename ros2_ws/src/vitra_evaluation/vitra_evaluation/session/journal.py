@@ -26,6 +26,8 @@ Check = Callable[[str, Body], None]
 _BUSY_MS = 5000
 _CODE_BYTES = 10
 _ORIGIN = "vitra-journal"
+_LEAST = -(2**63)
+"""SQLite's smallest number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,14 @@ class Journal:
                 )
 
     def _read_on(self) -> None:
-        last = self._entries[-1].number if self._entries else 0
+        following = self._entries[-1].number + 1 if self._entries else _LEAST  # what has no business there is read, too
         rows = self._db.execute(
-            "SELECT number, at, kind, body, sha256 FROM journal WHERE number > ? ORDER BY number", (last,)
-        )
-        self._entries += [Entry(*row) for row in rows.fetchall()]
+            "SELECT number, at, kind, body, sha256 FROM journal WHERE number >= ? ORDER BY number", (following,)
+        ).fetchall()
+        for number, *texts in rows:
+            if not all(isinstance(text, str) for text in texts):
+                raise DamagedError(f"{self._path} holds in record {number} what no program of ours writes.")
+        self._entries += [Entry(*row) for row in rows]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from vitra_evaluation.blinding.blinding_key import key_note
-from vitra_evaluation.errors import DamagedError, SealError
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.session.files import file_sha256, tree_hashes
 from vitra_evaluation.session.folder import JOURNAL_NAME, Session, demand_session, read_plan_and_schedule
@@ -57,10 +56,12 @@ def verify(folder: Path, anchors: Sequence[str] = ()) -> Verification:
         session = Session(folder, plan, schedule)
     except VitraError as error:
         return Verification([str(error)])
+    except Exception as error:  # whoever tampers chooses what is raised
+        return Verification([_cannot_be_followed(error)])
     try:
         found = verify_session(session)
-    except (SealError, DamagedError, KeyError, TypeError, ValueError, OverflowError) as error:
-        return Verification([*wrong, *session.problems(), f"the record cannot be followed: {error}"])
+    except Exception as error:  # as above
+        return Verification([*wrong, *_known_problems(session), _cannot_be_followed(error)])
     finally:
         session.close()
     return Verification([*wrong, *found.problems], found.notes, found.checked, len(anchors) - len(wrong))
@@ -124,6 +125,18 @@ def input_problems(plan: Plan, hashes: Mapping[str, Any]) -> list[str]:
 def report_hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Hashes of a report's files, by their path from the session's folder."""
     return {f"report/{name}": file_sha256(folder / name) for name in names}
+
+
+def _cannot_be_followed(error: Exception) -> str:
+    said = str(error) if isinstance(error, VitraError) else f"{type(error).__name__}: {error}"
+    return f"the record cannot be followed: {said}"
+
+
+def _known_problems(session: Session) -> list[str]:
+    try:
+        return session.problems()
+    except Exception as error:  # as in `verify`
+        return [_cannot_be_followed(error)]
 
 
 def _strange_folders(session: Session) -> list[str]:

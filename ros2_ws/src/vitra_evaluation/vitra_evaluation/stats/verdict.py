@@ -48,7 +48,7 @@ class Verdict:
         if not self.declared:
             return f"{what} The comparison was not declared before the session: it can suggest, and shows nothing."
         if self.detectable is None:
-            return f"{what} So few trials cannot show any difference at all."
+            return f"{what} So few trials, or results so near to none or all, cannot show any difference."
         return f"{what} One of {100 * self.detectable:.0f} points would have been, {100 * POWER:.0f} times in 100."
 
 
