@@ -60,14 +60,12 @@ class SeparationWatch:
         self._reach_m = model.reach_m
         self._acceleration = limits.acceleration_rad_s2
         self.last: Closest | None = None
-        self._node_m = np.inf
         self._clear_m = -np.inf
         self._aside = self._measured = np.zeros_like(self._reach_m)
         self._measured_closest: Closest | None = None
-        self._there_m, self._nearing_m_s = -np.inf, 0.0
         self._least_m: float | None = None
-        self.is_pressed = False
         self._recent_m: deque[float] = deque(maxlen=_NEARING_CYCLES)
+        self.begin()
 
     def begin(self) -> None:
         """What was measured and lies ahead is forgotten: the robot begins anew, wherever it is."""

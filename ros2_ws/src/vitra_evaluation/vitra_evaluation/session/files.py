@@ -58,14 +58,21 @@ def file_sha256(path: Path, length: int | None = None) -> str:
     return digest.hexdigest()
 
 
+def _raise(error: OSError) -> None:
+    raise error
+
+
 def tree_hashes(folder: Path) -> dict[str, str]:
     """Hash of every file below a folder, linked folders too, by its path from there.
 
     What is neither a file nor a folder (a pipe, a link to nothing) is there by its name, with no hash.
+
+    Raises:
+        OSError: a folder or file cannot be read.
     """
     found: dict[str, str] = {}
     visited: set[Path] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
         here = Path(parent)
         folders[:] = sorted(name for name in folders if (here / name).resolve() not in visited)
         visited |= {(here / name).resolve() for name in folders}
