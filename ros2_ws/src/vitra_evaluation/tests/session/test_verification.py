@@ -292,6 +292,7 @@ def test_what_lies_behind_a_linked_folder_is_hashed_once(tmp_path: Path) -> None
     assert "linked/weights.bin" in before
     (tmp_path / "real/weights.bin").write_bytes(b"2")
     assert tree_hashes(folder) != before
+    assert tree_hashes(tmp_path / "nowhere") == {}
 
 
 @pytest.mark.parametrize("what", ANCHORED)

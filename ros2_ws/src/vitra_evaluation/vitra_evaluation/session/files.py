@@ -63,13 +63,15 @@ def _raise(error: OSError) -> None:
 
 
 def tree_hashes(folder: Path) -> dict[str, str]:
-    """Hash of every file below a folder, linked folders too, by its path from there.
+    """Hash of every file below a folder, linked folders too, by its path from there; none without the folder.
 
     What is neither a file nor a folder (a pipe, a link to nothing) is there by its name, with no hash.
 
     Raises:
         OSError: a folder or file cannot be read.
     """
+    if not folder.exists():
+        return {}
     found: dict[str, str] = {}
     visited: set[Path] = set()
     for parent, folders, names in os.walk(folder, followlinks=True, onerror=_raise):

@@ -78,7 +78,7 @@ def verify_session(session: Session) -> Verification:
             notes.append(f"trial {attempt.id} has no result yet")
             continue
         folder = session.trial_folder(attempt.id)
-        found = tree_hashes(folder) if folder.is_dir() else {}
+        found = tree_hashes(folder)
         problems += differences(f"trials/{attempt.id:04d}", attempt.files, found)
         checked += len(attempt.files)
     problems += _strange_folders(session)
