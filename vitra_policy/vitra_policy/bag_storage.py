@@ -6,9 +6,11 @@ import contextlib
 import fcntl
 from binascii import crc32
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from io import BytesIO
+from os import SEEK_END
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from vitra_policy.cdr import deserialize
 
@@ -22,6 +24,8 @@ _FOOTER, _STATISTICS, _METADATA, _METADATA_INDEX, _SUMMARY_OFFSET = 0x02, 0x0B, 
 _FOOTER_BYTES = 9 + 20 + len(_MAGIC)
 _METADATA_COUNT = slice(18, 22)
 """Within a statistics record: after the counts of messages (8), schemas (2), channels and attachments (4 each)."""
+_FIRST_TIME = 26
+"""Within a statistics record: after the counts of metadata records and chunks (4 each), the first log time."""
 
 
 def open_bag(path: Path) -> Any:
@@ -112,14 +116,54 @@ def parse_about(record: bytes) -> dict[str, str]:
     return about
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the end of a complete MCAP file says of the file."""
+
+    messages: int
+    begin_ns: int
+    """Log time of its first message."""
+    about: dict[str, str]
+    """The last record of `write_about`."""
+
+
+def summary_of(path: Path) -> Summary | None:
+    """The summary of an MCAP file; None where it has none: cut off, damaged, or no MCAP file.
+
+    Args:
+        path: The file; only its end and its metadata records are read.
+    """
+    try:
+        with path.open("rb") as file:
+            _, footer_at, records = _summary(file)
+            statistics = [body for kind, body in records if kind == _STATISTICS]
+            places = [body for kind, body in records if kind == _METADATA_INDEX]
+            about: dict[str, str] = {}
+            for at, size in sorted((_int(place, 0), _int(place, 8)) for place in places):
+                file.seek(at)
+                about = parse_about(file.read(min(size, footer_at))[9:]) or about
+            return Summary(_int(statistics[0], 0), _int(statistics[0], _FIRST_TIME), about) if statistics else None
+    except (OSError, ValueError):
+        return None
+
+
+def _summary(file: BinaryIO) -> tuple[int, int, list[tuple[int, bytes]]]:
+    """Where the summary of an open MCAP file begins and ends, and its records."""
+    file.seek(-_FOOTER_BYTES, SEEK_END)
+    footer_at = file.tell()
+    footer = file.read(_FOOTER_BYTES)
+    begin = _int(footer, 9)
+    if not footer.endswith(_MAGIC) or not 0 < begin <= footer_at:
+        raise ValueError("no summary")
+    file.seek(begin)
+    return begin, footer_at, list(_records(file.read(footer_at - begin)))
+
+
 def _index_metadata(path: Path, places: list[tuple[int, int]]) -> None:
     """Write the summary of a complete MCAP file anew with an index of further metadata records (MCAP specification)."""
     with path.open("r+b") as file:
-        file.seek(-_FOOTER_BYTES, 2)
-        footer_at = file.tell()
-        begin = int.from_bytes(file.read(_FOOTER_BYTES)[9:17], "little")
-        file.seek(begin)
-        records = [r for r in _records(file.read(footer_at - begin)) if r[0] != _SUMMARY_OFFSET]
+        begin, _, records = _summary(file)
+        records = [record for record in records if record[0] != _SUMMARY_OFFSET]
         index = [(_METADATA_INDEX, _u64(at) + _u64(size) + _text(ABOUT_RECORD)) for at, size in places]
         after = max((n for n, (kind, _) in enumerate(records) if kind == _METADATA_INDEX), default=-1) + 1
         records[after:after] = index
@@ -152,6 +196,11 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _record(kind: int, body: bytes) -> bytes:
     return bytes([kind]) + _u64(len(body)) + body
+
+
+def _int(body: bytes, offset: int) -> int:
+    """The 64-bit number at a place of a record."""
+    return int.from_bytes(body[offset : offset + 8], "little")
 
 
 def _u32(value: int) -> bytes:

@@ -18,9 +18,9 @@ from vitra_training.bags.check import BagReport, Limits, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.episodes import BagEpisodes, find_bags
 from vitra_training.bags.errors import NoBagError, SeveralBagsError
+from vitra_training.bags.own_account import SAVED, outcome_of
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import trim_bag
-from vitra_training.bags.writer import SAVED, outcome_of
 from vitra_training.command import run_command
 from vitra_training.datasets.convert import Format, convert_all
 from vitra_training.datasets.errors import DatasetError

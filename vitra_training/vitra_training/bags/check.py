@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vitra_training.bags.own_account import SAVED, outcome_of, own_account
 from vitra_training.bags.streams import (
     CAMERA,
     MEASURED,
@@ -20,7 +21,6 @@ from vitra_training.bags.streams import (
     read_streams,
     usual_period_s,
 )
-from vitra_training.bags.writer import SAVED, outcome_of
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError
 from vitra_training.datasets.promises import Finding, Level
@@ -342,6 +342,8 @@ def _history(bag: BagStreams) -> Iterator[Finding]:
         yield Finding(WARNING, "stop", f"the robot was stopped while recording: {cause}")
     if warnings := bag.about.get("warnings"):
         yield Finding(WARNING, "recorder", f"said while recording: {warnings}")
+    for contradiction in own_account(bag.path).contradictions:
+        yield Finding(ERROR, "metadata", f"{contradiction}; nobody can say which is true")
     if (outcome := outcome_of(bag.path)) != SAVED:
         yield Finding(WARNING, "outcome", f"{outcome}: `vitra-bag convert` leaves it out")
     if reason := bag.about.get("discard_reason"):

@@ -25,16 +25,15 @@ from vitra_training.bags.content import (
     read_bag,
 )
 from vitra_training.bags.errors import NobodyJudgedError, NoImagesError
+from vitra_training.bags.own_account import METADATA_NAME, SAVED, custom_data, outcome_of
 from vitra_training.bags.streams import declared_rates_hz, usual_period_s
 from vitra_training.bags.timeline import Timeline, timeline
-from vitra_training.bags.writer import SAVED, custom_data, outcome_of
 from vitra_training.datasets.episode import Array, Recording, RobotEpisode, RobotSide, VideoClip
 from vitra_training.datasets.errors import MissingKeyError
 from vitra_training.datasets.formats.teledata import SideJoints, absent_side, make_side
 from vitra_training.datasets.sources import EpisodeFiles
 from vitra_training.datasets.video import VideoWriter
 
-METADATA_NAME = "metadata.yaml"
 LEFT_OUT = ("discarded", "originals")
 """Folders beside episodes whose bags are no episodes."""
 _RATE_SLACK = 0.03

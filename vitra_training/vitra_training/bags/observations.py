@@ -16,7 +16,7 @@ from vitra_policy.policies.observation import HandStateEstimator, fov_from_intri
 from vitra_policy.policies.policy import BASE_FROM_CAMERA, Observation
 from vitra_training.bags.aligned import MAX_AGE_S
 from vitra_training.bags.content import BagContent, images, read_bag
-from vitra_training.bags.writer import custom_data
+from vitra_training.bags.own_account import custom_data
 from vitra_training.datasets.errors import MissingKeyError
 
 

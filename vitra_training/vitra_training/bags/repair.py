@@ -12,16 +12,10 @@ import yaml
 from vitra_policy.bag_storage import is_being_written
 from vitra_training.bags.errors import BagInUseError, HopelessBagError, NoBagError, NothingToRecoverError
 from vitra_training.bags.mcap_recovery import Damage, DamageKind, recover
+from vitra_training.bags.own_account import METADATA_NAME, custom_data
 from vitra_training.bags.readable import clean_texts, readable
 from vitra_training.bags.streams import read_streams
-from vitra_training.bags.writer import (
-    METADATA_NAME,
-    WRITING,
-    custom_data,
-    move_to_originals,
-    unused,
-    write_bag,
-)
+from vitra_training.bags.writer import WRITING, move_to_originals, unused, write_bag
 from vitra_training.datasets.errors import BrokenFileError
 
 PARTIAL = ".partial"

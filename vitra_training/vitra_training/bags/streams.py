@@ -15,7 +15,7 @@ from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.video import base_topic
 from vitra_training.bags.columns import Column, Columns
 from vitra_training.bags.images import ImageWatch
-from vitra_training.bags.writer import custom_data
+from vitra_training.bags.own_account import custom_data
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError, DiskError
 

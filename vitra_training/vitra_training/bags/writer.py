@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vitra_policy.bag_storage import prepare_storage, write_about
 from vitra_training.bags.errors import BagExistsError, BagWriteError, InsideBagError
+from vitra_training.bags.own_account import METADATA_NAME
 
-METADATA_NAME = "metadata.yaml"
 UNKNOWN_HASH = "RIHS01_" + 64 * "0"
-SAVED, UNJUDGED = "saved", "unjudged"
-"""Outcomes of a recording; the third is `discarded`."""
 WRITING = ".writing.partial"
 """Ending of a folder in which a bag is being written."""
 
@@ -130,24 +127,6 @@ def unused(path: Path) -> Path:
         number += 1
         candidate = path.with_name(f"{path.name}_{number}")
     return candidate
-
-
-def outcome_of(bag: Path) -> str:
-    """What an operator decided of a bag, or in words that nobody did."""
-    about = custom_data(bag)
-    if (outcome := about.get("outcome") or UNJUDGED) != UNJUDGED:
-        return outcome
-    why = about.get("ended") or ("it was repaired" if "repaired" in about else "the recording says nothing of it")
-    return f"{UNJUDGED}, no operator saved it ({why})"
-
-
-def custom_data(bag: Path) -> dict[str, str]:
-    """Texts about the recording in a complete bag's metadata; empty when there is none to read."""
-    try:
-        metadata = yaml.safe_load((bag / METADATA_NAME).read_text(encoding="utf-8"))
-        return {str(k): str(v) for k, v in (metadata["rosbag2_bagfile_information"]["custom_data"] or {}).items()}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
 
 
 def move_to_originals(bag: Path) -> Path:

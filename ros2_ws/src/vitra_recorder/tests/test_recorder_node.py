@@ -227,7 +227,7 @@ def test_saving_onto_a_slow_disk_does_not_keep_the_node_from_the_next_episode(gr
     g.until(saved.done)
     assert (saved.result().success, saved.result().message) == (True, str(tmp_path / "set/episode_000001__wave"))
     g.node.end()
-    from vitra_training.bags.writer import outcome_of
+    from vitra_training.bags.own_account import outcome_of
 
     assert outcome_of(tmp_path / "set/episode_000001__wave") == "saved"
     assert outcome_of(tmp_path / "set/episode_000002__wave").startswith("unjudged")

@@ -1,0 +1,115 @@
+"""What a bag's MCAP files say of themselves, beside what its `metadata.yaml` says of them: they must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vitra_policy.bag_storage import Summary, summary_of
+
+METADATA_NAME = "metadata.yaml"
+SAVED, UNJUDGED = "saved", "unjudged"
+"""Outcomes of a recording; the third is `discarded`."""
+_DECIDED_LATER = ("outcome", "discard_reason")
+"""Texts that the recorder may still write into `metadata.yaml` when the files are complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccount:
+    """Both accounts of one bag; empty where there is none to read."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    """Custom data of `metadata.yaml`."""
+    recorded: dict[str, str] = field(default_factory=dict)
+    """The same texts as its MCAP files hold them."""
+    contradictions: tuple[str, ...] = ()
+    """What the two disagree about, in words."""
+
+
+def outcome_of(bag: Path) -> str:
+    """What an operator decided of a bag, or in words that nobody did or that its files contradict each other."""
+    account = own_account(bag)
+    outcome, recorded = (texts.get("outcome") or UNJUDGED for texts in (account.texts, account.recorded))
+    if recorded not in (UNJUDGED, outcome):
+        return f"{UNJUDGED}, {METADATA_NAME} says {outcome} and the recording itself {recorded}"
+    if outcome != UNJUDGED:
+        return outcome
+    repaired = "repaired" in account.texts
+    why = account.texts.get("ended") or ("it was repaired" if repaired else "the recording says nothing of it")
+    return f"{UNJUDGED}, no operator saved it ({why})"
+
+
+def custom_data(bag: Path) -> dict[str, str]:
+    """Texts about the recording in a complete bag's metadata; empty when there is none to read."""
+    return _texts(_information(bag))
+
+
+def own_account(bag: Path) -> OwnAccount:
+    """Both accounts of a bag, and where they differ.
+
+    Args:
+        bag: Its folder; a file without a summary (cut off, or not MCAP) says nothing of itself.
+    """
+    information = _information(bag)
+    texts, named = _texts(information), _named_files(information)
+    found = sorted(file.name for file in bag.glob("*.mcap"))
+    summaries = [s for file in found if file in named and (s := summary_of(bag / file)) is not None]
+    recorded = {key: text for summary in summaries for key, text in summary.about.items()}
+    contradictions = [
+        f"{name} lies in the bag, but {METADATA_NAME} does not name it" for name in found if named and name not in named
+    ]
+    if summaries and len(summaries) == len(named):
+        contradictions += _other_messages(information, summaries)
+    contradictions += _other_texts(texts, recorded)
+    return OwnAccount(texts, recorded, tuple(contradictions))
+
+
+def _information(bag: Path) -> dict[str, Any]:
+    try:
+        metadata = yaml.safe_load((bag / METADATA_NAME).read_text(encoding="utf-8"))
+        return dict(metadata["rosbag2_bagfile_information"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
+        return {}
+
+
+def _texts(information: dict[str, Any]) -> dict[str, str]:
+    texts = information.get("custom_data")
+    return {str(key): str(text) for key, text in texts.items()} if isinstance(texts, dict) else {}
+
+
+def _named_files(information: dict[str, Any]) -> list[str]:
+    names = information.get("relative_file_paths")
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _other_messages(information: dict[str, Any], summaries: list[Summary]) -> Iterator[str]:
+    """Counts and times that are those of other files."""
+    count = sum(summary.messages for summary in summaries)
+    if information.get("message_count") != count:
+        yield f"{METADATA_NAME} speaks of {information.get('message_count')} messages, its files of {count}"
+    begin_ns = min((summary.begin_ns for summary in summaries if summary.messages), default=None)
+    try:
+        said_ns = int(information["starting_time"]["nanoseconds_since_epoch"])
+    except (KeyError, TypeError, ValueError):
+        return
+    if begin_ns is not None and said_ns != begin_ns:
+        apart_s = (begin_ns - said_ns) * 1e-9
+        yield f"its files begin {apart_s:+.3f} s beside the time that {METADATA_NAME} names: they are of another recording"
+
+
+def _other_texts(texts: dict[str, str], recorded: dict[str, str]) -> Iterator[str]:
+    if not recorded:
+        return
+    for key in sorted({*texts, *recorded}):
+        said, here = texts.get(key), recorded.get(key)
+        if said == here or (key in _DECIDED_LATER and recorded.get("outcome", UNJUDGED) == UNJUDGED):
+            continue
+        yield f"'{key}' is {_shown(said)} in {METADATA_NAME}, {_shown(here)} in the recording itself"
+
+
+def _shown(text: str | None) -> str:
+    return "missing" if text is None else repr(text if len(text) <= 60 else f"{text[:57]}...")
