@@ -23,8 +23,8 @@ from vitra_training.bags.check import check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.episodes import BagEpisodes
 from vitra_training.bags.errors import NobodyJudgedError
-from vitra_training.bags.repair import repair_bag
 from vitra_training.bags.own_account import outcome_of
+from vitra_training.bags.repair import repair_bag
 from vitra_training.cli_bag import main
 from vitra_training.datasets.convert import Format, convert_all
 from vitra_training.datasets.errors import DiskError

@@ -98,7 +98,7 @@ def _other_messages(information: dict[str, Any], summaries: list[Summary]) -> It
         return
     if begin_ns is not None and said_ns != begin_ns:
         apart_s = (begin_ns - said_ns) * 1e-9
-        yield f"its files begin {apart_s:+.3f} s beside the time that {METADATA_NAME} names: they are of another recording"
+        yield f"its files begin {apart_s:+.3f} s from when {METADATA_NAME} says: they are of another recording"
 
 
 def _other_texts(texts: dict[str, str], recorded: dict[str, str]) -> Iterator[str]:

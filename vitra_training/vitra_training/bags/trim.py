@@ -12,8 +12,8 @@ import numpy as np
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.video import VIDEO_TYPE, base_topic, is_key_frame
 from vitra_training.bags.errors import EmptyTrimError
-from vitra_training.bags.streams import CAMERA, read_streams
 from vitra_training.bags.own_account import custom_data
+from vitra_training.bags.streams import CAMERA, read_streams
 from vitra_training.bags.writer import stream_of, write_bag
 
 LATCHED = (
