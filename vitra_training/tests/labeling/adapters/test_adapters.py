@@ -25,9 +25,9 @@ from vitra_training.labeling.adapters.moge import MetricDepth, depth_with_moge
 from vitra_training.labeling.adapters.tool import Tool, ToolConfig
 from vitra_training.labeling.adapters.wilor import track_with_wilor
 from vitra_training.labeling.errors import EstimatorFailedError, MissingModelError
-from vitra_training.labeling.hands.follow import HandSource
 from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.in_camera import hands_in_camera
+from vitra_training.labeling.hands.sightings import HandSource
 from vitra_training.labeling.ingest.lens import LensKind
 
 ALL = (tools.HAWOR, tools.WILOR, tools.MEGASAM, tools.MOGE, tools.DROIDCALIB, tools.DEEPCALIB)

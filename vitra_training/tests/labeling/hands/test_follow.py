@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from vitra_training.labeling.hands.both_ways import _backwards, track_both_ways, whole_hands
-from vitra_training.labeling.hands.follow import FollowConfig, HandSource, Seen, Track
+from vitra_training.labeling.hands.follow import FollowConfig
 from vitra_training.labeling.hands.identity import choose_sides, is_bystander
 from vitra_training.labeling.hands.networks import Landmarks, Palm, Region
+from vitra_training.labeling.hands.sightings import HandSource, Seen, Track
 from vitra_training.labeling.hands.tracks import HandTracks, as_tracks
 
 SIZE = (480, 640)

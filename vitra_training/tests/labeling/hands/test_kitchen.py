@@ -9,9 +9,9 @@ import pytest
 
 from vitra_training.datasets.video import VideoReader
 from vitra_training.labeling.errors import MissingModelError
-from vitra_training.labeling.hands.follow import HandSource
 from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.networks import HandNetworks
+from vitra_training.labeling.hands.sightings import HandSource
 from vitra_training.labeling.hands.stage import HandsConfig, track_clip
 from vitra_training.labeling.hands.tracks import HandTracks
 

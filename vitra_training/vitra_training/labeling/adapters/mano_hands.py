@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import FINGERS_DIM, SIDES
 from vitra_policy.transforms import euler_xyz_from_matrix, make_pose
-from vitra_training.labeling.hands.follow import HandSource
+from vitra_training.labeling.hands.sightings import HandSource
 from vitra_training.labeling.hands.tracks import SIGMA_SHARE, EstimatedPose, HandTracks
 
 Array = NDArray[np.float64]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from vitra_training.datasets.video import Image
-from vitra_training.labeling.hands.follow import FollowConfig, Follower, HandSource, Networks, Seen, Track
+from vitra_training.labeling.hands.follow import FollowConfig, Follower, Networks
+from vitra_training.labeling.hands.sightings import HandSource, Seen, Track
 
 Get = Callable[[int], Image | None]
 _SAME = 0.4

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
-from vitra_training.labeling.hands.follow import HandSource, Seen, Track
+from vitra_training.labeling.hands.sightings import HandSource, Seen, Track
 
 Array = NDArray[np.float64]
 

@@ -13,10 +13,11 @@ from vitra_training.labeling.artifacts import load
 from vitra_training.labeling.camera.focal import assumed_focal, known_focal
 from vitra_training.labeling.engines.stage import Inputs
 from vitra_training.labeling.hands.both_ways import track_both_ways
-from vitra_training.labeling.hands.follow import FollowConfig, Networks, Track
+from vitra_training.labeling.hands.follow import FollowConfig, Networks
 from vitra_training.labeling.hands.frames import ClipImages
 from vitra_training.labeling.hands.identity import choose_sides
 from vitra_training.labeling.hands.networks import HandNetworks, region_of_points
+from vitra_training.labeling.hands.sightings import Track
 from vitra_training.labeling.hands.tracks import HandTracks, as_tracks
 from vitra_training.labeling.ingest.stage import IngestedVideo, images
 

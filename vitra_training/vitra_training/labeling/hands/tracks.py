@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES
-from vitra_training.labeling.hands.follow import HandSource, Seen
 from vitra_training.labeling.hands.identity import Sides
+from vitra_training.labeling.hands.sightings import HandSource, Seen
 
 Array = NDArray[np.float64]
 
