@@ -111,6 +111,13 @@ class ConversionError(DatasetError):
         super().__init__(f"Episode {episode} cannot be written as {target}: {detail}.")
 
 
+class TargetTakenError(ConversionError):
+    """A place where a data set cannot be written, for something is there."""
+
+    def __init__(self, place: Path, target: str, detail: str) -> None:
+        DatasetError.__init__(self, f"{place}: no {target} can be written there: {detail}.")
+
+
 class DiskError(DatasetError):
     """A disk that refuses what is to be written."""
 
