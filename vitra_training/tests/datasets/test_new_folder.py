@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,46 @@ from vitra_training.datasets.errors import ConversionError, TargetTakenError
 from vitra_training.datasets.formats.new_folder import MARK
 from vitra_training.datasets.formats.store import STORE_NAME, StoreOptions, StoreWriter
 from vitra_training.datasets.sources import EpisodeSource, open_source
+from vitra_training.synthetic.generate import SyntheticOptions, generate
+from vitra_training.synthetic.robot_demos import generate_robot_demos
 
 
 def killed(source: EpisodeSource, out: Path, format: Format, episodes: int = 2) -> None:
     """A conversion ended by kill -9 after some episodes."""
+
+    def convert_some() -> None:
+        sink = open_sink(out, format, StoreOptions(frames_per_shard=1, frames_per_group=1))
+        for number in range(episodes):
+            sink.add(source.load(number))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    in_a_child(convert_some)
+
+
+def in_a_child(work: Callable[[], object]) -> None:
+    """Do it in a process of its own, which kills itself meanwhile."""
     process = os.fork()
     if process == 0:
         try:
-            sink = open_sink(out, format, StoreOptions(frames_per_shard=1, frames_per_group=1))
-            for number in range(episodes):
-                sink.add(source.load(number))
-            os.kill(os.getpid(), signal.SIGKILL)
+            work()
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("make", [generate, generate_robot_demos])
+def test_made_up_data_go_on_after_a_kill_too(tmp_path: Path, make: Callable[..., int]) -> None:
+    few = SyntheticOptions(episodes=2, episodes_per_video=1, width_px=32, height_px=32)
+
+    def die(done: int, total: int) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    in_a_child(lambda: make(tmp_path / "out", few, die))
+    assert list((tmp_path / "out").rglob("*.mp4"))
+    assert make(tmp_path / "out", few) == 2
+    assert not list((tmp_path / "out").rglob("*.partial"))
+    with pytest.raises(TargetTakenError, match="not empty"):
+        make(tmp_path / "out", few)
 
 
 @pytest.mark.parametrize("format", [Format.CANONICAL, Format.LEROBOT, Format.VITRA1M, Format.EGOSMITH])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -122,9 +123,10 @@ class DiskError(DatasetError):
     """A disk that refuses what is to be written."""
 
     def __init__(self, where: str, cause: OSError) -> None:
+        no_room = cause.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a library may not say which
+        hint = "Make room, or choose another disk." if no_room else "Give another path, or access to this one."
         super().__init__(
-            f"{where} cannot be written: {cause.strerror or cause}. What was not complete is removed. Make room, or "
-            "choose another disk."
+            f"{where} cannot be written: {cause.strerror or cause}. What was not complete is removed. {hint}"
         )
 
 
