@@ -153,7 +153,7 @@ def checked_array(value: object, dtype: type[np.generic], what: str, error: type
     """A value as an array of numbers or truth values; text never becomes one, nor does a truth value become a number.
 
     Args:
-        value: What was given.
+        value: What was given, of any shape (...).
         dtype: `np.bool_`, or a floating type.
         what: Which value, for the error.
         error: What is raised.

@@ -112,6 +112,17 @@ def test_two_conversions_into_one_folder_do_not_clear_each_others_files(human: E
     assert len(open_source(tmp_path / "out")) == 1
 
 
+def test_of_two_conversions_that_begin_at_once_one_is_refused_and_spoils_nothing(
+    human: EpisodeSource, tmp_path: Path
+) -> None:
+    first, second = StoreWriter(tmp_path / "out"), StoreWriter(tmp_path / "out")
+    first.add(human.load(0))
+    with pytest.raises(TargetTakenError, match="another conversion writes there"), second:
+        second.add(human.load(1))
+    first.close()
+    assert list(open_source(tmp_path / "out").ids) == [human.ids[0]]
+
+
 def test_a_target_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     for format in Format:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import re
 import shutil
@@ -15,6 +14,9 @@ from vitra_training.datasets.errors import TargetTakenError
 
 MARK = ".writing.partial"
 """File in a folder while a conversion writes there, locked by its process."""
+
+
+_BUSY = "another conversion writes there; let it end, or choose a new folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,29 @@ class NewFolder:
     """
 
     def __init__(self, root: Path, layout: Layout) -> None:
-        self.root = root
+        self.root, self._layout = root, layout
         self._mark: IO[bytes] | None = None
         if root.exists() or root.is_symlink():
             _clear(root, layout)
 
     def take(self) -> None:
-        """Make the folder, if this has not been done, and mark it as being written."""
+        """Make the folder, if this has not been done, and mark it as being written.
+
+        Raises:
+            TargetTakenError: another conversion was faster.
+        """
         if self._mark is not None:
             return
         self.root.mkdir(parents=True, exist_ok=True)
-        self._mark = (self.root / MARK).open("wb")
-        with contextlib.suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(self._mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mark = (self.root / MARK).open("wb")
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mark.close()
+            raise TargetTakenError(self.root, self._layout.name, _BUSY) from None
+        except OSError:
+            pass  # some network file systems have no locks
+        self._mark = mark
 
     def complete(self) -> None:
         """All is written."""
@@ -94,7 +106,7 @@ def _clear(root: Path, layout: Layout) -> None:
         return
     mark = root / MARK
     if mark.is_file() and is_being_written(mark):
-        raise TargetTakenError(root, layout.name, "another conversion writes there; let it end, or choose a new folder")
+        raise TargetTakenError(root, layout.name, _BUSY)
     files = [path for path in root.rglob("*") if path != mark and (path.is_symlink() or not path.is_dir())]
     foreign = [path for path in files if not layout.files.fullmatch(path.relative_to(root).as_posix())]
     unfinished = layout.last is None or not (root / layout.last).exists()
