@@ -34,6 +34,7 @@ def test_a_path_that_cannot_be_used_is_a_sentence(
 
 def test_a_full_disk_says_where_and_another_error_is_no_matter_of_the_disk() -> None:
     assert "No space left (runs/x)" in disk_words(OSError(errno.ENOSPC, "No space left on device", "runs/x"))
+    assert "larger than its disk takes" in disk_words(OSError(errno.EFBIG, "File too large"))
     for error in (OSError(errno.ECONNREFUSED, "refused"), OSError("anything")):
         with pytest.raises(OSError, match=str(error).replace("[", r"\[")):
             disk_words(error)

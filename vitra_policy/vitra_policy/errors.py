@@ -39,6 +39,8 @@ def disk_words(error: OSError) -> str:
     """What a disk refused, and what to do; an error of any other kind is raised again."""
     if error.errno in _FULL:
         return f"No space left ({error.filename or error}). Free some and run the same command again."
+    if error.errno == errno.EFBIG:
+        return f"{error.filename or 'A file'} is larger than its disk takes ({error.strerror}). Choose another disk."
     if error.errno in _PATH and error.filename:
         return f"{error.filename}: {error.strerror}. Give another path, or access to this one."
     raise error

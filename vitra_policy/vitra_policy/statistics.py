@@ -19,6 +19,7 @@ from vitra_policy.action_space import (
     HUMAN_STATE_DIM,
     MODEL_ACTION_DIM,
     SIDES,
+    WRIST,
     XHAND_DIM,
     Hands,
     ShapeMismatchError,
@@ -26,6 +27,7 @@ from vitra_policy.action_space import (
 )
 from vitra_policy.errors import VitraError
 from vitra_policy.hand.xhand_map import hand_from_xhand_vector, xhand_vector_from_hand
+from vitra_policy.statistics_bounds import exchanged, flat_numbers, implausible
 
 FloatArray = NDArray[np.float64]
 
@@ -206,7 +208,7 @@ class Statistics:
                 continue
             try:
                 state, action = (
-                    Moments(*(np.array(values[f"{what}_{side}"][key], dtype=np.float64) for key in ("mean", "std")))
+                    Moments(*(flat_numbers(values[f"{what}_{side}"][key]) for key in ("mean", "std")))
                     for what in ("state", "action")
                 )
             except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -221,6 +223,9 @@ class Statistics:
             raise StatisticsError(f"{source}: no hand has statistics, so no action means anything.")
         if len({len(hand.action.mean) for hand in hands.values()}) > 1:
             raise StatisticsError(f"{source}: one hand is human and the other an XHand.")
+        wheres = [(float(hand.state.mean[0]), float(hand.state.std[0])) for hand in hands.values()]
+        if len(wheres) == len(SIDES) and (why := exchanged(*wheres)):
+            raise StatisticsError(f"{source}: {why}. Compute them anew with `vitra-data stats`.")
         count = values.get("num_traj")
         if count is not None and type(count) is not int:
             raise StatisticsError(f"{source}: num_traj is {count!r}, expected a whole number.")
@@ -281,3 +286,10 @@ def _check_widths(state: Moments, action: Moments, where: str) -> None:
             "deviates was not seen to move, and any other value would be infinitely far off. Compute them anew with "
             "`vitra-data stats`."
         )
+    angles = slice(WRIST.stop, action.mean.size)
+    for what, moments in (("action", action), ("state", state)):
+        if why := implausible(what, moments.mean, moments.std, angles):
+            raise StatisticsError(
+                f"{where}: {why}: no hand moves like that. Units are metres and radians; compute them anew with "
+                "`vitra-data stats`."
+            )

@@ -100,3 +100,51 @@ def test_a_place_that_cannot_be_written_is_one_line_and_no_traceback(
     (tmp_path / "file").touch()
     assert main(["synth", str(tmp_path / "file/set"), "--episodes", "1"]) == 2
     assert "Not a directory. Give another path" in capsys.readouterr().out
+
+
+def said_by(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """What a command that is refused says, in one line."""
+    assert main([str(word) for word in words]) == 2
+    said = "".join(capsys.readouterr())
+    assert said.strip().count("\n") == 0
+    return said
+
+
+def test_places_in_the_wrong_order_are_told_with_the_command_that_is_meant(
+    robot_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = said_by(capsys, "convert", tmp_path / "new", robot_dir)
+    assert f"{tmp_path}/new is no data set, but {robot_dir} is: the data set to read comes first" in said
+    assert f"Perhaps: `vitra-data convert {robot_dir} {tmp_path}/new`" in said
+    (tmp_path / "empty").mkdir()
+    said = said_by(capsys, "convert", tmp_path / "empty", robot_dir, "--format", "lerobot")
+    assert f"`vitra-data convert {robot_dir} {tmp_path}/empty_lerobot --format lerobot`" in said
+    assert "no data set found" in said_by(capsys, "convert", tmp_path / "nothing", tmp_path / "neither")
+
+
+def test_a_target_where_something_is_is_told_with_a_command_that_goes(
+    robot_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a file").write_text("mine")
+    said = said_by(capsys, "convert", robot_dir, tmp_path / "a file")
+    assert "it is a file, not a folder; choose a new folder. For example: `" in said
+    assert f"`vitra-data convert {robot_dir} '{tmp_path}/a file_canonical'`" in said
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/notes.txt").write_text("mine")
+    said = said_by(capsys, "convert", robot_dir, tmp_path / "set", "--format", "lerobot")
+    assert "it is not empty; choose a new folder. For example: `" in said
+    assert f"{tmp_path}/set_lerobot --format lerobot`" in said
+    said = said_by(capsys, "convert", robot_dir, tmp_path / "a file/sub")
+    assert "Not a directory" in said
+    assert "Give another path" in said
+
+
+def test_a_data_set_is_not_converted_into_itself(
+    robot_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(robot_dir.iterdir())
+    for format in ("canonical", "teledata"):
+        said = said_by(capsys, "convert", robot_dir, robot_dir, "--format", format)
+        assert f"{robot_dir} is the data set itself" in said
+        assert f"`vitra-data convert {robot_dir} {robot_dir}_{format}" in said
+    assert sorted(robot_dir.iterdir()) == before

@@ -22,10 +22,13 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_training.command import run_command, say
 from vitra_training.datasets.convert import Format, convert, parse_format
+from vitra_training.datasets.convert_arguments import Places
 from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
+from vitra_training.datasets.errors import TargetTakenError
 from vitra_training.datasets.formats.lerobot_reader import COUNTERS, LeRobotData
 from vitra_training.datasets.formats.store import StoreOptions
 from vitra_training.datasets.preview import write_preview
+from vitra_training.datasets.rates import rate_words
 from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.datasets.statistics import StatisticsOptions, compute_statistics
 from vitra_training.datasets.validate import EpisodeReport, validate_episode
@@ -58,7 +61,7 @@ class Inspect:
             table.add_row(*_describe(source, number))
         _console.print(table)
         if isinstance(source, LeRobotData):
-            say(_console, "robot", f"{source.robot_type}; {source.fps:g} Hz; " + _features(source), "bold")
+            say(_console, "robot", f"{source.robot_type}; {rate_words(source.fps)}; " + _features(source), "bold")
         return 0
 
 
@@ -115,11 +118,19 @@ class Convert:
     """How a canonical store is cut and encoded."""
 
     def run(self) -> int:
-        """Convert and print the account."""
+        """Convert and print the account.
+
+        Raises:
+            ConversionArgumentsError: the places cannot be meant like that; the message has a command that goes.
+        """
         target = parse_format(self.format)
-        source = open_source(self.data, self.video_root)
-        with _bar("converting") as progress:
-            report = convert(source, self.out, target, self.store, progress)
+        places = Places(self.data, self.out, self.format)
+        source = places.source(self.video_root)
+        try:
+            with _bar("converting") as progress:
+                report = convert(source, self.out, target, self.store, progress)
+        except TargetTakenError as error:
+            raise places.taken(error) from None
         for episode, reason in report.failed.items():
             say(_console, "left out", f"{episode}: {reason}")
         if report.failed:
@@ -231,7 +242,7 @@ def _read_only(source: LeRobotData, number: int) -> list[str]:
     sizes = []
     for camera, clip in shown.cameras.items():
         with VideoReader(clip.path) as video:
-            sizes.append(f"{camera.rpartition('.')[2]} {video.width}x{video.height} {video.fps:g} Hz")
+            sizes.append(f"{camera.rpartition('.')[2]} {video.width}x{video.height} {rate_words(video.fps)}")
     return [shown.id, str(len(shown)), "read-only", "-", "-", ", ".join(sizes) or "-", escape(shown.task)]
 
 
@@ -243,7 +254,7 @@ def _describe(source: EpisodeSource, number: int) -> list[str]:
         recording = source.load(number)
         episode = recording.episode
         with VideoReader(recording.video.path) as video:
-            shown = f"{video.width}x{video.height} {video.fps:g} Hz"
+            shown = f"{video.width}x{video.height} {rate_words(video.fps)}"
     except VitraError as error:
         return [name, "-", "-", "-", "-", "-", f"[red]{escape(str(error))}[/]"]
     valid = {side: str(int(frames.sum())) for side, frames in valid_frames(episode).items()}

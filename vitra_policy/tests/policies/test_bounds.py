@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,13 @@ import pytest
 from PIL import Image as Pil
 
 from vitra_policy.image import ImageError, load_image, pixel_values
-from vitra_policy.policies.policy import CommittedPrefix, InvalidObservationError, make_example_observation
+from vitra_policy.policies.policy import (
+    ActionChunk,
+    CommittedPrefix,
+    InvalidChunkError,
+    InvalidObservationError,
+    make_example_observation,
+)
 from vitra_policy.serving import wire
 
 EXAMPLE = make_example_observation(height=48, width=64)
@@ -41,6 +48,18 @@ def far(index: int, value: float) -> np.ndarray:
         ({"fov_rad": np.array([1.0, 1e30])}, "fov_rad"),
         ({"fov_rad": np.array([np.nan, 1.0])}, "fov_rad"),
         ({"fov_rad": "wide"}, "no array of numbers"),
+        ({"fov_rad": ["1.0", "0.8"]}, "no array of numbers"),
+        ({"fov_rad": [True, True]}, "no array of numbers"),
+        ({"stamp_s": 1e300}, "stamp_s is 1e\\+300; it must be seconds of ROS time"),
+        ({"stamp_s": -5}, "stamp_s is -5; it must be seconds of ROS time"),
+        ({"intrinsics": np.diag([0.0, 38.4, 1.0])}, "focal lengths"),
+        ({"intrinsics": np.diag([38.4, -38.4, 1.0])}, "focal lengths"),
+        ({"intrinsics": np.eye(3).astype(str)}, "no array of numbers"),
+        ({"hands": ["no", "yes"]}, "Observation.hands is no array of numbers"),
+        ({"hands": [0, 2]}, "no truth values"),
+        ({"hands": [np.nan, 1.0]}, "no truth values"),
+        ({"hands": [None, True]}, "Observation.hands is no array of numbers"),
+        ({"state_valid": np.array(["False", "False"])}, "Observation.state_valid is no array of numbers"),
         ({"intrinsics": np.full((3, 3), np.inf)}, "intrinsics"),
         ({"state": far(51, 450.0)}, "metres and radians"),
         ({"state": far(60, 90.0)}, "metres and radians"),
@@ -51,6 +70,49 @@ def far(index: int, value: float) -> np.ndarray:
 def test_an_observation_out_of_bounds_is_refused_by_name(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InvalidObservationError, match=complaint):
         dataclasses.replace(EXAMPLE, **changes)
+
+
+@pytest.mark.parametrize("hands", [[False, True], [0, 1], np.array([0.0, 1.0]), np.array([0, 1], np.uint8)])
+def test_truth_values_may_be_numbers_nought_and_one(hands: Any) -> None:
+    assert dataclasses.replace(EXAMPLE, hands=hands).hands.tolist() == [False, True]
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    return wire.unpack(wire.pack(wire.observation_message(EXAMPLE) | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": " \n"}, "prompt is empty"),
+        ({"fov_rad": EXAMPLE.fov_rad + np.deg2rad([1.2, 0.0])}, "at most a degree"),
+        ({"fov_rad": EXAMPLE.fov_rad[::-1].copy()}, "at most a degree"),
+        ({"image": np.zeros((96, 128, 3), np.uint8)}, "an image of 128x96 px"),
+        ({"hands": ["no", "yes"]}, "Observation.hands"),
+        ({"committed/actions": np.zeros((2, 102)), "committed/valid": ["", "yes"]}, "CommittedPrefix.valid"),
+        ({"stamp_s": -5.0}, "ROS time"),
+        ({"intrinsics": np.diag([-38.4, 38.4, 1.0])}, "focal lengths"),
+    ],
+)
+def test_a_request_that_contradicts_itself_is_refused_by_name(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidObservationError, match=complaint):
+        wire.observation_from_message(request(**changes))
+
+
+def test_a_field_of_view_within_a_degree_passes_and_without_an_image_nobody_can_tell() -> None:
+    wire.observation_from_message(request(fov_rad=EXAMPLE.fov_rad + np.deg2rad(0.9)))
+    message = request(fov_rad=np.array([0.5, 0.5]))
+    del message["image"]
+    assert wire.observation_from_message(message).image is None
+
+
+def test_an_answer_that_is_done_in_words_is_refused() -> None:
+    message = wire.chunk_message(ActionChunk(np.zeros((2, 102)), EXAMPLE.hands, 1 / 30, "p"))
+    with pytest.raises(wire.WireError, match="done must be true or false, got 'false'"):
+        wire.chunk_from_message(message | {"done": "false"})
+    with pytest.raises(InvalidChunkError, match="ActionChunk.valid"):
+        wire.chunk_from_message(message | {"valid": ["no", "no"]})
 
 
 def test_a_prefix_out_of_bounds_is_refused() -> None:
@@ -79,6 +141,34 @@ def test_an_array_that_claims_to_be_huge_is_refused_before_it_is_made(array: dic
 
     with pytest.raises(wire.WireError):
         wire.unpack(msgpack.packb({"image": array}))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"a": [1] * 1_000_000},
+        {"a": [[1] * 10_000] * 100},
+        {"a": [{}] * 1_000_000},
+        {"a": [[[]] * 900] * 900},
+        {str(number): number for number in range(100_000)},
+    ],
+    ids=["numbers", "lists of numbers", "maps", "empty lists", "keys"],
+)
+def test_a_message_of_very_many_small_things_is_refused_before_they_are_made(message: dict[str, object]) -> None:
+    import msgpack
+
+    data = msgpack.packb(message)
+    tracemalloc.start()
+    with pytest.raises(wire.WireError, match="20000"):
+        wire.unpack(data)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 4e6, "nothing like all of them was there at once"
+
+
+def test_arrays_of_any_size_are_one_element() -> None:
+    image = np.zeros((720, 1280, 3), np.uint8)
+    assert wire.unpack(wire.pack({"image": image}))["image"].shape == image.shape
 
 
 def test_empty_strings_travel() -> None:

@@ -124,7 +124,7 @@ def other_hand(subject: PolicySubject) -> list[str] | None:
     return found
 
 
-def clock_step(subject: PolicySubject, jumps_s: tuple[float, ...] = (3600.0, -3600.0, -0.05)) -> list[str]:
+def clock_step(subject: PolicySubject, jumps_s: tuple[float, ...] = (3600.0, -900.0, -0.05)) -> list[str]:
     """Stamps that leap ahead and back, as after a set clock or with an overtaken image: answered as ever."""
     policy, seen = subject.policy, subject.observation()
     policy.reset()

@@ -14,6 +14,7 @@ from vitra_policy.action_space import ACTION_DIM, FINGERS, HAND, ROTATION, SIDES
 from vitra_policy.mappings.fields import TextField
 from vitra_policy.mappings.mapping import Mapping, leaves
 from vitra_policy.mappings.part import LackingInputError, Plan, Situation
+from vitra_policy.policies.bounds import check_camera
 from vitra_policy.policies.policy import ARM_RAD, BASE_FROM_CAMERA, ActionChunk, Extra, Observation
 from vitra_policy.policies.robot import RobotKinematics
 from vitra_policy.policies.rtc import AnchoredChunk
@@ -75,8 +76,9 @@ class Translator:
         intrinsics, fov_rad = self._camera(message, image)
         instruction = self._instruction(seen["text"])
         named = hands_of(instruction)
-        return Observation(
-            stamp_s=float(message.get("stamp_s", self._now_s())),
+        stamp_s = message.get("stamp_s", self._now_s())
+        observation = Observation(
+            stamp_s=stamp_s.item() if isinstance(stamp_s, np.ndarray) and stamp_s.size == 1 else stamp_s,
             instruction=instruction,
             image=image,
             intrinsics=intrinsics,
@@ -86,6 +88,8 @@ class Translator:
             hands=np.array([named.left, named.right]),
             extras=extras,
         )
+        check_camera(observation.image, observation.intrinsics, observation.fov_rad)
+        return observation
 
     def answer(self, chunk: ActionChunk, observation: Observation) -> dict[str, Any]:
         """The message for a chunk: the mapping's rows at the mapping's rate.

@@ -22,6 +22,10 @@ PREFIX_MAX = 64
 """Committed steps."""
 EXTRAS_MAX, EXTRA_BYTES_MAX = 64, 2**20
 FOV_RAD = (0.01, 3.13)
+FOV_TOLERANCE_RAD = math.radians(1.0)
+"""Between a field of view and the intrinsics: rounding to a pixel is less, another camera or a crop is more."""
+STAMP_MAX_S = 2.0**31
+"""A ROS stamp holds its seconds in 32 bits with a sign; simulated time begins at 0."""
 LARGEST_M, LARGEST_RAD = 10.0, 13.0
 """A hand's coordinates in the camera frame; angles may be wound up twice."""
 
@@ -76,6 +80,18 @@ def check_words(instruction: object) -> None:
         )
 
 
+def check_asked(instruction: str) -> None:
+    """Refuse a request that says nothing: whoever lets a hand move must say what for.
+
+    Raises:
+        InvalidObservationError: no words.
+    """
+    if not instruction.strip():
+        raise InvalidObservationError(
+            "The request's prompt is empty: say what to do, e.g. 'Left hand: None. Right hand: Pick up the cup.'"
+        )
+
+
 def check_numbers(stamp_s: object, fov_rad: NDArray[np.float64], intrinsics: NDArray[np.float64]) -> None:
     """Refuse a time that is none and a camera that cannot be.
 
@@ -89,12 +105,71 @@ def check_numbers(stamp_s: object, fov_rad: NDArray[np.float64], intrinsics: NDA
     """
     if isinstance(stamp_s, bool) or not isinstance(stamp_s, int | float | np.number) or not math.isfinite(stamp_s):
         raise InvalidObservationError(f"Observation.stamp_s must be a finite number of seconds, got {stamp_s!r}.")
+    if not 0 <= float(stamp_s) < STAMP_MAX_S:
+        raise InvalidObservationError(
+            f"Observation.stamp_s is {stamp_s!r}; it must be seconds of ROS time, from 0 to below {STAMP_MAX_S:.0f}."
+        )
     if not bool(((fov_rad >= FOV_RAD[0]) & (fov_rad <= FOV_RAD[1])).all()):
         raise InvalidObservationError(
             f"Observation.fov_rad is {fov_rad.tolist()}; both angles must lie between {FOV_RAD[0]} and {FOV_RAD[1]}."
         )
     if not np.isfinite(intrinsics).all():
         raise InvalidObservationError("Observation.intrinsics are not finite.")
+    focal_px = np.diag(intrinsics)[:2]
+    if not (focal_px > 0).all():
+        raise InvalidObservationError(
+            f"Observation.intrinsics have focal lengths {focal_px.tolist()} px; both must be positive. Is the camera "
+            "calibrated?"
+        )
+
+
+def check_camera(
+    image: NDArray[np.uint8] | None, intrinsics: NDArray[np.float64], fov_rad: NDArray[np.float64]
+) -> None:
+    """Refuse a field of view that is not the one of the intrinsics and the image; without an image nobody can tell.
+
+    Args:
+        image: (H, W, 3), or None.
+        intrinsics: (3, 3) pixels.
+        fov_rad: (2,) horizontal and vertical.
+
+    Raises:
+        InvalidObservationError: they differ by more than a degree.
+    """
+    if image is None:
+        return
+    size_px, focal_px = np.array([image.shape[1], image.shape[0]], dtype=np.float64), np.diag(intrinsics)[:2]
+    seen_rad = 2 * np.arctan2(size_px / 2, focal_px)
+    if not (np.abs(seen_rad - fov_rad) <= FOV_TOLERANCE_RAD).all():
+        raise InvalidObservationError(
+            f"Observation.fov_rad is {np.rad2deg(fov_rad).round(1).tolist()} deg, but an image of "
+            f"{size_px[0]:.0f}x{size_px[1]:.0f} px with focal lengths {focal_px.round(1).tolist()} px sees "
+            f"{np.rad2deg(seen_rad).round(1).tolist()}; at most a degree may lie between. Send fov_rad = "
+            "2 atan(size / (2 focal length)) of the image that is sent."
+        )
+
+
+def checked_array(value: object, dtype: type[np.generic], what: str, error: type[VitraError]) -> NDArray[Any]:
+    """A value as an array of numbers or truth values; text never becomes one, nor does a truth value become a number.
+
+    Args:
+        value: What was given, of any shape (...).
+        dtype: `np.bool_`, or a floating type.
+        what: Which value, for the error.
+        error: What is raised.
+
+    Raises:
+        VitraError: it is none; of the kind `error`.
+    """
+    try:
+        given = np.asarray(value)
+        if given.dtype.kind not in ("biuf" if dtype is np.bool_ else "iuf") and given.size:
+            raise TypeError(f"{str(value):.60} ({given.dtype})")
+        if dtype is np.bool_ and not np.isin(given, (0, 1)).all():
+            raise TypeError(f"{str(value):.60} are no truth values (true or false, 1 or 0)")
+        return given.astype(dtype, copy=False)
+    except (TypeError, ValueError, OverflowError) as cause:
+        raise error(f"{what} is no array of numbers: {cause}.") from None
 
 
 def check_hands(what: str, vectors: NDArray[Any], valid: NDArray[np.bool_]) -> None:

@@ -27,6 +27,7 @@ from vitra_policy.policies.bounds import (
     check_image,
     check_numbers,
     check_words,
+    checked_array,
 )
 from vitra_policy.policies.bounds import InvalidObservationError as InvalidObservationError
 
@@ -311,10 +312,7 @@ def make_example_observation(
 def _array(
     value: ArrayLike, dtype: Any, shape: tuple[int | None, ...], what: str, error: type[VitraError]
 ) -> NDArray[Any]:
-    try:
-        array = np.asarray(value, dtype=dtype)
-    except (TypeError, ValueError, OverflowError) as cause:
-        raise error(f"{what} is no array of numbers: {cause}.") from None
+    array = checked_array(value, dtype, what, error)
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         expected = "(" + ", ".join("n" if n is None else str(n) for n in shape) + ")"
         raise error(f"{what} has shape {array.shape}, expected {expected}.")

@@ -18,23 +18,18 @@ import msgpack
 import numpy as np
 
 from vitra_policy.errors import VitraError
+from vitra_policy.policies.bounds import check_asked, check_camera
 from vitra_policy.policies.policy import ActionChunk, CommittedPrefix, Observation, PolicyMetadata
+from vitra_policy.serving.elements import ELEMENTS_MAX, Elements, encode
+from vitra_policy.serving.elements import MAX_MESSAGE_BYTES as MAX_MESSAGE_BYTES
+from vitra_policy.serving.elements import WireError as WireError
 
 PROTOCOL = "vitra-policy"
 PROTOCOL_VERSION = 1
 DEFAULT_PORT = 8000
-MAX_MESSAGE_BYTES = 64 * 2**20
-"""A 4K RGB image fits; more is an accident or an attack."""
-
 _CONTROL = "__ctrl__"
 _ACKNOWLEDGE = "__ack__"
-_DTYPE_KINDS = "biufSU"
-_MAX_DIMENSIONS = 8
 _EXTRA = "extras/"
-
-
-class WireError(VitraError):
-    """Bytes that are no valid message, or a message without what it must hold."""
 
 
 class HandshakeError(VitraError):
@@ -48,7 +43,7 @@ def pack(message: Mapping[str, Any]) -> bytes:
         WireError: a value that cannot travel (object, void and complex arrays; arbitrary objects).
     """
     try:
-        packed: bytes = msgpack.packb(dict(message), default=_encode)
+        packed: bytes = msgpack.packb(dict(message), default=encode)
     except (TypeError, ValueError, OverflowError) as error:
         raise WireError(f"Cannot send this message: {error}") from error
     return packed
@@ -63,7 +58,15 @@ def unpack(data: bytes | bytearray | memoryview) -> dict[str, Any]:
     if len(data) > MAX_MESSAGE_BYTES:
         raise WireError(f"Message of {len(data)} bytes; at most {MAX_MESSAGE_BYTES} are accepted.")
     try:
-        message = msgpack.unpackb(data, object_hook=_decode, strict_map_key=True)
+        count = Elements()
+        message = msgpack.unpackb(
+            data,
+            object_hook=count.of_map,
+            list_hook=count.of_list,
+            strict_map_key=True,
+            max_array_len=ELEMENTS_MAX,
+            max_map_len=ELEMENTS_MAX,
+        )
     except WireError:
         raise
     except Exception as error:  # msgpack raises a dozen unrelated types for bad bytes
@@ -131,7 +134,7 @@ def observation_from_message(message: Mapping[str, Any]) -> Observation:
 
     Raises:
         WireError: a key is missing.
-        InvalidObservationError: an array of the wrong shape or type.
+        InvalidObservationError: an array of the wrong shape or type, or a value that cannot be.
     """
     try:
         committed = None
@@ -140,7 +143,7 @@ def observation_from_message(message: Mapping[str, Any]) -> Observation:
         image = message.get("image")
         if image is not None and not isinstance(image, np.ndarray):
             raise WireError(f"'image' must be an array, got {type(image).__name__}.")
-        return Observation(
+        seen = Observation(
             stamp_s=message["stamp_s"],
             instruction=message["prompt"],
             image=image,
@@ -152,6 +155,9 @@ def observation_from_message(message: Mapping[str, Any]) -> Observation:
             committed=committed,
             extras={key[len(_EXTRA) :]: value for key, value in message.items() if key.startswith(_EXTRA)},
         )
+        check_asked(seen.instruction)
+        check_camera(seen.image, seen.intrinsics, seen.fov_rad)
+        return seen
     except KeyError as error:
         raise WireError(f"The request lacks {error}; it has {sorted(map(str, message))}.") from error
     except (TypeError, ValueError, OverflowError) as error:
@@ -185,7 +191,7 @@ def chunk_from_message(message: Mapping[str, Any]) -> ActionChunk:
             step_s=float(message["step_s"]),
             policy_id=str(message["policy_id"]),
             timing=_timing(message.get("timing", {})),
-            done=bool(message.get("done", False)),
+            done=_flag(message.get("done", False)),
             committed_steps=int(message.get("committed_steps", 0)),
         )
     except KeyError as error:
@@ -226,48 +232,14 @@ def acknowledgement(command: str) -> dict[str, str]:
     return {_ACKNOWLEDGE: command}
 
 
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"done must be true or false, got {value!r:.40}")
+    return bool(value)
+
+
 def _timing(stages: Any) -> dict[str, float]:
     spent = {str(stage): float(seconds) for stage, seconds in stages.items()}
     if not all(math.isfinite(seconds) for seconds in spent.values()):
         raise ValueError("timing must be finite seconds by stage")
     return spent
-
-
-def _encode(value: Any) -> Any:
-    if not isinstance(value, np.ndarray | np.generic):
-        raise TypeError(f"{type(value).__name__} is not a plain value, numpy array or numpy scalar")
-    if value.dtype.kind not in _DTYPE_KINDS:
-        raise ValueError(f"numpy type {value.dtype} is not allowed")
-    if isinstance(value, np.ndarray):
-        if not value.dtype.itemsize:  # strings that are all empty: numpy gives them no room at all
-            value = value.astype(f"{value.dtype.kind}1")
-        return {b"__ndarray__": True, b"data": value.tobytes(), b"dtype": value.dtype.str, b"shape": value.shape}
-    return {b"__npgeneric__": True, b"data": value.item(), b"dtype": value.dtype.str}
-
-
-def _decode(value: dict[Any, Any]) -> Any:
-    if b"__ndarray__" in value:
-        dtype, shape, data = _dtype(value.get(b"dtype")), value.get(b"shape"), value.get(b"data")
-        if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS:
-            raise WireError(f"Array shape {shape!r} is not a list of at most {_MAX_DIMENSIONS} sizes.")
-        if not all(type(n) is int and 0 <= n <= MAX_MESSAGE_BYTES for n in shape) or not isinstance(data, bytes):
-            raise WireError(f"An array needs sizes between 0 and {MAX_MESSAGE_BYTES}, and its data as bytes.")
-        if math.prod(shape) * dtype.itemsize != len(data):
-            raise WireError(f"Array of shape {shape} and type {dtype} cannot have {len(data)} bytes.")
-        return np.frombuffer(data, dtype=dtype).reshape(shape) if len(data) else np.empty(shape, dtype)
-    if b"__npgeneric__" in value:
-        try:
-            return _dtype(value.get(b"dtype")).type(value.get(b"data"))
-        except (TypeError, ValueError, OverflowError) as error:
-            raise WireError(f"Malformed numpy scalar: {error}.") from error
-    return value
-
-
-def _dtype(name: Any) -> np.dtype[Any]:
-    try:
-        dtype = np.dtype(name) if isinstance(name, str) and len(name) <= 16 else None
-    except (TypeError, ValueError, SyntaxError, OverflowError):
-        dtype = None
-    if dtype is None or dtype.kind not in _DTYPE_KINDS or dtype.hasobject or not dtype.itemsize:
-        raise WireError(f"Array type {name!r} is not allowed; allowed are numbers, booleans and strings.")
-    return dtype

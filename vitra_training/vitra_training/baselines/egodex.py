@@ -8,6 +8,7 @@ caption for each direction, and the last says which one was done. Finger rotatio
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from vitra_training.datasets.episode import Array, HumanEpisode, Recording, Vide
 from vitra_training.datasets.errors import BrokenFileError, MissingCaptionError, MissingKeyError, UnknownFormatError
 from vitra_training.datasets.sources import EpisodeFiles, open_source
 from vitra_training.datasets.video import VideoReader, VideoWriter
+from vitra_training.datasets.whole_file import whole_file
 from vitra_training.synthetic.generate import SyntheticOptions, generate
 
 _FINGER_NAMES = ("Thumb", "IndexFinger", "MiddleFinger", "RingFinger", "LittleFinger")
@@ -143,7 +145,8 @@ def write_egodex(root: Path, options: SyntheticOptions) -> int:
         ):
             for frame in recording.video.frames:
                 writer.add(video.rgb(int(frame)))
-        with h5py.File(folder / f"{number}.hdf5", "w") as file:
+        image = io.BytesIO()  # h5py ends the process when a disk refuses a file that it holds open
+        with h5py.File(image, "w") as file:
             file["camera/intrinsic"] = episode.intrinsics
             file["transforms/camera"] = invert_pose(episode.extrinsics)
             for side in SIDES:
@@ -154,4 +157,6 @@ def write_egodex(root: Path, options: SyntheticOptions) -> int:
                     file[f"confidences/{joint}"] = hand.kept_frames.astype(np.float64)
             window = episode.text[episode.anno_type][0]
             file.attrs["llm_description"] = window.caption
+        with whole_file(folder / f"{number}.hdf5") as stream:
+            stream.write(image.getbuffer())
     return len(source)

@@ -23,6 +23,7 @@ from vitra_training.datasets.errors import (
 from vitra_training.datasets.formats import teledata, vitra_1m
 from vitra_training.datasets.formats.egosmith import EgoSmithWriter
 from vitra_training.datasets.formats.installed import installed_formats
+from vitra_training.datasets.formats.new_folder import NewFolder, refuse_file
 from vitra_training.datasets.formats.store import StoreOptions, StoreWriter
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
@@ -210,9 +211,14 @@ def open_sink(target: Path, format: Format | str, options: StoreOptions | None =
 
 
 class Vitra1MWriter:
-    """Annotations and their index; the original videos stay where they are."""
+    """Annotations and their index; the original videos stay where they are.
+
+    Raises:
+        TargetTakenError: something is in the folder that no interrupted conversion left.
+    """
 
     def __init__(self, root: Path) -> None:
+        self._folder = NewFolder(root, vitra_1m.LAYOUT)
         self.root = root
         self._lengths: dict[str, int] = {}
 
@@ -224,6 +230,9 @@ class Vitra1MWriter:
             raise EmptyDatasetError(str(self.root))
         if error is None:
             vitra_1m.write_index(self.root, self._lengths)
+            self._folder.complete()
+        else:
+            self._folder.remove()
 
     def add(self, recording: Recording) -> None:
         """Write one annotation.
@@ -233,14 +242,20 @@ class Vitra1MWriter:
         """
         if not isinstance(recording.episode, HumanEpisode):
             raise ConversionError(recording.episode.id, "VITRA-1M", "it is a robot episode; that format holds hands")
+        self._folder.take()
         vitra_1m.write_episode(recording.episode, self.root)
         self._lengths[recording.episode.id] = len(recording.episode)
 
 
 class TeleDataWriter:
-    """HDF5 files with their videos."""
+    """HDF5 files with their videos.
+
+    Raises:
+        TargetTakenError: a file is where the folder is to be.
+    """
 
     def __init__(self, root: Path) -> None:
+        refuse_file(root, "TeleData folder")
         self.root = root
 
     def __enter__(self) -> TeleDataWriter:

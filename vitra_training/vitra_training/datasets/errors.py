@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -111,13 +112,21 @@ class ConversionError(DatasetError):
         super().__init__(f"Episode {episode} cannot be written as {target}: {detail}.")
 
 
+class TargetTakenError(ConversionError):
+    """A place where a data set cannot be written, for something is there."""
+
+    def __init__(self, place: Path, target: str, detail: str) -> None:
+        DatasetError.__init__(self, f"{place}: no {target} can be written there: {detail}.")
+
+
 class DiskError(DatasetError):
     """A disk that refuses what is to be written."""
 
     def __init__(self, where: str, cause: OSError) -> None:
+        no_room = cause.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a library may not say which
+        hint = "Make room, or choose another disk." if no_room else "Give another path, or access to this one."
         super().__init__(
-            f"{where} cannot be written: {cause.strerror or cause}. What was not complete is removed. Make room, or "
-            "choose another disk."
+            f"{where} cannot be written: {cause.strerror or cause}. What was not complete is removed. {hint}"
         )
 
 

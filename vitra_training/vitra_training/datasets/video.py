@@ -269,11 +269,15 @@ class VideoWriter:
         self._partial.unlink(missing_ok=True)
 
     def close(self) -> Path:
-        """Flush the encoder and put the file in place."""
-        for packet in self._stream.encode():
-            self._container.mux(packet)
-        self._container.close()
-        self._partial.replace(self.path)
+        """Flush the encoder and put the file in place; nothing is left of one that the disk refuses."""
+        try:
+            for packet in self._stream.encode():
+                self._container.mux(packet)
+            self._container.close()
+            self._partial.replace(self.path)
+        except BaseException:
+            self.abort()
+            raise
         return self.path
 
 

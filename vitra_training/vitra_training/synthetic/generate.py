@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import invert_pose, make_pose, matrix_from_euler_xyz, rotation_angle, transform_points
 from vitra_training.datasets.camera import Camera
 from vitra_training.datasets.episode import HumanEpisode, HumanHand, TextWindow
-from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.formats.new_folder import Layout, NewFolder
 from vitra_training.datasets.formats.vitra_1m import write_episode, write_index
 from vitra_training.datasets.video import Image, VideoWriter
 from vitra_training.synthetic.motions import HandScript, Skill, Touched, perform, rest, stretched
@@ -30,6 +31,11 @@ from vitra_training.synthetic.scene import camera_path, make_room
 Array = NDArray[np.float64]
 
 DATASET = "synthetic"
+_LAYOUT = Layout(
+    "synthetic data set",
+    re.compile(r"annotations/[^/]+\.(npy|npz|partial)|Video/video\d+(\.partial)?\.mp4"),
+    "synthetic.json",
+)
 _SKINS = ((236, 188, 158), (224, 172, 138), (198, 134, 98), (141, 88, 58), (92, 58, 40))
 
 
@@ -78,11 +84,11 @@ def generate(root: Path, options: SyntheticOptions, progress: Callable[[int, int
         progress: Hears episodes done and their number.
 
     Raises:
-        ConversionError: the folder is not empty.
+        TargetTakenError: something is in the folder that no interrupted run left.
     """
-    if root.exists() and any(root.iterdir()):
-        raise ConversionError("(any)", "synthetic data set", f"{root} is not empty; choose a new folder")
-    (root / "annotations").mkdir(parents=True, exist_ok=True)
+    folder = NewFolder(root, _LAYOUT)
+    folder.take()
+    (root / "annotations").mkdir()
     step = options.episodes_per_video
     jobs = [(n, min(step, options.episodes - n)) for n in range(0, options.episodes, step)]
     lengths: dict[str, int] = {}
@@ -92,6 +98,7 @@ def generate(root: Path, options: SyntheticOptions, progress: Callable[[int, int
             progress(len(lengths), options.episodes)
     write_index(root / "annotations", dict(sorted(lengths.items())))
     (root / "synthetic.json").write_text(json.dumps(asdict(options), indent=1) + "\n")
+    folder.complete()
     return len(lengths)
 
 

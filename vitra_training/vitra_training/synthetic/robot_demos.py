@@ -6,6 +6,7 @@ they differ from a robot's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -25,10 +26,12 @@ from vitra_policy.transforms import euler_xyz_from_matrix, invert_pose, make_pos
 from vitra_training.datasets.episode import HumanEpisode, RobotEpisode, RobotSide
 from vitra_training.datasets.errors import ConversionError
 from vitra_training.datasets.formats import teledata
+from vitra_training.datasets.formats.new_folder import Layout, NewFolder
 from vitra_training.datasets.video import VideoWriter
 from vitra_training.synthetic.arm_paths import find_arm_path
 from vitra_training.synthetic.generate import SyntheticOptions, make_episode
 
+_LAYOUT = Layout("synthetic demonstrations", re.compile(r"robot_\d+\.(h5|mp4|partial|partial\.mp4)"))
 _SLOWNESS = 1.5
 _ATTEMPTS, _NEXT_ATTEMPT = 20, 1_000_000
 
@@ -44,15 +47,15 @@ def generate_robot_demos(
         progress: Hears episodes done and their number.
 
     Raises:
-        ConversionError: the folder is not empty.
+        TargetTakenError: something is in the folder that no interrupted run left.
     """
-    if root.exists() and any(root.iterdir()):
-        raise ConversionError("(any)", "synthetic demonstrations", f"{root} is not empty; choose a new folder")
-    root.mkdir(parents=True, exist_ok=True)
+    folder = NewFolder(root, _LAYOUT)
+    folder.take()
     slow = replace(options, still_camera=True, both_hands=0.0, idle_hand=0.0, slowness=options.slowness * _SLOWNESS)
     for done, _ in enumerate(_run(root, slow), start=1):
         if progress:
             progress(done, options.episodes)
+    folder.complete()
     return options.episodes
 
 

@@ -217,6 +217,14 @@ def test_two_counts_are_compared_in_a_line(monkeypatch, capsys) -> None:
     assert "at most 500" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [("--baseline", "nan"), ("--baseline", "1.7"), ("--baseline", "-0.1")])
+def test_a_baseline_that_is_no_rate_is_refused_before_anything_is_shown(monkeypatch, capsys, words: tuple) -> None:
+    assert run(monkeypatch, "power", *words) == 2
+    said = "".join(capsys.readouterr())
+    assert said.startswith("vitra-eval: ")
+    assert "Trials of each policy" not in said
+
+
 def test_power_says_how_many_trials_show_which_difference(monkeypatch, capsys) -> None:
     assert run(monkeypatch, "power", "--baseline", "0.7") == 0
     assert "70 % and 85 %: 132" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -18,10 +19,12 @@ from vitra_policy.action_space import SIDES
 from vitra_training.datasets.camera import camera_for_video
 from vitra_training.datasets.episode import HumanEpisode, Recording
 from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.formats.new_folder import Layout, NewFolder
 from vitra_training.datasets.video import VideoReader
 
 SCHEMA = "hawor_wrist_world_v2"
 """The layout's name in the format; it does not say that HaWoR made the labels (see `label_source`)."""
+_LAYOUT = Layout("EgoSmith data set", re.compile(r"shard-\d{6}\.(tar|partial)"))
 _TIPS = [4, 8, 12, 16, 20]
 _SHORT_SIDE_PX = 480
 _FRAMES_PER_SHARD = 2000
@@ -35,12 +38,11 @@ class EgoSmithWriter:
         dataset: name in keys and in `dataset_name`; what a key cannot hold (a dot ends it) becomes a hyphen.
 
     Raises:
-        ConversionError: the folder holds something.
+        TargetTakenError: something is in the folder that no interrupted conversion left.
     """
 
     def __init__(self, root: Path, dataset: str) -> None:
-        if root.exists() and any(root.iterdir()):
-            raise ConversionError("(any)", "EgoSmith's WebDataset", f"{root} is not empty; choose a new folder")
+        self._folder = NewFolder(root, _LAYOUT)
         self.root, self._dataset = root, re.sub(r"[^A-Za-z0-9-]+", "-", dataset) or "vitra"
         self._shard: tarfile.TarFile | None = None
         self._file: IO[bytes] | None = None
@@ -50,10 +52,14 @@ class EgoSmithWriter:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._close()
-        if error is not None:
-            for shard in self.root.glob("shard-*.tar"):
-                shard.unlink()
+        if error is None:
+            self._close()
+            self._folder.complete()
+        else:
+            if self._file is not None:
+                with contextlib.suppress(OSError):  # a full disk refuses what the file still has to write
+                    self._file.close()
+            self._folder.remove()
 
     def add(self, recording: Recording, label_source: str = "") -> int:
         """Append an episode; returns its frames.
@@ -116,7 +122,7 @@ class EgoSmithWriter:
 
     def _open(self) -> None:
         self._close()
-        self.root.mkdir(parents=True, exist_ok=True)
+        self._folder.take()
         self._path = self.root / f"shard-{self._number:06d}.tar"
         self._partial = self._path.with_suffix(".partial")
         self._file = self._partial.open("w+b")

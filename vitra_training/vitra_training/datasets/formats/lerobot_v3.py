@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -21,11 +21,13 @@ from vitra_training.datasets.episode import HumanEpisode, IntArray, Recording, R
 from vitra_training.datasets.errors import ConversionError, EmptyDatasetError, NoValidHandError
 from vitra_training.datasets.formats.lerobot_mounting import MOUNTING, NUMBERS, Mounting, write_mountings
 from vitra_training.datasets.formats.lerobot_statistics import Extent
+from vitra_training.datasets.formats.new_folder import Layout, NewFolder
 from vitra_training.datasets.samples.captions import window_at
 from vitra_training.datasets.samples.motion import motion_of
 from vitra_training.datasets.samples.sample import cut_chunk
 from vitra_training.datasets.samples.view import full_view
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
+from vitra_training.datasets.whole_file import whole_file
 
 CAMERA_KEY = "observation.images.head_camera"
 _CHUNK_FILES = 1000
@@ -34,6 +36,14 @@ _ROWS_PER_GROUP = 4096
 _DATA_BYTES, _VIDEO_BYTES = 100_000_000, 200_000_000
 _DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 _VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+_LAYOUT = Layout(
+    "LeRobot data set",
+    re.compile(
+        rf"(data|videos/{re.escape(CAMERA_KEY)}|meta/episodes)/chunk-\d{{3}}/file-\d{{3}}(\.partial)?\.(parquet|mp4)"
+        rf"|meta/(tasks\.parquet|stats\.json|info\.partial|{re.escape(MOUNTING)})"
+    ),
+    "meta/info.json",
+)
 _IMAGES_FOR_STATISTICS, _LEAST_SIDE_PX = 8, 100
 """So many images of an episode, each thinned to about so many pixels, tell its colours."""
 _COUNTERS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
@@ -43,8 +53,7 @@ class LeRobotWriter:
     """Writes one LeRobot data set; all episodes must share kind, image size and rate."""
 
     def __init__(self, root: Path) -> None:
-        if root.exists() and any(root.iterdir()):
-            raise ConversionError("(any)", "LeRobot data set", f"{root} is not empty; choose a new folder")
+        self._folder = NewFolder(root, _LAYOUT)
         self.root = root
         self._form: tuple[str, tuple[int, int], float] | None = None
         self._names: list[str] = []
@@ -63,12 +72,12 @@ class LeRobotWriter:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             self.close()
-        else:  # the folder was empty, so all in it is ours
+        else:
             if self._video is not None:
                 self._video.abort()
             with contextlib.suppress(OSError, pa.ArrowException):
                 self._finish_rows()
-            shutil.rmtree(self.root, ignore_errors=True)
+            self._folder.remove()
 
     def add(self, recording: Recording) -> None:
         """Append one episode.
@@ -143,7 +152,9 @@ class LeRobotWriter:
         if self._mountings:
             write_mountings(meta / MOUNTING, self._mountings)
         path = meta / "info.json"
-        path.write_text(json.dumps(self._info(), indent=2))
+        with whole_file(path) as stream:
+            stream.write(json.dumps(self._info(), indent=2).encode())
+        self._folder.complete()
         return path
 
     def _info(self) -> dict[str, Any]:
@@ -189,6 +200,7 @@ class LeRobotWriter:
             self._video.close()
             self._video = None
         if self._video is None:
+            self._folder.take()
             self._video_file += 1
             place = divmod(self._video_file, _CHUNK_FILES)
             path = _VIDEO_PATH.format(video_key=CAMERA_KEY, chunk_index=place[0], file_index=place[1])

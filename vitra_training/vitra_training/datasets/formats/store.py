@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,14 +25,22 @@ from numpy.typing import NDArray
 
 from vitra_policy.command_options import check_whole_numbers
 from vitra_training.datasets.episode import IntArray, Recording, usable_frames
-from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.formats.new_folder import Layout, NewFolder
 from vitra_training.datasets.formats.record import Record, to_record
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
+from vitra_training.datasets.whole_file import whole_file
 
 STORE_NAME = "store.json"
 EPISODES_NAME = "episodes.parquet"
 VERSION = "2"
 META = "meta"
+_LAYOUT = Layout(
+    "canonical store",
+    re.compile(
+        r"frames/shard-\d{5}\.(parquet|partial)|videos/shard-\d{5}(\.partial)?\.mp4|store\.partial|episodes\.parquet"
+    ),
+    STORE_NAME,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +73,13 @@ class StoreWriter:
 
     A shard holds one kind of episode, one image size, one frame rate and one set of columns; anything else opens the
     next shard. `store.json` is written last, so a store without it was interrupted.
+
+    Raises:
+        TargetTakenError: something is in the folder that no interrupted conversion left.
     """
 
     def __init__(self, root: Path, options: StoreOptions | None = None) -> None:
-        if root.exists() and any(root.iterdir()):
-            raise ConversionError("(any)", "canonical store", f"{root} is not empty; choose a new folder")
+        self._folder = NewFolder(root, _LAYOUT)
         self.root, self._options = root, options or StoreOptions()
         self._rows: list[dict[str, Any]] = []
         self._shards: list[dict[str, Any]] = []
@@ -81,10 +91,10 @@ class StoreWriter:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             self.close()
-        else:  # the folder was empty, so all in it is ours
+        else:
             if self._shard is not None:
                 self._shard.abort()
-            shutil.rmtree(self.root, ignore_errors=True)
+            self._folder.remove()
 
     def add(self, recording: Recording) -> None:
         """Append one episode with its images.
@@ -99,6 +109,7 @@ class StoreWriter:
             key = (record.kind, size, round(video.fps, 3), columns)
             if self._shard is None or self._shard.key != key or self._shard.full:
                 self._finish_shard()
+                self._folder.take()
                 self._shard = _Shard(self.root, len(self._shards), key, size, video.fps, self._options)
             numbers = self._shard.add_images(video, recording.video.frames)
         usable = usable_frames(episode)
@@ -110,7 +121,7 @@ class StoreWriter:
     def close(self) -> Path:
         """Finish the last shard and write the index."""
         self._finish_shard()
-        self.root.mkdir(parents=True, exist_ok=True)
+        self._folder.take()
         numbers = ("length", "usable", "shard", "row_group", "row")
         schema = pa.schema([(n, pa.string()) for n in ("id", "kind")] + [(n, pa.int32()) for n in numbers])
         pq.write_table(pa.Table.from_pylist(self._rows, schema=schema), self.root / EPISODES_NAME, compression="zstd")
@@ -123,9 +134,10 @@ class StoreWriter:
             "shards": self._shards,
         }
         path = self.root / STORE_NAME
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(summary, indent=1))
-        return partial.replace(path)
+        with whole_file(path) as stream:
+            stream.write(json.dumps(summary, indent=1).encode())
+        self._folder.complete()
+        return path
 
     def _finish_shard(self) -> None:
         shard, self._shard = self._shard, None

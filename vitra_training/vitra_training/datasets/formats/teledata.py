@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from vitra_policy.transforms import compose_poses, invert_pose, make_pose, matri
 from vitra_training.datasets.arrays import check_shape
 from vitra_training.datasets.episode import Array, BoolArray, RobotEpisode, RobotSide
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, WrongShapeError
+from vitra_training.datasets.whole_file import whole_file
 
 ARM_JOINTS, HAND_JOINTS = 7, 12
 _BLOCK_FRAMES = 4096
@@ -42,32 +44,32 @@ def write_episode(episode: RobotEpisode, folder: Path, video_name: str | None = 
         episode: Labels of the robot.
         folder: Where to.
         video_name: Path of the video in `meta`; None: `{id}.mp4`.
+
+    Raises:
+        OSError: the disk refuses it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{episode.id}.h5"
-    partial = path.with_suffix(".partial")
-    try:
-        with h5py.File(partial, "w") as file:
-            meta = file.create_group("meta")
-            meta["instruction"] = episode.instruction
-            meta["video_path"] = video_name or f"{episode.id}.mp4"
-            meta["frame_count"] = len(episode)
-            meta["fps"] = float(episode.fps)
-            meta["has_left"], meta["has_right"] = episode.has_left, episode.has_right
-            file["observation/camera/intrinsics"] = np.asarray(episode.intrinsics, dtype=np.float64)
-            for side in SIDES:
-                part = episode.sides[side]
-                file[f"kinematics/{side}_ee_urdf_to_hand_mount"] = part.ee_urdf_to_hand_mount
-                file[f"kinematics/head_camera_to_{side}_arm_base"] = part.head_camera_to_arm_base
-                for name in ("arm_joint", "hand_mount_pose", "hand_mount_pose_in_cam", "hand_joint"):
-                    file[f"state/{side}_{name}"] = np.asarray(getattr(part, name), dtype=np.float64)
-                file[f"action/{side}_arm_joint"] = np.asarray(part.arm_joint_target, dtype=np.float64)
-                file[f"action/{side}_hand_joint"] = np.asarray(part.hand_joint_target, dtype=np.float64)
-                file[f"mask/{side}_arm"], file[f"mask/{side}_hand"] = part.arm_mask, part.hand_mask
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    partial.replace(path)
+    image = io.BytesIO()  # h5py ends the process when a disk refuses a file that it holds open; labels are small
+    with h5py.File(image, "w") as file:
+        meta = file.create_group("meta")
+        meta["instruction"] = episode.instruction
+        meta["video_path"] = video_name or f"{episode.id}.mp4"
+        meta["frame_count"] = len(episode)
+        meta["fps"] = float(episode.fps)
+        meta["has_left"], meta["has_right"] = episode.has_left, episode.has_right
+        file["observation/camera/intrinsics"] = np.asarray(episode.intrinsics, dtype=np.float64)
+        for side in SIDES:
+            part = episode.sides[side]
+            file[f"kinematics/{side}_ee_urdf_to_hand_mount"] = part.ee_urdf_to_hand_mount
+            file[f"kinematics/head_camera_to_{side}_arm_base"] = part.head_camera_to_arm_base
+            for name in ("arm_joint", "hand_mount_pose", "hand_mount_pose_in_cam", "hand_joint"):
+                file[f"state/{side}_{name}"] = np.asarray(getattr(part, name), dtype=np.float64)
+            file[f"action/{side}_arm_joint"] = np.asarray(part.arm_joint_target, dtype=np.float64)
+            file[f"action/{side}_hand_joint"] = np.asarray(part.hand_joint_target, dtype=np.float64)
+            file[f"mask/{side}_arm"], file[f"mask/{side}_hand"] = part.arm_mask, part.hand_mask
+    with whole_file(path) as stream:
+        stream.write(image.getbuffer())
     return path
 
 

@@ -14,9 +14,13 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_training.datasets.arrays import check_shape
 from vitra_training.datasets.episode import HumanEpisode, HumanHand, TextWindow
 from vitra_training.datasets.errors import BrokenFileError, MissingKeyError, WrongShapeError
+from vitra_training.datasets.formats.new_folder import Layout
 from vitra_training.datasets.formats.safe_pickle import load_npy_dict
+from vitra_training.datasets.whole_file import whole_file
 
 INDEX_NAME = "episode_frame_index.npz"
+LAYOUT = Layout("VITRA-1M data set", re.compile(r"[^/]+\.(npy|partial)"), INDEX_NAME)
+"""Of a folder of annotations with their index."""
 _ID = re.compile(r"^(?P<dataset>[^_]+)_(?P<video>.+)_ep_(?P<index>[^_]+)$")
 
 _HAND_SHAPES: dict[str, tuple[int | None, ...]] = {
@@ -81,10 +85,8 @@ def write_episode(episode: HumanEpisode, folder: Path) -> Path:
         content[str(side)] = {key: getattr(episode.hands[side], key) for key in _HAND_SHAPES}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{episode.id}.npy"
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as stream:
+    with whole_file(path) as stream:
         np.save(stream, np.array(content, dtype=object), allow_pickle=True)
-    partial.replace(path)
     return path
 
 
@@ -92,11 +94,12 @@ def write_index(folder: Path, lengths: Mapping[str, int]) -> Path:
     """Write `episode_frame_index.npz`: every (episode row, frame) and the name of each row."""
     pairs = [np.stack([np.full(n, row), np.arange(n)], axis=1) for row, n in enumerate(lengths.values())]
     path = folder / INDEX_NAME
-    np.savez_compressed(
-        path,
-        index_frame_pair=np.concatenate(pairs) if pairs else np.zeros((0, 2), dtype=np.int64),
-        index_to_episode_id=np.array(list(lengths), dtype=np.str_),
-    )
+    with whole_file(path) as stream:
+        np.savez_compressed(
+            stream,
+            index_frame_pair=np.concatenate(pairs) if pairs else np.zeros((0, 2), dtype=np.int64),
+            index_to_episode_id=np.array(list(lengths), dtype=np.str_),
+        )
     return path
 
 

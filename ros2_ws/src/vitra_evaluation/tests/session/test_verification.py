@@ -241,6 +241,12 @@ FILES: dict[str, Tamper] = {
     "the report's figures": edit("report/report.json", '"k": ', '"k":  '),
     "the report's table": edit("report/trials.csv", "fail", "success"),
     "the report removed": remove("report/report.md"),
+    "a second report beside it": lambda f: shutil.copy(f / "report/report.html", f / "report/report_final.html"),
+    "a foreign file beside the report": lambda f: (f / "report/active.json").write_text("{}"),
+    "a folder of figures beside the report": lambda f: shutil.copytree(f / "references", f / "report/figures"),
+    "a report beside the folder of the report": lambda f: shutil.copy(f / "report/report.html", f / "Report.html"),
+    "another trial's turn": edit("active.json", '"attempt": 7', '"attempt": 6'),
+    "nobody's turn": lambda f: (f / "active.json").write_text("[]"),
     "the journal removed": remove("session.sqlite"),
     "the journal is no database": lambda f: (f / "session.sqlite").write_bytes(b"no" * 500),
 }

@@ -107,10 +107,11 @@ def power(command: Power) -> int:
             f"{command.trials} trials of each policy, rates near {command.baseline:g}: they show {says} with {percent}."
         )
         return 0
+    table = power_table(command.baseline, np.arange(0.05, 0.55, 0.05), command.power, command.alpha)
     console.print(
         f"Trials of each policy that show a difference with {percent} (level {command.alpha:g}, paired test):"
     )
-    for difference, pairs in power_table(command.baseline, np.arange(0.05, 0.55, 0.05), command.power, command.alpha):
+    for difference, pairs in table:
         rates = f"{100 * command.baseline:.0f} % and {100 * (command.baseline + difference):.0f} %"
         console.print(f"  {rates}: {pairs if pairs is not None else 'more than 2000'}")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.attended_session import AttendedSession, AttendedSettings
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.orders import read_label
-from vitra_evaluation.session.provenance import plan_hashes
+from vitra_evaluation.session.provenance import misplaced_inputs, plan_hashes
 from vitra_evaluation.session.verification import verify
 from vitra_policy.errors import UnknownNameError
 
@@ -155,6 +156,7 @@ def resume(command: Resume) -> int:
     session = Session.load(command.session)
     try:
         check_options(session.plan, command.options)
+        check_place(session)
         session.hold()
     except BaseException:
         session.close()
@@ -163,11 +165,24 @@ def resume(command: Resume) -> int:
 
 
 def report(command: Report) -> int:
-    """Write the report."""
+    """Write the report; 1 when something is not as it was recorded, which the report says too."""
     with changing(command.session) as session:
-        console.print(f"report: {write_report(session, command.unseal)}")
+        problems = _written_report(session, command.unseal)
         console.print(f"anchor: [bold]{session.store.anchor}[/bold]")
-    return 0
+    return 1 if problems else 0
+
+
+def _written_report(session: Session, unseal: bool = False) -> list[str]:
+    """Write the report and say where it is; returns, and says, what is not as it was recorded."""
+    path = write_report(session, unseal)
+    problems: list[str] = json.loads((path.parent / "report.json").read_text())["problems"]
+    console.print(f"report: {path}", soft_wrap=True)
+    for problem in problems:
+        console.print(f"[red]changed:[/red] {escape(problem)}", soft_wrap=True)
+    if problems:
+        says = f"The report says so too. All that can be checked: vitra-eval verify {session.folder}"
+        console.print(says, soft_wrap=True)
+    return problems
 
 
 def check(command: Verify) -> int:
@@ -219,6 +234,19 @@ def check_options(plan: Plan, options: Options) -> None:
         raise SessionError("--graph lockstep simulates; the plan is for the real robot.")
 
 
+def check_place(session: Session) -> None:
+    """Refuse to go on from a folder where the plan's relative paths lead elsewhere.
+
+    Raises:
+        SessionError: which, and from where to go on.
+    """
+    if session.made_in is not None and (lost := misplaced_inputs(session.plan, session.made_in)):
+        raise SessionError(
+            f"From here {', '.join(lost)} would not be what the session was begun with. Go on from there: "
+            f"cd {session.made_in}, then vitra-eval resume {session.folder.resolve()}"
+        )
+
+
 @contextlib.contextmanager
 def changing(folder: Path) -> Iterator[Session]:
     """A session that this program alone may change; closed again."""
@@ -256,7 +284,7 @@ def sit(session: Session, options: Options) -> int:
             return QUIT
         automatic = session.plan.robot is Robot.SIM and not options.console
         if options.report if options.report is not None else automatic:
-            console.print(f"report: {write_report(session)}")
+            _written_report(session)
         else:
             console.print(f"second judges first (vitra-eval rate), then: vitra-eval report {session.folder}")
         return 0

@@ -16,6 +16,7 @@ from vitra_evaluation.report.rows import Figures
 from vitra_evaluation.report.tables import Table, tables
 from vitra_evaluation.session.files import room_for, write_atomically
 from vitra_evaluation.session.folder import Session
+from vitra_evaluation.session.strange_files import REPORT_FOLDER, REPORT_NAMES
 from vitra_evaluation.session.verification import report_hashes
 from vitra_evaluation.stats.intervals import BetaPosterior
 
@@ -52,13 +53,14 @@ def write_report(session: Session, force: bool = False, out: Path | None = None)
     """
     unseal(session, force)
     figures = collect(session)
-    folder = out or session.folder / "report"
-    texts = {
-        "report.json": json.dumps(figures, indent=1, sort_keys=True) + "\n",
-        "trials.csv": _csv(figures["trials"]),
-        "report.md": markdown(figures),
-        "report.html": html(figures, session),
-    }
+    folder = out or session.folder / REPORT_FOLDER
+    contents = (
+        json.dumps(figures, indent=1, sort_keys=True) + "\n",
+        _csv(figures["trials"]),
+        markdown(figures),
+        html(figures, session),
+    )
+    texts = dict(zip(REPORT_NAMES, contents, strict=True))
     with room_for(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

@@ -30,7 +30,7 @@ ACTIVE_NAME = "active.json"
 """Which alias runs next; written by the runner, read by the policy process."""
 
 SCHEDULE_NAME, PLAN_NAME, JOURNAL_NAME = "schedule.json", "plan.yaml", "session.sqlite"
-_LOCK_NAME = ".running"
+LOCK_NAME = ".running"
 
 
 class Session:
@@ -74,7 +74,7 @@ class Session:
             write_durably(made / PLAN_NAME, plan.text)
             write_durably(made / SCHEDULE_NAME, schedule.to_json())
             store = Store(made / JOURNAL_NAME)
-            facts = {"schedule_sha256": schedule.sha256, "plan_sha256": plan_hash(plan)}
+            facts = {"schedule_sha256": schedule.sha256, "plan_sha256": plan_hash(plan), "made_in": str(Path.cwd())}
             store.lock(facts | {"trials": len(schedule.slots), "hashes": software() | (hashes or {})})
             store.close()
         session = Session(folder, plan, schedule)
@@ -116,7 +116,7 @@ class Session:
         """
         if self._lock_file is not None:
             return
-        file = (self.folder / _LOCK_NAME).open("a")
+        file = (self.folder / LOCK_NAME).open("a")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -167,6 +167,12 @@ class Session:
     def hashes(self) -> dict[str, Any]:
         """Versions and hashes noted when the session was created."""
         return dict(self.store.locked.get("hashes", {}))
+
+    @property
+    def made_in(self) -> Path | None:
+        """Folder from which relative paths of the plan count; None in sessions of versions that did not note it."""
+        noted = self.store.locked.get("made_in")
+        return Path(noted) if isinstance(noted, str) else None
 
 
 def demand_session(folder: Path) -> None:

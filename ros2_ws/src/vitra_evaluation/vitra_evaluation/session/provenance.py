@@ -22,14 +22,41 @@ def plan_hashes(plan: Plan) -> dict[str, str]:
     return {"source": source_version()} | input_hashes(plan)
 
 
-def input_hashes(plan: Plan) -> dict[str, str]:
-    """Hash of the calibration, and of every file or folder that an option of a policy names, byte by byte."""
+def input_hashes(plan: Plan, made_in: Path | None = None) -> dict[str, str]:
+    """Hash of the calibration, and of every file or folder that an option of a policy names, byte by byte.
+
+    Args:
+        plan: Of the session.
+        made_in: Folder from which relative paths count; None, or where nothing is there: the current one.
+    """
     found = {f"calibration {plan.calibration}": path_sha256(calibration_path(plan.calibration))}
     for policy in plan.policies:
         for key, value in policy.options:
-            if value and Path(value).exists():
-                found[f"{policy.name}: {key}"] = path_sha256(Path(value))
+            if value and (path := _seen_from(made_in, value)).exists():
+                found[f"{policy.name}: {key}"] = path_sha256(path)
     return found
+
+
+def misplaced_inputs(plan: Plan, made_in: Path) -> list[str]:
+    """Inputs that a policy started here would not find, or would find another of, for their paths are relative.
+
+    Args:
+        plan: Of the session.
+        made_in: Folder from which they count.
+    """
+    named = [(f"{policy.name}: {key}", value) for policy in plan.policies for key, value in policy.options if value]
+    return [
+        f"'{name}' ({value})"
+        for name, value in named
+        if not Path(value).is_absolute()
+        and (made_in / value).exists()
+        and not (Path(value).exists() and Path(value).samefile(made_in / value))
+    ]
+
+
+def _seen_from(made_in: Path | None, value: str) -> Path:
+    """An absolute path stays as it is; a session that was moved to another machine is looked at from here."""
+    return made_in / value if made_in is not None and (made_in / value).exists() else Path(value)
 
 
 def path_sha256(path: Path) -> str:

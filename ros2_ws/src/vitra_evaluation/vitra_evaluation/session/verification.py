@@ -13,6 +13,7 @@ from vitra_evaluation.session.files import file_sha256, tree_hashes
 from vitra_evaluation.session.folder import JOURNAL_NAME, Session, demand_session, read_plan_and_schedule
 from vitra_evaluation.session.journal import Journal, anchor_problem
 from vitra_evaluation.session.provenance import SOFTWARE, input_hashes
+from vitra_evaluation.session.strange_files import REPORT_FOLDER, strange_files, turn_problems
 from vitra_policy.errors import VitraError
 
 _NOT_INPUTS = {"source", "python", *SOFTWARE}
@@ -82,7 +83,8 @@ def verify_session(session: Session) -> Verification:
         problems += differences(f"trials/{attempt.id:04d}", attempt.files, found)
         checked += len(attempt.files)
     problems += _strange_folders(session)
-    problems += input_problems(session.plan, session.hashes)
+    problems += input_problems(session.plan, session.hashes, session.made_in)
+    problems += turn_problems(session)
     written: dict[str, str] = {}
     for event in session.store.events():
         written |= event.get("files", {})
@@ -92,7 +94,8 @@ def verify_session(session: Session) -> Verification:
     for name, prefix in (session.store.unsealed or {}).get("files", {}).items():
         problems += _prefix_problem(session.folder, name, prefix)
         checked += 1
-    return Verification(problems, notes, checked)
+    strange, remarks = strange_files(session, frozenset(written))
+    return Verification([*problems, *strange], [*notes, *remarks], checked)
 
 
 def differences(where: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
@@ -108,23 +111,39 @@ def differences(where: str, wanted: Mapping[str, str], found: Mapping[str, str])
     return problems + [f"{where}/{name} was not there when the trial was recorded" for name in found.keys() - wanted]
 
 
-def input_problems(plan: Plan, hashes: Mapping[str, Any]) -> list[str]:
-    """Checkpoints and calibrations that are not those of the start."""
+def input_problems(plan: Plan, hashes: Mapping[str, Any], made_in: Path | None = None) -> list[str]:
+    """Checkpoints and calibrations that are not those of the start.
+
+    Args:
+        plan: Of the session.
+        hashes: Noted at the start.
+        made_in: Folder from which relative paths count; None: nobody noted it.
+    """
     try:
-        now = input_hashes(plan)
+        now = input_hashes(plan, made_in)
     except (VitraError, OSError) as error:
         return [f"the inputs of the session cannot be read: {error}"]
     wanted = {name: sha256 for name, sha256 in hashes.items() if name not in _NOT_INPUTS}
     if not wanted:
         return []
-    problems = [f"'{name}' is not there any more" for name in wanted if name not in now]
+    paths = {f"{policy.name}: {key}": Path(value) for policy in plan.policies for key, value in policy.options}
+    lost = [name for name in wanted if name not in now]
+    problems = [f"'{name}' is not there any more{_from_where(paths.get(name), made_in)}" for name in lost]
     return problems + [f"'{name}' is another than at the start" for name in wanted if now.get(name, "") != wanted[name]
                        and name in now]  # fmt: skip
 
 
+def _from_where(path: Path | None, made_in: Path | None) -> str:
+    if path is None or path.is_absolute():
+        return ""
+    if made_in is None:
+        return f" ({path} from here; run this again in the folder where the session was begun)"
+    return f" ({path} in {made_in})"
+
+
 def report_hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Hashes of a report's files, by their path from the session's folder."""
-    return {f"report/{name}": file_sha256(folder / name) for name in names}
+    return {f"{REPORT_FOLDER}/{name}": file_sha256(folder / name) for name in names}
 
 
 def _cannot_be_followed(error: Exception) -> str:
