@@ -14,10 +14,11 @@ from rich.progress import Progress, track
 from rich.table import Table
 
 from vitra_policy.command_options import OptionValueError
-from vitra_training.bags.check import BagReport, Limits, as_json, check_bag
+from vitra_training.bags.check import BagReport, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.episodes import BagEpisodes, find_bags
 from vitra_training.bags.errors import NoBagError, SeveralBagsError
+from vitra_training.bags.limits import Limits
 from vitra_training.bags.own_account import SAVED, outcome_of
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import trim_bag

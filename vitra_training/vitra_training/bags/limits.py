@@ -1,0 +1,39 @@
+"""From when on the check of a recorded episode calls something bad."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From when on something is called bad."""
+
+    rate_warning: float = 0.03
+    """Share by which a rate may miss the declared one."""
+    rate_error: float = 0.10
+    """The same, where the episode is refused."""
+    gap_periods: float = 4.0
+    """A gap is longer than so many periods of its stream, and than 60 ms."""
+    gap_error_s: float = 0.5
+    """So long a gap in a camera or joint stream refuses the episode."""
+    skew_s: float = 0.05
+    """Age of the newest joint sample at a frame; older ones mask the frame."""
+    masked_warning: float = 0.02
+    """Share of frames that may be masked."""
+    masked_error: float = 0.2
+    """The same, where the episode is refused."""
+    idle_s: float = 1.5
+    """Stillness at the beginning or end that teaches idling."""
+    arm_rad_s: float = 4.0
+    """Faster than any arm joint can turn."""
+    hand_rad_s: float = 20.0
+    """Faster than any hand joint can turn."""
+    jump_rad: float = 0.05
+    """A jump is also larger than this."""
+    clock_s: float = 0.3
+    """A stamp that steps so much against the time of arrival."""
+    delay_s: float = 0.2
+    """Arrival after capture."""
+    frozen_s: float = 0.4
+    """The same image for so long while the robot moves."""
