@@ -188,7 +188,9 @@ def test_a_conversion_of_which_nothing_comes_says_why(
     known = [edge for edge in tree.transforms if edge.child_frame_id != "left_arm_base"]
     messages[number] = (topic, t, replace(tree, transforms=known))
     bag = episodes.write(tmp_path / "episode_1", messages)
-    assert main(["convert", str(bag), str(tmp_path / "out")]) == 2
+    assert main(["convert", str(bag), str(tmp_path / "out")]) == 1
+    assert "errorconversion:" in "".join("".join(capsys.readouterr()).split())
+    assert main(["convert", str(bag), str(tmp_path / "out"), "--unchecked"]) == 2
     said = "".join("".join(capsys.readouterr()).split())  # however the terminal breaks the line
     assert "noepisodecouldbeconverted.episode_1:" in said
     assert "base_link->left_arm_base" in said

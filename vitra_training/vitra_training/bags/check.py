@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitra_training.bags.check_clocks import clocks
-from vitra_training.bags.check_images import frozen
-from vitra_training.bags.check_joints import ends, idle_ends_s, jumps
+from vitra_training.bags.check_calibration import calibration
+from vitra_training.bags.check_clocks import clocks, drifts
+from vitra_training.bags.check_commands import commands
+from vitra_training.bags.check_episode import at_frames, episode
+from vitra_training.bags.check_images import images
+from vitra_training.bags.check_instruction import instruction
+from vitra_training.bags.check_joints import ends, idle_ends_s, jumps, unusable
 from vitra_training.bags.check_streams import Skew, StreamReport, measure, rates, skew_of, skews
 from vitra_training.bags.limits import Limits
 from vitra_training.bags.own_account import SAVED, outcome_of, own_account
@@ -56,10 +60,18 @@ def check_bag(path: Path, limits: Limits | None = None) -> tuple[BagReport, BagS
     streams = tuple(measure(stream, bag.declared_hz.get(name), limits) for name, stream in sorted(bag.streams.items()))
     skew = {name: skew_of(bag, name, limits) for name in bag.joints if CAMERA in bag.streams}
     head_s, tail_s = idle_ends_s(bag)
-    checks = (
-        *_words(bag), *_missing(bag), *rates(bag, streams, limits), *clocks(bag, limits), *skews(skew, limits),
-        *jumps(bag, limits), *ends(head_s, tail_s, limits), *frozen(bag, limits), *_history(bag),
-    )  # fmt: skip
+    checks = [
+        *_words(bag), *_missing(bag), *rates(bag, streams, limits), *clocks(bag, limits), *drifts(bag, limits),
+        *skews(skew, limits), *jumps(bag, limits), *ends(head_s, tail_s, limits), *images(bag, limits),
+    ]  # fmt: skip
+    found = at_frames(bag)
+    if (content := found.content) is not None:
+        moves_from_s = bag.begin_s + head_s if head_s < bag.end_s - bag.begin_s else bag.streams[CAMERA].arrivals_s[0]
+        checks += [
+            *unusable(bag, content, limits), *instruction(bag, content, moves_from_s), *calibration(bag, content),
+            *commands(content, bag.begin_s, limits),
+        ]  # fmt: skip
+    checks += [*episode(bag, found), *_history(bag)]
     report = BagReport(
         str(path), bag.end_s - bag.begin_s, bag.instruction, streams, skew, head_s, tail_s, tuple(checks)
     )

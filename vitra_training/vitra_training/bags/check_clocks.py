@@ -8,7 +8,7 @@ import numpy as np
 
 from vitra_training.bags.check_streams import is_state
 from vitra_training.bags.limits import Limits
-from vitra_training.bags.streams import BagStreams, StreamTimes
+from vitra_training.bags.streams import CAMERA, BagStreams, StreamTimes
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.promises import Finding, Level
 
@@ -16,6 +16,10 @@ ERROR, WARNING = Level.ERROR, Level.WARNING
 _WINDOW_S = 0.25
 _LATE_WINDOWS = 2
 """A stream that is late in so many windows is not only one late message."""
+_PARTS = 5
+"""Drift is what is between the first and the last of so many parts of an episode."""
+_LEAST_PART_S = 0.5
+"""A shorter part may hold late messages only."""
 
 
 def clocks(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
@@ -69,3 +73,31 @@ def _least_delays(stream: StreamTimes, grid: Array) -> Array:
     least = np.full(len(grid), np.inf)
     np.minimum.at(least, window, delays)
     return np.where(np.isfinite(least), least, np.nan)
+
+
+def drifts(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
+    """Camera and joints whose stamps run apart while they arrive together, too slowly for a step.
+
+    Judged by the least delays at both ends: whatever makes single messages late does not make all of them late.
+    """
+    part_s = (bag.end_s - bag.begin_s) / _PARTS
+    grown = {
+        name: by_s
+        for name in (CAMERA, *bag.joints)
+        if name in bag.streams and part_s >= _LEAST_PART_S and (by_s := _growth_s(bag, name, part_s)) is not None
+    }
+    apart = {name: grown[CAMERA] - by_s for name, by_s in grown.items() if name != CAMERA} if CAMERA in grown else {}
+    if wide := {name: by_s for name, by_s in apart.items() if abs(by_s) > limits.drift_s}:
+        names, most_s = ", ".join(sorted(wide)), max(map(abs, wide.values()))
+        yield Finding(ERROR, "drift", f"the stamps of {CAMERA} and of {names} run apart by {most_s:.2f} s and more")
+
+
+def _growth_s(bag: BagStreams, name: str, part_s: float) -> float | None:
+    """By how much the least delay of a stream is larger in the last part of a bag than in the first one."""
+    stream = bag.streams[name]
+    if len(stream.stamps_ns) != len(stream.arrivals_ns):
+        return None
+    arrivals = stream.arrivals_s
+    delays = arrivals - stream.stamps_s
+    first, last = delays[arrivals < bag.begin_s + part_s], delays[arrivals > bag.end_s - part_s]
+    return float(last.min() - first.min()) if len(first) and len(last) else None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from vitra_training.bags.content import TOPICS, BagContent
 from vitra_training.bags.limits import Limits
 from vitra_training.bags.streams import BagStreams, joint_track, largest_turn, moving
 from vitra_training.datasets.promises import Finding, Level
@@ -32,9 +33,20 @@ def jumps(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
             )
 
 
+def unusable(bag: BagStreams, content: BagContent, limits: Limits) -> Iterator[Finding]:
+    """Messages of joints that lack some, have one twice, or are of the other side: a conversion leaves them out."""
+    for topic, count in sorted(content.unusable.items()):
+        share = count / max(len(bag.streams[topic].arrivals_ns), 1)
+        names = TOPICS[topic]
+        yield Finding(
+            ERROR if share > limits.masked_warning else WARNING, "joint names",
+            f"{topic}: {count} messages ({share:.0%}) do not name all {len(names)} of {names[0]} ... {names[-1]} once",
+        )  # fmt: skip
+
+
 def idle_ends_s(bag: BagStreams) -> tuple[float, float]:
     """How long nothing moves at the beginning and at the end (s)."""
-    times = np.concatenate([np.zeros(0), *moving(bag)])
+    times = np.concatenate([np.zeros(0), *moving(bag).values()])
     if not len(times):
         whole_s = bag.end_s - bag.begin_s
         return whole_s, whole_s

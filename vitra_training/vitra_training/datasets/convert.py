@@ -24,6 +24,7 @@ from vitra_training.datasets.formats import teledata, vitra_1m
 from vitra_training.datasets.formats.egosmith import EgoSmithWriter
 from vitra_training.datasets.formats.installed import installed_formats
 from vitra_training.datasets.formats.store import StoreOptions, StoreWriter
+from vitra_training.datasets.promises import demand_promises
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
 
@@ -105,6 +106,7 @@ def convert_all(
     targets: Mapping[Format | str, Path],
     options: StoreOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
+    demanding: bool = False,
 ) -> dict[Format | str, ConversionReport]:
     """Convert every episode into several formats, each loaded once; memory does not grow with their length.
 
@@ -113,6 +115,7 @@ def convert_all(
         targets: A new folder of each format.
         options: Of the canonical store.
         progress: Hears episodes done and their number.
+        demanding: Leave out what breaks a promise of the formats, too.
 
     Raises:
         ConversionError: a target is taken.
@@ -128,7 +131,7 @@ def convert_all(
     try:
         with systems_pool():
             for number in range(len(source)):
-                _convert_one(source, number, sinks, reports)
+                _convert_one(source, number, sinks, reports, demanding)
                 if progress:
                     progress(number + 1, len(source))
             _close(sinks, targets, reports)
@@ -165,11 +168,16 @@ def _convert_one(
     number: int,
     sinks: Mapping[Format | str, EpisodeSink],
     reports: Mapping[Format | str, ConversionReport],
+    demanding: bool,
 ) -> None:
     name = source.ids[number]
     try:
         recording = source.load(number)
+        if demanding:
+            with VideoReader(recording.video.path) as video:
+                demand_promises(recording.episode, video, recording.video.shared)
     except DatasetError as error:
+        source.release(number)
         for report in reports.values():
             report.failed[name] = str(error)
         return

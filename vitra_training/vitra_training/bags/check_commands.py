@@ -1,0 +1,90 @@
+"""Judges what is commanded against what is measured, both as they are at the camera frames that training reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_policy.action_space import SIDES
+from vitra_training.bags.aligned import AlignedStream
+from vitra_training.bags.content import BagContent
+from vitra_training.bags.limits import Limits
+from vitra_training.bags.streams import usual_period_s
+from vitra_training.datasets.episode import Array
+from vitra_training.datasets.promises import Finding, Level
+
+ERROR = Level.ERROR
+_WINDOW_S, _LATE_S = 1.0, 0.5
+"""A command is looked at for so long, and what is measured for so much longer."""
+_FOLLOWS = 0.1
+"""Share of a commanded turn that a joint that follows turns at least; friction and gravity cost less."""
+_HAND_RAD, _STILL_RAD = 0.5, 0.01
+"""Fingers that hold something stand while they are closed further, but not all of them for a whole episode."""
+
+
+def commands(content: BagContent, begin_s: float, limits: Limits) -> Iterator[Finding]:
+    """Commands that are no numbers, far from what is measured, or not followed at all.
+
+    Args:
+        content: Joints at the camera frames.
+        begin_s: When the bag begins, since the epoch.
+        limits: From when on something is bad.
+    """
+    for topic, count in sorted(content.not_finite.items()):
+        if count and topic.endswith("command"):
+            yield Finding(ERROR, "command", f"{topic}: NaN or infinity in {count} messages")
+    times, period_s = content.times_s, usual_period_s(content.times_s)
+    for part in (f"{side}_{part}" for side in SIDES for part in ("arm", "hand")):
+        command, measured = content.joints[f"{part}/command"], content.joints[f"{part}/joint_states"]
+        known = command.fresh & measured.fresh
+        if period_s <= 0 or not known.any():
+            continue
+        most_rad = limits.follow_rad if "arm" in part else limits.hand_follow_rad
+        off = np.where(known, np.abs(command.values - measured.values).max(axis=1), 0.0)
+        first, count = _longest(off > most_rad)
+        if count * period_s > limits.follow_s:
+            furthest, at_s = off[first : first + count].max(), times[first] - begin_s
+            yield Finding(
+                ERROR, "command", f"{part} is up to {furthest:.2f} rad off its commands for {count * period_s:.1f} s "
+                f"from {at_s:.1f} s on: it does not follow them",
+            )  # fmt: skip
+        elif "arm" in part and (row := _stands(command.values, measured.values, known, period_s, limits)) is not None:
+            yield Finding(
+                ERROR, "command", f"{part} stands still at {times[row] - begin_s:.1f} s while it is commanded to move"
+            )
+        elif "hand" in part and _turn(command.values[known]).max() > _HAND_RAD and _is_still(measured):
+            yield Finding(ERROR, "command", f"{part} never moves although it is commanded to")
+
+
+def _stands(command: Array, measured: Array, known: NDArray[np.bool_], period_s: float, limits: Limits) -> int | None:
+    """First frame of a window in which a commanded joint turns and does not itself; None where all follow."""
+    window, later = max(round(_WINDOW_S / period_s), 2), max(round(_LATE_S / period_s), 1)
+    for row in range(0, len(command) - window - later, max(window // 2, 1)):
+        if not known[row : row + window].all():
+            continue
+        asked, turned = _turn(command[row : row + window]), _turn(measured[row : row + window + later])
+        if ((asked > limits.command_rad) & (turned < _FOLLOWS * asked)).any():
+            return row
+    return None
+
+
+def _is_still(measured: AlignedStream) -> bool:
+    return bool(_turn(measured.values[measured.fresh]).max() < _STILL_RAD)
+
+
+def _turn(joints: Array) -> Array:
+    """(J,) range of each joint; NaN counts as none."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nan_to_num(joints.max(axis=0) - joints.min(axis=0), nan=0.0))
+
+
+def _longest(bad: NDArray[np.bool_]) -> tuple[int, int]:
+    """Begin and length of the longest run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(np.int8)))
+    begins, lengths = edges[::2], edges[1::2] - edges[::2]
+    if not len(begins):
+        return 0, 0
+    longest = int(np.argmax(lengths))
+    return int(begins[longest]), int(lengths[longest])
