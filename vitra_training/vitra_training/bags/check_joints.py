@@ -34,7 +34,13 @@ def jumps(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
 
 
 def unusable(bag: BagStreams, content: BagContent, limits: Limits) -> Iterator[Finding]:
-    """Messages of joints that lack some, have one twice, or are of the other side: a conversion leaves them out."""
+    """Messages of joints that lack some, have one twice, or are of the other side: a conversion leaves them out.
+
+    Args:
+        bag: The streams.
+        content: What a conversion reads of it.
+        limits: From when on something is bad.
+    """
     for topic, count in sorted(content.unusable.items()):
         share = count / max(len(bag.streams[topic].arrivals_ns), 1)
         names = TOPICS[topic]
@@ -54,7 +60,13 @@ def idle_ends_s(bag: BagStreams) -> tuple[float, float]:
 
 
 def ends(head_s: float, tail_s: float, limits: Limits) -> Iterator[Finding]:
-    """Idle ends, which teach a policy to idle."""
+    """Idle ends, which teach a policy to idle.
+
+    Args:
+        head_s: Stillness at the beginning.
+        tail_s: Stillness at the end.
+        limits: From when on something is bad.
+    """
     for name, idle_s in (("head", head_s), ("tail", tail_s)):
         if idle_s > limits.idle_s:
             yield Finding(WARNING, f"idle {name}", f"nothing moves for {idle_s:.1f} s: `vitra-bag trim --idle` cuts it")

@@ -45,7 +45,13 @@ def is_state(topic: str) -> bool:
 
 
 def measure(stream: StreamTimes, declared_hz: float | None, limits: Limits) -> StreamReport:
-    """The figures of one stream."""
+    """The figures of one stream.
+
+    Args:
+        stream: Its times.
+        declared_hz: What the recorder expected.
+        limits: From when on something is bad.
+    """
     times = stream.stamps_s if len(stream.stamps_ns) == len(stream.arrivals_ns) else stream.arrivals_s
     periods = np.diff(times)
     typical_s = usual_period_s(times)
@@ -63,7 +69,13 @@ def measure(stream: StreamTimes, declared_hz: float | None, limits: Limits) -> S
 
 
 def rates(bag: BagStreams, streams: tuple[StreamReport, ...], limits: Limits) -> Iterator[Finding]:
-    """Gaps, and rates other than declared."""
+    """Gaps, and rates other than declared.
+
+    Args:
+        bag: The streams.
+        streams: Their figures.
+        limits: From when on something is bad.
+    """
     for stream in streams:
         if is_state(stream.topic):
             arrivals = bag.streams[stream.topic].arrivals_s
@@ -86,7 +98,13 @@ def rates(bag: BagStreams, streams: tuple[StreamReport, ...], limits: Limits) ->
 
 
 def skew_of(bag: BagStreams, name: str, limits: Limits) -> Skew:
-    """How old a joint stream is at the camera frames."""
+    """How old a joint stream is at the camera frames.
+
+    Args:
+        bag: The streams.
+        name: Topic of the joints.
+        limits: From when on something is bad.
+    """
     frames, stamps = bag.streams[CAMERA].stamps_s, np.sort(bag.streams[name].stamps_s)
     row = np.searchsorted(stamps, frames, side="right") - 1
     ages = np.where(row >= 0, frames - stamps[np.maximum(row, 0)], np.inf)

@@ -47,7 +47,13 @@ def lookup(path: Path, frames: Frames, child: str, ancestor: str) -> Array:
 
 
 def chain(frames: Frames, child: str, ancestor: str) -> list[str]:
-    """The frames from a child up to, without, its ancestor; as far as they go, and each once where they go round."""
+    """The frames from a child up to, without, its ancestor; as far as they go, and each once where they go round.
+
+    Args:
+        frames: The tree.
+        child: Where to begin.
+        ancestor: Where to end.
+    """
     found: list[str] = []
     frame = child
     while frame != ancestor and frame in frames and frame not in found:
