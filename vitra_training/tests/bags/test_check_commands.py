@@ -30,7 +30,39 @@ def test_an_arm_far_off_its_commands_does_not_follow_them(episodes: Any, tmp_pat
         message.position_rad = message.position_rad - 2.5
     found = errors(episodes.write(tmp_path / "bag", messages))
     assert len(found) == 1
-    assert found[0].startswith("error command: right_arm is up to 2.50 rad off its commands for 2.0 s from 1.0 s on")
+    assert found[0].startswith(
+        "error command: right_arm is up to 2.50 rad off its commands for 2.0 s in all, the first time at 1.0 s"
+    )
+
+
+def test_commands_that_leap_away_and_back_are_an_error(episodes: Any, tmp_path: Path) -> None:
+    messages = episodes.messages(3.0)
+    for number, message in enumerate(of_topic(messages, "arm/command")):
+        if number // 10 % 4 == 0:
+            message.position_rad = message.position_rad + 2.5
+    assert (
+        "right_arm is up to 2.50 rad off its commands for 1.0 s in all"
+        in errors(episodes.write(tmp_path / "bag", messages))[0]
+    )
+
+
+def test_an_arm_that_the_executor_would_give_up_on_is_a_warning(episodes: Any, tmp_path: Path) -> None:
+    messages = episodes.messages(3.0)
+    for message in of_topic(messages, "arm/command", from_s=1.0):
+        message.position_rad = message.position_rad - 0.3
+    found = findings(episodes.write(tmp_path / "bag", messages))
+    assert len(found) == 1
+    assert found[0].startswith("warning command: right_arm is up to 0.30 rad off its commands")
+
+
+def test_an_arm_that_never_moves_however_slow_its_commands_is_an_error(episodes: Any, tmp_path: Path) -> None:
+    messages = episodes.messages(3.0)
+    for message in of_topic(messages, "arm/joint_states"):
+        message.position = np.full(7, 0.4)
+    for number, message in enumerate(of_topic(messages, "arm/command")):
+        message.position_rad = np.full(7, 0.4 + number * 0.0003)
+    found = errors(episodes.write(tmp_path / "bag", messages))
+    assert found == ["error command: right_arm never moves although it is commanded to"]
 
 
 def test_an_arm_that_stands_while_its_commands_move_is_an_error(episodes: Any, tmp_path: Path) -> None:

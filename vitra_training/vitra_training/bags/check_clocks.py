@@ -18,7 +18,7 @@ _LATE_WINDOWS = 2
 """A stream that is late in so many windows is not only one late message."""
 _PARTS = 5
 """Drift is what is between the first and the last of so many parts of an episode."""
-_LEAST_PART_S = 0.5
+_LEAST_PART_S = 0.3
 """A shorter part may hold late messages only."""
 
 

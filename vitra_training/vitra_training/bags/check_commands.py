@@ -15,12 +15,12 @@ from vitra_training.bags.streams import usual_period_s
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.promises import Finding, Level
 
-ERROR = Level.ERROR
+ERROR, WARNING = Level.ERROR, Level.WARNING
 _WINDOW_S, _LATE_S = 1.0, 0.5
 """A command is looked at for so long, and what is measured for so much longer."""
 _FOLLOWS = 0.1
 """Share of a commanded turn that a joint that follows turns at least; friction and gravity cost less."""
-_HAND_RAD, _STILL_RAD = 0.5, 0.01
+_ARM_RAD, _HAND_RAD, _STILL_RAD = 0.1, 0.5, 0.01
 """Fingers that hold something stand while they are closed further, but not all of them for a whole episode."""
 
 
@@ -41,21 +41,33 @@ def commands(content: BagContent, begin_s: float, limits: Limits) -> Iterator[Fi
         known = command.fresh & measured.fresh
         if period_s <= 0 or not known.any():
             continue
-        most_rad = limits.follow_rad if "arm" in part else limits.hand_follow_rad
+        is_arm = part.endswith("arm")
         off = np.where(known, np.abs(command.values - measured.values).max(axis=1), 0.0)
-        first, count = _longest(off > most_rad)
-        if count * period_s > limits.follow_s:
-            furthest, at_s = off[first : first + count].max(), times[first] - begin_s
-            yield Finding(
-                ERROR, "command", f"{part} is up to {furthest:.2f} rad off its commands for {count * period_s:.1f} s "
-                f"from {at_s:.1f} s on: it does not follow them",
-            )  # fmt: skip
-        elif "arm" in part and (row := _stands(command.values, measured.values, known, period_s, limits)) is not None:
+        if (found := _far(part, off, times - begin_s, period_s, limits)) is not None:
+            yield found
+        if found is not None and found.level is ERROR:
+            continue
+        if is_arm and (row := _stands(command.values, measured.values, known, period_s, limits)) is not None:
             yield Finding(
                 ERROR, "command", f"{part} stands still at {times[row] - begin_s:.1f} s while it is commanded to move"
             )
-        elif "hand" in part and _turn(command.values[known]).max() > _HAND_RAD and _is_still(measured):
+        elif _turn(command.values[known]).max() > (_ARM_RAD if is_arm else _HAND_RAD) and _is_still(measured):
             yield Finding(ERROR, "command", f"{part} never moves although it is commanded to")
+
+
+def _far(part: str, off_rad: Array, times_s: Array, period_s: float, limits: Limits) -> Finding | None:
+    """Joints that are away from their commands for too long in all, so that leaps to and fro count, too."""
+    most = {ERROR: limits.hand_follow_rad}
+    if part.endswith("arm"):
+        most = {ERROR: limits.follow_rad, WARNING: limits.follow_warning_rad}
+    for level, most_rad in most.items():
+        far = np.flatnonzero(off_rad > most_rad)
+        if (long_s := len(far) * period_s) > limits.follow_s:
+            return Finding(
+                level, "command", f"{part} is up to {off_rad[far].max():.2f} rad off its commands for {long_s:.1f} s "
+                f"in all, the first time at {times_s[far[0]]:.1f} s: it does not follow them",
+            )  # fmt: skip
+    return None
 
 
 def _stands(command: Array, measured: Array, known: NDArray[np.bool_], period_s: float, limits: Limits) -> int | None:
@@ -78,13 +90,3 @@ def _turn(joints: Array) -> Array:
     """(J,) range of each joint; NaN counts as none."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.nan_to_num(joints.max(axis=0) - joints.min(axis=0), nan=0.0))
-
-
-def _longest(bad: NDArray[np.bool_]) -> tuple[int, int]:
-    """Begin and length of the longest run."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(np.int8)))
-    begins, lengths = edges[::2], edges[1::2] - edges[::2]
-    if not len(begins):
-        return 0, 0
-    longest = int(np.argmax(lengths))
-    return int(begins[longest]), int(lengths[longest])

@@ -41,13 +41,15 @@ class Limits:
     """Share of images, while an arm moves, that were shown before; 0.5 is a camera of half the rate."""
     stutter_error: float = 0.6
     """The same, where the episode is refused."""
-    drift_s: float = 0.1
-    """Stamps of camera and joints that run so far apart over an episode shift images by three frames."""
+    drift_s: float = 0.15
+    """Stamps of camera and joints that run apart by so much shift images; a busy camera is late by less."""
+    follow_warning_rad: float = 0.2
+    """An arm so far off its commands is one that the executor gives up on."""
     follow_rad: float = 0.5
-    """An arm so far off its commands does not follow them; the executor gives up at 0.2 rad."""
+    """An arm so far off its commands does not follow them; a fast one (4 rad/s) lags by 0.4 rad for a moment."""
     hand_follow_rad: float = 2.0
     """A finger that an object holds open may be its whole range (1.92 rad) off, and no further."""
     follow_s: float = 0.3
-    """So long must an arm or hand be that far off; a fast arm (4 rad/s) lags by 0.4 rad for some milliseconds."""
+    """So long in all must an arm or hand be that far off."""
     command_rad: float = 0.2
     """A commanded joint that turns so much within a second must turn itself, by a tenth of it at least."""
