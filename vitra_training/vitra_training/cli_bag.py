@@ -14,10 +14,11 @@ from rich.progress import Progress, track
 from rich.table import Table
 
 from vitra_policy.command_options import OptionValueError
-from vitra_training.bags.check import BagReport, Limits, as_json, check_bag
+from vitra_training.bags.check import BagReport, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.episodes import BagEpisodes, find_bags
 from vitra_training.bags.errors import NoBagError, SeveralBagsError
+from vitra_training.bags.limits import Limits
 from vitra_training.bags.own_account import SAVED, outcome_of
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import trim_bag
@@ -142,8 +143,8 @@ class Trim:
 class Convert:
     """Write episodes as TeleData, canonical store and LeRobot v3.
 
-    Left out are episodes that fail their check, and those whose outcome no operator decided (a recorder that was
-    stopped, a full disk, a crash).
+    Left out are episodes that fail their check or break a promise of the formats (`vitra-data validate`), and those
+    whose outcome no operator decided (a recorder that was stopped, a full disk, a crash).
     """
 
     data: _Bag
@@ -153,7 +154,7 @@ class Convert:
     formats: tuple[Format, ...] = (Format.TELEDATA, Format.CANONICAL, Format.LEROBOT)
     """What to write."""
     unchecked: bool = False
-    """Convert episodes even if their check fails."""
+    """Convert episodes even if their check fails or they break a promise of the formats."""
     unjudged: bool = False
     """Convert episodes that no operator saved, too."""
 
@@ -173,6 +174,7 @@ class Convert:
             results = convert_all(
                 source, {format: self.out / str(format) for format in self.formats},
                 progress=lambda done, _: progress.update(task, completed=done),
+                demanding=not self.unchecked,
             )  # fmt: skip
         for format, result in results.items():
             for episode, reason in result.failed.items():

@@ -61,6 +61,10 @@ class VideoEpisodes:
     def messages(self, images: Any = scene, seconds: float = 4.0) -> list[tuple[str, int, Any]]:
         plain = self._episodes.messages(seconds)
         frames = [n for n, message in enumerate(plain) if message[0] == CAMERA]
+        for topic, _, message in plain:
+            if topic.endswith("camera_info"):
+                message.height, message.width = SIZE
+                message.k = np.array([60.0, 0, SIZE[1] / 2, 0, 60, SIZE[0] / 2, 0, 0, 1])
         for number, data in zip(frames, encode([images(n) for n in range(len(frames))]), strict=True):
             _, arrival_ns, image = plain[number]
             video = self._episodes.make(

@@ -25,6 +25,7 @@ from vitra_training.bags.content import (
     read_bag,
 )
 from vitra_training.bags.errors import NobodyJudgedError, NoImagesError
+from vitra_training.bags.frames import lookup
 from vitra_training.bags.own_account import METADATA_NAME, SAVED, custom_data, outcome_of
 from vitra_training.bags.streams import declared_rates_hz, usual_period_s
 from vitra_training.bags.timeline import Timeline, timeline
@@ -57,7 +58,7 @@ def episode_from_bag(path: Path, content: BagContent, seen: NDArray[np.bool_], n
     present = {side: content.has(side) for side in SIDES}
     if not any(present.values()):
         raise MissingKeyError(path, "right_arm/joint_states and right_hand/joint_states", content.heard)
-    base_from_camera = _lookup(path, content, CAMERA_FRAME, BASE_FRAME)
+    base_from_camera = lookup(path, content.frames, CAMERA_FRAME, BASE_FRAME)
     sides = {
         side: _side(path, content, side, seen, base_from_camera) if present[side] else absent_side(len(seen))
         for side in SIDES
@@ -71,6 +72,11 @@ def episode_from_bag(path: Path, content: BagContent, seen: NDArray[np.bool_], n
         has_left=present[Side.LEFT],
         has_right=present[Side.RIGHT],
     )
+
+
+def frames_from(episode: RobotEpisode, begin: int) -> RobotEpisode:
+    """The same without its first frames."""
+    return replace(episode, sides={side: part.frames_from(begin) for side, part in episode.sides.items()})
 
 
 def frame_rate_hz(path: Path, times_s: Array) -> float:
@@ -110,11 +116,10 @@ class BagEpisodes(EpisodeFiles):
             raise MissingKeyError(path, IMAGE_TOPIC, "no image")
         slots = timeline(path, times_s)
         content = read_bag(path, slots.times_s)
-        begin = _first_known(content)
+        begin = first_known(content)
         fps = frame_rate_hz(path, times_s)
         begin, seen = self._write(path, slots, begin, self._video(number), fps)
-        episode = episode_from_bag(path, content, seen, self.ids[number])
-        episode = replace(episode, sides={side: part.frames_from(begin) for side, part in episode.sides.items()})
+        episode = frames_from(episode_from_bag(path, content, seen, self.ids[number]), begin)
         return Recording(episode, VideoClip(self._video(number), np.arange(len(episode))))
 
     def release(self, number: int) -> None:
@@ -202,7 +207,7 @@ def _unique_names(root: Path, paths: Sequence[Path]) -> list[str]:
     return [p.name if times[p.name] == 1 else "__".join(p.relative_to(root).parts) for p in paths]
 
 
-def _first_known(content: BagContent) -> int:
+def first_known(content: BagContent) -> int:
     """First slot at which every hand that takes part, and its arm, had been heard of."""
     parts = [f"{side}_{part}/joint_states" for side in SIDES if content.has(side) for part in ("arm", "hand")]
     known = np.all([content.joints[topic].known for topic in parts], axis=0) if parts else np.ones(1, dtype=bool)
@@ -218,11 +223,11 @@ def _side(path: Path, content: BagContent, side: Side, seen: NDArray[np.bool_], 
     for target, measured in ((arm_target, arm), (hand_target, hand)):  # in place: they are nobody else's
         np.copyto(target.values, measured.values, where=~target.fresh[:, None])
     arm_base_from_camera = compose_poses(
-        invert_pose(_lookup(path, content, arm_base(side), BASE_FRAME)), base_from_camera
+        invert_pose(lookup(path, content.frames, arm_base(side), BASE_FRAME)), base_from_camera
     )
     return make_side(
         base_from_ee=base_from_ee,
-        ee_from_hand_mount=_lookup(path, content, hand_mount(side), ee(side)),
+        ee_from_hand_mount=lookup(path, content.frames, hand_mount(side), ee(side)),
         base_from_camera=arm_base_from_camera,
         valid=arm.fresh & hand.fresh & seen,
         joints=SideJoints(
@@ -232,14 +237,3 @@ def _side(path: Path, content: BagContent, side: Side, seen: NDArray[np.bool_], 
             hand_joint_target=hand_target.values,
         ),
     )
-
-
-def _lookup(path: Path, content: BagContent, child: str, ancestor: str) -> Array:
-    """ancestor_from_child through the static frames."""
-    pose, frame = np.eye(4), child
-    while frame != ancestor:
-        if frame not in content.frames:
-            raise MissingKeyError(path, f"/tf_static: {ancestor} -> {child}", sorted(content.frames))
-        frame, step = content.frames[frame]
-        pose = step @ pose
-    return pose

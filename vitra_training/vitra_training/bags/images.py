@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from binascii import crc32
+from collections import deque
 from typing import Any
 
 import cv2
 import numpy as np
 
-from vitra_policy.camera_messages.decode import ImageMessageError, check_whole, raw_image
+from vitra_policy.camera_messages.decode import ImageMessageError, check_whole, compressed_image, raw_image
 from vitra_policy.camera_messages.video import VideoDecoder, is_video
 from vitra_policy.errors import VitraError
 from vitra_training.datasets.episode import Array
 
 _BLOCK_PX = 8
+_REMEMBERED = 4
+"""Images that one may be shown again after; a camera whose buffers are mixed up shows a few in turn."""
 _SAME = 2.5
 """Brightness steps (of 255) that coding alone may change the mean of a block by."""
 
@@ -25,19 +28,26 @@ class ImageWatch:
         self.lost = 0
         """Images that cannot be decoded."""
         self.is_video = False
-        self._decoder, self._run = VideoDecoder(), 0
-        self._first: Array | int | None = None
+        self.size_px = (0, 0)
+        """Width and height of the newest image."""
+        self._reduced: tuple[int, ...] = ()
+        self._decoder, self._number, self._numbers = VideoDecoder(), 0, 0
+        self._known: deque[tuple[int, Array | int]] = deque(maxlen=_REMEMBERED)
 
     def see(self, message: Any) -> int:
-        """A number that stays the same as long as the image does."""
+        """A number that stays the same as long as the image does, and is an earlier one where that is shown again."""
         try:
             content = self._content(message)
         except VitraError:
             self.lost += 1
-            return self._run
-        if self._first is None or not _same(content, self._first):
-            self._run, self._first = self._run + 1, content
-        return self._run
+            return self._number
+        number = next((n for n, known in reversed(self._known) if _same(content, known)), None)
+        if number is None:
+            self._numbers += 1
+            number = self._numbers
+            self._known.append((number, content))
+        self._number = number
+        return number
 
     def _content(self, message: Any) -> Array | int:
         if is_video(message):
@@ -45,11 +55,16 @@ class ImageWatch:
             return self._blocks(message.data)
         if not hasattr(message, "format"):
             pixels = raw_image(message.height, message.width, message.step, message.encoding, message.data)
+            self.size_px = (message.width, message.height)
             return crc32(np.ascontiguousarray(pixels).data)
         check_whole(message.data)
         grey = cv2.imdecode(np.asarray(message.data), cv2.IMREAD_REDUCED_GRAYSCALE_2)
         if grey is None:
             raise ImageMessageError("The image is damaged.")
+        if grey.shape != self._reduced:  # decoding all of it is worth it once
+            self._reduced = grey.shape
+            height, width = compressed_image(message.data).shape[:2]
+            self.size_px = (width, height)
         return crc32(np.ascontiguousarray(grey).data)  # not of the message: cameras write times into their headers
 
     def _blocks(self, data: Any) -> Array:
@@ -57,6 +72,7 @@ class ImageWatch:
         frame = self._decoder(data)
         if frame is None:
             raise ImageMessageError("The image is damaged, or one that it builds on is missing.")
+        self.size_px = (frame.width, frame.height)
         grey = frame.to_ndarray(format="gray")
         size = (max(frame.width // _BLOCK_PX, 1), max(frame.height // _BLOCK_PX, 1))
         return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from vitra_policy.policies.observation import HandStateEstimator, fov_from_intri
 from vitra_policy.policies.policy import BASE_FROM_CAMERA, Observation
 from vitra_training.bags.aligned import MAX_AGE_S
 from vitra_training.bags.content import BagContent, images, read_bag
+from vitra_training.bags.frames import lookup
 from vitra_training.bags.own_account import custom_data
 from vitra_training.datasets.errors import MissingKeyError
 
@@ -62,20 +63,43 @@ def bag_calibration(path: Path, content: BagContent) -> Calibration:
     Raises:
         MissingKeyError: neither is there.
     """
-    if text := custom_data(path).get("calibration_yaml"):
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            return load_calibration(file.name)
+    sides = [side for side in SIDES if not content.joints[f"{side}_arm/joint_states"].is_empty]
+    return calibration_of_file(path) or calibration_of_frames(path, content, sides)
+
+
+def calibration_of_file(path: Path) -> Calibration | None:
+    """The calibration file kept inside a bag; None where there is none.
+
+    Raises:
+        CalibrationError: It is malformed or cannot be true.
+    """
+    text = custom_data(path).get("calibration_yaml")
+    if not text:
+        return None
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        return load_calibration(file.name)
+
+
+def calibration_of_frames(path: Path, content: BagContent, sides: Collection[Side]) -> Calibration:
+    """The calibration that the frames on `/tf_static` make.
+
+    Args:
+        path: Of the bag, for the error.
+        content: Its frames and intrinsics.
+        sides: Which must be there; others are identities.
+
+    Raises:
+        MissingKeyError: A frame is not there.
+    """
     frames = content.frames
 
     def pose(parent: str, child: str) -> np.ndarray:
-        if child not in frames or frames[child][0] != parent:
-            raise MissingKeyError(path, f"/tf_static: {parent} -> {child}", sorted(frames))
-        return frames[child][1]
+        return lookup(path, frames, child, parent)
 
     def side(name: Side) -> SideCalibration:
-        if content.joints[f"{name}_arm/joint_states"].is_empty:
+        if name not in sides:
             return SideCalibration(np.eye(4), np.eye(4), np.eye(4))
         return SideCalibration(
             pose(BASE_FRAME, arm_base(name)), pose(ee(name), hand_base(name)), pose(hand_base(name), hand_mount(name))

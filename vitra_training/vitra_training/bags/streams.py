@@ -23,6 +23,7 @@ CAMERA = "head_camera/color/image_raw"
 MEASURED = ("arm/joint_states", "hand/joint_states")
 """How topics of measured joints end; `joint_states` alone is for people's tools, slower and of all joints together."""
 _NO_HEADER = {"std_msgs/msg/String", "std_msgs/msg/Bool", "tf2_msgs/msg/TFMessage", "std_msgs/msg/Float32MultiArray"}
+_SIZES = 50
 
 
 @dataclass(slots=True)
@@ -83,9 +84,11 @@ class BagStreams:
     columns: Columns = field(default_factory=Columns)
     """Where the numbers of all streams are."""
     image_hashes: Column = field(init=False)
-    """Per camera message a number that stays the same as long as the image does."""
+    """Per camera message a number that stays as long as the image does; an earlier one where that comes back."""
     lost_images: int = 0
     """Images that cannot be decoded: damaged, or of a video in which one before them is missing."""
+    image_sizes: list[tuple[float, tuple[int, int]]] = field(default_factory=list)
+    """(arrival s, width and height px) of the first image and of some whose size is another than before."""
     is_video: bool = False
     """Whether each image builds on those before it."""
     instruction: str = ""
@@ -168,6 +171,7 @@ def read_streams(path: Path) -> BagStreams:
                     stream.stamps_ns.append(stamp_ns_of(raw))
                 if topic == CAMERA:
                     bag.image_hashes.append(images.see(reader.deserialize(raw, connection.msgtype)))
+                    _take_size(bag, images.size_px, arrival_ns * 1e-9)
                 elif topic.endswith(MEASURED):
                     positions = reader.deserialize(raw, connection.msgtype).position
                     if topic not in bag.joints:
@@ -216,7 +220,7 @@ def largest_turn(positions: NDArray[np.float32], before: NDArray[np.intp]) -> Ar
 
 def moving(
     bag: BagStreams, window_s: float = 0.2, arm_rad: float = 0.004, hand_rad: float = 0.02
-) -> list[NDArray[Any]]:
+) -> dict[str, NDArray[Any]]:
     """Per joint stream the times (s) around which a joint turned by more than a threshold within a window.
 
     Args:
@@ -225,14 +229,14 @@ def moving(
         arm_rad: Threshold of arm joints.
         hand_rad: Threshold of hand joints.
     """
-    times = []
+    times = {}
     for topic in bag.joints:
         stamps, positions = joint_track(bag, topic)
         if len(stamps) < 2:
             continue
         before = np.searchsorted(stamps, stamps - window_s)
         turned = largest_turn(positions, before)
-        times.append(stamps[turned > (arm_rad if "arm" in topic else hand_rad)])
+        times[topic] = stamps[turned > (arm_rad if "arm" in topic else hand_rad)]
     return times
 
 
@@ -241,6 +245,12 @@ def _take(bag: BagStreams, topic: str, message: Any) -> None:
         bag.instruction = message.data or bag.instruction
     elif message.state == 2 and (not bag.stops or bag.stops[-1] != message.stop_cause):
         bag.stops.append(message.stop_cause or "unknown")
+
+
+def _take_size(bag: BagStreams, size_px: tuple[int, int], arrival_s: float) -> None:
+    known = bag.image_sizes
+    if size_px != (known[-1][1] if known else (0, 0)) and len(known) < _SIZES:
+        known.append((arrival_s, size_px))
 
 
 def stamp_ns_of(raw: bytes | memoryview) -> int:

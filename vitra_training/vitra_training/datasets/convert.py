@@ -25,6 +25,7 @@ from vitra_training.datasets.formats.egosmith import EgoSmithWriter
 from vitra_training.datasets.formats.installed import installed_formats
 from vitra_training.datasets.formats.new_folder import NewFolder, refuse_file
 from vitra_training.datasets.formats.store import StoreOptions, StoreWriter
+from vitra_training.datasets.promises import demand_promises
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
 
@@ -106,6 +107,7 @@ def convert_all(
     targets: Mapping[Format | str, Path],
     options: StoreOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
+    demanding: bool = False,
 ) -> dict[Format | str, ConversionReport]:
     """Convert every episode into several formats, each loaded once; memory does not grow with their length.
 
@@ -114,6 +116,7 @@ def convert_all(
         targets: A new folder of each format.
         options: Of the canonical store.
         progress: Hears episodes done and their number.
+        demanding: Leave out what breaks a promise of the formats, too.
 
     Raises:
         ConversionError: a target is taken.
@@ -129,7 +132,7 @@ def convert_all(
     try:
         with systems_pool():
             for number in range(len(source)):
-                _convert_one(source, number, sinks, reports)
+                _convert_one(source, number, sinks, reports, demanding)
                 if progress:
                     progress(number + 1, len(source))
             _close(sinks, targets, reports)
@@ -166,11 +169,16 @@ def _convert_one(
     number: int,
     sinks: Mapping[Format | str, EpisodeSink],
     reports: Mapping[Format | str, ConversionReport],
+    demanding: bool,
 ) -> None:
     name = source.ids[number]
     try:
         recording = source.load(number)
+        if demanding:
+            with VideoReader(recording.video.path) as video:
+                demand_promises(recording.episode, video, recording.video.shared)
     except DatasetError as error:
+        source.release(number)
         for report in reports.values():
             report.failed[name] = str(error)
         return

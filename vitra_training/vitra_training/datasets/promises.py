@@ -18,7 +18,7 @@ from vitra_training.datasets.episode import Episode, HumanEpisode, HumanHand, Ro
 from vitra_training.datasets.errors import BrokenPromiseError
 from vitra_training.datasets.formats.teledata import pose_from_vector
 from vitra_training.datasets.samples.captions import window_at
-from vitra_training.datasets.video import VideoReader
+from vitra_training.datasets.video_shape import VideoShape
 
 _DETERMINANT = 1e-3
 _ORTHOGONAL = 1e-3
@@ -61,7 +61,7 @@ class Check:
     """One promise: `run` yields a message for every way in which it is broken."""
 
     name: str
-    run: Callable[[Any, VideoReader], Iterator[str]]
+    run: Callable[[Any, VideoShape], Iterator[str]]
     level: Level = Level.ERROR
     by_frame: bool = False
     """What it finds concerns single frames, which the sampler leaves out one by one."""
@@ -75,12 +75,12 @@ def checks_of(episode: Episode, shared_video: bool = False) -> tuple[Check, ...]
     return tuple(check for check in checks if not (check.own_video and shared_video))
 
 
-def demand_promises(episode: Episode, video: VideoReader, shared_video: bool = False) -> None:
+def demand_promises(episode: Episode, video: VideoShape, shared_video: bool = False) -> None:
     """Refuse an episode whose numbers cannot be right, before they spoil statistics or weights.
 
     Args:
         episode: What is judged.
-        video: Its pictures.
+        video: Size, rate and length of its images.
         shared_video: Whether other episodes are in the same video.
 
     Raises:
@@ -93,12 +93,12 @@ def demand_promises(episode: Episode, video: VideoReader, shared_video: bool = F
                     raise BrokenPromiseError(episode.id, check.name, message)
 
 
-def _valid_hand(episode: Episode, _: VideoReader) -> Iterator[str]:
+def _valid_hand(episode: Episode, _: VideoShape) -> Iterator[str]:
     if not usable_frames(episode).any():
         yield "no hand is valid in two frames in a row"
 
 
-def _captions(episode: Episode, _: VideoReader) -> Iterator[str]:
+def _captions(episode: Episode, _: VideoShape) -> Iterator[str]:
     if isinstance(episode, RobotEpisode):
         if not episode.instruction.strip():
             yield "no instruction"
@@ -117,7 +117,7 @@ def _captions(episode: Episode, _: VideoReader) -> Iterator[str]:
         yield f"{len(uncaptioned)} usable frames have no caption for a valid hand, the first is {uncaptioned[0]}"
 
 
-def _rotations(episode: Episode, _: VideoReader) -> Iterator[str]:
+def _rotations(episode: Episode, _: VideoShape) -> Iterator[str]:
     for name, matrices, valid in _rotation_arrays(episode):
         R = np.asarray(matrices, dtype=np.float64)[valid]
         if not np.isfinite(R).all():
@@ -145,7 +145,7 @@ def _rotation_arrays(episode: Episode) -> Iterator[tuple[str, NDArray[Any], NDAr
             yield f"head_camera_to_{side}_arm_base", part.head_camera_to_arm_base[None, :3, :3], one
 
 
-def _finite(episode: Episode, _: VideoReader) -> Iterator[str]:
+def _finite(episode: Episode, _: VideoShape) -> Iterator[str]:
     for side, valid in valid_frames(episode).items():
         part: Any = episode.hands[side] if isinstance(episode, HumanEpisode) else episode.sides[side]
         for key in type(part).__slots__:
@@ -154,7 +154,7 @@ def _finite(episode: Episode, _: VideoReader) -> Iterator[str]:
                 yield f"{side} {key}: NaN or infinity in a valid frame"
 
 
-def _units(episode: Episode, _: VideoReader) -> Iterator[str]:
+def _units(episode: Episode, _: VideoShape) -> Iterator[str]:
     """Metres and radians: what is far beyond a body or a joint is millimetres or degrees."""
     for side, valid in valid_frames(episode).items():
         if not valid.any():
@@ -179,7 +179,7 @@ def _units(episode: Episode, _: VideoReader) -> Iterator[str]:
             yield f"the {side} wrist is {far:.1f} m from the camera in most frames. Are these millimetres?"
 
 
-def _camera(episode: Episode, video: VideoReader) -> Iterator[str]:
+def _camera(episode: Episode, video: VideoShape) -> Iterator[str]:
     """Intrinsics that belong to images of another size, or to no camera at all."""
     fov_deg = _fov_deg(episode, video)
     if not (_FOV_DEG[0] <= fov_deg.min() and fov_deg.max() <= _FOV_DEG[1]):
@@ -187,19 +187,19 @@ def _camera(episode: Episode, video: VideoReader) -> Iterator[str]:
     yield from _camera_gaps(episode, video, _CENTRE_WRONG, _STRETCH_WRONG)
 
 
-def _loose_camera(episode: Episode, video: VideoReader) -> Iterator[str]:
+def _loose_camera(episode: Episode, video: VideoShape) -> Iterator[str]:
     if not list(_camera(episode, video)):
         yield from _camera_gaps(episode, video, _CENTRE_PX, _STRETCH)
 
 
-def _fov_deg(episode: Episode, video: VideoReader) -> NDArray[np.float64]:
+def _fov_deg(episode: Episode, video: VideoShape) -> NDArray[np.float64]:
     K = episode.intrinsics
     size = np.array([video.width, video.height]) if isinstance(episode, RobotEpisode) else 2 * K[[0, 1], 2]
     fov: NDArray[np.float64] = np.degrees(2 * np.arctan(size / (2 * K[[0, 1], [0, 1]])))
     return fov
 
 
-def _camera_gaps(episode: Episode, video: VideoReader, centre: float, stretch: float) -> Iterator[str]:
+def _camera_gaps(episode: Episode, video: VideoShape, centre: float, stretch: float) -> Iterator[str]:
     K = episode.intrinsics
     if isinstance(episode, RobotEpisode):
         off = np.abs([K[0, 2] / video.width - 0.5, K[1, 2] / video.height - 0.5]).max()
@@ -212,7 +212,7 @@ def _camera_gaps(episode: Episode, video: VideoReader, centre: float, stretch: f
         yield f"the video is stretched: fx {fx:.0f} px, fy {fy:.0f} px at {video.width}x{video.height}"
 
 
-def _world_and_camera(episode: HumanEpisode, _: VideoReader) -> Iterator[str]:
+def _world_and_camera(episode: HumanEpisode, _: VideoShape) -> Iterator[str]:
     """World joints through the extrinsics are the camera joints; the same for wrist rotations."""
     for side, valid in valid_frames(episode).items():
         if not valid.any():
@@ -228,7 +228,7 @@ def _world_and_camera(episode: HumanEpisode, _: VideoReader) -> Iterator[str]:
             yield f"{side}: wrist rotations of camera and world differ by {np.degrees(angle):.2f} deg"
 
 
-def _wrist_joint(episode: HumanEpisode, _: VideoReader) -> Iterator[str]:
+def _wrist_joint(episode: HumanEpisode, _: VideoShape) -> Iterator[str]:
     for side, valid in valid_frames(episode).items():
         hand: HumanHand = episode.hands[side]
         gap = np.abs(hand.joints_worldspace[valid][:, 0] - hand.transl_worldspace[valid]).max(initial=0)
@@ -236,7 +236,7 @@ def _wrist_joint(episode: HumanEpisode, _: VideoReader) -> Iterator[str]:
             yield f"{side}: transl_worldspace is {gap * 1e3:.2f} mm from the wrist joint"
 
 
-def _smooth(episode: Episode, _: VideoReader) -> Iterator[str]:
+def _smooth(episode: Episode, _: VideoShape) -> Iterator[str]:
     for side, valid in valid_frames(episode).items():
         if isinstance(episode, HumanEpisode):
             positions = episode.hands[side].transl_worldspace
@@ -247,7 +247,7 @@ def _smooth(episode: Episode, _: VideoReader) -> Iterator[str]:
             yield f"{side}: the wrist jumps {steps.max():.2f} m between two frames"
 
 
-def _behind(episode: Episode, _: VideoReader) -> Iterator[str]:
+def _behind(episode: Episode, _: VideoShape) -> Iterator[str]:
     for side, valid in valid_frames(episode).items():
         if isinstance(episode, HumanEpisode):
             depth = episode.hands[side].joints_camspace[valid][:, 0, 2]
@@ -257,17 +257,17 @@ def _behind(episode: Episode, _: VideoReader) -> Iterator[str]:
             yield f"{side}: the wrist is behind the camera in {int((depth <= 0).sum())} valid frames"
 
 
-def _length(episode: RobotEpisode, video: VideoReader) -> Iterator[str]:
+def _length(episode: RobotEpisode, video: VideoShape) -> Iterator[str]:
     if len(video) != len(episode):
         yield f"frame_count is {len(episode)}, the video has {len(video)} frames"
 
 
-def _rate(episode: RobotEpisode, video: VideoReader) -> Iterator[str]:
+def _rate(episode: RobotEpisode, video: VideoShape) -> Iterator[str]:
     if abs(video.fps / episode.fps - 1) > 0.01:
         yield f"meta/fps is {episode.fps:g}, the video runs at {video.fps:g}"
 
 
-def _masks(episode: RobotEpisode, _: VideoReader) -> Iterator[str]:
+def _masks(episode: RobotEpisode, _: VideoShape) -> Iterator[str]:
     for side in SIDES:
         part = episode.sides[side]
         if not episode.has(side) and (part.arm_mask.any() or part.hand_mask.any()):
@@ -279,7 +279,7 @@ def _masks(episode: RobotEpisode, _: VideoReader) -> Iterator[str]:
             yield f"{side}: masked arm joints are not zero"
 
 
-def _forward_kinematics(episode: RobotEpisode, _: VideoReader) -> Iterator[str]:
+def _forward_kinematics(episode: RobotEpisode, _: VideoShape) -> Iterator[str]:
     """FK(arm_joint) x ee_to_mount is the recorded pose."""
     for side in SIDES:
         part, valid = episode.sides[side], episode.sides[side].arm_mask
@@ -290,7 +290,7 @@ def _forward_kinematics(episode: RobotEpisode, _: VideoReader) -> Iterator[str]:
         yield from _pose_gap(side, "FK(arm_joint) x ee_urdf_to_hand_mount", "hand_mount_pose", expected, part, valid)
 
 
-def _camera_relation(episode: RobotEpisode, _: VideoReader) -> Iterator[str]:
+def _camera_relation(episode: RobotEpisode, _: VideoShape) -> Iterator[str]:
     for side in SIDES:
         part, valid = episode.sides[side], episode.sides[side].arm_mask
         if not episode.has(side) or not valid.any():
