@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from vitra_training.tests.bags.findings import SECOND, Messages, errors, findings, of_topic
+from bag_findings import SECOND, Messages, errors, findings, of_topic
 
 CAMERA_FRAME = "head_camera_color_optical_frame"
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from vitra_training.tests.bags.findings import SECOND, Messages, errors, findings
+from bag_findings import SECOND, Messages, errors, findings
 
 
 def drift(messages: Messages, ending: str, by_s: float) -> None:

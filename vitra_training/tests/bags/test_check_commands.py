@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from vitra_training.tests.bags.findings import Messages, errors, findings, of_topic
+from bag_findings import Messages, errors, findings, of_topic
 
 
 def hand_commands(episodes: Any, messages: Messages, change: Any) -> Messages:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bag_findings import Messages, errors, of_topic
 
 from vitra_training.bags.check import check_bag
 from vitra_training.bags.episodes import BagEpisodes
@@ -14,7 +15,6 @@ from vitra_training.cli_bag import main
 from vitra_training.datasets.convert import Format, convert_all
 from vitra_training.datasets.promises import Level
 from vitra_training.datasets.validate import validate_episode
-from vitra_training.tests.bags.findings import Messages, errors, of_topic
 
 
 def turn_arm(rad: float) -> Any:

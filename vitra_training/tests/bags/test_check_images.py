@@ -8,8 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-
-from vitra_training.tests.bags.findings import Messages, errors, findings, of_topic
+from bag_findings import Messages, errors, findings, of_topic
 
 CAMERA = "head_camera/color/image_raw"
 

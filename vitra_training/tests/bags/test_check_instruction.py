@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from vitra_training.tests.bags.findings import SECOND, errors, findings
+from bag_findings import SECOND, errors, findings
 
 RIGHT = "Left hand: None. Right hand: Wave."
 
