@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,13 @@ def test_a_calibration_file_that_cannot_be_read_is_named_and_refuses_nothing(epi
     )
     assert errors(path) == []
     assert any("the calibration file in the bag cannot be read" in one for one in findings(path))
+
+
+def test_a_calibration_file_is_the_one_whose_hash_was_recorded(episodes: Any, tmp_path: Path) -> None:
+    text = episodes.about["calibration_yaml"]
+    about = {**episodes.about, "calibration_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    assert findings(episodes.write(tmp_path / "as_recorded", episodes.messages(2.0), about)) == []
+    another = {**about, "calibration_yaml": f"{text}# edited\n"}
+    found = errors(episodes.write(tmp_path / "edited", episodes.messages(2.0), another))
+    assert len(found) == 1
+    assert "it is not the one that was recorded with" in found[0]

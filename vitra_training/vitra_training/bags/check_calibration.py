@@ -88,6 +88,11 @@ def _of_file(bag: BagStreams, poses: dict[tuple[str, str], Array]) -> Iterator[F
         return
     if kept is None:
         return
+    if (declared := bag.about.get("calibration_sha256")) not in (None, kept.sha256):
+        yield Finding(
+            ERROR, "calibration", f"the calibration file in the bag has hash {kept.sha256:.12}, the metadata say "
+            f"{declared:.12}: it is not the one that was recorded with",
+        )  # fmt: skip
     base, camera = EDGES[0]
     of_file = {(base, camera): kept.base_from_head_camera}
     for side, (_, arm) in zip(SIDES, EDGES[1:3], strict=True):

@@ -72,7 +72,16 @@ def _information(bag: Path) -> dict[str, Any]:
     try:
         metadata = yaml.safe_load((bag / METADATA_NAME).read_text(encoding="utf-8"))
         return dict(metadata["rosbag2_bagfile_information"])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
+    except (
+        OSError,
+        UnicodeDecodeError,
+        yaml.YAMLError,
+        KeyError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ):
         return {}
 
 
@@ -94,7 +103,7 @@ def _other_messages(information: dict[str, Any], summaries: list[Summary]) -> It
     begin_ns = min((summary.begin_ns for summary in summaries if summary.messages), default=None)
     try:
         said_ns = int(information["starting_time"]["nanoseconds_since_epoch"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return
     if begin_ns is not None and said_ns != begin_ns:
         apart_s = (begin_ns - said_ns) * 1e-9

@@ -59,7 +59,7 @@ def turn_problems(session: Session) -> list[str]:
     try:
         turn = json.loads(path.read_text())
         alias, number = turn["alias"], turn["attempt"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return [f"{ACTIVE_NAME} cannot be read ({type(error).__name__})"]
     aliases = {slot.index: slot.alias for slot in session.schedule.slots}
     begun = {attempt.id: aliases.get(attempt.slot) for attempt in session.store.attempts()}
