@@ -25,6 +25,7 @@ from vitra_training.bags.trim import trim_bag
 from vitra_training.command import run_command
 from vitra_training.datasets.convert import Format, convert_all
 from vitra_training.datasets.errors import DatasetError
+from vitra_training.datasets.rates import rate_words
 
 _console, _progress = Console(), Console(stderr=True)
 _Bag = Annotated[Path, tyro.conf.Positional]
@@ -224,14 +225,19 @@ def _say(report: BagReport) -> None:
         if stream.declared_hz or stream.topic in report.skew:
             skew = report.skew.get(stream.topic)
             ages = f"{skew.p50_s * 1e3:.1f} / {skew.p95_s * 1e3:.1f} / {skew.max_s * 1e3:.1f}" if skew else ""
-            declared = f"{stream.declared_hz:g}" if stream.declared_hz else ""
+            declared = _rate(stream.declared_hz) if stream.declared_hz else ""
             gap = f"{stream.longest_gap_s * 1e3:.0f}"
-            table.add_row(stream.topic, str(stream.count), f"{stream.rate_hz:.1f}", declared, gap, ages)
+            table.add_row(stream.topic, str(stream.count), _rate(stream.rate_hz), declared, gap, ages)
     if report.streams:
         _console.print(table)
     for finding in report.findings:
         style = "red" if finding.level == "error" else "yellow"
         _console.print(f"  [{style}]{finding.level}[/] {finding.check}: {finding.message}", highlight=False)
+
+
+def _rate(rate_hz: float) -> str:
+    """Without its unit, which the head of the column has."""
+    return rate_words(round(rate_hz, 1)).removesuffix(" Hz")
 
 
 if __name__ == "__main__":

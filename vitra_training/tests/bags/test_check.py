@@ -96,7 +96,7 @@ def lag(messages: list[Any]) -> list[Any]:
         (drop_words, "instruction", "error: no instruction"),
         (drop_camera, "missing topic", "error: nothing on head_camera/color/image_raw"),
         (drop_calibration, "missing topic", "error: no /tf_static"),
-        (halve_rate, "rate", "error: head_camera/color/image_raw: 15.0 Hz, declared 30 Hz"),
+        (halve_rate, "rate", "error: head_camera/color/image_raw: 15 Hz, declared 30 Hz"),
         (make_gap, "gap", "error: right_arm/joint_states: 0.70 s without a message"),
         (step_clock, "clock", "error: right_arm/joint_states: the clock steps by 2.00 s at 2.0"),
         (turn_back, "clock", "error: right_arm/joint_states: 1 stamps do not increase"),
@@ -222,3 +222,13 @@ def test_a_report_that_cannot_be_written_is_one_line(
     (tmp_path / "file").touch()
     assert main(["check", str(bag), "--report", str(tmp_path / "file/report.json")]) == 2
     assert "Give another path" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_rate_that_no_device_has_is_not_printed_as_one(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = episodes.about | {"declared_rates_hz": json.dumps({"/right_arm/joint_states": 7.99e11})}
+    main(["check", str(episodes.write(tmp_path / "bag", episodes.messages(1.0), about))])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "7.99e+11" not in said.split("error rate")[0]
+    assert "rate unknown" in said

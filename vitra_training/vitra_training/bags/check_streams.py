@@ -10,6 +10,7 @@ import numpy as np
 from vitra_training.bags.limits import Limits
 from vitra_training.bags.streams import CAMERA, MEASURED, BagStreams, StreamTimes, usual_period_s
 from vitra_training.datasets.promises import Finding, Level
+from vitra_training.datasets.rates import rate_words
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 
@@ -93,7 +94,7 @@ def rates(bag: BagStreams, streams: tuple[StreamReport, ...], limits: Limits) ->
             if abs(off) > limits.rate_warning:
                 level = ERROR if abs(off) > limits.rate_error and is_state(stream.topic) else WARNING
                 yield Finding(
-                    level, "rate", f"{stream.topic}: {stream.rate_hz:.1f} Hz, declared {stream.declared_hz:g} Hz"
+                    level, "rate", f"{stream.topic}: {rate_words(round(stream.rate_hz, 1))}, declared {stream.declared_hz:g} Hz"
                 )
 
 
