@@ -94,7 +94,9 @@ def rates(bag: BagStreams, streams: tuple[StreamReport, ...], limits: Limits) ->
             if abs(off) > limits.rate_warning:
                 level = ERROR if abs(off) > limits.rate_error and is_state(stream.topic) else WARNING
                 yield Finding(
-                    level, "rate", f"{stream.topic}: {rate_words(round(stream.rate_hz, 1))}, declared {stream.declared_hz:g} Hz"
+                    level,
+                    "rate",
+                    f"{stream.topic}: {rate_words(round(stream.rate_hz, 1))}, declared {stream.declared_hz:g} Hz",
                 )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,12 @@ def test_a_report_that_was_cut_off_is_told_and_written_anew(small_plan: Plan, tm
     write_report(session, force=True)
     session.close()
     assert verify(folder).problems == []
+
+
+def test_what_a_graph_leaves_in_a_session_is_not_strange(small_plan: Plan, tmp_path: Path, repo_root: Path) -> None:
+    folder = finished(tmp_path / "s", small_plan)
+    (place,) = re.findall(r"\$\(var session\)/([^/\"]+)", (repo_root / "launch/evaluate.launch.xml").read_text())
+    (folder / place / "bag").mkdir(parents=True)
+    (folder / "launch_01.log").write_text("")
+    found = verify(folder)
+    assert (found.problems, found.notes) == ([], [])

@@ -15,8 +15,9 @@ REPORT_NAMES = ("report.json", "trials.csv", "report.md", "report.html")
 _OURS = re.compile(
     "|".join(map(re.escape, (PLAN_NAME, SCHEDULE_NAME, SEAL_NAME, LOCK_NAME, LATENCY_NAME, LOG_NAME)))
     + rf"|{re.escape(JOURNAL_NAME)}(-wal|-shm|-journal)?|({re.escape(ACTIVE_NAME)}|{re.escape(ANSWERS_NAME)})(\.new)?"
-    r"|launch_\d+\.log|trials|references|report"
+    r"|launch_\d+\.log|trials|references|report|incoming"
 )
+"""`incoming` is where evaluate.launch.xml lets the recorder write; whole bags move from there into `trials`."""
 
 
 def strange_files(session: Session, recorded: frozenset[str]) -> tuple[list[str], list[str]]:
