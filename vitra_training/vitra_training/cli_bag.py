@@ -10,13 +10,14 @@ from typing import Annotated, TypeAlias
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, track
 from rich.table import Table
 
 from vitra_policy.command_options import OptionValueError
 from vitra_training.bags.check import BagReport, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
-from vitra_training.bags.episodes import BagEpisodes, find_bags
+from vitra_training.bags.episodes import BagEpisodes, find_bags, without_metadata
 from vitra_training.bags.errors import NoBagError, SeveralBagsError
 from vitra_training.bags.limits import Limits
 from vitra_training.bags.own_account import SAVED, outcome_of
@@ -79,7 +80,7 @@ class Repair:
             NoBagError: there is no bag at all.
         """
         for path in clear_leftovers(self.data):
-            _console.print(f"removed what an interrupted repair had left: {path}")
+            _console.print(f"removed what an interrupted repair had left: {path}", markup=False)
         paths = find_all(self.data)
         if not paths:
             raise NoBagError(self.data)
@@ -89,21 +90,21 @@ class Repair:
                 _say_repair(repair_bag(path))
             except (DatasetError, OSError) as error:
                 hopeless.append(path)
-                _console.print(f"[red]not repaired[/] {error}", highlight=False)
+                _console.print(f"[red]not repaired[/] {escape(str(error))}", highlight=False)
         _console.print(f"{len(paths)} bags looked at, {len(hopeless)} of them hopeless")
         return 1 if hopeless else 0
 
 
 def _say_repair(report: RepairReport) -> None:
     if report.original is None:
-        _console.print(f"{report.source}: nothing is wrong, {report.messages} messages")
+        _console.print(f"{report.source}: nothing is wrong, {report.messages} messages", markup=False)
         return
     _console.print(
-        f"[green]{report.result}[/]: {report.messages} messages over {report.duration_s:.1f} s; "
-        f"the damaged bag is in {report.original}"
+        f"[green]{escape(str(report.result))}[/]: {report.messages} messages over {report.duration_s:.1f} s; "
+        f"the damaged bag is in {escape(str(report.original))}"
     )
     for damage in report.damages:
-        _console.print(f"  [yellow]{damage}[/]", highlight=False)
+        _console.print(f"  [yellow]{escape(str(damage))}[/]", highlight=False)
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class Trim:
             begin_s = max(begin_s, report.idle_head_s - _MARGIN_S)
             end_s = min(end_s, report.duration_s - report.idle_tail_s + _MARGIN_S)
         count = trim_bag(self.bag, self.out, begin_s, end_s)
-        _console.print(f"{self.out}: {count} messages, {begin_s:.2f} s to {end_s:.2f} s of {self.bag}")
+        _console.print(f"{self.out}: {count} messages, {begin_s:.2f} s to {end_s:.2f} s of {self.bag}", markup=False)
         return 0
 
 
@@ -179,13 +180,15 @@ class Convert:
             )  # fmt: skip
         for format, result in results.items():
             for episode, reason in result.failed.items():
-                _console.print(f"[red]left out[/] {episode}: {reason}", highlight=False)
-            _console.print(f"{result.converted} episodes, {result.frames} frames -> {self.out / str(format)}")
+                _console.print(f"[red]left out[/] {escape(f'{episode}: {reason}')}", highlight=False)
+            place = self.out / str(format)
+            _console.print(f"{result.converted} episodes, {result.frames} frames -> {place}", markup=False)
         return 1 if any(result.failed for result in results.values()) else 0
 
     def _is_wanted(self, path: Path) -> bool:
         if not self.unjudged and not path.name.endswith(".partial") and (outcome := outcome_of(path)) != SAVED:
-            _console.print(f"[yellow]left out[/] {path}: {outcome}; --unjudged takes it all the same", highlight=False)
+            words = escape(f"{path}: {outcome}")
+            _console.print(f"[yellow]left out[/] {words}; --unjudged takes it all the same", highlight=False)
             return False
         if self.unchecked:
             return True
@@ -206,9 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _bags(path: Path) -> list[Path]:
     """Bags at or below a path; those that were cut off are among them, so that nobody overlooks them."""
     cut_off = [p for p in path.glob("*.partial") if p.is_dir()] if not path.name.endswith(".partial") else [path]
-    found = sorted([*find_bags(path), *cut_off])
-    if not found and list(path.glob("*.mcap")):
-        return [path]  # its metadata are lost: the check says so
+    found = sorted({*find_bags(path), *cut_off, *without_metadata(path)})  # the check says what is wrong with them
     if not found:
         raise NoBagError(path)
     return found
@@ -216,7 +217,8 @@ def _bags(path: Path) -> list[Path]:
 
 def _say(report: BagReport) -> None:
     mark = "[green]good[/]" if report.ok else "[red]bad[/]"
-    _console.print(f"{mark} {report.path}: {report.duration_s:.1f} s, '{report.instruction}'", highlight=False)
+    words = escape(f"{report.path}: {report.duration_s:.1f} s, '{report.instruction}'")
+    _console.print(f"{mark} {words}", highlight=False)
     # Names are folded, never cut: `right_arm/joint_states` and its like begin with the same letters.
     table = Table(box=None, pad_edge=False)
     for column in ("stream", "messages", "Hz", "declared", "longest gap ms", "age at frames p50/p95/max ms"):
@@ -227,12 +229,14 @@ def _say(report: BagReport) -> None:
             ages = f"{skew.p50_s * 1e3:.1f} / {skew.p95_s * 1e3:.1f} / {skew.max_s * 1e3:.1f}" if skew else ""
             declared = _rate(stream.declared_hz) if stream.declared_hz else ""
             gap = f"{stream.longest_gap_s * 1e3:.0f}"
-            table.add_row(stream.topic, str(stream.count), _rate(stream.rate_hz), declared, gap, ages)
+            table.add_row(escape(stream.topic), str(stream.count), _rate(stream.rate_hz), declared, gap, ages)
     if report.streams:
         _console.print(table)
     for finding in report.findings:
         style = "red" if finding.level == "error" else "yellow"
-        _console.print(f"  [{style}]{finding.level}[/] {finding.check}: {finding.message}", highlight=False)
+        _console.print(
+            f"  [{style}]{finding.level}[/] {escape(f'{finding.check}: {finding.message}')}", highlight=False
+        )
 
 
 def _rate(rate_hz: float) -> str:

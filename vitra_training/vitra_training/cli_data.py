@@ -54,11 +54,11 @@ class Inspect:
     def run(self) -> int:
         """Print the table."""
         source = open_source(self.data, self.video_root)
-        table = Table(title=f"{self.data} ({source.format}, {len(source)} episodes)")
+        table = Table(title=f"{escape(str(self.data))} ({source.format}, {len(source)} episodes)")
         for column in ("episode", "frames", "usable", "left", "right", "video", "instruction"):
             table.add_column(column, overflow="fold")
         for number in range(min(len(source), self.episodes)):
-            table.add_row(*_describe(source, number))
+            table.add_row(*map(escape, _describe(source, number)))
         _console.print(table)
         if isinstance(source, LeRobotData):
             say(_console, "robot", f"{source.robot_type}; {rate_words(source.fps)}; " + _features(source), "bold")
@@ -136,7 +136,9 @@ class Convert:
         if report.failed:
             self.out.mkdir(parents=True, exist_ok=True)  # where every episode was left out nothing has made it
             (self.out / "left_out.json").write_text(json.dumps(report.failed, indent=1))
-        _console.print(f"{report.converted} of {len(source)} episodes, {report.frames} frames -> {self.out}")
+        _console.print(
+            f"{report.converted} of {len(source)} episodes, {report.frames} frames -> {self.out}", markup=False
+        )
         return 0 if report.converted else 1
 
 
@@ -171,7 +173,7 @@ class Stats:
         self.out.parent.mkdir(parents=True, exist_ok=True)
         statistics.save(self.out)
         frames = {side: count.action[side].count for side in statistics.present}
-        _console.print(f"{count.episodes} episodes, frames per hand {frames} -> {self.out}")
+        _console.print(f"{count.episodes} episodes, frames per hand {frames} -> {self.out}", markup=False)
         return 0
 
 
@@ -198,7 +200,7 @@ class Preview:
         if not 0 <= self.episode < len(source):
             raise VitraError(f"There is no episode {self.episode}; the data set has 0 to {len(source) - 1}.")
         path = write_preview(source.load(self.episode), self.out)
-        _console.print(f"{source.ids[self.episode]} -> {path}")
+        _console.print(f"{source.ids[self.episode]} -> {path}", markup=False)
         return 0
 
 
@@ -217,7 +219,7 @@ class Synth:
         """Render."""
         with _bar("rendering") as progress:
             count = (generate_robot_demos if self.robot else generate)(self.out, self.options, progress)
-        _console.print(f"{count} episodes -> {self.out}")
+        _console.print(f"{count} episodes -> {self.out}", markup=False)
         return 0
 
 

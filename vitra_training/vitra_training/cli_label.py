@@ -88,7 +88,9 @@ class Run:
             )
         for reason, count in outcome.episodes.reasons.most_common():
             _console.print(f"{count} episode(s) left out: {escape(reason)}")
-        _console.print(f"{outcome.episodes.accepted} episodes in {self.out / 'episodes'}; report: {outcome.report}")
+        _console.print(
+            f"{outcome.episodes.accepted} episodes in {self.out / 'episodes'}; report: {outcome.report}", markup=False
+        )
         return 0 if outcome.episodes.accepted else 1
 
     def _say_estimate(self, videos: list[FoundVideo]) -> int:
@@ -142,7 +144,7 @@ class Lens:
             lens = find_lens(self.video, self.by is CalibratedBy.DROIDCALIB, self.tool, self.every, self.frames)
         write_lens(lens, self.out)
         numbers = ", ".join(f"{value:.4g}" for value in lens.parameters)
-        _console.print(f"{lens.kind} lens by {lens.source}: {numbers}; written to {self.out}")
+        _console.print(f"{lens.kind} lens by {lens.source}: {numbers}; written to {self.out}", markup=False)
         return 0
 
 

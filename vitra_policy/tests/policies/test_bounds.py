@@ -24,6 +24,12 @@ from vitra_policy.serving import wire
 EXAMPLE = make_example_observation(height=48, width=64)
 
 
+def camera(row: int, column: int, value: float) -> np.ndarray:
+    intrinsics = EXAMPLE.intrinsics.copy()
+    intrinsics[row, column] = value
+    return intrinsics
+
+
 def far(index: int, value: float) -> np.ndarray:
     state = EXAMPLE.state.copy()
     state[index] = value
@@ -55,6 +61,9 @@ def far(index: int, value: float) -> np.ndarray:
         ({"intrinsics": np.diag([0.0, 38.4, 1.0])}, "focal lengths"),
         ({"intrinsics": np.diag([38.4, -38.4, 1.0])}, "focal lengths"),
         ({"intrinsics": np.eye(3).astype(str)}, "no array of numbers"),
+        ({"intrinsics": camera(2, 2, 0.0)}, "no pinhole camera's"),
+        ({"intrinsics": camera(0, 1, 500.0)}, "no pinhole camera's"),
+        ({"intrinsics": EXAMPLE.intrinsics.T.copy()}, "no pinhole camera's"),
         ({"hands": ["no", "yes"]}, "Observation.hands is no array of numbers"),
         ({"hands": [0, 2]}, "no truth values"),
         ({"hands": [np.nan, 1.0]}, "no truth values"),
@@ -86,6 +95,15 @@ def request(**changes: Any) -> dict[str, Any]:
     [
         ({"prompt": ""}, "prompt is empty"),
         ({"prompt": " \n"}, "prompt is empty"),
+        ({"prompt": "\u200b\x00"}, "prompt is empty"),
+        ({"prompt": "Left hand: Wave. Right hand: None.", "hands": [False, True]}, "let the right hand move"),
+        ({"prompt": "Left hand: None. Right hand: Wave.", "hands": [True, True]}, "let the left hand move"),
+        (
+            {"prompt": "Left hand: None. Right hand: None.", "hands": [True, True]},
+            "let the left and the right hand move",
+        ),
+        ({"intrinsics": camera(0, 2, -1e6)}, "outside of the image"),
+        ({"intrinsics": camera(1, 2, 48.0)}, "outside of the image"),
         ({"fov_rad": EXAMPLE.fov_rad + np.deg2rad([1.2, 0.0])}, "at most a degree"),
         ({"fov_rad": EXAMPLE.fov_rad[::-1].copy()}, "at most a degree"),
         ({"image": np.zeros((96, 128, 3), np.uint8)}, "an image of 128x96 px"),
@@ -98,6 +116,16 @@ def request(**changes: Any) -> dict[str, Any]:
 def test_a_request_that_contradicts_itself_is_refused_by_name(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InvalidObservationError, match=complaint):
         wire.observation_from_message(request(**changes))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "hands"),
+    [("LEFT HAND: NONE. RIGHT HAND: WAVE.", [0, 1]), ("Left hand: Wave. Right hand: Wave.", [0, 1]), ("wave", [1, 1])],
+)
+def test_hands_that_the_words_name_may_move_and_free_words_are_for_the_policy_to_judge(
+    prompt: str, hands: list[int]
+) -> None:
+    wire.observation_from_message(request(prompt=prompt, hands=hands))
 
 
 def test_a_field_of_view_within_a_degree_passes_and_without_an_image_nobody_can_tell() -> None:

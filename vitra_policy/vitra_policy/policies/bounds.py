@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION
 from vitra_policy.errors import VitraError
+from vitra_policy.prompt import InstructionError, hands_of
 
 SIDE_PX = (4, 8192)
 """Shortest and longest side of an image."""
@@ -24,6 +25,8 @@ EXTRAS_MAX, EXTRA_BYTES_MAX = 64, 2**20
 FOV_RAD = (0.01, 3.13)
 FOV_TOLERANCE_RAD = math.radians(1.0)
 """Between a field of view and the intrinsics: rounding to a pixel is less, another camera or a crop is more."""
+SKEW = 1e-2
+"""Of the focal length; a camera's pixels are square to each other to a thousandth."""
 STAMP_MAX_S = 2.0**31
 """A ROS stamp holds its seconds in 32 bits with a sign; simulated time begins at 0."""
 LARGEST_M, LARGEST_RAD = 10.0, 13.0
@@ -80,15 +83,28 @@ def check_words(instruction: object) -> None:
         )
 
 
-def check_asked(instruction: str) -> None:
-    """Refuse a request that says nothing: whoever lets a hand move must say what for.
+def check_asked(instruction: str, hands: NDArray[np.bool_]) -> None:
+    """Refuse a request that says nothing, or lets a hand move of which its words say that it is idle.
+
+    Args:
+        instruction: The words; whose form is not ours is for the policy to judge.
+        hands: (2,) left and right, which may move.
 
     Raises:
-        InvalidObservationError: no words.
+        InvalidObservationError: no words, or others than the hands.
     """
-    if not instruction.strip():
+    if not any(character.isalnum() for character in instruction):
         raise InvalidObservationError(
             "The request's prompt is empty: say what to do, e.g. 'Left hand: None. Right hand: Pick up the cup.'"
+        )
+    try:
+        named = hands_of(instruction)
+    except InstructionError:
+        return
+    if idle := [side for side, may, does in zip(SIDES, hands, (named.left, named.right), strict=True) if may > does]:
+        raise InvalidObservationError(
+            f"The request's hands let the {' and the '.join(idle)} hand move, which the prompt '{instruction}' leaves "
+            "idle. Send the hands that the prompt names."
         )
 
 
@@ -121,6 +137,12 @@ def check_numbers(stamp_s: object, fov_rad: NDArray[np.float64], intrinsics: NDA
             f"Observation.intrinsics have focal lengths {focal_px.tolist()} px; both must be positive. Is the camera "
             "calibrated?"
         )
+    K = intrinsics
+    if not (np.array_equal(K[[1, 2, 2, 2], [0, 0, 1, 2]], [0, 0, 0, 1]) and abs(K[0, 1]) <= SKEW * K[0, 0]):
+        raise InvalidObservationError(
+            f"Observation.intrinsics {K.round(3).tolist()} are no pinhole camera's, which are "
+            "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]."
+        )
 
 
 def check_camera(
@@ -139,6 +161,12 @@ def check_camera(
     if image is None:
         return
     size_px, focal_px = np.array([image.shape[1], image.shape[0]], dtype=np.float64), np.diag(intrinsics)[:2]
+    centre_px = intrinsics[:2, 2]
+    if not ((centre_px > 0) & (centre_px < size_px)).all():
+        raise InvalidObservationError(
+            f"Observation.intrinsics have their principal point at {centre_px.round(1).tolist()} px, outside of the "
+            f"image of {size_px[0]:.0f}x{size_px[1]:.0f} px."
+        )
     seen_rad = 2 * np.arctan2(size_px / 2, focal_px)
     if not (np.abs(seen_rad - fov_rad) <= FOV_TOLERANCE_RAD).all():
         raise InvalidObservationError(

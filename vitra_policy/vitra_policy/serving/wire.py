@@ -155,7 +155,7 @@ def observation_from_message(message: Mapping[str, Any]) -> Observation:
             committed=committed,
             extras={key[len(_EXTRA) :]: value for key, value in message.items() if key.startswith(_EXTRA)},
         )
-        check_asked(seen.instruction)
+        check_asked(seen.instruction, seen.hands)
         check_camera(seen.image, seen.intrinsics, seen.fov_rad)
         return seen
     except KeyError as error:

@@ -12,6 +12,7 @@ from vitra_training.bags.episodes import find_bags
 from vitra_training.bags.streams import declared_rates_hz, read_streams
 from vitra_training.bags.trim import trim_bag
 from vitra_training.cli_bag import main
+from vitra_training.cli_data import main as vitra_data
 from vitra_training.datasets.errors import BrokenFileError, DatasetError
 
 CAMERA, ARM = "/head_camera/color/image_raw", "/right_arm/joint_states"
@@ -232,3 +233,28 @@ def test_a_rate_that_no_device_has_is_not_printed_as_one(
     said = " ".join(capsys.readouterr().out.split())
     assert "7.99e+11" not in said.split("error rate")[0]
     assert "rate unknown" in said
+
+
+@pytest.mark.parametrize("words", ["Move to [/home] pose.", "Put the cup [blue] on [/] the plate."])
+def test_brackets_in_words_and_names_of_folders_are_printed_as_they_are(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    messages = episodes.messages(2.0)
+    next(m for topic, _, m in messages if topic == "/instruction").data = words
+    about = episodes.about | {"instruction": words}
+    bag = episodes.write(tmp_path / "[o]" / "bag", messages, about)
+    assert main(["check", str(bag)]) == 0
+    assert words in " ".join(capsys.readouterr().out.split())
+    assert main(["convert", str(bag), str(tmp_path / "[x]" / "out"), "--formats", "teledata"]) == 0
+    assert vitra_data(["inspect", str(tmp_path / "[x]" / "out" / "teledata")]) == 0
+    assert words.split()[-1] in capsys.readouterr().out
+
+
+def test_a_bag_that_lost_its_metadata_is_not_overlooked_in_a_folder(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("good", "lost"):
+        episodes.write(tmp_path / "set" / name, episodes.messages(2.0))
+    (tmp_path / "set/lost/metadata.yaml").unlink()
+    assert main(["check", str(tmp_path / "set")]) == 1
+    assert "2 episodes, 1 good, 1 bad" in capsys.readouterr().out

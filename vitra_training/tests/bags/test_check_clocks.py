@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bag_findings import SECOND, Messages, errors, findings
+from bag_findings import SECOND, Messages, errors, findings, of_topic
 
 
 def drift(messages: Messages, ending: str, by_s: float) -> None:
@@ -50,3 +50,14 @@ def test_messages_that_are_late_one_by_one_are_no_drift(episodes: Any, tmp_path:
         late.append((topic, arrival_ns, message))
     found = findings(episodes.write(tmp_path / "bag", sorted(late, key=lambda message: message[1])))
     assert not any("drift" in one for one in found)
+
+
+@pytest.mark.parametrize("topic", ["right_arm/joint_states", "head_camera/color/image_raw"])
+def test_what_is_stamped_after_it_arrived_is_of_another_clock(episodes: Any, tmp_path: Path, topic: str) -> None:
+    messages = episodes.messages(2.0)
+    for message in of_topic(messages, topic):
+        ahead = message.header.stamp.sec * SECOND + message.header.stamp.nanosec + SECOND // 5
+        message.header.stamp.sec, message.header.stamp.nanosec = ahead // SECOND, ahead % SECOND
+    assert any(
+        "stamped 0.20 s after its arrival" in found for found in errors(episodes.write(tmp_path / "bag", messages))
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bag_findings import Messages, errors, findings, of_topic
+from bag_findings import SECOND, Messages, errors, findings, of_topic
 
 
 def hand_commands(episodes: Any, messages: Messages, change: Any) -> Messages:
@@ -116,3 +116,28 @@ def test_a_single_command_of_nan_is_an_error(episodes: Any, tmp_path: Path) -> N
     of_topic(messages, "arm/command")[101].position_rad = np.full(7, np.nan)
     found = errors(episodes.write(tmp_path / "bag", messages))
     assert "error command: right_arm/command: NaN or infinity in 1 messages" in found
+
+
+@pytest.mark.parametrize("off_s", [-3600, 3600])
+def test_commands_of_another_clock_are_an_error_and_not_replaced_by_what_is_measured(
+    episodes: Any, tmp_path: Path, off_s: int
+) -> None:
+    messages = episodes.messages(2.0)
+    for message in of_topic(messages, "arm/command"):
+        message.header.stamp.sec += off_s
+    found = errors(episodes.write(tmp_path / "bag", messages))
+    assert any("right_arm/command: no message is stamped shortly before an image" in one for one in found)
+
+
+def test_an_arm_that_stands_does_not_hide_behind_short_gaps(episodes: Any, tmp_path: Path) -> None:
+    messages = episodes.messages(6.0)
+    begin, held = messages[0][1], None
+    kept = []
+    for topic, t, message in messages:
+        if topic.endswith("arm/joint_states") and t - begin > 1.5 * SECOND:
+            held = message.position if held is None else held
+            message.position = held
+            if (t - begin) % (SECOND * 9 // 10) < SECOND // 11:
+                continue
+        kept.append((topic, t, message))
+    assert any("right_arm stands still" in one for one in errors(episodes.write(tmp_path / "bag", kept)))

@@ -12,6 +12,7 @@ from rosbags.highlevel import AnyReader
 from vitra_training.bags.check import check_bag
 from vitra_training.bags.errors import NoBagError, NothingToRecoverError
 from vitra_training.bags.mcap_recovery import DamageKind, recover
+from vitra_training.bags.own_account import outcome_of
 from vitra_training.bags.repair import repair_bag
 from vitra_training.cli_bag import main
 
@@ -105,6 +106,8 @@ def test_a_damaged_bag_is_repaired_and_the_damage_is_written_into_it(whole: Path
     result, streams = check_bag(bag)
     assert streams is not None
     assert "checksum mismatch" in streams.about["repaired"]
+    said = "unjudged, no operator saved it (an operator saved it before a part was lost; it was repaired)"
+    assert outcome_of(bag) == said, "conversion leaves it out until somebody has looked at it"
     assert contents(report.original) if not report.original else True
     assert result.duration_s > 1.5
 

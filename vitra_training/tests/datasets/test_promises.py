@@ -14,6 +14,7 @@ from vitra_policy.transforms import transform_points
 from vitra_training.datasets.episode import HumanEpisode, RobotEpisode
 from vitra_training.datasets.errors import BrokenPromiseError, DatasetError
 from vitra_training.datasets.formats import teledata, vitra_1m
+from vitra_training.datasets.promises import demand_promises
 from vitra_training.datasets.samples.motion import checked_motion, motion_of
 from vitra_training.datasets.samples.sample import SampleOptions, cut_chunk
 from vitra_training.datasets.samples.stream import SampleStream, TrainingSet
@@ -154,3 +155,20 @@ def test_good_episodes_keep_all_their_promises(human: EpisodeSource, robot: Epis
                     checked_motion(recording, video)
                 except DatasetError as error:  # pragma: no cover
                     pytest.fail(str(error))
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [((1, 1), 3 * 110.0), ((0, 1), 50.0), ((2, 2), 0.0), ((2, 0), 3.0), ((1, 0), 1.0)],
+)
+def test_intrinsics_of_no_pinhole_camera_break_a_promise(
+    robot: EpisodeSource, entry: tuple[int, int], value: float
+) -> None:
+    recording = robot.load(0)
+    assert isinstance(recording.episode, RobotEpisode)
+    intrinsics = recording.episode.intrinsics.copy()
+    intrinsics[entry] = value
+    with VideoReader(recording.video.path) as video:
+        demand_promises(recording.episode, video)
+        with pytest.raises(BrokenPromiseError, match="camera"):
+            demand_promises(replace(recording.episode, intrinsics=intrinsics), video)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,3 +106,19 @@ def test_pose_vectors_are_rotation_vectors() -> None:
 
 def test_every_data_error_is_one_family() -> None:
     assert issubclass(BrokenFileError, DatasetError)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("fps", 0.0), ("fps", float("nan")), ("fps", -30.0), ("fps", 30 + 0j), ("fps", "30"), ("has_left", "yes"),
+     ("has_right", 2), ("has_right", float("nan"))],
+)  # fmt: skip
+def test_rates_and_flags_that_are_none_are_refused_by_name(
+    robot_dir: Path, tmp_path: Path, key: str, value: object
+) -> None:
+    path = Path(shutil.copy(robot_dir / "demo0.h5", tmp_path / "demo0.h5"))
+    with h5py.File(path, "a") as file:
+        del file[f"meta/{key}"]
+        file[f"meta/{key}"] = value
+    with pytest.raises(DatasetError, match=f"meta/{key}"):
+        teledata.read_episode(path)

@@ -42,8 +42,13 @@ def clocks(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
                 ERROR, "clock", f"{name}: from {at_s:.2f} s on stamped {by_s:.2f} s earlier than before, while other "
                 "streams are not: a clock stepped",
             )  # fmt: skip
-        elif abs(float(np.median(delays))) > limits.delay_s:
-            yield Finding(WARNING, "clock", f"{name}: stamped {np.median(delays):.2f} s before its arrival")
+        elif (ahead_s := -float(np.median(delays))) > limits.ahead_s:
+            yield Finding(
+                ERROR, "clock", f"{name}: stamped {ahead_s:.2f} s after its arrival: by another clock, so it belongs "
+                "to another moment",
+            )  # fmt: skip
+        elif -ahead_s > limits.delay_s:
+            yield Finding(WARNING, "clock", f"{name}: stamped {-ahead_s:.2f} s before its arrival")
 
 
 def _late(bag: BagStreams, name: str, limits: Limits) -> tuple[float, float] | None:

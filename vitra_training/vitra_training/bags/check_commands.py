@@ -18,6 +18,8 @@ from vitra_training.datasets.promises import Finding, Level
 ERROR, WARNING = Level.ERROR, Level.WARNING
 _WINDOW_S, _LATE_S = 1.0, 0.5
 """A command is looked at for so long, and what is measured for so much longer."""
+_KNOWN = 0.6
+"""Share of its frames at which both must be known; short gaps hide no arm that stands."""
 _FOLLOWS = 0.1
 """Share of a commanded turn that a joint that follows turns at least; friction and gravity cost less."""
 _ARM_RAD, _HAND_RAD, _STILL_RAD = 0.1, 0.5, 0.01
@@ -38,6 +40,11 @@ def commands(content: BagContent, begin_s: float, limits: Limits) -> Iterator[Fi
     times, period_s = content.times_s, usual_period_s(content.times_s)
     for part in (f"{side}_{part}" for side in SIDES for part in ("arm", "hand")):
         command, measured = content.joints[f"{part}/command"], content.joints[f"{part}/joint_states"]
+        if not command.is_empty and measured.fresh.any() and not command.fresh.any():
+            yield Finding(
+                ERROR, "command", f"{part}/command: no message is stamped shortly before an image: of another clock? "
+                "Conversion would take what is measured for what was commanded",
+            )  # fmt: skip
         known = command.fresh & measured.fresh
         if period_s <= 0 or not known.any():
             continue
@@ -74,9 +81,10 @@ def _stands(command: Array, measured: Array, known: NDArray[np.bool_], period_s:
     """First frame of a window in which a commanded joint turns and does not itself; None where all follow."""
     window, later = max(round(_WINDOW_S / period_s), 2), max(round(_LATE_S / period_s), 1)
     for row in range(0, len(command) - window - later, max(window // 2, 1)):
-        if not known[row : row + window].all():
+        of, until = known[row : row + window], known[row : row + window + later]
+        if of.mean() < _KNOWN:
             continue
-        asked, turned = _turn(command[row : row + window]), _turn(measured[row : row + window + later])
+        asked, turned = _turn(command[row : row + window][of]), _turn(measured[row : row + window + later][until])
         if ((asked > limits.command_rad) & (turned < _FOLLOWS * asked)).any():
             return row
     return None

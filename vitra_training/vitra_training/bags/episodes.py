@@ -201,6 +201,18 @@ def find_bags(path: Path) -> list[Path]:
     return sorted(bag for bag, parts in below if not any(p.endswith(".partial") or p in LEFT_OUT for p in parts))
 
 
+def without_metadata(path: Path) -> list[Path]:
+    """Folders at or below a path that hold MCAP files and no `metadata.yaml`: bags that lost it, as `repair` finds."""
+    folders = {file.parent for file in (*path.glob("*.mcap"), *path.glob("**/*.mcap"))}
+    parts = {folder: folder.relative_to(path).parts for folder in folders}
+    return sorted(
+        folder
+        for folder in folders
+        if not (folder / METADATA_NAME).is_file()
+        and not any(part.endswith(".partial") or part in LEFT_OUT for part in (path.name, *parts[folder]))
+    )
+
+
 def _unique_names(root: Path, paths: Sequence[Path]) -> list[str]:
     """Names of bags; with the folders above them where two have the same one."""
     times = Counter(path.name for path in paths)

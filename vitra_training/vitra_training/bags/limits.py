@@ -33,6 +33,9 @@ class Limits:
     """A jump is also larger than this."""
     clock_s: float = 0.3
     """A stamp that steps so much against the time of arrival."""
+    ahead_s: float = 0.03
+    """Arrival before the stamp, at the median: nothing arrives before it was measured, but clocks of two machines that
+    are kept together (NTP, PTP) differ by some milliseconds."""
     delay_s: float = 0.2
     """Arrival after capture."""
     frozen_s: float = 0.4

@@ -12,7 +12,7 @@ import yaml
 from vitra_policy.bag_storage import is_being_written
 from vitra_training.bags.errors import BagInUseError, HopelessBagError, NoBagError, NothingToRecoverError
 from vitra_training.bags.mcap_recovery import Damage, DamageKind, recover
-from vitra_training.bags.own_account import METADATA_NAME, custom_data
+from vitra_training.bags.own_account import METADATA_NAME, SAVED, UNJUDGED, custom_data
 from vitra_training.bags.readable import clean_texts, readable
 from vitra_training.bags.streams import read_streams
 from vitra_training.bags.writer import WRITING, move_to_originals, unused, write_bag
@@ -64,6 +64,8 @@ def repair_bag(path: Path) -> RepairReport:
         raise NothingToRecoverError(path, "; ".join(map(str, damages)) or "no messages")
     words = "; ".join(map(str, damages)) or "it had no metadata.yaml"
     about = clean_texts({**found.about, **custom_data(path), "repaired": f"{datetime.now(UTC).isoformat()}: {words}"})
+    if damages and about.get("outcome") == SAVED:  # of the whole recording, of which this is a part
+        about |= {"outcome": UNJUDGED, "ended": "an operator saved it before a part was lost; it was repaired"}
     name = path.name.removesuffix(PARTIAL)
     for left in path.parent.glob(f"{name}{REPAIRING}*"):
         shutil.rmtree(left, ignore_errors=True)

@@ -30,6 +30,7 @@ MAX_STEP_M = 0.30
 """A wrist that moves more between two frames is a tracking jump."""
 _CENTRE_PX, _CENTRE_WRONG = 0.05, 0.2  # share of the width by which a principal point may be off centre
 _STRETCH, _STRETCH_WRONG = 0.1, 0.2  # by which focal lengths may differ
+_SKEW = 1e-3  # of the focal length
 _FOV_DEG = (10.0, 170.0)
 _ARM_RAD, _HAND_RAD = 6.4, 3.2
 MAX_TURN_RAD = 2.0
@@ -202,6 +203,10 @@ def _fov_deg(episode: Episode, video: VideoShape) -> NDArray[np.float64]:
 def _camera_gaps(episode: Episode, video: VideoShape, centre: float, stretch: float) -> Iterator[str]:
     K = episode.intrinsics
     if isinstance(episode, RobotEpisode):
+        if not (abs(K[0, 1]) <= _SKEW * abs(K[0, 0]) and np.array_equal(K[[1, 2, 2, 2], [0, 0, 1, 2]], [0, 0, 0, 1])):
+            yield f"the intrinsics {K.round(3).tolist()} are no pinhole camera's: [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
+        if not abs(K[0, 0] / K[1, 1] - 1) <= stretch:
+            yield f"focal lengths {K[0, 0]:.0f} and {K[1, 1]:.0f} px: no camera stretches its images so much"
         off = np.abs([K[0, 2] / video.width - 0.5, K[1, 2] / video.height - 0.5]).max()
         if not off <= centre:
             yield f"principal point {K[:2, 2]} is far from the centre of the {video.width}x{video.height} video"
@@ -263,7 +268,7 @@ def _length(episode: RobotEpisode, video: VideoShape) -> Iterator[str]:
 
 
 def _rate(episode: RobotEpisode, video: VideoShape) -> Iterator[str]:
-    if abs(video.fps / episode.fps - 1) > 0.01:
+    if not abs(video.fps - episode.fps) <= 0.01 * episode.fps:
         yield f"meta/fps is {episode.fps:g}, the video runs at {video.fps:g}"
 
 

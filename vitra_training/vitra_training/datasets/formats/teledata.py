@@ -15,6 +15,7 @@ from vitra_policy.transforms import compose_poses, invert_pose, make_pose, matri
 from vitra_training.datasets.arrays import check_shape
 from vitra_training.datasets.episode import Array, BoolArray, RobotEpisode, RobotSide
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, WrongShapeError
+from vitra_training.datasets.rates import RATE_MAX_HZ
 from vitra_training.datasets.whole_file import whole_file
 
 ARM_JOINTS, HAND_JOINTS = 7, 12
@@ -152,12 +153,26 @@ def _read(path: Path, file: Any) -> RobotEpisode:
     return RobotEpisode(
         id=path.stem,
         instruction=_text(_value(path, file, "meta/instruction")),
-        fps=float(_value(path, file, "meta/fps")),
+        fps=_rate_hz(path, file),
         intrinsics=_array(path, file, "observation/camera/intrinsics", (3, 3)),
         sides={side: _read_side(path, file, side, length) for side in SIDES},
-        has_left=bool(_value(path, file, "meta/has_left")),
-        has_right=bool(_value(path, file, "meta/has_right")),
+        has_left=_flag(path, file, "meta/has_left"),
+        has_right=_flag(path, file, "meta/has_right"),
     )
+
+
+def _rate_hz(path: Path, file: Any) -> float:
+    rate_hz = np.asarray(_value(path, file, "meta/fps"))
+    if rate_hz.dtype.kind not in "iuf" or rate_hz.shape not in ((), (1,)) or not 0 < rate_hz.item() <= RATE_MAX_HZ:
+        raise WrongShapeError(f"{path}: meta/fps", rate_hz, "a rate in Hz")
+    return float(rate_hz.item())
+
+
+def _flag(path: Path, file: Any, key: str) -> bool:
+    flag = np.asarray(_value(path, file, key))
+    if flag.dtype.kind not in "biuf" or flag.shape not in ((), (1,)) or flag.item() not in (0, 1):
+        raise WrongShapeError(f"{path}: {key}", flag, "true or false")
+    return bool(flag.item())
 
 
 def read_video_path(path: Path) -> Path:

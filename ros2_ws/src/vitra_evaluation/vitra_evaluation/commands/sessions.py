@@ -176,7 +176,7 @@ def _written_report(session: Session, unseal: bool = False) -> list[str]:
     """Write the report and say where it is; returns, and says, what is not as it was recorded."""
     path = write_report(session, unseal)
     problems: list[str] = json.loads((path.parent / "report.json").read_text())["problems"]
-    console.print(f"report: {path}", soft_wrap=True)
+    console.print(f"report: {path}", soft_wrap=True, markup=False)
     for problem in problems:
         console.print(f"[red]changed:[/red] {escape(problem)}", soft_wrap=True)
     if problems:
