@@ -255,12 +255,7 @@ def _whole(node: ast.ClassDef, tree: ast.Module) -> ast.ClassDef:
     """The class with the fields of its bases before its own, but for those it gives anew, as far as they are ours."""
     inherited: list[ast.stmt] = []
     for base in map(ast.unparse, node.bases):
-        inherited += [line for c in tree.body if isinstance(c, ast.ClassDef) and c.name == base for line in c.body]
-        for one in tree.body:
-            if isinstance(one, ast.ImportFrom) and base in {alias.name for alias in one.names}:
-                package, *rest = str(one.module).split(".")
-                module = ast.parse((ROOT / package / package / "/".join(rest)).with_suffix(".py").read_text())
-                inherited += next(c.body for c in module.body if isinstance(c, ast.ClassDef) and c.name == base)
+        inherited += _body_of(base, tree)
     anew = {_field(line) for line in node.body} - {""}
     kept: list[ast.stmt] = []
     for line, before in zip(inherited, [None, *inherited], strict=False):
@@ -270,12 +265,24 @@ def _whole(node: ast.ClassDef, tree: ast.Module) -> ast.ClassDef:
     return ast.ClassDef(node.name, [], [], list(_flat(kept + node.body, tree)), node.decorator_list)
 
 
+def _body_of(name: str, tree: ast.Module) -> list[ast.stmt]:
+    """What is in a class of the module, or in one that it imports from our packages."""
+    found = [line for c in tree.body if isinstance(c, ast.ClassDef) and c.name == name for line in c.body]
+    for one in tree.body:
+        if isinstance(one, ast.ImportFrom) and name in {alias.name for alias in one.names}:
+            package, *rest = str(one.module).split(".")
+            place = next(p for p in (ROOT, SOURCES) if (p / package / package).is_dir())
+            module = ast.parse((place / package / package / "/".join(rest)).with_suffix(".py").read_text())
+            found += next(c.body for c in module.body if isinstance(c, ast.ClassDef) and c.name == name)
+    return found
+
+
 def _flat(body: list[ast.stmt], tree: ast.Module) -> Iterator[ast.stmt]:
     """With the fields of groups that are given without the group's name."""
     for line in body:
         group = isinstance(line, ast.AnnAssign) and re.search(r"OmitArgPrefixes\[(\w+)\]", ast.unparse(line.annotation))
         if group:
-            yield from next(c.body for c in tree.body if isinstance(c, ast.ClassDef) and c.name == group[1])
+            yield from _body_of(group[1], tree)
         else:
             yield line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ from rich.markup import escape
 from vitra_evaluation.commands.screen import console
 from vitra_evaluation.errors import NoPlanError, PlanError, SessionError
 from vitra_evaluation.plan.file import read_plan
-from vitra_evaluation.plan.plan import Plan
+from vitra_evaluation.plan.plan import Plan, Robot
 from vitra_evaluation.plan.scene import check_scene
 from vitra_evaluation.plan.template import TEMPLATE
 from vitra_evaluation.session.files import write_durably
+from vitra_evaluation.session.trial_setup import Setup
 from vitra_evaluation.stats.intervals import CountError, check_counts
 from vitra_evaluation.stats.power import POWER, check_level, check_pairs, power_table, smallest_difference
 from vitra_evaluation.stats.verdict import compare_counts
@@ -180,6 +182,33 @@ def check_policies(plan: Plan, path: Path) -> None:
             problems.append((spec.line, f"policy '{spec.name}' cannot be made: {error}"))
     if problems:
         raise PlanError(path, problems)
+
+
+def check_setup(plan: Plan, setup: Setup) -> None:
+    """Refuse what does not go together, before anything exists.
+
+    Raises:
+        SessionError: why not.
+    """
+    if setup.is_lockstep and plan.robot is not Robot.SIM:
+        raise SessionError("--graph lockstep simulates; the plan is for the real robot.")
+
+
+def check_camera(plan: Plan, setup: Setup) -> None:
+    """Refuse a simulation without camera where a policy looks at it: once locked, no `resume` could give it one.
+
+    Raises:
+        SessionError: which policies look.
+    """
+    if not setup.is_lockstep or setup.render:
+        return
+    looking = []
+    for spec in plan.policies:
+        with contextlib.closing(create_policy(spec.policy, dict(spec.options))) as policy:  # created, not loaded
+            if policy.metadata.needs_image:
+                looking.append(spec.name)
+    if looking:
+        raise SessionError(f"Policies of this plan look at the head camera ({', '.join(looking)}): give --render.")
 
 
 def plan_path(path: Path) -> Path:

@@ -7,22 +7,22 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 from rich.markup import escape
 
 from vitra_console.web.access import default_token
-from vitra_evaluation.commands.planning import load_plan
+from vitra_evaluation.commands.planning import check_camera, check_setup, load_plan
 from vitra_evaluation.commands.screen import console
 from vitra_evaluation.errors import SessionError
-from vitra_evaluation.plan.plan import Plan, Robot
+from vitra_evaluation.plan.plan import Robot
 from vitra_evaluation.report.write import write_report
 from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.attended_session import AttendedSession, AttendedSettings
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.orders import read_label
 from vitra_evaluation.session.provenance import misplaced_inputs, plan_hashes
+from vitra_evaluation.session.trial_setup import Arms, Graph, Setup, resumed
 from vitra_evaluation.session.verification import verify
 from vitra_policy.errors import UnknownNameError
 
@@ -32,12 +32,8 @@ QUIT = 3
 
 @dataclass(frozen=True)
 class Options:
-    """How trials are made."""
+    """How trials are attended."""
 
-    graph: Literal["launch", "attach", "lockstep"] = "launch"
-    """launch starts the robot graph; attach uses the one that runs; lockstep simulates without it, faster."""
-    arms: Literal["right", "left", "both"] = "right"
-    """Arms of the robot."""
     person: str = "evaluator"
     """Who evaluates, for the record."""
     console: bool = False
@@ -52,8 +48,6 @@ class Options:
     """Token of the console; default: drawn and shown."""
     domain_id: int | None = None
     """ROS domain; default: ROS_DOMAIN_ID."""
-    render: bool = False
-    """Lockstep: render the head camera for the policies."""
     report: bool | None = None
     """Write the report when the session is complete; default: only where nobody judged (second judges come first)."""
 
@@ -66,6 +60,7 @@ class Run:
     """The plan: a YAML file, or the name of a shipped one."""
     out: Path = Path("runs/eval/session")
     """Folder of the session; must not hold anything yet."""
+    setup: tyro.conf.OmitArgPrefixes[Setup] = Setup()
     options: tyro.conf.OmitArgPrefixes[Options] = Options()
 
 
@@ -75,6 +70,12 @@ class Resume:
 
     session: tyro.conf.Positional[Path]
     """Folder of the session."""
+    graph: Graph | None = None
+    """As the session was begun, which is the default; a launched graph may be attached to, and the other way round."""
+    arms: Arms | None = None
+    """As the session was begun, which is the default."""
+    render: tyro.conf.FlagCreatePairsOff[bool] = False
+    """As the session was begun; need not be given."""
     options: tyro.conf.OmitArgPrefixes[Options] = Options()
 
 
@@ -145,23 +146,25 @@ class Rate:
 def run(command: Run) -> int:
     """Begin a session."""
     plan = load_plan(command.plan)
-    check_options(plan, command.options)
-    session = Session.create(command.out, plan, plan_hashes(plan))
+    check_setup(plan, command.setup)
+    check_camera(plan, command.setup)
+    session = Session.create(command.out, plan, plan_hashes(plan), setup=command.setup)
     console.print(f"anchor of the locked session, to write down or to send: [bold]{session.store.anchor}[/bold]")
-    return sit(session, command.options)
+    return sit(session, command.setup, command.options)
 
 
 def resume(command: Resume) -> int:
     """Go on with a session."""
     session = Session.load(command.session)
     try:
-        check_options(session.plan, command.options)
+        setup = resumed(command.session, session.setup, command.graph, command.arms, command.render)
+        check_setup(session.plan, setup)
         check_place(session)
         session.hold()
     except BaseException:
         session.close()
         raise
-    return sit(session, command.options)
+    return sit(session, setup, command.options)
 
 
 def report(command: Report) -> int:
@@ -224,16 +227,6 @@ def rate(command: Rate) -> int:
     return 0
 
 
-def check_options(plan: Plan, options: Options) -> None:
-    """Refuse what does not go together, before anything exists.
-
-    Raises:
-        SessionError: why not.
-    """
-    if options.graph == "lockstep" and plan.robot is not Robot.SIM:
-        raise SessionError("--graph lockstep simulates; the plan is for the real robot.")
-
-
 def check_place(session: Session) -> None:
     """Refuse to go on from a folder where the plan's relative paths lead elsewhere.
 
@@ -269,13 +262,19 @@ def known(session: Session, trial: int) -> None:
         raise UnknownNameError("trial", str(trial), numbers)
 
 
-def sit(session: Session, options: Options) -> int:
-    """Run trials until the session is complete or the evaluator leaves; then the report."""
+def sit(session: Session, setup: Setup, options: Options) -> int:
+    """Run trials until the session is complete or the evaluator leaves; then the report.
+
+    Args:
+        session: Held; closed at the end.
+        setup: Where the trials run.
+        options: How they are attended.
+    """
     try:
         settings = AttendedSettings(
-            graph=options.graph, arms=options.arms, person=options.person, console=options.console,
+            graph=setup.graph, arms=setup.arms, person=options.person, console=options.console,
             host=options.host, port=options.port, token=options.token or default_token(),
-            domain_id=options.domain_id, render=options.render, names=options.allow_host,
+            domain_id=options.domain_id, render=setup.render, names=options.allow_host,
         )  # fmt: skip
         complete = AttendedSession(session, settings, console.print).run()
         console.print(f"anchor of the record so far: [bold]{session.store.anchor}[/bold]")

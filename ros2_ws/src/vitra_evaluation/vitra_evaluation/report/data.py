@@ -103,6 +103,7 @@ def _session(session: Session, done: int) -> Figures:
         "done": done, "total": len(session.schedule.slots), "attempts": len(session.store.attempts()),
         "policies": [{"name": p.name, "policy": p.policy, "options": dict(p.options)} for p in plan.policies],
         "anchor": session.store.entries[0].anchor,
+        "setup": session.setup.to_fact() if session.setup is not None else None,
         "plan_sha256": plan_hash(plan), "schedule_sha256": session.schedule.sha256, "hashes": session.hashes,
     }  # fmt: skip
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitra_evaluation.report.rows import Figures
+from vitra_evaluation.session.trial_setup import Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,9 @@ def _begun(figures: Figures) -> Table:
         for p, b in figures["begun"].items()
     ]
     head = ("policy", "begun", "counted", "could not start", "void, by a person", "void, by the program", "no bag")
-    note = "A policy that could not be started has failed and counts. What was void was made again."
+    setup = Setup.from_fact(figures["session"]["setup"])
+    ran = setup.words if setup is not None else "Where trials ran was not noted by the version that began the session."
+    note = f"{ran} A policy that could not be started has failed and counts. What was void was made again."
     return Table("What became of every trial", head, rows, note)
 
 

@@ -74,7 +74,7 @@ class AttendedSession:
             raise SessionError("--graph lockstep simulates; the plan is for the real robot.")
         blinded_policy = BlindedPolicy(self._session.folder)
         if blinded_policy.metadata.needs_image and not self._settings.render:
-            raise SessionError("A policy of this plan looks at the head camera: give --render (to resume, too).")
+            raise SessionError("A policy of this plan looks at the head camera: give --render.")
         blinded_policy.warm_up()
         port = LockstepPort(blinded_policy, self._session.plan.time_limit_s, self._settings.render)
         stack.callback(port.close)

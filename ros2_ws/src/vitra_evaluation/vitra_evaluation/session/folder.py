@@ -25,6 +25,7 @@ from vitra_evaluation.session.attempt import Attempt
 from vitra_evaluation.session.files import room_for, write_durably
 from vitra_evaluation.session.provenance import software
 from vitra_evaluation.session.store import Store
+from vitra_evaluation.session.trial_setup import Setup
 
 ACTIVE_NAME = "active.json"
 """Which alias runs next; written by the runner, read by the policy process."""
@@ -51,7 +52,13 @@ class Session:
         self.store = Store(folder / JOURNAL_NAME, lambda: self._lock_file is not None)
 
     @staticmethod
-    def create(folder: Path, plan: Plan, hashes: dict[str, str] | None = None, secret: str | None = None) -> Session:
+    def create(
+        folder: Path,
+        plan: Plan,
+        hashes: dict[str, str] | None = None,
+        secret: str | None = None,
+        setup: Setup | None = None,
+    ) -> Session:
         """Draw, seal and lock a new session; held. It appears whole or not at all.
 
         Args:
@@ -59,6 +66,7 @@ class Session:
             plan: What is tried.
             hashes: Of the files the policies are made of.
             secret: Seed of the draw; None: drawn.
+            setup: Where the trials will run; None: not noted.
 
         Raises:
             SessionError: there is something in the folder already; nothing is ever overwritten.
@@ -75,7 +83,8 @@ class Session:
             write_durably(made / SCHEDULE_NAME, schedule.to_json())
             store = Store(made / JOURNAL_NAME)
             facts = {"schedule_sha256": schedule.sha256, "plan_sha256": plan_hash(plan), "made_in": str(Path.cwd())}
-            store.lock(facts | {"trials": len(schedule.slots), "hashes": software() | (hashes or {})})
+            noted = {"setup": setup.to_fact()} if setup is not None else {}
+            store.lock(facts | noted | {"trials": len(schedule.slots), "hashes": software() | (hashes or {})})
             store.close()
         session = Session(folder, plan, schedule)
         session.hold()
@@ -173,6 +182,11 @@ class Session:
         """Folder from which relative paths of the plan count; None in sessions of versions that did not note it."""
         noted = self.store.locked.get("made_in")
         return Path(noted) if isinstance(noted, str) else None
+
+    @property
+    def setup(self) -> Setup | None:
+        """Where the trials run; None in sessions of versions that did not note it."""
+        return Setup.from_fact(self.store.locked.get("setup"))
 
 
 def demand_session(folder: Path) -> None:
