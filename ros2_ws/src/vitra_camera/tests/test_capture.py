@@ -46,7 +46,7 @@ def run(camera, **options):
         CaptureSettings(**({"retry_period_s": 0.0} | options)),
     )
     loop.start()
-    loop._thread.join(10.0)
+    loop._thread.join(60.0)
     assert not loop._thread.is_alive()
     return loop, got
 
@@ -108,7 +108,7 @@ def test_a_gap_in_a_real_recording_is_counted(rs, recording):
         depth=VideoProfile(0, 0, 0),
         playback_file=str(recording),
         playback_real_time=False,
-        frame_timeout_s=0.5,
+        frame_timeout_s=30.0,  # the end is a status; on a busy machine half a second is no lost camera
     )
     loop, got = run(CameraPipeline(rs, settings))
     assert got[-1] == 12
