@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from vitra_policy.bag_storage import Summary, summary_of
+from vitra_training.datasets.errors import BrokenFileError
 
 METADATA_NAME = "metadata.yaml"
 SAVED, UNJUDGED = "saved", "unjudged"
@@ -68,20 +69,23 @@ def own_account(bag: Path) -> OwnAccount:
     return OwnAccount(texts, recorded, tuple(contradictions))
 
 
-def _information(bag: Path) -> dict[str, Any]:
+def read_information(bag: Path) -> dict[str, Any]:
+    """What a bag's `metadata.yaml` says of it.
+
+    Raises:
+        BrokenFileError: it cannot be read, or is no metadata of rosbag2.
+    """
     try:
         metadata = yaml.safe_load((bag / METADATA_NAME).read_text(encoding="utf-8"))
         return dict(metadata["rosbag2_bagfile_information"])
-    except (
-        OSError,
-        UnicodeDecodeError,
-        yaml.YAMLError,
-        KeyError,
-        TypeError,
-        ValueError,
-        OverflowError,
-        RecursionError,
-    ):
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as cause:
+        raise BrokenFileError(bag / METADATA_NAME, "rosbag2 metadata", cause) from None
+
+
+def _information(bag: Path) -> dict[str, Any]:
+    try:
+        return read_information(bag)
+    except BrokenFileError:
         return {}
 
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
 from vitra_policy.bag_storage import is_being_written
 from vitra_training.bags.errors import BagInUseError, HopelessBagError, NoBagError, NothingToRecoverError
 from vitra_training.bags.mcap_recovery import Damage, DamageKind, recover
-from vitra_training.bags.own_account import METADATA_NAME, SAVED, UNJUDGED, custom_data
+from vitra_training.bags.own_account import METADATA_NAME, SAVED, UNJUDGED, custom_data, read_information
 from vitra_training.bags.readable import clean_texts, readable
 from vitra_training.bags.streams import read_streams
 from vitra_training.bags.writer import WRITING, move_to_originals, unused, write_bag
@@ -141,16 +139,6 @@ def _nothing_wrong(path: Path, expected: int | None = None) -> RepairReport:
 
 def _stated_count(path: Path) -> int | None:
     try:
-        metadata = yaml.safe_load((path / METADATA_NAME).read_text(encoding="utf-8"))
-        return int(metadata["rosbag2_bagfile_information"]["message_count"])
-    except (
-        OSError,
-        UnicodeDecodeError,
-        yaml.YAMLError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RecursionError,
-        OverflowError,
-    ) as cause:
+        return int(read_information(path)["message_count"])
+    except (KeyError, TypeError, ValueError, OverflowError) as cause:
         raise BrokenFileError(path / METADATA_NAME, "rosbag2 metadata", cause) from None

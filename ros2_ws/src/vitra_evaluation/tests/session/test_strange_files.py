@@ -121,7 +121,7 @@ def test_somebodys_notes_beside_a_session_are_no_tampering_but_told(small_plan: 
     (folder / "notes.txt").write_text("the lamp flickered in trial 3")
     found = verify(folder)
     assert found.problems == []
-    assert found.notes == ["notes.txt is not of this session: nothing vouches for it"]
+    assert found.notes == ["notes.txt is not in the record: nothing vouches for it"]
 
 
 def test_a_report_that_was_cut_off_is_told_and_written_anew(small_plan: Plan, tmp_path: Path) -> None:

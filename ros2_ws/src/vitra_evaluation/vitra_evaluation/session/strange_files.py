@@ -39,7 +39,7 @@ def strange_files(session: Session, recorded: frozenset[str]) -> tuple[list[str]
         if path.name.lower().startswith("report"):
             problems.append(f"{path.name} is no report of the record: the record's are in {REPORT_FOLDER}/")
         else:
-            notes.append(f"{path.name} is not of this session: nothing vouches for it")
+            notes.append(f"{path.name} is not in the record: nothing vouches for it")
     report = session.folder / REPORT_FOLDER
     for path in sorted(report.rglob("*")) if report.is_dir() else []:
         name = path.relative_to(session.folder).as_posix()
