@@ -17,7 +17,7 @@ from vitra_training.bags.check_instruction import instruction
 from vitra_training.bags.check_joints import ends, idle_ends_s, jumps, unusable
 from vitra_training.bags.check_streams import Skew, StreamReport, measure, rates, skew_of, skews
 from vitra_training.bags.limits import Limits
-from vitra_training.bags.own_account import SAVED, outcome_of, own_account
+from vitra_training.bags.own_account import SAVED, own_account
 from vitra_training.bags.streams import CAMERA, BagStreams, read_streams
 from vitra_training.datasets.errors import BrokenFileError
 from vitra_training.datasets.promises import Finding, Level
@@ -104,9 +104,10 @@ def _history(bag: BagStreams) -> Iterator[Finding]:
         yield Finding(WARNING, "stop", f"the robot was stopped while recording: {cause}")
     if warnings := bag.about.get("warnings"):
         yield Finding(WARNING, "recorder", f"said while recording: {warnings}")
-    for contradiction in own_account(bag.path).contradictions:
+    account = own_account(bag.path)
+    for contradiction in account.contradictions:
         yield Finding(ERROR, "metadata", f"{contradiction}; nobody can say which is true")
-    if (outcome := outcome_of(bag.path)) != SAVED:
+    if (outcome := account.outcome) != SAVED:
         yield Finding(WARNING, "outcome", f"{outcome}: `vitra-bag convert` leaves it out")
     if reason := bag.about.get("discard_reason"):
         yield Finding(WARNING, "discarded", reason)

@@ -203,7 +203,7 @@ def find_bags(path: Path) -> list[Path]:
 
 def without_metadata(path: Path) -> list[Path]:
     """Folders at or below a path that hold MCAP files and no `metadata.yaml`: bags that lost it, as `repair` finds."""
-    folders = {file.parent for file in (*path.glob("*.mcap"), *path.glob("**/*.mcap"))}
+    folders = {file.parent for file in path.glob("**/*.mcap")}
     parts = {folder: folder.relative_to(path).parts for folder in folders}
     return sorted(
         folder

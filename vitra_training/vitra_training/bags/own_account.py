@@ -30,18 +30,22 @@ class OwnAccount:
     contradictions: tuple[str, ...] = ()
     """What the two disagree about, in words."""
 
+    @property
+    def outcome(self) -> str:
+        """What an operator decided, or in words that nobody did or that the two contradict each other."""
+        outcome, recorded = (texts.get("outcome") or UNJUDGED for texts in (self.texts, self.recorded))
+        if recorded not in (UNJUDGED, outcome):
+            return f"{UNJUDGED}, {METADATA_NAME} says {outcome} and the recording itself {recorded}"
+        if outcome != UNJUDGED:
+            return outcome
+        repaired = "repaired" in self.texts
+        why = self.texts.get("ended") or ("it was repaired" if repaired else "the recording says nothing of it")
+        return f"{UNJUDGED}, no operator saved it ({why})"
+
 
 def outcome_of(bag: Path) -> str:
     """What an operator decided of a bag, or in words that nobody did or that its files contradict each other."""
-    account = own_account(bag)
-    outcome, recorded = (texts.get("outcome") or UNJUDGED for texts in (account.texts, account.recorded))
-    if recorded not in (UNJUDGED, outcome):
-        return f"{UNJUDGED}, {METADATA_NAME} says {outcome} and the recording itself {recorded}"
-    if outcome != UNJUDGED:
-        return outcome
-    repaired = "repaired" in account.texts
-    why = account.texts.get("ended") or ("it was repaired" if repaired else "the recording says nothing of it")
-    return f"{UNJUDGED}, no operator saved it ({why})"
+    return own_account(bag).outcome
 
 
 def custom_data(bag: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vitra_training.datasets.video import Image
 from vitra_training.labeling.errors import MissingModelError
+from vitra_training.labeling.hands.sightings import palm_centre
 
 Array = NDArray[np.float64]
 
@@ -88,8 +89,7 @@ class Landmarks:
     @property
     def centre_px(self) -> Array:
         """(2,) mean of wrist and knuckles."""
-        centre: Array = self.points_px[[0, 5, 9, 13, 17]].mean(axis=0)
-        return centre
+        return palm_centre(self.points_px)
 
     @property
     def size_px(self) -> float:

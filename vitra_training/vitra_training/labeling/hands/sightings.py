@@ -24,6 +24,16 @@ class HandSource(IntEnum):
     """The landmark network at a palm that the detector found in this frame."""
 
 
+def palm_centre(points_px: Array) -> Array:
+    """(2,) mean of wrist and knuckles.
+
+    Args:
+        points_px: (21, 2) landmarks.
+    """
+    centre: Array = points_px[[0, 5, 9, 13, 17]].mean(axis=0)
+    return centre
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A hand in one frame."""
@@ -45,8 +55,7 @@ class Seen:
     @property
     def centre_px(self) -> Array:
         """(2,) of the palm."""
-        centre: Array = self.points_px[[0, 5, 9, 13, 17]].mean(axis=0)
-        return centre
+        return palm_centre(self.points_px)
 
     @property
     def size_px(self) -> float:
