@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
 MOST_IGNORES = 55
 """`type: ignore` outside tests; only ever less."""
-LINES, MOST_LONG = 300, 22
+LINES, MOST_LONG = 300, 19
 """A module has one concept and no more lines than this (CONTRIBUTING.md); how many are longer, only ever less."""
 FOREIGN = {
     "vitra_policy/vitra_policy/engine/onnx_graphs.py": {"forward"},

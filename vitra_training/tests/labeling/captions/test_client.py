@@ -21,7 +21,6 @@ from vitra_training.labeling.captions.client import (
     ClientConfig,
     RefusedCaptionError,
     UnavailableCaptionError,
-    parse,
 )
 
 GOOD = {"caption": "Pick up the red cup.", "rephrases": ["Grab the red cup.", "Take the red cup"]}
@@ -231,12 +230,3 @@ def test_the_budget_stops_further_requests(server: Server, tmp_path: Path) -> No
     with pytest.raises(CaptionBudgetError, match="nothing is paid twice"):
         asked.caption("left", [b"c"])
     assert len(server.requests) == 2
-
-
-@pytest.mark.parametrize("text", ["N/A", "n/a.", "NA", "None."])
-def test_no_meaningful_action_is_told_in_one_way(text: str) -> None:
-    assert parse(json.dumps({"caption": text, "rephrases": ["Do it."]})) == ("N/A", ())
-
-
-def test_a_fenced_answer_is_read() -> None:
-    assert parse('```json\n{"caption": "open the door", "rephrases": []}\n```') == ("Open the door.", ())

@@ -10,7 +10,7 @@ import pytest
 from vitra_policy.action_space import FINGERS_DIM
 from vitra_policy.hand.skeleton import default_skeleton
 from vitra_policy.transforms import make_pose, matrix_from_rotvec, rotation_angle
-from vitra_training.labeling.hands.fit import fit_hand, keypoints_and_jacobian
+from vitra_training.labeling.hands.fit import fit_hand
 from vitra_training.labeling.hands.parameters import FREE_DIMS, PRIOR_RAD, SIGMA_RAD
 from vitra_training.synthetic.hands import wrist_rotation
 
@@ -31,22 +31,6 @@ def hands(count: int, side: str, rng: np.random.Generator) -> tuple[np.ndarray, 
 
 def project(points: np.ndarray) -> np.ndarray:
     return points[..., :2] / points[..., 2:] * K[[0, 1], [0, 1]] + K[:2, 2]
-
-
-def test_the_jacobian_is_that_of_the_skeletons_forward_kinematics() -> None:
-    rng = np.random.default_rng(0)
-    skeleton = default_skeleton()
-    angles = rng.normal(0, 0.5, (4, len(FREE_DIMS)))
-    points, J = keypoints_and_jacobian(skeleton, angles)
-    full = np.zeros((4, FINGERS_DIM))
-    full[:, FREE_DIMS] = angles
-    np.testing.assert_allclose(points, skeleton.keypoints(full), atol=1e-12)
-    for column in range(len(FREE_DIMS)):
-        step = np.zeros(len(FREE_DIMS))
-        step[column] = 1e-6
-        ahead, _ = keypoints_and_jacobian(skeleton, angles + step)
-        behind, _ = keypoints_and_jacobian(skeleton, angles - step)
-        np.testing.assert_allclose(J[..., column], (ahead - behind) / 2e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -19,11 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from vitra_policy.action_space import Side
+from vitra_training.labeling.captions.answer import UnusableAnswerError, parse
 from vitra_training.labeling.errors import LabelingError
 
-NOTHING = "N/A"
-_LONGEST = 200
-_REPHRASES = 4
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}
 _NOBODY = {401, 402, 403, 404, 405}
 """Wrong key, unpaid, forbidden, not there: no request would be answered otherwise."""
@@ -193,7 +191,7 @@ class CaptionClient:
                 (folder / f"raw{attempt}.json").write_text(json.dumps(answer, indent=1))
                 try:
                     return self._parsed(answer)
-                except _UnusableError as error:
+                except UnusableAnswerError as error:
                     problem, lacking = error, CaptionError
             if attempt + 1 < self._config.attempts:
                 self._sleep(wait_s)
@@ -239,55 +237,11 @@ class CaptionClient:
             choice = answer["choices"][0]
             message = choice["message"]
         except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as cause:
-            raise _UnusableError(f"not a chat completion ({cause!r})") from None
+            raise UnusableAnswerError(f"not a chat completion ({cause!r})") from None
         if message.get("refusal") or choice.get("finish_reason") == "content_filter":
             raise RefusedCaptionError(f"The model refused: {message.get('refusal') or 'content filter'}")
         text, rephrases = parse(message.get("content"))
         return Caption(text, rephrases, str(answer.get("model") or self._config.model), tokens_in, tokens_out)
-
-
-class _UnusableError(Exception):
-    """An answer that is not what was asked for."""
-
-
-def parse(content: object) -> tuple[str, tuple[str, ...]]:
-    """Caption and rephrases of a model's answer.
-
-    Raises:
-        _UnusableError: not exactly the JSON object that was asked for, or not a sentence.
-    """
-    if not isinstance(content, str) or not content.strip():
-        raise _UnusableError("empty answer")
-    text = content.strip()
-    if text.startswith("```"):
-        text = text.strip("`").removeprefix("json").strip()
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as cause:
-        raise _UnusableError(f"not JSON ({cause})") from None
-    if (
-        not isinstance(value, dict)
-        or set(value) - {"caption", "rephrases"}
-        or not isinstance(value.get("caption"), str)
-    ):
-        raise _UnusableError(f"not the object that was asked for: {text[:120]}")
-    rephrases = value.get("rephrases", [])
-    if not isinstance(rephrases, list) or not all(isinstance(one, str) for one in rephrases):
-        raise _UnusableError("rephrases are not a list of sentences")
-    caption = _sentence(value["caption"])
-    if caption == NOTHING:
-        return NOTHING, ()
-    return caption, tuple(dict.fromkeys(_sentence(one) for one in rephrases[:_REPHRASES] if one.strip()))
-
-
-def _sentence(text: str) -> str:
-    clean = " ".join(text.split())
-    if clean.upper().rstrip(".") in (NOTHING, "NA", "NONE"):
-        return NOTHING
-    if not 3 <= len(clean) <= _LONGEST or not clean[0].isalpha() or "{" in clean:
-        raise _UnusableError(f"not a sentence: {clean[:80]!r}")
-    clean = clean[0].upper() + clean[1:]
-    return clean if clean.endswith(".") else clean + "."
 
 
 def _body(model: str, prompt: str, images: Sequence[bytes]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import numpy as np
 from vitra_policy.action_space import SIDES
 from vitra_policy.hand.skeleton import palm_centre
 from vitra_training.labeling.artifacts import load
+from vitra_training.labeling.captions.answer import NOTHING
 from vitra_training.labeling.captions.client import (
-    NOTHING,
     CaptionClient,
     CaptionError,
     ClientConfig,
