@@ -80,6 +80,8 @@ def swap(values: dict[str, Any]) -> None:
         (renamed("std", "sdt", "state_right"), "state_right: Unknown key 'sdt'. Did you mean 'std'"),
         (lambda values: values.update(action_middle={}), "Unknown key 'action_middle'"),
         (lambda values: values.pop("action_left"), "hand 'left' needs state and action"),
+        (lambda values: values.update(num_traj=-5), "num_traj is -5, expected a whole number from 0 on"),
+        (lambda values: values.update(dataset_name={"mean": 1}), "dataset_name is .* expected a text"),
         (swap, "the left hand is on average 0.30 m to the right of the right hand"),
     ],
 )
@@ -111,8 +113,11 @@ def test_state_and_action_of_shipped_checkpoints_are_not_taken_for_each_other(pa
     values = Statistics.load(path).to_dict()
     for side in Statistics.load(path).present:
         exchange(f"state_{side}", f"action_{side}")(values)
-        with pytest.raises(StatisticsError, match=f"{side} hand: the wrist's steps .* state and action have been exch"):
+        refused = f"{side} hand: the wrist's steps .* state and action have been exchanged"
+        with pytest.raises(StatisticsError, match=refused):
             Statistics.from_dict(values)
+        with pytest.raises(StatisticsError, match=refused):
+            Statistics.from_dict(values | {f"state_{side}": values[f"action_{side}"]})
 
 
 @pytest.mark.parametrize(("state_m", "action_m", "taken"), [

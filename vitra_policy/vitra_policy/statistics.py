@@ -188,9 +188,12 @@ class Statistics:
         if len(hands) == len(SIDES) and (why := exchanged_sides(*(hands[side] for side in SIDES))):
             raise StatisticsError(f"{source}: {why}. {_ANEW}")
         count = values.get("num_traj")
-        if count is not None and type(count) is not int:
-            raise StatisticsError(f"{source}: num_traj is {count!r}, expected a whole number.")
-        return Statistics(str(values.get("dataset_name", "unnamed")), hands, count)
+        if count is not None and (type(count) is not int or count < 0):
+            raise StatisticsError(f"{source}: num_traj is {count!r}, expected a whole number from 0 on.")
+        name = values.get("dataset_name", "unnamed")
+        if not isinstance(name, str):
+            raise StatisticsError(f"{source}: dataset_name is {name!r:.40}, expected a text.")
+        return Statistics(name, hands, count)
 
     @staticmethod
     def load(path: Path | str) -> Statistics:

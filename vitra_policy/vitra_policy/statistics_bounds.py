@@ -88,7 +88,7 @@ def implausible_hand(state: Moments, action: Moments) -> str:
     for what, moments in (("action", action), ("state", state)):
         if why := _implausible(what, moments.mean, moments.std, angles):
             return why
-    return _steps_are_places(state.std[TRANSLATION], action.std[TRANSLATION])
+    return _steps_are_places(state.std[TRANSLATION], action.mean[TRANSLATION], action.std[TRANSLATION])
 
 
 def exchanged_sides(left: HandStatistics, right: HandStatistics) -> str:
@@ -146,14 +146,15 @@ def exchanged(left_x_m: tuple[float, float], right_x_m: tuple[float, float]) -> 
     )
 
 
-def _steps_are_places(state_std_m: FloatArray, action_std_m: FloatArray) -> str:
-    # the difference of two places deviates by at most twice what places do; of all axes, as mirroring turns them
-    place_m, step_m = float(np.linalg.norm(state_std_m)), float(np.linalg.norm(action_std_m))
-    if step_m <= 2 * max(place_m, NARROW_M):
+def _steps_are_places(state_std_m: FloatArray, action_mean_m: FloatArray, action_std_m: FloatArray) -> str:
+    # the difference of two places deviates by at most twice what places do, and its mean is near 0; of all axes, as
+    # mirroring turns them
+    place_m, mean_m, std_m = (float(np.linalg.norm(xyz)) for xyz in (state_std_m, action_mean_m, action_std_m))
+    if max(mean_m, std_m) <= 2 * max(place_m, NARROW_M):
         return ""
     return (
-        f"the wrist's steps (action) deviate by {step_m:.3g} m and its places (state) by {place_m:.3g} m, and steps "
-        "can deviate by at most twice what places do, so state and action have been exchanged"
+        f"the wrist's steps (action) have mean {mean_m:.3g} m and deviation {std_m:.3g} m, and its places (state) "
+        f"deviate by {place_m:.3g} m; steps reach at most twice that: state and action have been exchanged, or one is both"
     )
 
 

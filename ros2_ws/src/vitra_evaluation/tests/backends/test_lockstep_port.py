@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -62,3 +63,16 @@ def test_a_lockstep_trial_has_a_video_where_its_camera_is_rendered(
             frames = list(video.decode(video=0))
         assert len(frames) == 6, "three answers of 0.135 s at 10 Hz, and the end"
         assert np.ptp(frames[0].to_ndarray(format="rgb24")[:, :424]) > 100
+
+
+def test_a_lockstep_trial_without_an_answer_has_an_empty_bag_with_a_camera_too(
+    small_plan: Plan, tmp_path: Path
+) -> None:
+    port = LockstepPort(Still(), 5.0, render=False)
+    slot = draw_schedule(small_plan, "secret")[0].slots[0]
+    port.reset(slot, small_plan)
+    assert port._observation is not None
+    port._observation = replace(port._observation, image=np.zeros((24, 32, 3), np.uint8))
+    port.start(slot, small_plan, tmp_path)
+    assert keep_evidence(tmp_path, port.finish(tmp_path), None, None, "trial 1").problem == "the bag is empty"
+    port.close()

@@ -105,10 +105,10 @@ class LockstepPort:
         return []
 
     def finish(self, folder: Path) -> Path | None:
-        """Close the bag, after the image of the end."""
+        """Close the bag, after the image of the end; without an answer it stays empty, and the trial does not count."""
         if self._bag is None:
             return None
-        if self._observation is not None and self._observation.stamp_s > self._recorded_s:
+        if self._observation is not None and 0.0 <= self._recorded_s < self._observation.stamp_s:
             self._bag.add_image(self._observation)
         path = self._bag.close()
         self._bag = None
