@@ -154,7 +154,7 @@ def _steps_are_places(state_std_m: FloatArray, action_mean_m: FloatArray, action
         return ""
     return (
         f"the wrist's steps (action) have mean {mean_m:.3g} m and deviation {std_m:.3g} m, and its places (state) "
-        f"deviate by {place_m:.3g} m; steps reach at most twice that: state and action have been exchanged, or one is both"
+        f"deviate by {place_m:.3g} m; steps reach at most twice that: state and action have been exchanged or repeated"
     )
 
 
