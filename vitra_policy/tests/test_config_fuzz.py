@@ -70,6 +70,19 @@ def test_any_value_in_any_place_is_taken_or_refused_by_name(checkpoint: Path, na
     assert refused > 10
 
 
+@pytest.mark.parametrize(("name", "new", "complaint"), [
+    ("model", "modle", "config.json: Unknown key 'modle'. Did you mean 'model'"), ("model", "", "has no 'model'"),
+])  # fmt: skip
+def test_a_configuration_without_its_network_is_refused_and_not_taken_for_the_usual_one(
+    checkpoint: Path, tmp_path: Path, name: str, new: str, complaint: str
+) -> None:
+    content = json.loads((checkpoint / "config.json").read_text())
+    network = content.pop(name)
+    (tmp_path / "config.json").write_text(json.dumps(content | ({new: network} if new else {})))
+    with pytest.raises(CheckpointFileError, match=complaint):
+        open_checkpoint(tmp_path)
+
+
 def test_any_value_in_any_place_of_a_reference_config_is_taken_or_refused_by_name(sibling_run_dir: Path) -> None:
     run = json.loads((sibling_run_dir / "config.json").read_text())
     vlm = json.loads((sibling_run_dir / "base/config.json").read_text())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from vitra_policy.action_space import (
     ACTION_DIM,
@@ -19,7 +19,6 @@ from vitra_policy.action_space import (
     HUMAN_STATE_DIM,
     MODEL_ACTION_DIM,
     SIDES,
-    WRIST,
     XHAND_DIM,
     Hands,
     ShapeMismatchError,
@@ -27,17 +26,15 @@ from vitra_policy.action_space import (
 )
 from vitra_policy.errors import VitraError
 from vitra_policy.hand.xhand_map import hand_from_xhand_vector, xhand_vector_from_hand
-from vitra_policy.statistics_bounds import exchanged, flat_numbers, implausible
+from vitra_policy.moments import FloatArray
+from vitra_policy.moments import HandStatistics as HandStatistics
+from vitra_policy.moments import Moments as Moments
+from vitra_policy.moments import StatisticsError as StatisticsError
+from vitra_policy.statistics_bounds import exchanged_sides, flat_numbers, implausible_hand, misnamed
 
-FloatArray = NDArray[np.float64]
-
-_EPSILON = 1e-7
 _ABSENT = 1e-4
 """The reference writes this as mean and deviation of a hand its dataset never shows."""
-
-
-class StatisticsError(VitraError):
-    """A statistics file that is missing or not of the expected form."""
+_ANEW = "Compute them anew with `vitra-data stats`."
 
 
 class AbsentHandError(VitraError):
@@ -61,44 +58,6 @@ class HandKind(StrEnum):
 
 
 _WIDTHS: dict[int, HandKind] = {HAND_DIM: HandKind.HUMAN, XHAND_DIM: HandKind.XHAND}
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """Mean and population standard deviation per dimension."""
-
-    mean: FloatArray
-    std: FloatArray
-
-    @classmethod
-    def of(cls, samples: ArrayLike, valid: ArrayLike | None = None) -> Moments:
-        """Moments of samples (N, D), of the rows where ``valid`` (N,) only.
-
-        Raises:
-            StatisticsError: No valid row.
-        """
-        rows = np.asarray(samples, dtype=np.float64)
-        if valid is not None:
-            rows = rows[np.asarray(valid, dtype=bool)]
-        if not len(rows):
-            raise StatisticsError("No valid sample to compute statistics from.")
-        return cls(rows.mean(axis=0), rows.std(axis=0))
-
-    def normalise(self, values: FloatArray) -> FloatArray:
-        """``(x - mean) / (std + 1e-7)`` on the last dimension."""
-        return (values - self.mean) / (self.std + _EPSILON)
-
-    def denormalise(self, values: FloatArray) -> FloatArray:
-        """Inverse of :meth:`normalise`."""
-        return values * (self.std + _EPSILON) + self.mean
-
-
-@dataclass(frozen=True, slots=True)
-class HandStatistics:
-    """Moments of one hand."""
-
-    state: Moments
-    action: Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +159,14 @@ class Statistics:
         """Read the reference's JSON layout; a hand filled with the 1e-4 placeholder counts as absent.
 
         Raises:
-            StatisticsError: Missing fields, impossible numbers, or dimensions that are neither human nor XHand.
+            StatisticsError: Missing or unknown fields, impossible or exchanged numbers, or dimensions that are neither
+                human nor XHand.
         """
+        if why := misnamed(values):
+            raise StatisticsError(f"{source}: {why}")
         hands: dict[Side, HandStatistics] = {}
         for side in SIDES:
-            if f"action_{side}" not in values:
+            if not values.keys() & {f"action_{side}", f"state_{side}"}:
                 continue
             try:
                 state, action = (
@@ -217,19 +179,21 @@ class Statistics:
                 ) from error
             if np.all(action.mean == _ABSENT) and np.all(action.std == _ABSENT):
                 continue
-            _check_widths(state, action, f"{source}, {side} hand")
+            _check_moments(state, action, f"{source}, {side} hand")
             hands[side] = HandStatistics(state, action)
         if not hands:
             raise StatisticsError(f"{source}: no hand has statistics, so no action means anything.")
         if len({len(hand.action.mean) for hand in hands.values()}) > 1:
             raise StatisticsError(f"{source}: one hand is human and the other an XHand.")
-        wheres = [(float(hand.state.mean[0]), float(hand.state.std[0])) for hand in hands.values()]
-        if len(wheres) == len(SIDES) and (why := exchanged(*wheres)):
-            raise StatisticsError(f"{source}: {why}. Compute them anew with `vitra-data stats`.")
+        if len(hands) == len(SIDES) and (why := exchanged_sides(*(hands[side] for side in SIDES))):
+            raise StatisticsError(f"{source}: {why}. {_ANEW}")
         count = values.get("num_traj")
-        if count is not None and type(count) is not int:
-            raise StatisticsError(f"{source}: num_traj is {count!r}, expected a whole number.")
-        return Statistics(str(values.get("dataset_name", "unnamed")), hands, count)
+        if count is not None and (type(count) is not int or count < 0):
+            raise StatisticsError(f"{source}: num_traj is {count!r}, expected a whole number from 0 on.")
+        name = values.get("dataset_name", "unnamed")
+        if not isinstance(name, str):
+            raise StatisticsError(f"{source}: dataset_name is {name!r:.40}, expected a text.")
+        return Statistics(name, hands, count)
 
     @staticmethod
     def load(path: Path | str) -> Statistics:
@@ -270,7 +234,7 @@ def mix(parts: Sequence[Statistics], weights: Sequence[float], name: str) -> Sta
     return Statistics(name, {side: HandStatistics(average(side, "state"), average(side, "action")) for side in sides})
 
 
-def _check_widths(state: Moments, action: Moments, where: str) -> None:
+def _check_moments(state: Moments, action: Moments, where: str) -> None:
     kind = _WIDTHS.get(action.mean.size)
     allowed = {HandKind.HUMAN: (HAND_DIM, HUMAN_STATE_DIM), HandKind.XHAND: (XHAND_DIM,)}
     shapes = [moments.shape for moments in (action.mean, action.std, state.mean, state.std)]
@@ -282,14 +246,7 @@ def _check_widths(state: Moments, action: Moments, where: str) -> None:
     finite = all(np.isfinite(part).all() for m in (action, state) for part in (m.mean, m.std))
     if not finite or min(action.std.min(), state.std.min()) <= 0:
         raise StatisticsError(
-            f"{where}: means must be finite, and deviations finite and above 0, neither zero nor negative: what never "
-            "deviates was not seen to move, and any other value would be infinitely far off. Compute them anew with "
-            "`vitra-data stats`."
+            f"{where}: means must be finite, and deviations finite and above 0, neither zero nor negative. {_ANEW}"
         )
-    angles = slice(WRIST.stop, action.mean.size)
-    for what, moments in (("action", action), ("state", state)):
-        if why := implausible(what, moments.mean, moments.std, angles):
-            raise StatisticsError(
-                f"{where}: {why}: no hand moves like that. Units are metres and radians; compute them anew with "
-                "`vitra-data stats`."
-            )
+    if why := implausible_hand(state, action):
+        raise StatisticsError(f"{where}: {why}. {_ANEW}")

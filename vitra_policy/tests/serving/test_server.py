@@ -8,11 +8,12 @@ import pytest
 from websockets.sync.client import connect
 from websockets.sync.server import serve
 
+from vitra_policy.policies.bounds import SIDE_PX
 from vitra_policy.policies.policy import ActionChunk, InvalidObservationError, PolicyError, PolicyMetadata
 from vitra_policy.policies.policy import make_example_observation as example
 from vitra_policy.serving import wire
 from vitra_policy.serving.client import ConnectionLostError, RemotePolicy
-from vitra_policy.serving.server import PolicyServer, ServerStartError
+from vitra_policy.serving.server import _READ_BYTES, PolicyServer, ServerStartError
 from vitra_policy.serving.wire import HandshakeError
 
 
@@ -109,6 +110,28 @@ def test_a_bad_request_is_answered_with_words(server, request_):
         answer = wire.unpack(connection.recv(timeout=5))
         assert answer["actions"].shape == (16, 102)
         assert answer["server_timing"].keys() == {"infer_ms", "prev_total_ms"}
+
+
+def test_a_message_that_is_too_large_is_answered_with_what_is_allowed_and_the_connection_lives(server):
+    with connect(f"ws://127.0.0.1:{server.port}", compression=None) as connection:
+        connection.recv(timeout=5)
+        connection.send(bytes(wire.MAX_MESSAGE_BYTES + 1))
+        said = connection.recv(timeout=10)
+        assert said.startswith("WireError: Message of 67108865 bytes; at most 67108864 are accepted")
+        connection.send(wire.pack(wire.observation_message(example(height=8, width=8))))
+        assert wire.unpack(connection.recv(timeout=5))["actions"].shape == (16, 102)
+
+
+def test_the_largest_image_that_an_observation_can_hold_is_read_to_be_refused_in_words():
+    without = wire.pack(wire.observation_message(example(height=16, width=16)))
+    assert wire.MAX_MESSAGE_BYTES < 3 * SIDE_PX[1] ** 2 + len(without) <= _READ_BYTES
+
+
+def test_a_client_refuses_to_send_what_the_server_would_not_take(remote):
+    remote.infer(example(height=16, width=16))
+    with pytest.raises(wire.WireError, match="at most 67108864 are accepted, which an RGB image of 3840x2160"):
+        remote.infer(dataclasses.replace(example(height=16, width=16), image=np.zeros((4096, 5500, 3), np.uint8)))
+    assert remote.infer(example(height=16, width=16)).steps == 16
 
 
 def test_a_client_that_vanishes_mid_request_leaves_the_server_alone(server, policy, remote):

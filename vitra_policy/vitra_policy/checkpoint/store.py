@@ -23,6 +23,7 @@ from torch import Tensor
 from vitra_policy.checkpoint.errors import CheckpointExistsError, CheckpointFileError, CheckpointVersionError
 from vitra_policy.checkpoint.match import check_tensors
 from vitra_policy.checkpoint.stream import TensorSpec, weight_files, write_weights
+from vitra_policy.errors import UnknownNameError
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.unfilled import unfilled
 from vitra_policy.model.vla import Vitra
@@ -32,6 +33,7 @@ FORMAT = "vitra-policy-checkpoint"
 VERSION = 1
 CONFIG_FILE, STATISTICS_FILE, TOKENIZER_FILE = "config.json", "statistics.json", "tokenizer.json"
 PROVENANCE_FILE = "provenance.json"
+_CONFIG_KEYS = ("format", "version", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +115,23 @@ def open_checkpoint(directory: Path | str) -> Checkpoint:
         raise CheckpointVersionError(
             f"{folder} has format version {config.get('version')}; this program reads version {VERSION}. Update it."
         )
+    _check_keys(config, folder / CONFIG_FILE)
     statistics, tokenizer, provenance = (folder / name for name in (STATISTICS_FILE, TOKENIZER_FILE, PROVENANCE_FILE))
     return Checkpoint(
         directory=folder,
-        config=VitraConfig.from_dict(config.get("model", {})),
+        config=VitraConfig.from_dict(config["model"]),
         statistics=Statistics.load(statistics) if statistics.is_file() else None,
         tokenizer_file=tokenizer if tokenizer.is_file() else None,
         provenance=_read_provenance(provenance) if provenance.is_file() else Provenance(),
     )
+
+
+def _check_keys(config: Mapping[str, Any], path: Path) -> None:
+    for key in config:
+        if key not in _CONFIG_KEYS:
+            raise CheckpointFileError(f"{path}: {UnknownNameError('key', key, _CONFIG_KEYS)}")
+    if "model" not in config:
+        raise CheckpointFileError(f"{path} has no 'model', which is the network's sizes. Copy the checkpoint again.")
 
 
 def _read_provenance(path: Path) -> Provenance:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION
 from vitra_policy.errors import VitraError
+from vitra_policy.pinhole import FORM, SKEW_MAX, is_pinhole
 from vitra_policy.prompt import InstructionError, hands_of
 
 SIDE_PX = (4, 8192)
@@ -25,8 +26,6 @@ EXTRAS_MAX, EXTRA_BYTES_MAX = 64, 2**20
 FOV_RAD = (0.01, 3.13)
 FOV_TOLERANCE_RAD = math.radians(1.0)
 """Between a field of view and the intrinsics: rounding to a pixel is less, another camera or a crop is more."""
-SKEW = 1e-2
-"""Of the focal length; a camera's pixels are square to each other to a thousandth."""
 STAMP_MAX_S = 2.0**31
 """A ROS stamp holds its seconds in 32 bits with a sign; simulated time begins at 0."""
 LARGEST_M, LARGEST_RAD = 10.0, 13.0
@@ -137,11 +136,10 @@ def check_numbers(stamp_s: object, fov_rad: NDArray[np.float64], intrinsics: NDA
             f"Observation.intrinsics have focal lengths {focal_px.tolist()} px; both must be positive. Is the camera "
             "calibrated?"
         )
-    K = intrinsics
-    if not (np.array_equal(K[[1, 2, 2, 2], [0, 0, 1, 2]], [0, 0, 0, 1]) and abs(K[0, 1]) <= SKEW * K[0, 0]):
+    if not is_pinhole(intrinsics):
         raise InvalidObservationError(
-            f"Observation.intrinsics {K.round(3).tolist()} are no pinhole camera's, which are "
-            "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]."
+            f"Observation.intrinsics {intrinsics.round(3).tolist()} are no pinhole camera's, which are {FORM} with a "
+            f"skew of at most {SKEW_MAX:g} of fx."
         )
 
 

@@ -26,12 +26,16 @@ from websockets.protocol import State
 
 from vitra_policy.errors import VitraError
 from vitra_policy.mappings.translator import Translator
+from vitra_policy.policies.bounds import SIDE_PX
 from vitra_policy.policies.policy import Observation, Policy
 from vitra_policy.serving import wire
 
 _logger = logging.getLogger(__name__)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _START_TIMEOUT_S = 10.0
+_READ_BYTES = 3 * SIDE_PX[1] ** 2 + 2**20
+"""What is read of a message: more than `MAX_MESSAGE_BYTES`, so that the largest image that an observation can hold is
+refused in words; beyond that the connection is closed with code 1009."""
 
 
 class ServerStartError(VitraError):
@@ -126,7 +130,8 @@ class PolicyServer:
             self._host,
             self._wanted_port,
             compression=None,
-            max_size=wire.MAX_MESSAGE_BYTES,
+            max_size=_READ_BYTES,
+            max_queue=1,  # a client that does not wait for its answers fills its own buffers, not ours
             process_request=self._admit,
         )
         async with server:

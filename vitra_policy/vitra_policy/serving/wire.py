@@ -40,12 +40,13 @@ def pack(message: Mapping[str, Any]) -> bytes:
     """Bytes of a map of plain values, numpy arrays and scalars.
 
     Raises:
-        WireError: a value that cannot travel (object, void and complex arrays; arbitrary objects).
+        WireError: a value that cannot travel (object, void and complex arrays; arbitrary objects), or too large.
     """
     try:
         packed: bytes = msgpack.packb(dict(message), default=encode)
     except (TypeError, ValueError, OverflowError) as error:
         raise WireError(f"Cannot send this message: {error}") from error
+    _check_length(packed)
     return packed
 
 
@@ -55,8 +56,7 @@ def unpack(data: bytes | bytearray | memoryview) -> dict[str, Any]:
     Raises:
         WireError: not a msgpack map, too large, or an array whose type, shape and data do not belong together.
     """
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise WireError(f"Message of {len(data)} bytes; at most {MAX_MESSAGE_BYTES} are accepted.")
+    _check_length(data)
     try:
         count = Elements()
         message = msgpack.unpackb(
@@ -230,6 +230,14 @@ def control_of(message: Mapping[str, Any]) -> str | None:
 def acknowledgement(command: str) -> dict[str, str]:
     """The answer to a control message."""
     return {_ACKNOWLEDGE: command}
+
+
+def _check_length(data: bytes | bytearray | memoryview) -> None:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise WireError(
+            f"Message of {len(data)} bytes; at most {MAX_MESSAGE_BYTES} are accepted, which an RGB image of 3840x2160 "
+            "px (4K) fits into. Send a smaller image; networks see 448 px or fewer."
+        )
 
 
 def _flag(value: Any) -> bool:

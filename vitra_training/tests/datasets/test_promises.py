@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vitra_policy.pinhole import SKEW_MAX
 from vitra_policy.transforms import transform_points
 from vitra_training.datasets.episode import HumanEpisode, RobotEpisode
 from vitra_training.datasets.errors import BrokenPromiseError, DatasetError
@@ -155,6 +156,23 @@ def test_good_episodes_keep_all_their_promises(human: EpisodeSource, robot: Epis
                     checked_motion(recording, video)
                 except DatasetError as error:  # pragma: no cover
                     pytest.fail(str(error))
+
+
+@pytest.mark.parametrize(("skew", "kept"), [(0.9 * SKEW_MAX, True), (1.1 * SKEW_MAX, False)])
+def test_every_episode_is_held_to_the_skew_that_an_observation_may_have(
+    human: EpisodeSource, robot: EpisodeSource, skew: float, kept: bool
+) -> None:
+    for source in (human, robot):
+        recording = source.load(0)
+        intrinsics = recording.episode.intrinsics.copy()
+        intrinsics[0, 1] = skew * intrinsics[0, 0]
+        changed = replace(recording.episode, intrinsics=intrinsics)
+        with VideoReader(recording.video.path) as video:
+            if kept:
+                demand_promises(changed, video)
+                continue
+            with pytest.raises(BrokenPromiseError, match="no pinhole camera's"):
+                demand_promises(changed, video)
 
 
 @pytest.mark.parametrize(

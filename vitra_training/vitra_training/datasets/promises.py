@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
+from vitra_policy.pinhole import FORM, is_pinhole
 from vitra_policy.transforms import compose_poses, invert_pose, rotation_angle, transform_points
 from vitra_training.datasets.camera import camera_for_video
 from vitra_training.datasets.episode import Episode, HumanEpisode, HumanHand, RobotEpisode, usable_frames, valid_frames
@@ -30,7 +31,6 @@ MAX_STEP_M = 0.30
 """A wrist that moves more between two frames is a tracking jump."""
 _CENTRE_PX, _CENTRE_WRONG = 0.05, 0.2  # share of the width by which a principal point may be off centre
 _STRETCH, _STRETCH_WRONG = 0.1, 0.2  # by which focal lengths may differ
-_SKEW = 1e-3  # of the focal length
 _FOV_DEG = (10.0, 170.0)
 _ARM_RAD, _HAND_RAD = 6.4, 3.2
 MAX_TURN_RAD = 2.0
@@ -202,9 +202,9 @@ def _fov_deg(episode: Episode, video: VideoShape) -> NDArray[np.float64]:
 
 def _camera_gaps(episode: Episode, video: VideoShape, centre: float, stretch: float) -> Iterator[str]:
     K = episode.intrinsics
+    if not is_pinhole(K):
+        yield f"the intrinsics {K.round(3).tolist()} are no pinhole camera's: {FORM}"
     if isinstance(episode, RobotEpisode):
-        if not (abs(K[0, 1]) <= _SKEW * abs(K[0, 0]) and np.array_equal(K[[1, 2, 2, 2], [0, 0, 1, 2]], [0, 0, 0, 1])):
-            yield f"the intrinsics {K.round(3).tolist()} are no pinhole camera's: [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
         if not abs(K[0, 0] / K[1, 1] - 1) <= stretch:
             yield f"focal lengths {K[0, 0]:.0f} and {K[1, 1]:.0f} px: no camera stretches its images so much"
         off = np.abs([K[0, 2] / video.width - 0.5, K[1, 2] / video.height - 0.5]).max()

@@ -156,8 +156,13 @@ def test_verify_notices_an_edited_plan_and_a_blind_report_is_refused(
     session = Session.create(tmp_path / "s", small_plan)
     anchor = session.store.anchor
     session.close()
-    assert run(monkeypatch, "verify", tmp_path / "s", "--anchor", anchor) == 0
-    assert "1 anchors fit" in capsys.readouterr().err
+    for given, says in (
+        ([], "written; no anchor was given (--anchor)"),
+        ([anchor], "; 1 anchor fits"),
+        ([anchor, anchor], "; 2 anchors fit"),
+    ):
+        assert run(monkeypatch, "verify", tmp_path / "s", *(["--anchor", *given] if given else [])) == 0
+        assert says in " ".join(capsys.readouterr().err.split())
     assert run(monkeypatch, "report", tmp_path / "s") == 2
     assert "rates stay hidden" in capsys.readouterr().err
     (tmp_path / "s/plan.yaml").write_text(SMALL.read_text().replace("seed: 3", "seed: 4"))

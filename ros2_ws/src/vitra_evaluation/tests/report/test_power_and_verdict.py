@@ -94,6 +94,37 @@ def test_better_is_only_said_of_a_declared_difference_that_was_shown() -> None:
     ):
         assert "better" not in other.sentence()
     assert (
-        "One of 40 points would have been, 80 times in 100"
+        "One of 40 points would have been shown, 80 times in 100"
         in Verdict("a", "b", 0.3, Interval(0.1, 0.5), 0.06, 0.05, detectable=0.4).sentence()
+    )
+
+
+@pytest.mark.parametrize(("low", "high", "leaves_out"), [
+    (0.001, 0.5, True), (0.0, 0.5, False), (-0.001, 0.5, False), (-0.5, -0.001, True), (-0.5, 0.0, False),
+])  # fmt: skip
+def test_what_the_interval_leaves_out_and_the_test_does_not_show_is_said_to_be_suggested(
+    low: float, high: float, leaves_out: bool
+) -> None:
+    said = Verdict("a", "b", 0.3, Interval(low, high), 0.06, 0.05, detectable=0.4).sentence()
+    assert said.startswith("A difference between a and b is suggested and not shown" if leaves_out else "No difference")
+    assert ("The interval leaves out 0, but p is above 0.05: the test decides" in said) is leaves_out
+    assert said.endswith("One of 40 points would have been shown, 80 times in 100.")
+    undeclared = Verdict("a", "b", 0.3, Interval(low, high), 0.01, 0.05, declared=False).sentence()
+    assert undeclared.startswith("A difference" if leaves_out else "No difference")
+    assert undeclared.endswith("was not declared before the session: it can suggest, and shows nothing.")
+
+
+def test_what_the_test_shows_and_the_interval_does_not_says_that_the_test_decides() -> None:
+    for interval, but in ((Interval(-0.01, 0.5), True), (Interval(0.0, 0.5), True), (Interval(0.01, 0.5), False)):
+        said = Verdict("a", "b", 0.3, interval, 0.04, 0.05).sentence()
+        assert said.startswith("a is better than b (30 points")
+        assert ("The interval holds 0 all the same: the test decides" in said) is but
+
+
+def test_figures_of_a_verdict_are_not_rounded_to_what_they_are_not() -> None:
+    said = Verdict("a", "b", 0.004, Interval(0.0004, 0.5), 0.0501, 0.05).sentence()
+    assert "(0.4 points, 95 % interval +0.04 to +50, p = 0.050100)" in said
+    assert "p < 1e-06" in Verdict("a", "b", 0.4, Interval(0.1, 0.5), 0.0, 0.05).sentence()
+    assert (
+        "(0 points, 95 % interval -10 to +0, p = 1)" in Verdict("a", "b", 0.0, Interval(-0.1, 0), 1.0, 0.05).sentence()
     )

@@ -220,7 +220,10 @@ def test_only_a_declared_comparison_says_better(small_plan: Plan, tmp_path: Path
 def test_too_few_trials_say_what_they_could_have_shown(small_plan: Plan, tmp_path: Path, fake_port) -> None:
     session = finished(small_plan, tmp_path, fake_port)
     verdict = json.loads((write_report(session).parent / "report.json").read_text())["comparisons"][0]["verdict"]
-    assert verdict.startswith("No difference between one and two was shown (100 points")
+    assert verdict.startswith(
+        "A difference between one and two is suggested and not shown (100 points, 95 % interval +21"
+    )
+    assert "The interval leaves out 0, but p is above 0.05: the test decides" in verdict
     assert "So few trials, or results so near to none or all, cannot show any difference" in verdict
     session.close()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from ament_index_python.packages import get_package_share_directory
+from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -16,10 +18,16 @@ from vitra_policy.policies.policy import ActionChunk, Observation
 from vitra_policy.transforms import quaternion_from_matrix
 
 _MESSAGES = ("HandActionChunk", "SimState")
+_CAMERA = "/head_camera/color"
+
+
+def jpeg_of(image: NDArray[np.uint8]) -> bytes:
+    """A JPEG of an image (H, W, 3) RGB."""
+    return bytes(cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1])
 
 
 class LockstepBag:
-    """Joints, chunks and ground truth; stamps are simulated time.
+    """Joints, chunks, ground truth, and the head camera where it is rendered; stamps are simulated time.
 
     Args:
         path: folder to create.
@@ -32,15 +40,11 @@ class LockstepBag:
             self._types.register(get_types_from_msg((share / f"{name}.msg").read_text(), f"vitra_msgs/msg/{name}"))
         self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
         self._writer.open()
-        self._connections = {
-            topic: (self._writer.add_connection(topic, kind, typestore=self._types), kind)
-            for topic, kind in (
-                ("/right_arm/joint_states", "sensor_msgs/msg/JointState"),
-                ("/left_arm/joint_states", "sensor_msgs/msg/JointState"),
-                ("/hand_action_chunk", "vitra_msgs/msg/HandActionChunk"),
-                ("/sim/state", "vitra_msgs/msg/SimState"),
-            )
-        }
+        self._connections: dict[str, tuple[Any, str]] = {}
+        self._connect("/right_arm/joint_states", "sensor_msgs/msg/JointState")
+        self._connect("/left_arm/joint_states", "sensor_msgs/msg/JointState")
+        self._connect("/hand_action_chunk", "vitra_msgs/msg/HandActionChunk")
+        self._connect("/sim/state", "vitra_msgs/msg/SimState")
         self._sequence = 0
 
     def add(self, env: Any, observation: Observation, chunk: ActionChunk) -> None:
@@ -79,11 +83,35 @@ class LockstepBag:
             success=verdict.success, failed=verdict.failed, object_names=list(poses), object_poses=pose_messages,
             object_sizes=np.array([half for name in poses for half in sizes[name]]),
         )  # fmt: skip
+        self.add_image(observation)
+
+    def add_image(self, observation: Observation) -> None:
+        """Write what the head camera sees, where it is rendered."""
+        image = observation.image
+        if image is None:
+            return
+        if f"{_CAMERA}/camera_info" not in self._connections:
+            self._connect(f"{_CAMERA}/camera_info", "sensor_msgs/msg/CameraInfo")
+            self._connect(f"{_CAMERA}/image_raw/compressed", "sensor_msgs/msg/CompressedImage")
+        make, time_ns = self._types.types, round(observation.stamp_s * 1e9)
+        header = make["std_msgs/msg/Header"](make["builtin_interfaces/msg/Time"](time_ns // 10**9, time_ns % 10**9), "")
+        K, (height_px, width_px) = observation.intrinsics, image.shape[:2]
+        self._write(
+            f"{_CAMERA}/camera_info", time_ns, header=header, height=height_px, width=width_px,
+            distortion_model="plumb_bob", d=np.zeros(5), k=K.ravel(), r=np.eye(3).ravel(),
+            p=np.c_[K, np.zeros(3)].ravel(), binning_x=0, binning_y=0,
+            roi=make["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False),
+        )  # fmt: skip
+        self._write(f"{_CAMERA}/image_raw/compressed", time_ns, header=header, format="jpeg",
+                    data=np.frombuffer(jpeg_of(image), np.uint8))  # fmt: skip
 
     def close(self) -> Path:
         """Complete the bag; returns its folder."""
         self._writer.close()
         return self._path
+
+    def _connect(self, topic: str, kind: str) -> None:
+        self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self._types), kind
 
     def _write(self, topic: str, time_ns: int, **fields: Any) -> None:
         connection, kind = self._connections[topic]

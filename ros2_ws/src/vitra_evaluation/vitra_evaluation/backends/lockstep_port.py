@@ -6,9 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import cv2
-
-from vitra_evaluation.backends.lockstep_bag import LockstepBag
+from vitra_evaluation.backends.lockstep_bag import LockstepBag, jpeg_of
 from vitra_evaluation.backends.port import Check, Event
 from vitra_evaluation.plan.plan import Plan
 from vitra_evaluation.plan.schedule import Slot
@@ -24,7 +22,7 @@ class LockstepPort:
     Args:
         policy: usually the session's blinded policy; warm.
         time_limit_s: longest trial.
-        render: give the policy images, and keep the first and the last.
+        render: give the policy images, and keep them in the bag, which the trial's video is made of.
     """
 
     def __init__(self, policy: Policy, time_limit_s: float, render: bool = False) -> None:
@@ -74,7 +72,7 @@ class LockstepPort:
             folder: Where the bag goes.
         """
         self._instruction, self._stops_before = plan.instruction(slot.task, slot.thing), self.stops
-        self._bag = LockstepBag(folder / "bag")
+        self._bag, self._recorded_s = LockstepBag(folder / "bag"), -1.0
         self._policy.reset()
 
     def status(self) -> Status:
@@ -87,6 +85,7 @@ class LockstepPort:
         except VitraError as error:
             return Status(self.now_s(), policy_ended=f"policy_error: {error}")
         self._bag.add(self._env, observation, chunk)
+        self._recorded_s = observation.stamp_s
         self._observation, _, _, _, self._info = self._env.step(chunk, observation)
         return Status(
             now_s=self.now_s(),
@@ -106,9 +105,11 @@ class LockstepPort:
         return []
 
     def finish(self, folder: Path) -> Path | None:
-        """Close the bag."""
+        """Close the bag, after the image of the end; without an answer it stays empty, and the trial does not count."""
         if self._bag is None:
             return None
+        if self._observation is not None and 0.0 <= self._recorded_s < self._observation.stamp_s:
+            self._bag.add_image(self._observation)
         path = self._bag.close()
         self._bag = None
         return path
@@ -118,7 +119,7 @@ class LockstepPort:
         image = self._observation.image if self._observation else None
         if image is None:
             return None
-        return bytes(cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1])
+        return jpeg_of(image)
 
     def close(self) -> None:
         """Free renderer and policy."""

@@ -94,8 +94,9 @@ def bag_measures(bag: Path) -> dict[str, float | None]:
         # The lockstep simulation has no clock to time answers by, and the robot's chunks always say how long they took.
         "answer_ms_p50": summary["policy_inference_ms_p50"] or None,
         "chunks": if_there("hand_action_chunk", summary["chunks"]),
-        "camera_hz": if_there("color/camera_info", summary["camera_hz"]),
-        "images_dropped": if_there("color/camera_info", summary["images_dropped"]),
+        # A lockstep bag has no executor: its camera renders an image for each answer, and none can be late or lost.
+        "camera_hz": if_there("color/camera_info", summary["camera_hz"]) if starved else None,
+        "images_dropped": if_there("color/camera_info", summary["images_dropped"]) if starved else None,
         "starved": float(starved[-1] - starved[0]) if starved else None,
         "in_limit_share": round(limited / len(starved), 4) if starved else None,
         "stops": if_there("safety_state", summary["stops"]),

@@ -196,10 +196,17 @@ def check(command: Verify) -> int:
     for note in found.notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if not found.problems:
-        console.print(f"{found.checked} files and the record are as they were written; {found.anchors} anchors fit")
+        console.print(f"{found.checked} files and the record are as they were written{_fitting(found.anchors)}")
         if not command.anchor:
             console.print("Without an anchor from that time nobody can tell a record that was made anew as a whole.")
     return 1 if found.problems else 0
+
+
+def _fitting(anchors: int) -> str:
+    """Of anchors that fit, which all do that were given."""
+    if not anchors:
+        return "; no anchor was given (--anchor)"
+    return f"; {anchors} anchor{'s fit' if anchors > 1 else ' fits'}"
 
 
 def void(command: Void) -> int:

@@ -83,7 +83,7 @@ class AttendedSession:
     def _graph(self, stack: ExitStack, attended: bool) -> TrialPort:
         from vitra_bringup.graph_client import GraphClient
         from vitra_bringup.graph_run import GraphRun
-        from vitra_evaluation.backends.attach import check_attached
+        from vitra_evaluation.backends.attach import NeededGraph, check_attached
         from vitra_evaluation.backends.graph_port import GraphPort
 
         session, settings = self._session, self._settings
@@ -105,7 +105,9 @@ class AttendedSession:
                 run.wait_ready(_READY_S)
         else:
             client = stack.enter_context(GraphClient("vitra_eval", settings.domain_id))
-            check_attached(client, session.folder, attended or settings.console)
+            plan, needs_operator = session.plan, attended or settings.console
+            needed = NeededGraph(session.folder, plan.robot, settings.arms, plan.calibration, needs_operator)
+            check_attached(client, needed)
         arms = sides_of(settings.arms)
         self._client = client
         return GraphPort(client, session.plan.robot, arms, session.folder)

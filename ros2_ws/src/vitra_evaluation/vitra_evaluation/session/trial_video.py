@@ -13,7 +13,11 @@ from vitra_bringup import bag_report, images
 
 Image = NDArray[np.uint8]
 _PANEL_PX = 170
-_EVERY = 3  # of 30 frames a second
+_RATE_HZ = 10
+"""Of the video, which runs as fast as the trial did: of more images some are left out, of fewer each stands longer."""
+_LONGEST_S = 10.0
+"""For which an image stands; a clock that leapt would make the video endless."""
+_ROUNDING_S = 1e-6
 
 
 def write_trial_video(path: Path, bag: Path, caption: str) -> int:
@@ -27,14 +31,24 @@ def write_trial_video(path: Path, bag: Path, caption: str) -> int:
     stories = _Stories(bag)
 
     def frames() -> Iterator[Image]:
-        start_s: float | None = None
-        for i, (stamp_s, image) in enumerate(images.head_camera_frames(bag)):
-            start_s = stamp_s if start_s is None else start_s
-            if i % _EVERY == 0:
-                lines = [caption, f"t = {stamp_s - start_s:5.1f} s", *stories.at(stamp_s)]
-                yield np.hstack([image, _panel(lines, image.shape[0])])
+        start_s, shown, due_s = 0.0, None, 0.0  # type: tuple[float, tuple[float, Image] | None, float]
+        for stamp_s, image in images.head_camera_frames(bag):
+            if shown is None:
+                start_s = stamp_s
+            else:
+                due_s += min(max(stamp_s - shown[0], 0.0), _LONGEST_S)
+                while due_s > _ROUNDING_S:
+                    yield beside(*shown, start_s)
+                    due_s -= 1 / _RATE_HZ
+            shown = stamp_s, image
+        if shown is not None:
+            yield beside(*shown, start_s)
 
-    return images.write_video(path, frames(), rate_hz=30 // _EVERY)
+    def beside(stamp_s: float, image: Image, start_s: float) -> Image:
+        lines = [caption, f"t = {stamp_s - start_s:5.1f} s", *stories.at(stamp_s)]
+        return np.hstack([image, _panel(lines, image.shape[0])])
+
+    return images.write_video(path, frames(), rate_hz=_RATE_HZ)
 
 
 class _Stories:

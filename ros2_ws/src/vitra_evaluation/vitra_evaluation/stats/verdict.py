@@ -8,6 +8,13 @@ from vitra_evaluation.stats.comparison import boschloo, difference_interval
 from vitra_evaluation.stats.intervals import Interval
 from vitra_evaluation.stats.power import POWER, pairs_needed, smallest_difference
 
+_DECIDES = (
+    "the test decides, which in a session is paired and adjusted for its other comparisons; the interval is of these "
+    "two rates alone."
+)
+_LEAST_P = 1e-6
+"""Reports keep six digits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -38,18 +45,42 @@ class Verdict:
         """Whether a difference may be claimed."""
         return self.declared and self.p <= self.alpha and self.difference != 0.0
 
+    @property
+    def leaves_out_zero(self) -> bool:
+        """Whether the interval, which knows neither pairs nor other comparisons, takes a difference for certain."""
+        return self.interval.low > 0.0 or self.interval.high < 0.0
+
+    @property
+    def _p(self) -> str:
+        if self.p < _LEAST_P:
+            return f"p < {_LEAST_P:g}"
+        rounded = f"{self.p:.2g}"
+        is_faithful = (float(rounded) <= self.alpha) == (self.p <= self.alpha)
+        return f"p = {rounded if is_faithful else f'{self.p:.6f}'}"
+
     def sentence(self) -> str:
-        """In words."""
-        seen = f"{abs(100 * self.difference):.0f} points, 95 % interval {_points(self.interval)}, p = {self.p:.2g}"
+        """In words; where interval and test disagree it says so, and that the test decides."""
+        points = _points(abs(self.difference)).lstrip("+")
+        seen = (
+            f"{points} points, 95 % interval {_points(self.interval.low)} to {_points(self.interval.high)}, {self._p}"
+        )
         if self.is_shown:
             better, worse = (self.first, self.second) if self.difference > 0 else (self.second, self.first)
-            return f"{better} is better than {worse} ({seen})."
-        what = f"No difference between {self.first} and {self.second} was shown ({seen})."
+            but = "" if self.leaves_out_zero else f" The interval holds 0 all the same: {_DECIDES}"
+            return f"{better} is better than {worse} ({seen}).{but}"
+        if self.leaves_out_zero:
+            what = f"A difference between {self.first} and {self.second} is suggested and not shown ({seen})."
+            if self.declared:
+                what += f" The interval leaves out 0, but p is above {self.alpha:g}: {_DECIDES}"
+        else:
+            what = f"No difference between {self.first} and {self.second} was shown ({seen})."
         if not self.declared:
             return f"{what} The comparison was not declared before the session: it can suggest, and shows nothing."
         if self.detectable is None:
             return f"{what} So few trials, or results so near to none or all, cannot show any difference."
-        return f"{what} One of {100 * self.detectable:.0f} points would have been, {100 * POWER:.0f} times in 100."
+        return (
+            f"{what} One of {100 * self.detectable:.0f} points would have been shown, {100 * POWER:.0f} times in 100."
+        )
 
 
 def compare_counts(first: tuple[int, int], second: tuple[int, int], alpha: float = 0.05) -> tuple[Verdict, int | None]:
@@ -69,5 +100,7 @@ def compare_counts(first: tuple[int, int], second: tuple[int, int], alpha: float
     return verdict, pairs_needed(k1 / n1, k2 / n2, alpha=alpha)
 
 
-def _points(interval: Interval) -> str:
-    return f"{100 * interval.low:+.0f} to {100 * interval.high:+.0f}"
+def _points(share: float) -> str:
+    """Percentage points with a sign; what is not 0 is not written as 0."""
+    rounded = f"{100 * share:+.0f}"
+    return rounded if float(rounded) != 0 or share == 0 else f"{100 * share:+.1g}"
