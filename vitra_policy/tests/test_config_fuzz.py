@@ -55,6 +55,8 @@ def test_any_value_in_any_place_is_taken_or_refused_by_name(checkpoint: Path, na
     folder = tmp_path / "copy"
     shutil.copytree(checkpoint, folder)
     content = json.loads((folder / name).read_text())
+    if name == "statistics.json":
+        (folder / "provenance.json").unlink()  # or every change would be refused by the hash that is in there
     refused = 0
     for path in places(content):
         for value in VALUES:

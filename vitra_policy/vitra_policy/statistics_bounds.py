@@ -2,7 +2,7 @@
 
 What is seen is what the numbers themselves contradict. They cannot tell exchanged hands where one hand stands alone or
 both work in the same place, nor exchanged actions where both hands hold their fingers alike (as in data that are
-augmented by mirroring). Nor can they tell statistics of other data: those must stay beside their weights.
+augmented by mirroring). Nor can they tell statistics of other data: for both, a checkpoint keeps the hash of its own.
 """
 
 from __future__ import annotations

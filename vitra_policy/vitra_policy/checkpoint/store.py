@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ class Provenance:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     training: dict[str, Any] = field(default_factory=dict)
     """Whatever the training wants to remember: configuration, data mixture, step, metrics, code version."""
+    statistics_sha256: str = ""
+    """Of the statistics that belong to the weights; written with them. Empty: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +120,30 @@ def open_checkpoint(directory: Path | str) -> Checkpoint:
         )
     _check_keys(config, folder / CONFIG_FILE)
     statistics, tokenizer, provenance = (folder / name for name in (STATISTICS_FILE, TOKENIZER_FILE, PROVENANCE_FILE))
+    origin = _read_provenance(provenance) if provenance.is_file() else Provenance()
+    _check_statistics(statistics, origin, provenance)
     return Checkpoint(
         directory=folder,
         config=VitraConfig.from_dict(config["model"]),
         statistics=Statistics.load(statistics) if statistics.is_file() else None,
         tokenizer_file=tokenizer if tokenizer.is_file() else None,
-        provenance=_read_provenance(provenance) if provenance.is_file() else Provenance(),
+        provenance=origin,
     )
+
+
+def _check_statistics(path: Path, origin: Provenance, provenance: Path) -> None:
+    """Numbers of another data set can look as good as the right ones, and give every action another size."""
+    if not origin.statistics_sha256:
+        return
+    if not path.is_file():
+        raise CheckpointFileError(
+            f"{path} is missing, though it was written with the weights. Copy the checkpoint again."
+        )
+    if hashlib.sha256(path.read_bytes()).hexdigest() != origin.statistics_sha256:
+        raise CheckpointFileError(
+            f"{path} is not the file that was written with the weights. Copy the checkpoint again; if other statistics "
+            f"are meant, remove 'statistics_sha256' from {provenance}."
+        )
 
 
 def _check_keys(config: Mapping[str, Any], path: Path) -> None:
@@ -136,7 +156,7 @@ def _check_keys(config: Mapping[str, Any], path: Path) -> None:
 
 def _read_provenance(path: Path) -> Provenance:
     values = _read_json(path)
-    strings = {name: str(values[name]) for name in ("source", "created") if name in values}
+    strings = {name: str(values[name]) for name in ("source", "created", "statistics_sha256") if name in values}
     training = values.get("training", {})
     if not isinstance(training, dict):
         raise CheckpointFileError(f"{path}: 'training' is a JSON {type(training).__name__}; expected an object.")
@@ -217,9 +237,12 @@ def save_weights(
     with _replaced_whole(target) as folder:
         write_weights(folder, weights.specs, weights.read, dtype)
         _write_json(folder / CONFIG_FILE, {"format": FORMAT, "version": VERSION, "model": config.to_dict()})
-        _write_json(folder / PROVENANCE_FILE, asdict(about.provenance or Provenance()))
+        origin = about.provenance or Provenance()
         if about.statistics is not None:
             about.statistics.save(folder / STATISTICS_FILE)
+            digest = hashlib.sha256((folder / STATISTICS_FILE).read_bytes()).hexdigest()
+            origin = replace(origin, statistics_sha256=digest)
+        _write_json(folder / PROVENANCE_FILE, asdict(origin))
         if about.tokenizer_file is not None:
             shutil.copyfile(about.tokenizer_file, folder / TOKENIZER_FILE)
     return target
