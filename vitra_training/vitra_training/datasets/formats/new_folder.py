@@ -14,9 +14,8 @@ from vitra_training.datasets.errors import TargetTakenError
 
 MARK = ".writing.partial"
 """File in a folder while a conversion writes there, locked by its process."""
-
-
-_BUSY = "another conversion writes there; let it end, or choose a new folder"
+BUSY = "another conversion writes there; let it end, or choose a new folder"
+"""Of a folder whose mark is locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class NewFolder:
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             mark.close()
-            raise TargetTakenError(self.root, self._layout.name, _BUSY) from None
+            raise TargetTakenError(self.root, self._layout.name, BUSY) from None
         except OSError:
             pass  # some network file systems have no locks
         self._mark = mark
@@ -106,7 +105,7 @@ def _clear(root: Path, layout: Layout) -> None:
         return
     mark = root / MARK
     if mark.is_file() and is_being_written(mark):
-        raise TargetTakenError(root, layout.name, _BUSY)
+        raise TargetTakenError(root, layout.name, BUSY)
     files = [path for path in root.rglob("*") if path != mark and (path.is_symlink() or not path.is_dir())]
     foreign = [path for path in files if not layout.files.fullmatch(path.relative_to(root).as_posix())]
     unfinished = layout.last is None or not (root / layout.last).exists()
