@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from vitra_training.bags.limits import Limits
-from vitra_training.bags.streams import CAMERA, BagStreams, moving
+from vitra_training.bags.motion import moving
+from vitra_training.bags.streams import CAMERA, BagStreams
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.promises import Finding, Level
 

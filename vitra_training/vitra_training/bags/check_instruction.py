@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.prompt import InstructionError, hands_of, split_instruction
 from vitra_training.bags.content import INSTRUCTION_TOPIC, BagContent
-from vitra_training.bags.streams import BagStreams, moving
+from vitra_training.bags.motion import moving
+from vitra_training.bags.streams import BagStreams
 from vitra_training.datasets.promises import Finding, Level
 
 ERROR, WARNING = Level.ERROR, Level.WARNING

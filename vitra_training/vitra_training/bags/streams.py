@@ -210,36 +210,6 @@ def joint_track(bag: BagStreams, topic: str) -> tuple[Array, NDArray[np.float32]
     return stream.stamps_s[samples.rows.read()], samples.values.read().reshape(-1, samples.width)
 
 
-def largest_turn(positions: NDArray[np.float32], before: NDArray[np.intp]) -> Array:
-    """Largest turn of any joint (rad) from one row to another; joint by joint, for an hour of rows is large."""
-    turned = np.zeros(len(before))
-    for joint in positions.T:
-        np.maximum(turned, np.abs(joint[-len(before) :] - joint[before]), out=turned)
-    return turned
-
-
-def moving(
-    bag: BagStreams, window_s: float = 0.2, arm_rad: float = 0.004, hand_rad: float = 0.02
-) -> dict[str, NDArray[Any]]:
-    """Per joint stream the times (s) around which a joint turned by more than a threshold within a window.
-
-    Args:
-        bag: The streams.
-        window_s: Length of the window.
-        arm_rad: Threshold of arm joints.
-        hand_rad: Threshold of hand joints.
-    """
-    times = {}
-    for topic in bag.joints:
-        stamps, positions = joint_track(bag, topic)
-        if len(stamps) < 2:
-            continue
-        before = np.searchsorted(stamps, stamps - window_s)
-        turned = largest_turn(positions, before)
-        times[topic] = stamps[turned > (arm_rad if "arm" in topic else hand_rad)]
-    return times
-
-
 def _take(bag: BagStreams, topic: str, message: Any) -> None:
     if topic == "instruction":
         bag.instruction = message.data or bag.instruction
