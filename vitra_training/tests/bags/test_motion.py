@@ -11,8 +11,8 @@ import pytest
 from bag_findings import findings
 
 from vitra_training.bags.check import check_bag
-from vitra_training.bags.motion import noise_rad
 from vitra_training.cli_bag import main
+from vitra_training.datasets.joint_motion import noise_rad
 
 SECOND = 1_000_000_000
 NOISES = pytest.mark.parametrize("noise_rad", [0.0, 0.0002, 0.001, 0.002])

@@ -20,7 +20,7 @@ from vitra_training.bags.limits import Limits
 from vitra_training.bags.own_account import SAVED, own_account
 from vitra_training.bags.streams import CAMERA, BagStreams, read_streams
 from vitra_training.datasets.errors import BrokenFileError
-from vitra_training.datasets.promises import Finding, Level
+from vitra_training.datasets.findings import Finding, Level
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 

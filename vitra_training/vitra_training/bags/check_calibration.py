@@ -16,7 +16,7 @@ from vitra_training.bags.observations import calibration_of_file, calibration_of
 from vitra_training.bags.streams import CAMERA, BagStreams
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import MissingKeyError
-from vitra_training.datasets.promises import Finding, Level
+from vitra_training.datasets.findings import Finding, Level
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 

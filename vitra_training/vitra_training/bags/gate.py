@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitra_training.bags.check import ERROR, BagReport, check_bag
+from vitra_training.bags.episodes import BagEpisodes
 from vitra_training.bags.own_account import SAVED, outcome_of
 
 
@@ -55,3 +56,22 @@ def verdicts(bags: Iterable[Path], unchecked: bool = False, unjudged: bool = Fal
             yield Verdict(bag)
         else:
             yield Verdict(bag, failed=report)
+
+
+def passing(source: BagEpisodes) -> tuple[BagEpisodes, dict[str, str]]:
+    """The bags of a data set whose check passes, and why each other one is left out.
+
+    Args:
+        source: Bags that an operator saved, or one that was named.
+
+    Raises:
+        DiskError: there is no room for a check's numbers in the folder of temporary files.
+    """
+    found = list(verdicts(source.paths, unjudged=True))
+    takes = "`vitra-bag convert BAG OUT --unchecked` takes it all the same"
+    reasons = {
+        name: f"{verdict.reason}; {takes}"
+        for name, verdict in zip(source.ids, found, strict=True)
+        if not verdict.is_taken
+    }
+    return BagEpisodes(source.root, [verdict.bag for verdict in found if verdict.is_taken]), reasons
