@@ -145,7 +145,8 @@ class Convert:
 
     def _asked_for(self, places: Places) -> tuple[EpisodeSource, dict[str, str]]:
         """The episodes to convert; of bags those whose check passes, and why others are left out."""
-        from vitra_training.bags.gate import BagEpisodes, passing  # needs the robot's kinematics and rosbags
+        from vitra_training.bags.episodes import BagEpisodes  # needs the robot's kinematics and rosbags
+        from vitra_training.bags.gate import passing
 
         source = places.source(self.video_root)
         if not isinstance(source, BagEpisodes):

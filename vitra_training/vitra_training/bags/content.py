@@ -53,6 +53,8 @@ class BagContent:
     intrinsics: Array | None = None
     size_px: tuple[int, int] = (0, 0)
     """Width and height that the camera reports."""
+    distortion: tuple[str, tuple[float, ...]] = ("", ())
+    """Model of the lens and its coefficients, as the camera reports them."""
     instruction: str = ""
     unusable: Counter[str] = field(default_factory=Counter)
     """Topic -> messages without the joints they should have."""
@@ -161,6 +163,7 @@ def _take(content: BagContent, topic: str, arrival_s: float, message: Any) -> No
             said = (_camera_words(*each) for each in ((known, content.size_px), (K, size_px)))
             _note(content, Change(topic, arrival_s, *said))
         content.intrinsics, content.size_px = K, size_px
+        content.distortion = (message.distortion_model, tuple(map(float, message.d)))
     elif (values := _in_order(topic, message)) is None:
         content.unusable[topic] += 1
     else:
