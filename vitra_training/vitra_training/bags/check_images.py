@@ -20,6 +20,8 @@ _LEAST_FRAMES = 15
 
 def images(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
     """Everything that is wrong with a bag's images."""
+    for topic, camera in bag.unused_forms.items():
+        yield Finding(WARNING, "images", f"{camera} is recorded in several forms; {topic} is not used")
     yield from _lost(bag, limits)
     yield from _sizes(bag)
     if CAMERA in bag.streams and len(bag.image_hashes) > 1:

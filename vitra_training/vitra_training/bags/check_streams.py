@@ -78,6 +78,8 @@ def rates(bag: BagStreams, streams: tuple[StreamReport, ...], limits: Limits) ->
         limits: From when on something is bad.
     """
     for stream in streams:
+        if is_state(stream.topic) and bag.streams[stream.topic].latched:
+            continue
         if is_state(stream.topic):
             arrivals = bag.streams[stream.topic].arrivals_s
             for what, silence_s in (("starts", arrivals[0] - bag.begin_s), ("ends", bag.end_s - arrivals[-1])):

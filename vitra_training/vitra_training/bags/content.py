@@ -14,10 +14,11 @@ from vitra_description.names import arm_joints, hand_joints
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.decode import Image
-from vitra_policy.camera_messages.video import ImageDecoder, base_topic
+from vitra_policy.camera_messages.video import ImageDecoder
 from vitra_policy.transforms import make_pose, matrix_from_quaternion
 from vitra_training.bags.aligned import AlignedStream
 from vitra_training.bags.frames import difference
+from vitra_training.bags.image_forms import names_of
 from vitra_training.bags.streams import stamp_ns_of
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError
@@ -127,10 +128,11 @@ def _messages(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, 
 
 
 def _camera(path: Path, decode: bool) -> Iterator[tuple[float, Any]]:
-    """(time, message or None) of the head camera, in the form that most of its images have."""
+    """(time, message or None) of the head camera, in the form that is used (`image_forms`)."""
     try:
         with open_bag(path) as reader:
-            cameras = [c for c in reader.connections if base_topic(c.topic) == IMAGE_TOPIC]
+            names = names_of(reader.connections)
+            cameras = [c for c in reader.connections if names[c.topic] == IMAGE_TOPIC]
             camera = max(cameras, key=lambda c: int(c.msgcount), default=None)
             newest_ns = -1
             for connection, _, raw in reader.messages([camera]) if camera else ():

@@ -14,13 +14,9 @@ from vitra_policy.camera_messages.video import VIDEO_TYPE, base_topic, is_key_fr
 from vitra_policy.command_options import OptionValueError
 from vitra_training.bags.errors import EmptyTrimError
 from vitra_training.bags.own_account import custom_data
-from vitra_training.bags.streams import CAMERA, read_streams
+from vitra_training.bags.streams import CAMERA, LATCHED, read_streams
 from vitra_training.bags.writer import stream_of, write_bag
 
-LATCHED = (
-    "tf_static", "instruction", "safety_state", "episode_state", "camera_info", "robot_description", "doctor/report"
-)  # fmt: skip
-"""Topics whose last message before the cut is still true after it."""
 _NS = 1_000_000_000
 _ROUNDING_S = 0.005
 """Lengths are printed with two decimals, so that much beyond the end is the end."""
