@@ -202,8 +202,8 @@ def find_bags(path: Path) -> list[Path]:
 
 
 def without_metadata(path: Path) -> list[Path]:
-    """Folders at or below a path that hold MCAP files and no `metadata.yaml`: bags that lost it, as `repair` finds."""
-    folders = {file.parent for file in path.glob("**/*.mcap")}
+    """Folders at or below a path that hold files of a bag and no `metadata.yaml`: bags that lost it."""
+    folders = {file.parent for ending in ("mcap", "db3") for file in path.glob(f"**/*.{ending}")}
     parts = {folder: folder.relative_to(path).parts for folder in folders}
     return sorted(
         folder
