@@ -139,7 +139,10 @@ def test_the_command_that_makes_an_mcap_bag_of_sqlite_works(sqlite_bag: Path) ->
     convert = Path(sys.executable).parent / "rosbags-convert"
     subprocess.run([convert, *words], check=True, timeout=60)
     result = sqlite_bag.with_name("sqlite_mcap")
-    assert (
-        yaml.safe_load((result / "metadata.yaml").read_text())["rosbag2_bagfile_information"]["message_count"] == 1122
-    )
-    assert repair_bag(result).original is None
+    report = repair_bag(result)
+    assert (report.original, report.messages) == (None, 1122)
+
+
+def test_a_bag_of_sqlite_that_lost_its_metadata_is_not_overlooked_in_a_folder(sqlite_bag: Path) -> None:
+    (sqlite_bag / "metadata.yaml").unlink()
+    assert main(["check", str(sqlite_bag.parent)]) == 1

@@ -27,10 +27,10 @@ def frozen_video(episode: RobotEpisode, frames: IntArray, video: VideoReader) ->
     moves = _visibly_moving(episode)
     if not len(moves):
         return
-    limit, begin, shown = Limits().frozen_s * episode.fps, int(moves[0]), block_means_of(video, frames[moves[0]])
+    limit, begin, shown = Limits().frozen_s * episode.fps, int(moves[0]), _means_of(video, frames[moves[0]])
     for frame in range(int(moves[0]) + 1, int(moves[-1]) + 2):
         ends = frame > moves[-1]
-        content = shown if ends else block_means_of(video, frames[frame])
+        content = shown if ends else _means_of(video, frames[frame])
         if not ends and same_image(content, shown):
             continue
         inside = moves[(moves >= begin) & (moves < frame)]
@@ -40,8 +40,8 @@ def frozen_video(episode: RobotEpisode, frames: IntArray, video: VideoReader) ->
         begin, shown = frame, content
 
 
-def block_means_of(video: VideoReader, frame: int) -> Array:
-    """Means of the blocks of a frame.
+def _means_of(video: VideoReader, frame: int) -> Array:
+    """(rows, columns) means of the blocks of a frame.
 
     Args:
         video: Where it is.

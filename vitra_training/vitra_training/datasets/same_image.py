@@ -14,7 +14,7 @@ _SAME = 2.5
 
 
 def block_means(grey: NDArray[np.uint8]) -> Array:
-    """Means of blocks: coding changes every image of a video, but hardly its blocks.
+    """(rows, columns) means of blocks: coding changes every image of a video, but hardly its blocks.
 
     Args:
         grey: (H, W).
@@ -28,7 +28,7 @@ def same_image(content: Array | int, first: Array | int) -> bool:
     """Whether two images are the same: by the means of their blocks, or by checksums where no coding changes them.
 
     Args:
-        content: Of one image.
+        content: (rows, columns) means of one image.
         first: Of another.
     """
     if isinstance(content, int) or isinstance(first, int):

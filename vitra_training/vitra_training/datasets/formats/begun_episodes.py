@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from pathlib import Path
-from typing import IO
 
-from vitra_policy.bag_storage import is_being_written
-from vitra_training.datasets.errors import TargetTakenError
-from vitra_training.datasets.formats.new_folder import BUSY, refuse_file
+from vitra_training.datasets.formats.mark import Mark
+from vitra_training.datasets.formats.new_folder import refuse_file
 
 MARK = ".episodes.partial"
 """File of their names, one JSON text a line, while a conversion writes there, locked by its process."""
@@ -29,16 +26,12 @@ class BegunEpisodes:
 
     def __init__(self, root: Path, form: str, suffixes: tuple[str, ...]) -> None:
         refuse_file(root, form)
-        self.root, self._form, self._suffixes = root, form, suffixes
-        self._was_there = root.exists()
-        self._mark: IO[bytes] | None = None
-        self._names: list[str] = []
-        mark = root / MARK
-        if mark.is_file():
-            if is_being_written(mark):
-                raise TargetTakenError(root, form, BUSY)
-            self._remove(_names(mark))
-            mark.unlink()  # the last: were this killed too, the next conversion would go on with it
+        self.root, self._suffixes, self._was_there = root, suffixes, root.exists()
+        self._mark, self._names = Mark(root / MARK, form), list[str]()
+        self._mark.refuse_living()
+        if self._mark.path.is_file():
+            self._remove(_names(self._mark.path))
+            self._mark.path.unlink()  # the last: were this killed too, the next conversion would go on with it
 
     def begin(self, name: str) -> None:
         """Note an episode before the first byte of it is written; none of its files is there.
@@ -49,31 +42,17 @@ class BegunEpisodes:
         Raises:
             TargetTakenError: another conversion was faster.
         """
-        if self._mark is None:
-            self.root.mkdir(parents=True, exist_ok=True)
-            mark = (self.root / MARK).open("ab")
-            try:
-                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                mark.close()
-                raise TargetTakenError(self.root, self._form, BUSY) from None
-            except OSError:
-                pass  # some network file systems have no locks
-            self._mark = mark
+        self._mark.take()
         self._names.append(name)
-        self._mark.write(json.dumps(name).encode() + b"\n")
-        self._mark.flush()
+        self._mark.note(json.dumps(name).encode())
 
     def complete(self) -> None:
         """All is written."""
-        if self._mark is not None:
-            (self.root / MARK).unlink(missing_ok=True)
-            self._mark.close()
-            self._mark = None
+        self._mark.drop()
 
     def remove(self) -> None:
         """Give up: what this conversion wrote goes, and so does the folder if it made that."""
-        if self._mark is not None:
+        if self._mark.is_taken:
             self._remove(self._names)
             self.complete()
             if not self._was_there and not any(self.root.iterdir()):
