@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,11 @@ def make_robot_episode(name: str, active: tuple[str, ...], length: int) -> Robot
         has_left="left" in active,
         has_right="right" in active,
     )
+
+
+@pytest.fixture(scope="session")
+def robot_episodes() -> Callable[[str, tuple[str, ...], int], RobotEpisode]:
+    return make_robot_episode
 
 
 SECOND = 1_000_000_000

@@ -17,13 +17,14 @@ from rich.table import Table
 from vitra_policy.command_options import OptionValueError
 from vitra_training.bags.check import BagReport, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
+from vitra_training.bags.conversion_journal import ConversionJournal
 from vitra_training.bags.episodes import BagEpisodes, find_bags, without_metadata
 from vitra_training.bags.errors import NoBagError, SeveralBagsError
+from vitra_training.bags.gate import verdicts
 from vitra_training.bags.limits import Limits
-from vitra_training.bags.own_account import SAVED, outcome_of
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
-from vitra_training.bags.trim import trim_bag
-from vitra_training.command import run_command
+from vitra_training.bags.trim import check_span, trim_bag
+from vitra_training.command import run_command, say
 from vitra_training.datasets.convert import Format, convert_all
 from vitra_training.datasets.errors import DatasetError
 from vitra_training.datasets.rates import rate_words
@@ -118,21 +119,25 @@ class Trim:
     idle: bool = False
     """Cut where nothing moves at the beginning and the end."""
     begin_s: float = 0.0
-    """Seconds from the beginning of the bag."""
+    """Seconds from the beginning of the bag, within it."""
     end_s: float | None = None
-    """Seconds from the beginning of the bag; default its end."""
+    """Seconds from the beginning of the bag, within it and after `begin_s`; default its end."""
 
     def run(self) -> int:
         """Cut and print.
 
         Raises:
             NoBagError, SeveralBagsError: what is named is not one bag.
+            OptionValueError: the span is not within the bag.
+            EmptyTrimError: no image would be left.
         """
         if self.bag not in (found := _bags(self.bag)):
             raise SeveralBagsError(self.bag, found)
         report, _ = check_bag(self.bag)
         end_s = report.duration_s if self.end_s is None else self.end_s
         begin_s = self.begin_s
+        if report.duration_s:
+            check_span(self.bag, begin_s, end_s, report.duration_s)
         if self.idle:
             begin_s = max(begin_s, report.idle_head_s - _MARGIN_S)
             end_s = min(end_s, report.duration_s - report.idle_tail_s + _MARGIN_S)
@@ -146,7 +151,9 @@ class Convert:
     """Write episodes as TeleData, canonical store and LeRobot v3.
 
     Left out are episodes that fail their check or break a promise of the formats (`vitra-data validate`), and those
-    whose outcome no operator decided (a recorder that was stopped, a full disk, a crash).
+    whose outcome no operator decided (a recorder that was stopped, a full disk, a crash). Exit code 1 when an episode
+    was left out that fails, or nothing is converted; episodes that nobody saved are asked for by --unjudged only. The
+    same command goes on after it was interrupted.
     """
 
     data: _Bag
@@ -165,37 +172,57 @@ class Convert:
             raise OptionValueError("formats", "empty", f"some of {', '.join(Format)}")
 
     def run(self) -> int:
-        """Convert and print."""
-        bags = [path for path in _bags(self.data) if self._is_wanted(path)]
-        if not bags:
-            _console.print("nothing to convert")
-            return 1
-        source = BagEpisodes(self.data, bags)
-        with Progress(console=_progress, transient=True) as progress:
-            task = progress.add_task("converting", total=len(bags))
-            results = convert_all(
-                source, {format: self.out / str(format) for format in self.formats},
-                progress=lambda done, _: progress.update(task, completed=done),
-                demanding=not self.unchecked,
-            )  # fmt: skip
+        """Convert and print.
+
+        Raises:
+            TargetTakenError, InsideBagError, DiskError: nothing can be written there.
+        """
+        bags, failing, unjudged = [], 0, 0
+        for verdict in verdicts(_bags(self.data), self.unchecked, self.unjudged):
+            if verdict.is_taken:
+                bags.append(verdict.bag)
+            elif verdict.failed is not None:
+                failing += 1
+                _say(verdict.failed)
+            else:
+                unjudged += 1
+                words = escape(f"{verdict.bag}: {verdict.unjudged}")
+                _console.print(f"[yellow]left out[/] {words}; --unjudged takes it all the same", highlight=False)
+        unwritten = len(self._write(bags)) if bags else 0
+        converted, failing = len(bags) - unwritten, failing + unwritten
+        of = converted + failing + unjudged
+        say(_console, "in all", f"{converted} of {of} bags converted; left out: {failing} that fail, {unjudged} that "
+            "no operator saved", "bold")  # fmt: skip
+        if failing:
+            say(_console, "next", f"`vitra-bag check {self.data}` says what is wrong with each. Mend them (`vitra-bag "
+                "repair`, `vitra-bag trim`), convert into a new folder; or --unchecked takes all", "bold")  # fmt: skip
+        return 1 if failing or not converted else 0
+
+    def _write(self, bags: list[Path]) -> set[str]:
+        """Write every format that an interrupted run of the same command has not completed; returns what failed."""
+        source, journal = BagEpisodes(self.data, bags), ConversionJournal(self.out, bags, self.unchecked)
+        done = journal.whole(self.formats)
+        for name in done:
+            _console.print(f"{self.out / str(name)}: whole since an interrupted run, kept as it is", markup=False)
+        targets: dict[Format | str, Path] = {f: self.out / str(f) for f in self.formats if f not in done}
+        journal.begin(targets)
+        try:
+            with Progress(console=_progress, transient=True) as progress:
+                task = progress.add_task("converting", total=len(bags))
+                results = convert_all(
+                    source, targets, progress=lambda n, _: progress.update(task, completed=n),
+                    demanding=not self.unchecked,
+                ) if targets else {}  # fmt: skip
+        except BaseException:
+            journal.give_up()
+            raise
+        journal.end()
         for format, result in results.items():
             for episode, reason in result.failed.items():
                 _console.print(f"[red]left out[/] {escape(f'{episode}: {reason}')}", highlight=False)
-            place = self.out / str(format)
+            place = targets[format]
             _console.print(f"{result.converted} episodes, {result.frames} frames -> {place}", markup=False)
-        return 1 if any(result.failed for result in results.values()) else 0
-
-    def _is_wanted(self, path: Path) -> bool:
-        if not self.unjudged and not path.name.endswith(".partial") and (outcome := outcome_of(path)) != SAVED:
-            words = escape(f"{path}: {outcome}")
-            _console.print(f"[yellow]left out[/] {words}; --unjudged takes it all the same", highlight=False)
-            return False
-        if self.unchecked:
-            return True
-        report = check_bag(path)[0]
-        if not report.ok:
-            _say(report)
-        return report.ok
+        return {episode for result in results.values() for episode in result.failed}
 
 
 Command: TypeAlias = Check | Repair | Trim | Convert

@@ -21,7 +21,7 @@ from rich.table import Table
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
 from vitra_training.command import run_command, say
-from vitra_training.datasets.convert import Format, convert, parse_format
+from vitra_training.datasets.convert import ConversionReport, Format, convert, parse_format
 from vitra_training.datasets.convert_arguments import Places
 from vitra_training.datasets.episode import HumanEpisode, usable_frames, valid_frames
 from vitra_training.datasets.errors import TargetTakenError
@@ -103,7 +103,9 @@ class Convert:
     """Convert a data set to another format.
 
     Episodes that cannot be read are left out and listed in left_out.json; what
-    `validate` finds in others is carried over, and training leaves it out.
+    `validate` finds in others is carried over, and training leaves it out. Bags
+    are held to `vitra-bag check`, as by `vitra-bag convert`; exit code 1 when one
+    fails it.
     """
 
     data: _Data
@@ -125,21 +127,33 @@ class Convert:
         """
         target = parse_format(self.format)
         places = Places(self.data, self.out, self.format)
-        source = places.source(self.video_root)
+        source, left_out = self._asked_for(places)
+        wanted = len(source) + len(left_out)
         try:
             with _bar("converting") as progress:
-                report = convert(source, self.out, target, self.store, progress)
+                report = convert(source, self.out, target, self.store, progress) if len(source) else ConversionReport()
         except TargetTakenError as error:
             raise places.taken(error) from None
+        report.failed |= left_out
         for episode, reason in report.failed.items():
             say(_console, "left out", f"{episode}: {reason}")
         if report.failed:
             self.out.mkdir(parents=True, exist_ok=True)  # where every episode was left out nothing has made it
             (self.out / "left_out.json").write_text(json.dumps(report.failed, indent=1))
-        _console.print(
-            f"{report.converted} of {len(source)} episodes, {report.frames} frames -> {self.out}", markup=False
-        )
-        return 0 if report.converted else 1
+        _console.print(f"{report.converted} of {wanted} episodes, {report.frames} frames -> {self.out}", markup=False)
+        return 0 if report.converted and not left_out else 1
+
+    def _asked_for(self, places: Places) -> tuple[EpisodeSource, dict[str, str]]:
+        """The episodes to convert; of bags those whose check passes, and why others are left out."""
+        from vitra_training.bags.episodes import BagEpisodes  # needs the robot's kinematics and rosbags
+        from vitra_training.bags.gate import passing
+
+        source = places.source(self.video_root)
+        if not isinstance(source, BagEpisodes):
+            return source, {}
+        for bag, reason in source.broken.items():
+            say(_console, "left out", f"{bag}: {reason}", "yellow")
+        return passing(source)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from vitra_training.bags.check import check_bag
 from vitra_training.bags.episodes import BagEpisodes
 from vitra_training.cli_bag import main
 from vitra_training.datasets.convert import Format, convert_all
-from vitra_training.datasets.promises import Level
+from vitra_training.datasets.findings import Level
 from vitra_training.datasets.validate import validate_episode
 
 

@@ -64,7 +64,7 @@ class VideoEpisodes:
         for topic, _, message in plain:
             if topic.endswith("camera_info"):
                 message.height, message.width = SIZE
-                message.k = np.array([60.0, 0, SIZE[1] / 2, 0, 60, SIZE[0] / 2, 0, 0, 1])
+                message.k = np.array([38.6, 0, SIZE[1] / 2, 0, 38.6, SIZE[0] / 2, 0, 0, 1])
         for number, data in zip(frames, encode([images(n) for n in range(len(frames))]), strict=True):
             _, arrival_ns, image = plain[number]
             video = self._episodes.make(

@@ -57,7 +57,7 @@ def test_wrong_joints_are_found(demos: EpisodeSource, tmp_path: Path) -> None:
     sides = {s: replace(part, arm_joint=np.zeros_like(part.arm_joint)) for s, part in episode.sides.items()}
     path = teledata.write_episode(replace(episode, sides=sides), tmp_path)
     path.with_suffix(".mp4").write_bytes(recording.video.path.read_bytes())
-    assert [f.check for f in validate_episode(open_source(path), 0).findings] == ["forward kinematics"]
+    assert [f.check for f in validate_episode(open_source(path), 0).findings] == ["forward kinematics", "command"]
 
 
 def test_a_motion_beyond_the_arm_has_no_path() -> None:

@@ -14,13 +14,14 @@ from vitra_training.bags.check_commands import commands
 from vitra_training.bags.check_episode import at_frames, episode
 from vitra_training.bags.check_images import images
 from vitra_training.bags.check_instruction import instruction
+from vitra_training.bags.check_intrinsics import intrinsics
 from vitra_training.bags.check_joints import ends, idle_ends_s, jumps, unusable
 from vitra_training.bags.check_streams import Skew, StreamReport, measure, rates, skew_of, skews
 from vitra_training.bags.limits import Limits
 from vitra_training.bags.own_account import SAVED, own_account
 from vitra_training.bags.streams import CAMERA, BagStreams, read_streams
 from vitra_training.datasets.errors import BrokenFileError
-from vitra_training.datasets.promises import Finding, Level
+from vitra_training.datasets.findings import Finding, Level
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 
@@ -68,8 +69,8 @@ def check_bag(path: Path, limits: Limits | None = None) -> tuple[BagReport, BagS
     if (content := found.content) is not None:
         moves_from_s = bag.begin_s + head_s if head_s < bag.end_s - bag.begin_s else bag.streams[CAMERA].arrivals_s[0]
         checks += [
-            *unusable(bag, content, limits), *instruction(bag, content, moves_from_s), *calibration(bag, content),
-            *commands(content, bag.begin_s, limits),
+            *unusable(bag, content, limits), *instruction(bag, content, moves_from_s), *intrinsics(bag, content),
+            *calibration(bag, content), *commands(content, bag.begin_s, limits),
         ]  # fmt: skip
     checks += [*episode(bag, found), *_history(bag)]
     report = BagReport(

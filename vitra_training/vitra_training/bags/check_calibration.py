@@ -16,14 +16,13 @@ from vitra_training.bags.observations import calibration_of_file, calibration_of
 from vitra_training.bags.streams import CAMERA, BagStreams
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import MissingKeyError
-from vitra_training.datasets.promises import Finding, Level
+from vitra_training.datasets.findings import Finding, Level
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 
 
 def calibration(bag: BagStreams, content: BagContent) -> Iterator[Finding]:
-    """Frames on `/tf_static` and intrinsics of the camera."""
-    yield from _camera(bag, content)
+    """Frames on `/tf_static`, and what changes of them and of the intrinsics."""
     yield from _changes(bag, content)
     poses = dict(_poses(bag, content))
     broken = [name for name, pose in poses.items() if not np.isfinite(pose).all()]
@@ -33,15 +32,6 @@ def calibration(bag: BagStreams, content: BagContent) -> Iterator[Finding]:
         return
     yield from _impossible(bag, content)
     yield from _of_file(bag, poses)
-
-
-def _camera(bag: BagStreams, content: BagContent) -> Iterator[Finding]:
-    said, sizes = content.size_px, [size for _, size in bag.image_sizes]
-    if content.intrinsics is not None and sizes and said not in sizes:
-        (width, height), (of_width, of_height) = sizes[0], said
-        yield Finding(
-            ERROR, "intrinsics", f"camera_info is of {of_width}x{of_height} images, these are {width}x{height}"
-        )
 
 
 def _changes(bag: BagStreams, content: BagContent) -> Iterator[Finding]:

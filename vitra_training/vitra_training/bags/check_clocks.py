@@ -10,7 +10,7 @@ from vitra_training.bags.check_streams import is_state
 from vitra_training.bags.limits import Limits
 from vitra_training.bags.streams import CAMERA, BagStreams, StreamTimes
 from vitra_training.datasets.episode import Array
-from vitra_training.datasets.promises import Finding, Level
+from vitra_training.datasets.findings import Finding, Level
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 _WINDOW_S = 0.25
@@ -25,7 +25,7 @@ _LEAST_PART_S = 0.3
 def clocks(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
     """Stamps that go back, clocks that step or are late."""
     for name, stream in bag.streams.items():
-        if not is_state(name) or len(stream.stamps_ns) < 2:
+        if not is_state(name) or stream.latched or len(stream.stamps_ns) < 2:
             continue
         if (backward := int(np.sum(np.diff(stream.stamps_ns.read()) <= 0))) > 0:
             yield Finding(ERROR, "clock", f"{name}: {backward} stamps do not increase")
@@ -59,7 +59,10 @@ def _late(bag: BagStreams, name: str, limits: Limits) -> tuple[float, float] | N
     others = [
         _least_delays(other, grid)
         for topic, other in bag.streams.items()
-        if topic.split("/")[0] != name.split("/")[0] and is_state(topic) and len(other.stamps_ns) > 1
+        if topic.split("/")[0] != name.split("/")[0]
+        and is_state(topic)
+        and not other.latched
+        and len(other.stamps_ns) > 1
     ]
     if not others or not np.isfinite(least).any():
         return None

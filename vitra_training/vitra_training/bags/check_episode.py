@@ -11,11 +11,13 @@ from vitra_training.bags.content import BagContent, image_times, read_bag
 from vitra_training.bags.episodes import episode_from_bag, first_known, frames_from
 from vitra_training.bags.streams import CAMERA, BagStreams
 from vitra_training.bags.timeline import Timeline, timeline
+from vitra_training.datasets.demonstrated import DEMONSTRATED
 from vitra_training.datasets.errors import DatasetError
-from vitra_training.datasets.promises import Finding, Level, checks_of
+from vitra_training.datasets.findings import Finding, Level
+from vitra_training.datasets.promises import checks_of
 from vitra_training.datasets.video_shape import PlannedVideo
 
-_SAID_ELSEWHERE = ("captions",)
+_SAID_ELSEWHERE = ("captions", *(check.name for check in DEMONSTRATED))
 """Checks whose finding the check of a bag names itself."""
 
 

@@ -7,19 +7,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from vitra_training.bags.limits import Limits
-from vitra_training.bags.streams import CAMERA, BagStreams, moving
+from vitra_training.bags.motion import moving
+from vitra_training.bags.streams import CAMERA, BagStreams
 from vitra_training.datasets.episode import Array
-from vitra_training.datasets.promises import Finding, Level
+from vitra_training.datasets.findings import Finding, Level
+from vitra_training.datasets.joint_motion import VISIBLE_RAD
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
-_VISIBLE_RAD = 0.02
-"""An arm that turns so much within 0.2 s is seen to move."""
 _LEAST_FRAMES = 15
 """While an arm moves; the share of fewer says nothing."""
 
 
 def images(bag: BagStreams, limits: Limits) -> Iterator[Finding]:
     """Everything that is wrong with a bag's images."""
+    for topic, camera in bag.unused_forms.items():
+        yield Finding(WARNING, "images", f"{camera} is recorded in several forms; {topic} is not used")
     yield from _lost(bag, limits)
     yield from _sizes(bag)
     if CAMERA in bag.streams and len(bag.image_hashes) > 1:
@@ -43,7 +45,7 @@ def _sizes(bag: BagStreams) -> Iterator[Finding]:
 
 
 def _frozen(bag: BagStreams, numbers: Array, stamps: Array, limits: Limits) -> Iterator[Finding]:
-    arm = [times for times in moving(bag, arm_rad=_VISIBLE_RAD).values() if len(times)]
+    arm = [times for times in moving(bag, arm_rad=VISIBLE_RAD).values() if len(times)]
     moves = np.sort(np.concatenate(arm)) if arm else np.zeros(0)
     same = np.diff(numbers) == 0
     begin = 0
@@ -60,7 +62,7 @@ def _frozen(bag: BagStreams, numbers: Array, stamps: Array, limits: Limits) -> I
 
 def _stutter(bag: BagStreams, numbers: Array, stamps: Array, limits: Limits) -> Iterator[Finding]:
     """Images that are held, or shown again, so often that the share of new ones is low whenever an arm moves."""
-    tracks = moving(bag, arm_rad=_VISIBLE_RAD)
+    tracks = moving(bag, arm_rad=VISIBLE_RAD)
     moves = np.sort(np.concatenate([np.zeros(0), *(times for topic, times in tracks.items() if "arm" in topic)]))
     if not len(moves):
         return

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vitra_policy.action_space import SIDES, Side
-from vitra_policy.prompt import InstructionError, hands_of, split_instruction
+from vitra_policy.prompt import InstructionError, split_instruction
 from vitra_training.bags.content import INSTRUCTION_TOPIC, BagContent
-from vitra_training.bags.streams import BagStreams, moving
-from vitra_training.datasets.promises import Finding, Level
+from vitra_training.bags.motion import moving
+from vitra_training.bags.streams import BagStreams
+from vitra_training.datasets.findings import Finding, Level
+from vitra_training.datasets.words_for_hands import words_for_hands
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 
@@ -33,7 +35,8 @@ def instruction(bag: BagStreams, content: BagContent, moves_from_s: float) -> It
     said = content.instruction
     yield from _of_metadata(bag.about.get("instruction", ""), said, [change.before for change in changes])
     if said.strip():
-        yield from _hands(bag, content, said)
+        has = {side: content.has(side) for side in SIDES}
+        yield from words_for_hands(said, has, _moved(bag))
 
 
 def _of_metadata(noted: str, said: str, earlier: list[str]) -> Iterator[Finding]:
@@ -42,26 +45,6 @@ def _of_metadata(noted: str, said: str, earlier: list[str]) -> Iterator[Finding]
         return
     level = WARNING if any(_same(noted, words) for words in earlier) else ERROR
     yield Finding(level, "instruction", f"the metadata say '{noted}', the topic says '{said}'")
-
-
-def _hands(bag: BagStreams, content: BagContent, said: str) -> Iterator[Finding]:
-    if "hand:" not in said.lower():
-        return  # free words: whatever hand takes part
-    try:
-        hands = hands_of(said)
-    except InstructionError as error:
-        yield Finding(WARNING, "instruction", str(error))
-        return
-    named = [side for side in SIDES if hands[side]]
-    if not named:
-        yield Finding(ERROR, "instruction", f"'{said}' leaves both hands idle")
-        return
-    if absent := [side for side in named if not content.has(side)]:
-        yield Finding(ERROR, "instruction", f"'{said}' is for the {absent[0]} hand, which is not recorded with its arm")
-        return
-    moved = _moved(bag)
-    if moved and not moved & set(named):
-        yield Finding(ERROR, "instruction", f"'{said}', but only the {min(moved)} arm or hand moves")
 
 
 def _moved(bag: BagStreams) -> set[Side]:

@@ -8,8 +8,10 @@ import numpy as np
 
 from vitra_training.bags.content import TOPICS, BagContent
 from vitra_training.bags.limits import Limits
-from vitra_training.bags.streams import BagStreams, joint_track, largest_turn, moving
-from vitra_training.datasets.promises import Finding, Level
+from vitra_training.bags.motion import moving
+from vitra_training.bags.streams import BagStreams, joint_track
+from vitra_training.datasets.findings import Finding, Level
+from vitra_training.datasets.joint_motion import largest_turn
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 

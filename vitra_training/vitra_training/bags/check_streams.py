@@ -9,7 +9,7 @@ import numpy as np
 
 from vitra_training.bags.limits import Limits
 from vitra_training.bags.streams import CAMERA, MEASURED, BagStreams, StreamTimes, usual_period_s
-from vitra_training.datasets.promises import Finding, Level
+from vitra_training.datasets.findings import Finding, Level
 from vitra_training.datasets.rates import rate_words
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
@@ -78,6 +78,8 @@ def rates(bag: BagStreams, streams: tuple[StreamReport, ...], limits: Limits) ->
         limits: From when on something is bad.
     """
     for stream in streams:
+        if is_state(stream.topic) and bag.streams[stream.topic].latched:
+            continue
         if is_state(stream.topic):
             arrivals = bag.streams[stream.topic].arrivals_s
             for what, silence_s in (("starts", arrivals[0] - bag.begin_s), ("ends", bag.end_s - arrivals[-1])):

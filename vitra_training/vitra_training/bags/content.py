@@ -14,10 +14,11 @@ from vitra_description.names import arm_joints, hand_joints
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.decode import Image
-from vitra_policy.camera_messages.video import ImageDecoder, base_topic
+from vitra_policy.camera_messages.video import ImageDecoder
 from vitra_policy.transforms import make_pose, matrix_from_quaternion
 from vitra_training.bags.aligned import AlignedStream
 from vitra_training.bags.frames import difference
+from vitra_training.bags.image_forms import names_of
 from vitra_training.bags.streams import stamp_ns_of
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError
@@ -53,6 +54,8 @@ class BagContent:
     intrinsics: Array | None = None
     size_px: tuple[int, int] = (0, 0)
     """Width and height that the camera reports."""
+    distortion: tuple[str, tuple[float, ...]] = ("", ())
+    """Model of the lens and its coefficients, as the camera reports them."""
     instruction: str = ""
     unusable: Counter[str] = field(default_factory=Counter)
     """Topic -> messages without the joints they should have."""
@@ -125,10 +128,11 @@ def _messages(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, 
 
 
 def _camera(path: Path, decode: bool) -> Iterator[tuple[float, Any]]:
-    """(time, message or None) of the head camera, in the form that most of its images have."""
+    """(time, message or None) of the head camera, in the form that is used (`image_forms`)."""
     try:
         with open_bag(path) as reader:
-            cameras = [c for c in reader.connections if base_topic(c.topic) == IMAGE_TOPIC]
+            names = names_of(reader.connections)
+            cameras = [c for c in reader.connections if names[c.topic] == IMAGE_TOPIC]
             camera = max(cameras, key=lambda c: int(c.msgcount), default=None)
             newest_ns = -1
             for connection, _, raw in reader.messages([camera]) if camera else ():
@@ -161,6 +165,7 @@ def _take(content: BagContent, topic: str, arrival_s: float, message: Any) -> No
             said = (_camera_words(*each) for each in ((known, content.size_px), (K, size_px)))
             _note(content, Change(topic, arrival_s, *said))
         content.intrinsics, content.size_px = K, size_px
+        content.distortion = (message.distortion_model, tuple(map(float, message.d)))
     elif (values := _in_order(topic, message)) is None:
         content.unusable[topic] += 1
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,6 +31,7 @@ from vitra_training.bags.timeline import Timeline, timeline
 from vitra_training.datasets.episode import Array, Recording, RobotEpisode, RobotSide, VideoClip
 from vitra_training.datasets.errors import MissingKeyError
 from vitra_training.datasets.formats.teledata import SideJoints, absent_side, make_side
+from vitra_training.datasets.scratch_folder import ScratchFolder
 from vitra_training.datasets.sources import EpisodeFiles
 from vitra_training.datasets.video import VideoWriter
 
@@ -99,7 +99,7 @@ class BagEpisodes(EpisodeFiles):
     def __init__(self, root: Path, paths: Sequence[Path]) -> None:
         super().__init__(root, paths)
         self.ids = _unique_names(root, self.paths)
-        self._videos = tempfile.TemporaryDirectory(prefix="vitra_bags_")
+        self._videos = ScratchFolder("vitra_bags_")
 
     def load(self, number: int) -> Recording:
         """Episode and images by number.
@@ -127,7 +127,7 @@ class BagEpisodes(EpisodeFiles):
         self._video(number).unlink(missing_ok=True)
 
     def _video(self, number: int) -> Path:
-        return Path(self._videos.name) / f"{number:06d}.mp4"
+        return self._videos.path / f"{number:06d}.mp4"
 
     def _write(self, path: Path, slots: Timeline, begin: int, video: Path, fps: float) -> tuple[int, NDArray[np.bool_]]:
         """Encode the images of the slots from one on; returns the first with an image, and which have one."""
@@ -202,8 +202,8 @@ def find_bags(path: Path) -> list[Path]:
 
 
 def without_metadata(path: Path) -> list[Path]:
-    """Folders at or below a path that hold MCAP files and no `metadata.yaml`: bags that lost it, as `repair` finds."""
-    folders = {file.parent for file in path.glob("**/*.mcap")}
+    """Folders at or below a path that hold files of a bag and no `metadata.yaml`: bags that lost it."""
+    folders = {file.parent for ending in ("mcap", "db3") for file in path.glob(f"**/*.{ending}")}
     parts = {folder: folder.relative_to(path).parts for folder in folders}
     return sorted(
         folder

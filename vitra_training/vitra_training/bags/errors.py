@@ -36,6 +36,18 @@ class NothingToRecoverError(DatasetError):
         super().__init__(f"{path}: not one whole message is in it ({damages}). It is left as it is.")
 
 
+class SqliteBagError(DatasetError):
+    """A damaged bag of SQLite, which nothing here repairs."""
+
+    def __init__(self, path: Path, cause: object) -> None:
+        super().__init__(
+            f"{path} is a bag of SQLite (.db3) and damaged ({cause}); only MCAP bags are repaired here, and it is left "
+            "as it is. If its .db3 is damaged, `sqlite3 OLD.db3 .recover | sqlite3 NEW.db3` saves what is readable. "
+            f"Then `ros2 bag reindex {path} -s sqlite3` writes metadata.yaml anew, and `rosbags-convert --src {path} "
+            f"--dst {path}_mcap --dst-storage mcap` makes an MCAP bag of it."
+        )
+
+
 class BagExistsError(DatasetError):
     """A place that is taken; nothing is overwritten."""
 

@@ -13,12 +13,10 @@ from vitra_policy.camera_messages.decode import ImageMessageError, check_whole, 
 from vitra_policy.camera_messages.video import VideoDecoder, is_video
 from vitra_policy.errors import VitraError
 from vitra_training.datasets.episode import Array
+from vitra_training.datasets.same_image import block_means, same_image
 
-_BLOCK_PX = 8
 _REMEMBERED = 4
 """Images that one may be shown again after; a camera whose buffers are mixed up shows a few in turn."""
-_SAME = 2.5
-"""Brightness steps (of 255) that coding alone may change the mean of a block by."""
 
 
 class ImageWatch:
@@ -41,7 +39,7 @@ class ImageWatch:
         except VitraError:
             self.lost += 1
             return self._number
-        number = next((n for n, known in reversed(self._known) if _same(content, known)), None)
+        number = next((n for n, known in reversed(self._known) if same_image(content, known)), None)
         if number is None:
             self._numbers += 1
             number = self._numbers
@@ -73,12 +71,4 @@ class ImageWatch:
         if frame is None:
             raise ImageMessageError("The image is damaged, or one that it builds on is missing.")
         self.size_px = (frame.width, frame.height)
-        grey = frame.to_ndarray(format="gray")
-        size = (max(frame.width // _BLOCK_PX, 1), max(frame.height // _BLOCK_PX, 1))
-        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.float64)
-
-
-def _same(content: Array | int, first: Array | int) -> bool:
-    if isinstance(content, int) or isinstance(first, int):
-        return content is first or (isinstance(content, int) and isinstance(first, int) and content == first)
-    return content.shape == first.shape and bool(np.abs(content - first).max() <= _SAME)
+        return block_means(frame.to_ndarray(format="gray"))

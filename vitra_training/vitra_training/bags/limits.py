@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+from vitra_policy.command_options import OptionValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,8 @@ class Limits:
     """So long in all must an arm or hand be that far off."""
     command_rad: float = 0.2
     """A commanded joint that turns so much within a second must turn itself, by a tenth of it at least."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            if not (value := getattr(self, one.name)) >= 0:
+                raise OptionValueError(one.name, value, "a number of at least 0")

@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vitra_policy.bag_storage import is_being_written
-from vitra_training.bags.errors import BagInUseError, HopelessBagError, NoBagError, NothingToRecoverError
-from vitra_training.bags.mcap_recovery import Damage, DamageKind, recover
+from vitra_training.bags.errors import BagInUseError, HopelessBagError, NothingToRecoverError, SqliteBagError
+from vitra_training.bags.mcap_recovery import Damage, DamageKind
 from vitra_training.bags.own_account import METADATA_NAME, SAVED, UNJUDGED, custom_data, read_information
 from vitra_training.bags.readable import clean_texts, readable
+from vitra_training.bags.split_recovery import mcap_files, recover_parts
 from vitra_training.bags.streams import read_streams
 from vitra_training.bags.writer import WRITING, move_to_originals, unused, write_bag
 from vitra_training.datasets.errors import BrokenFileError
 
 PARTIAL = ".partial"
 REPAIRING = ".repairing.partial"
+_SQLITE = ".db3"
 _OURS = (REPAIRING, WRITING)
 """Endings of folders that only an interrupted repair leaves; what they hold is still in the damaged bag."""
 
@@ -40,7 +42,8 @@ def repair_bag(path: Path) -> RepairReport:
     """Recover every whole message of a bag. The result has been read to its end before it takes its place.
 
     Raises:
-        NoBagError: no `.mcap` file there.
+        NoBagError: no `.mcap` file there, or several that are no parts of one recording.
+        SqliteBagError: it is of SQLite and damaged.
         BagInUseError: a recorder writes it.
         NothingToRecoverError: not one whole message.
         HopelessBagError: what could be recovered cannot be read either.
@@ -52,10 +55,12 @@ def repair_bag(path: Path) -> RepairReport:
             return _nothing_wrong(path)
         except BrokenFileError as cause:
             damages.append(Damage(DamageKind.UNREADABLE, 0, str(cause)[:300]))
-    file = mcap_file(path)
-    if is_being_written(file):
+    if is_sqlite(path):
+        raise SqliteBagError(path, "; ".join(map(str, damages)) or f"it has no {METADATA_NAME}")
+    files = mcap_files(path)
+    if any(map(is_being_written, files)):
         raise BagInUseError(path)
-    found = recover(file)
+    found = recover_parts(files)
     streams, messages, left_out = readable(found)
     damages += [*found.damages, *left_out]
     if not messages:
@@ -98,26 +103,17 @@ def clear_leftovers(folder: Path) -> list[Path]:
     return left
 
 
-def mcap_file(path: Path) -> Path:
-    """The one MCAP file of a bag folder, whole or cut off.
-
-    Raises:
-        NoBagError: there is none, or more than one.
-    """
-    if path.is_file() and path.suffix == ".mcap":
-        return path
-    files = sorted([*path.glob("*.mcap"), *path.glob("*/*.mcap")]) if path.is_dir() else []
-    if len(files) != 1:
-        raise NoBagError(path)
-    return files[0]
+def is_sqlite(path: Path) -> bool:
+    """Whether a folder holds a bag of SQLite, which is read but not repaired here."""
+    return bool(list(path.glob(f"*{_SQLITE}")))
 
 
 def find_all(folder: Path) -> list[Path]:
     """Every bag below a folder, whole or not; a bag itself is returned as it is."""
-    if folder.name.endswith(PARTIAL) or list(folder.glob("*.mcap")):
+    if folder.name.endswith(PARTIAL) or list(folder.glob("*.mcap")) or is_sqlite(folder):
         return [folder]
     bags = {p for p in folder.rglob(f"*{PARTIAL}") if p.is_dir() and list(p.glob("*/*.mcap"))}
-    for file in folder.rglob("*.mcap"):
+    for file in (*folder.rglob("*.mcap"), *folder.rglob(f"*{_SQLITE}")):
         if not any(part.endswith(PARTIAL) for part in file.relative_to(folder).parts):
             bags.add(file.parent)
     return sorted(bag for bag in bags if "originals" not in bag.relative_to(folder).parts)

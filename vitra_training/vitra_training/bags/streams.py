@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rosbags.interfaces import QosDurability
 
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.video import base_topic
 from vitra_training.bags.columns import Column, Columns
+from vitra_training.bags.image_forms import names_of
 from vitra_training.bags.images import ImageWatch
 from vitra_training.bags.own_account import custom_data
 from vitra_training.datasets.episode import Array
@@ -24,6 +26,10 @@ MEASURED = ("arm/joint_states", "hand/joint_states")
 """How topics of measured joints end; `joint_states` alone is for people's tools, slower and of all joints together."""
 _NO_HEADER = {"std_msgs/msg/String", "std_msgs/msg/Bool", "tf2_msgs/msg/TFMessage", "std_msgs/msg/Float32MultiArray"}
 _SIZES = 50
+LATCHED = (
+    "tf_static", "instruction", "safety_state", "episode_state", "camera_info", "robot_description", "doctor/report"
+)  # fmt: skip
+"""Topics whose last message holds on until the next one, however long ago it came."""
 
 
 @dataclass(slots=True)
@@ -37,6 +43,8 @@ class StreamTimes:
     stamps_ns: Column
     """Empty for types without a header."""
     sizes: int = 0
+    latched: bool = False
+    """Each message holds until the next one, so none is missed in between."""
 
     @property
     def arrivals_s(self) -> Array:
@@ -89,6 +97,8 @@ class BagStreams:
     """Images that cannot be decoded: damaged, or of a video in which one before them is missing."""
     image_sizes: list[tuple[float, tuple[int, int]]] = field(default_factory=list)
     """(arrival s, width and height px) of the first image and of some whose size is another than before."""
+    unused_forms: dict[str, str] = field(default_factory=dict)
+    """Topic -> camera that it shows, too, in a form that is not used."""
     is_video: bool = False
     """Whether each image builds on those before it."""
     instruction: str = ""
@@ -99,19 +109,25 @@ class BagStreams:
         self.image_hashes = self.columns.column("q")
 
     @property
+    def _flowing(self) -> list[StreamTimes]:
+        """Streams that tell when a recording begins and ends; what was latched may have come long before."""
+        some = [stream for stream in self.streams.values() if stream.arrivals_ns]
+        return [stream for stream in some if not stream.latched] or some
+
+    @property
     def begin_ns(self) -> int:
-        """First arrival of anything, since the epoch."""
-        return int(min((s.arrivals_ns.first for s in self.streams.values() if s.arrivals_ns), default=0))
+        """First arrival of anything that flows, since the epoch."""
+        return int(min((stream.arrivals_ns.first for stream in self._flowing), default=0))
 
     @property
     def begin_s(self) -> float:
-        """First arrival of anything."""
+        """First arrival of anything that flows."""
         return self.begin_ns * 1e-9
 
     @property
     def end_s(self) -> float:
-        """Last arrival of anything."""
-        return max((s.arrivals_ns.last for s in self.streams.values() if s.arrivals_ns), default=0) * 1e-9
+        """Last arrival of anything that flows."""
+        return max((stream.arrivals_ns.last for stream in self._flowing), default=0) * 1e-9
 
     @property
     def declared_hz(self) -> dict[str, float]:
@@ -159,12 +175,15 @@ def read_streams(path: Path) -> BagStreams:
     bag, images = BagStreams(path, custom_data(path)), ImageWatch()
     try:
         with open_bag(path) as reader:
+            names = names_of(reader.connections)
+            bag.unused_forms = {name: base for t, name in names.items() if (base := base_topic(t)) != name}
             for connection, arrival_ns, raw in reader.messages():
-                topic = base_topic(connection.topic)
+                topic = names[connection.topic]
                 stream = bag.streams.get(topic)
                 if stream is None:
                     times = bag.columns.column("q"), bag.columns.column("q")
                     stream = bag.streams[topic] = StreamTimes(topic, connection.msgtype, *times)
+                    stream.latched = _is_latched(topic, connection)
                 stream.arrivals_ns.append(arrival_ns)
                 stream.sizes += len(raw)
                 if connection.msgtype not in _NO_HEADER:
@@ -188,6 +207,14 @@ def read_streams(path: Path) -> BagStreams:
     return bag
 
 
+def _is_latched(topic: str, connection: Any) -> bool:
+    """Intrinsics are, where they are published so, or once only; most cameras say them with every image."""
+    if not topic.endswith("camera_info"):
+        return topic.endswith(LATCHED)
+    profiles = connection.ext.offered_qos_profiles
+    return connection.msgcount == 1 or any(one.durability is QosDurability.TRANSIENT_LOCAL for one in profiles)
+
+
 def usual_period_s(times_s: Array) -> float:
     """Mean time between messages without pauses and losses; 0 for fewer than two.
 
@@ -208,36 +235,6 @@ def joint_track(bag: BagStreams, topic: str) -> tuple[Array, NDArray[np.float32]
     if stream is None or samples is None or not samples.width:
         return np.zeros(0), np.zeros((0, 0), dtype=np.float32)
     return stream.stamps_s[samples.rows.read()], samples.values.read().reshape(-1, samples.width)
-
-
-def largest_turn(positions: NDArray[np.float32], before: NDArray[np.intp]) -> Array:
-    """Largest turn of any joint (rad) from one row to another; joint by joint, for an hour of rows is large."""
-    turned = np.zeros(len(before))
-    for joint in positions.T:
-        np.maximum(turned, np.abs(joint[-len(before) :] - joint[before]), out=turned)
-    return turned
-
-
-def moving(
-    bag: BagStreams, window_s: float = 0.2, arm_rad: float = 0.004, hand_rad: float = 0.02
-) -> dict[str, NDArray[Any]]:
-    """Per joint stream the times (s) around which a joint turned by more than a threshold within a window.
-
-    Args:
-        bag: The streams.
-        window_s: Length of the window.
-        arm_rad: Threshold of arm joints.
-        hand_rad: Threshold of hand joints.
-    """
-    times = {}
-    for topic in bag.joints:
-        stamps, positions = joint_track(bag, topic)
-        if len(stamps) < 2:
-            continue
-        before = np.searchsorted(stamps, stamps - window_s)
-        turned = largest_turn(positions, before)
-        times[topic] = stamps[turned > (arm_rad if "arm" in topic else hand_rad)]
-    return times
 
 
 def _take(bag: BagStreams, topic: str, message: Any) -> None:

@@ -11,16 +11,15 @@ import numpy as np
 
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.video import VIDEO_TYPE, base_topic, is_key_frame
+from vitra_policy.command_options import OptionValueError
 from vitra_training.bags.errors import EmptyTrimError
 from vitra_training.bags.own_account import custom_data
-from vitra_training.bags.streams import CAMERA, read_streams
+from vitra_training.bags.streams import CAMERA, LATCHED, read_streams
 from vitra_training.bags.writer import stream_of, write_bag
 
-LATCHED = (
-    "tf_static", "instruction", "safety_state", "episode_state", "camera_info", "robot_description", "doctor/report"
-)  # fmt: skip
-"""Topics whose last message before the cut is still true after it."""
 _NS = 1_000_000_000
+_ROUNDING_S = 0.005
+"""Lengths are printed with two decimals, so that much beyond the end is the end."""
 
 
 def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
@@ -51,6 +50,26 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
     with open_bag(path) as reader:
         streams = {c.id: stream_of(c) for c in reader.connections}
         return write_bag(target, streams, _kept(reader, first_ns, last_ns), about)
+
+
+def check_span(path: Path, begin_s: float, end_s: float, duration_s: float) -> None:
+    """Refuse a span that is not within a bag, rather than cut another one than was asked for.
+
+    Args:
+        path: The bag.
+        begin_s: First moment kept, from the beginning of the bag.
+        end_s: Last moment kept.
+        duration_s: Length of the bag.
+
+    Raises:
+        OptionValueError: names the moment that is wrong and the bounds.
+    """
+    if not 0 <= begin_s < duration_s:
+        allowed = f"at least 0 and less than {duration_s:.2f}, the length of {path} in seconds"
+        raise OptionValueError("begin_s", begin_s, allowed)
+    if not begin_s < end_s <= duration_s + _ROUNDING_S:
+        allowed = f"greater than --begin-s {begin_s:g} and at most {duration_s:.2f}, the length of {path} in seconds"
+        raise OptionValueError("end_s", end_s, allowed)
 
 
 def _key_frame_before(path: Path, first_ns: int) -> int:

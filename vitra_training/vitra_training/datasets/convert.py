@@ -12,7 +12,7 @@ from typing import Protocol
 from vitra_policy.errors import UnknownNameError
 from vitra_training.bags.writer import refuse_inside_bag
 from vitra_training.datasets.arrow_memory import give_memory_back, systems_pool
-from vitra_training.datasets.episode import HumanEpisode, Recording, RobotEpisode
+from vitra_training.datasets.episode import HumanEpisode, Recording
 from vitra_training.datasets.errors import (
     ConversionError,
     DatasetError,
@@ -20,14 +20,15 @@ from vitra_training.datasets.errors import (
     EmptyDatasetError,
     NothingConvertedError,
 )
-from vitra_training.datasets.formats import teledata, vitra_1m
+from vitra_training.datasets.formats import vitra_1m
 from vitra_training.datasets.formats.egosmith import EgoSmithWriter
 from vitra_training.datasets.formats.installed import installed_formats
-from vitra_training.datasets.formats.new_folder import NewFolder, refuse_file
+from vitra_training.datasets.formats.new_folder import NewFolder
 from vitra_training.datasets.formats.store import StoreOptions, StoreWriter
+from vitra_training.datasets.formats.teledata_writer import TeleDataWriter
 from vitra_training.datasets.promises import demand_promises
 from vitra_training.datasets.sources import EpisodeSource
-from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
+from vitra_training.datasets.video import VideoReader
 
 
 class Format(StrEnum):
@@ -253,44 +254,3 @@ class Vitra1MWriter:
         self._folder.take()
         vitra_1m.write_episode(recording.episode, self.root)
         self._lengths[recording.episode.id] = len(recording.episode)
-
-
-class TeleDataWriter:
-    """HDF5 files with their videos.
-
-    Raises:
-        TargetTakenError: a file is where the folder is to be.
-    """
-
-    def __init__(self, root: Path) -> None:
-        refuse_file(root, "TeleData folder")
-        self.root = root
-
-    def __enter__(self) -> TeleDataWriter:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Nothing to finish: every episode is complete when added."""
-
-    def add(self, recording: Recording) -> None:
-        """Write one episode and its video.
-
-        Raises:
-            ConversionError: a human episode, or one of that name is there already.
-        """
-        if not isinstance(recording.episode, RobotEpisode):
-            raise ConversionError(recording.episode.id, "TeleData", "it is a human episode; that format holds joints")
-        path = self.root / f"{recording.episode.id}.mp4"
-        if path.with_suffix(".h5").exists():
-            detail = f"{path.with_suffix('.h5')} exists already and is not overwritten; choose a new folder"
-            raise ConversionError(recording.episode.id, "TeleData", detail)
-        with VideoReader(recording.video.path) as reader:
-            width, height = even_size(reader.width, reader.height)
-            with VideoWriter(path, width, height, recording.episode.fps, crf=17) as writer:
-                for number in recording.video.frames:
-                    writer.add(reader.rgb(int(number))[:height, :width])
-        try:
-            teledata.write_episode(recording.episode, self.root)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -15,8 +13,10 @@ from vitra_policy.action_space import SIDES, Side
 from vitra_policy.pinhole import FORM, is_pinhole
 from vitra_policy.transforms import compose_poses, invert_pose, rotation_angle, transform_points
 from vitra_training.datasets.camera import camera_for_video
+from vitra_training.datasets.demonstrated import DEMONSTRATED
 from vitra_training.datasets.episode import Episode, HumanEpisode, HumanHand, RobotEpisode, usable_frames, valid_frames
 from vitra_training.datasets.errors import BrokenPromiseError
+from vitra_training.datasets.findings import Check, Level
 from vitra_training.datasets.formats.teledata import pose_from_vector
 from vitra_training.datasets.samples.captions import window_at
 from vitra_training.datasets.video_shape import VideoShape
@@ -37,37 +37,6 @@ MAX_TURN_RAD = 2.0
 """A wrist that turns more between two frames was mistaken."""
 REACH_M = 2.0
 """A wrist further from the head's camera than this was not measured."""
-
-
-class Level(StrEnum):
-    """How bad a finding is."""
-
-    ERROR = "error"
-    """A promise is broken; training would skip or learn garbage."""
-    WARNING = "warning"
-    """Suspicious, but usable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One broken promise."""
-
-    level: Level
-    check: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One promise: `run` yields a message for every way in which it is broken."""
-
-    name: str
-    run: Callable[[Any, VideoShape], Iterator[str]]
-    level: Level = Level.ERROR
-    by_frame: bool = False
-    """What it finds concerns single frames, which the sampler leaves out one by one."""
-    own_video: bool = False
-    """It holds only where no other episode is in the same video."""
 
 
 def checks_of(episode: Episode, shared_video: bool = False) -> tuple[Check, ...]:
@@ -350,4 +319,5 @@ _ROBOT = (
     Check("masks", _masks),
     Check("forward kinematics", _forward_kinematics),
     Check("camera relation", _camera_relation),
+    *DEMONSTRATED,
 )

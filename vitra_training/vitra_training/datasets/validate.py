@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_training.datasets.episode import Recording, usable_frames
+from vitra_training.datasets.episode import Episode, Recording, RobotEpisode, usable_frames
 from vitra_training.datasets.errors import DatasetError
-from vitra_training.datasets.promises import Finding, Level, checks_of
+from vitra_training.datasets.findings import Finding, Level
+from vitra_training.datasets.frozen_video import frozen_video
+from vitra_training.datasets.promises import checks_of
 from vitra_training.datasets.sources import EpisodeSource
 from vitra_training.datasets.video import VideoReader
+
+_FRAMES = "video frames"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +54,21 @@ def _validate(recording: Recording, video: VideoReader) -> EpisodeReport:
         findings = [
             Finding(check.level, check.name, message) for check in checks for message in check.run(episode, video)
         ]
-    findings += [Finding(Level.ERROR, "video frames", message) for message in _video_frames(frames, video)]
-    names = tuple(dict.fromkeys([*(check.name for check in checks), "video frames"]))
+    wrong = [Finding(Level.ERROR, _FRAMES, message) for message in _video_frames(frames, video)]
+    findings += wrong or list(_frozen(episode, frames, video))
+    names = tuple(dict.fromkeys([*(check.name for check in checks), _FRAMES]))
     return EpisodeReport(episode.id, len(episode), int(usable_frames(episode).sum()), names, tuple(findings))
+
+
+def _frozen(episode: Episode, frames: NDArray[np.int64], video: VideoReader) -> Iterator[Finding]:
+    """Hands of people may leave the image while it stands; of robots it is known when they move."""
+    if not isinstance(episode, RobotEpisode):
+        return
+    try:
+        for message in frozen_video(episode, frames, video):
+            yield Finding(Level.ERROR, "frozen image", message)
+    except DatasetError as error:
+        yield Finding(Level.ERROR, _FRAMES, str(error))
 
 
 def _video_frames(frames: NDArray[np.int64], video: VideoReader) -> Iterator[str]:

@@ -8,7 +8,6 @@ import json
 import re
 import reprlib
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from vitra_training.datasets.episode import HumanEpisode, Recording, VideoClip
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, UnknownFormatError
 from vitra_training.datasets.formats.egosmith import SCHEMA
 from vitra_training.datasets.formats.egosmith_rules import order_problems, sample_problems
+from vitra_training.datasets.scratch_folder import ScratchFolder
 from vitra_training.datasets.sources import frames_of
 from vitra_training.datasets.video import VideoWriter
 
@@ -77,7 +77,7 @@ class EgoSmithShards:
         if not self._episodes:
             raise UnknownFormatError(root)
         self.ids: Sequence[str] = list(self._episodes)
-        self._videos: dict[int, tempfile.TemporaryDirectory[str]] = {}
+        self._videos: dict[int, ScratchFolder] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -91,8 +91,8 @@ class EgoSmithShards:
         name = self.ids[number]
         episode = self._episodes[name]
         rows, metas = [], []
-        folder = tempfile.TemporaryDirectory(prefix="vitra-egosmith-")
-        path = Path(folder.name) / "episode.mp4"
+        folder = ScratchFolder("vitra-egosmith-")
+        path = folder.path / "episode.mp4"
         writer: VideoWriter | None = None
         size_px: tuple[int, ...] | None = None
         try:
@@ -114,7 +114,7 @@ class EgoSmithShards:
         except BaseException:
             if writer is not None:
                 writer.abort()
-            folder.cleanup()
+            folder.remove()
             raise
         self.release(number)
         self._videos[number] = folder
@@ -124,7 +124,7 @@ class EgoSmithShards:
     def release(self, number: int) -> None:
         """The video is not needed any more."""
         if number in self._videos:
-            self._videos.pop(number).cleanup()
+            self._videos.pop(number).remove()
 
     def frame_index(self) -> NDArray[np.int64]:
         """(N, 2) every (episode, frame) at which a sample can start; broken episodes are left out and named."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from vitra_policy.bag_storage import is_being_written
 from vitra_training.datasets.errors import TargetTakenError
+from vitra_training.datasets.formats.mark import Mark
 
 MARK = ".writing.partial"
 """File in a folder while a conversion writes there, locked by its process."""
-
-
-_BUSY = "another conversion writes there; let it end, or choose a new folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +40,9 @@ class NewFolder:
     """
 
     def __init__(self, root: Path, layout: Layout) -> None:
-        self.root, self._layout = root, layout
-        self._mark: IO[bytes] | None = None
+        self.root, self._mark = root, Mark(root / MARK, layout.name)
         if root.exists() or root.is_symlink():
-            _clear(root, layout)
+            _clear(root, layout, self._mark)
 
     def take(self) -> None:
         """Make the folder, if this has not been done, and mark it as being written.
@@ -56,32 +50,17 @@ class NewFolder:
         Raises:
             TargetTakenError: another conversion was faster.
         """
-        if self._mark is not None:
-            return
-        self.root.mkdir(parents=True, exist_ok=True)
-        mark = (self.root / MARK).open("wb")
-        try:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            mark.close()
-            raise TargetTakenError(self.root, self._layout.name, _BUSY) from None
-        except OSError:
-            pass  # some network file systems have no locks
-        self._mark = mark
+        self._mark.take()
 
     def complete(self) -> None:
         """All is written."""
-        if self._mark is not None:
-            (self.root / MARK).unlink(missing_ok=True)
-            self._mark.close()
-            self._mark = None
+        self._mark.drop()
 
     def remove(self) -> None:
         """Give up: it was empty before, so all in it is ours."""
-        if self._mark is not None:
+        if self._mark.is_taken:
             shutil.rmtree(self.root, ignore_errors=True)
-            self._mark.close()
-            self._mark = None
+            self._mark.drop()
 
 
 def refuse_file(root: Path, form: str) -> None:
@@ -100,13 +79,12 @@ def refuse_file(root: Path, form: str) -> None:
         raise TargetTakenError(root, form, "it is a file, not a folder; choose a new folder")
 
 
-def _clear(root: Path, layout: Layout) -> None:
+def _clear(root: Path, layout: Layout, own: Mark) -> None:
     refuse_file(root, layout.name)
     if not any(root.iterdir()):
         return
-    mark = root / MARK
-    if mark.is_file() and is_being_written(mark):
-        raise TargetTakenError(root, layout.name, _BUSY)
+    mark = own.path
+    own.refuse_living()
     files = [path for path in root.rglob("*") if path != mark and (path.is_symlink() or not path.is_dir())]
     foreign = [path for path in files if not layout.files.fullmatch(path.relative_to(root).as_posix())]
     unfinished = layout.last is None or not (root / layout.last).exists()

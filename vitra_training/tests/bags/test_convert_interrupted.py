@@ -1,0 +1,144 @@
+"""Conversions of bags that are killed: the same command goes on to the end and touches nobody else's data."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vitra_training.bags import conversion_journal
+from vitra_training.bags.episodes import BagEpisodes
+from vitra_training.cli_bag import main
+from vitra_training.datasets.convert import Format, convert
+from vitra_training.datasets.formats.begun_episodes import MARK
+from vitra_training.datasets.formats.store import StoreWriter
+from vitra_training.datasets.formats.teledata_writer import TeleDataWriter
+from vitra_training.datasets.scratch_folder import ScratchFolder
+from vitra_training.datasets.sources import open_source
+
+ALL = ("teledata", "canonical", "lerobot")
+
+
+def killed(work: Callable[[], object]) -> None:
+    """Do it in a process of its own, which ends itself by kill -9 meanwhile."""
+    process = os.fork()
+    if process == 0:
+        try:
+            work()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+
+
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def bags(episodes: Any, tmp_path: Path) -> Path:
+    for number in range(2):
+        episodes.write(tmp_path / f"set/episode_{number}", episodes.messages(1.0))
+    return tmp_path / "set"
+
+
+@pytest.mark.parametrize(
+    ("where", "whole"),
+    [
+        ("vitra_training.datasets.convert.TeleDataWriter.__exit__", []),
+        ("vitra_training.datasets.convert.StoreWriter.__exit__", ["teledata"]),
+        ("vitra_training.datasets.formats.lerobot_v3.LeRobotWriter.__exit__", ["teledata", "canonical"]),
+        ("vitra_training.bags.conversion_journal.ConversionJournal.end", list(ALL)),
+    ],
+)
+def test_the_same_command_goes_on_to_the_end_wherever_it_was_killed(
+    bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, whole: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    command = ["convert", str(bags), str(tmp_path / "out"), "--unchecked"]
+    with monkeypatch.context() as patch:
+        patch.setattr(where, die)
+        killed(lambda: main(command))
+    before = {p: p.stat().st_mtime_ns for name in whole for p in (tmp_path / "out" / name).rglob("*")}
+    assert main(command) == 0
+    kept = " ".join(capsys.readouterr().out.split()).count("kept as it is")
+    assert kept == len(whole), "what was whole is not made twice"
+    assert all(path.stat().st_mtime_ns == at for path, at in before.items())
+    for name in ALL:
+        assert len(open_source(tmp_path / "out" / name)) == 2
+    assert not [path for path in (tmp_path / "out").rglob(".*")], "no mark is left"
+
+
+def test_a_conversion_of_other_bags_does_not_take_what_is_there_for_its_own(
+    episodes: Any, bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["convert", str(bags), str(tmp_path / "out"), "--unchecked"]
+    with monkeypatch.context() as patch:
+        patch.setattr("vitra_training.datasets.formats.lerobot_v3.LeRobotWriter.__exit__", die)
+        killed(lambda: main(command))
+    before = {p: p.read_bytes() for p in (tmp_path / "out/canonical").rglob("*") if p.is_file()}
+    episodes.write(bags / "episode_2", episodes.messages(1.0))
+    assert main(command) == 2
+    assert "not empty" in " ".join(capsys.readouterr().out.split())
+    assert {p: p.read_bytes() for p in (tmp_path / "out/canonical").rglob("*") if p.is_file()} == before
+
+
+def test_a_killed_conversion_into_teledata_leaves_what_others_put_there(bags: Path, tmp_path: Path) -> None:
+    source, out = BagEpisodes(bags, sorted(bags.iterdir())), tmp_path / "out"
+    out.mkdir()
+    for name in ("mine.h5", "mine.mp4", "notes.txt"):
+        (out / name).write_text("mine")
+
+    def some() -> None:
+        TeleDataWriter(out).add(source.load(0))
+        die()
+
+    killed(some)
+    assert (out / "episode_0.h5").is_file()
+    assert convert(source, out, Format.TELEDATA).converted == 2
+    assert sorted(path.name for path in out.iterdir() if path.read_bytes() == b"mine") == [
+        "mine.h5", "mine.mp4", "notes.txt"
+    ]  # fmt: skip
+    assert not (out / MARK).exists()
+
+
+def test_a_video_of_that_name_is_not_overwritten(bags: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/episode_0.mp4").write_text("mine")
+    report = convert(BagEpisodes(bags, sorted(bags.iterdir())), tmp_path / "out", Format.TELEDATA)
+    assert "episode_0.mp4 exists already and is not overwritten" in report.failed["episode_0"]
+    assert (tmp_path / "out/episode_0.mp4").read_text() == "mine"
+
+
+def test_folders_of_dead_processes_are_swept_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "vitra_bags_somebody").mkdir()
+
+    def leave() -> None:
+        folder = ScratchFolder("vitra_bags_")
+        (folder.path / "000000.mp4").write_text("half")
+        die()
+
+    killed(leave)
+    assert len(list(tmp_path.iterdir())) == 2
+    living = ScratchFolder("vitra_bags_")
+    other = ScratchFolder("vitra_bags_")
+    assert {path.name for path in tmp_path.iterdir()} == {"vitra_bags_somebody", living.path.name, other.path.name}
+    other.remove()
+    assert living.path.is_dir()
+
+
+def test_a_conversion_that_fails_leaves_no_journal(bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(StoreWriter, "add", refuse)
+    command = ["convert", str(bags), str(tmp_path / "out"), "--unchecked", "--formats", "canonical"]
+    assert main(command) == 2
+    assert not (tmp_path / "out" / conversion_journal.NAME).exists()

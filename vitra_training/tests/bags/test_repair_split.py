@@ -1,0 +1,148 @@
+"""Recordings in several files are repaired part by part; bags of SQLite are read, or named with what to do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from vitra_policy.bag_storage import open_bag
+from vitra_training.bags.check import check_bag
+from vitra_training.bags.errors import NoBagError, SqliteBagError
+from vitra_training.bags.mcap_recovery import DamageKind
+from vitra_training.bags.repair import repair_bag
+from vitra_training.cli_bag import main
+
+PARTS = 3
+
+
+@pytest.fixture(scope="module")
+def parts(episodes: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    """A folder of MCAP files `ep_9.mcap`, `ep_10.mcap` ..., and how many messages each has."""
+    folder = tmp_path_factory.mktemp("parts")
+    messages = episodes.messages(2.0)
+    size, counts = len(messages) // PARTS + 1, []
+    for number in range(PARTS):
+        part = messages[number * size : (number + 1) * size]
+        whole = episodes.write(folder / f"part_{number}", part)
+        shutil.copy(whole / f"part_{number}.mcap", folder / f"ep_{9 + number}.mcap")
+        counts.append(len(part))
+    return folder, counts
+
+
+def split_bag(parts: Path, place: Path) -> Path:
+    """The parts as one bag that lost its metadata."""
+    place.mkdir(parents=True)
+    for file in parts.glob("ep_*.mcap"):
+        shutil.copy(file, place)
+    return place
+
+
+def test_a_split_recording_without_metadata_becomes_one_bag_with_every_message(
+    parts: tuple[Path, list[int]], tmp_path: Path
+) -> None:
+    report = repair_bag(split_bag(parts[0], tmp_path / "ep"))
+    assert report.messages == sum(parts[1])
+    assert not report.damages
+    check, _ = check_bag(report.result)
+    assert check.ok, check.findings
+    with open_bag(report.result) as reader:
+        times = [t for _, t, _ in reader.messages()]
+    assert times == sorted(times)
+
+
+def test_a_split_recording_whose_last_part_was_cut_off_keeps_all_others_and_names_the_part(
+    parts: tuple[Path, list[int]], tmp_path: Path
+) -> None:
+    bag = split_bag(parts[0], tmp_path / "ep.partial/ep")
+    last = bag / "ep_11.mcap"
+    last.write_bytes(last.read_bytes()[:-20_000])
+    report = repair_bag(bag.parent)
+    assert sum(parts[1][:2]) < report.messages < sum(parts[1])
+    cut = [damage for damage in report.damages if damage.kind is DamageKind.TRUNCATED]
+    assert cut
+    assert all("in ep_11.mcap" in str(damage) for damage in report.damages)
+
+
+def test_a_part_of_which_nothing_is_readable_loses_itself_only(parts: tuple[Path, list[int]], tmp_path: Path) -> None:
+    bag = split_bag(parts[0], tmp_path / "ep")
+    (bag / "ep_10.mcap").write_bytes(b"rubbish")
+    report = repair_bag(bag)
+    assert report.messages == parts[1][0] + parts[1][2]
+    assert "in ep_10.mcap" in str(report.damages[0])
+
+
+def test_files_of_two_recordings_are_never_made_into_one(parts: tuple[Path, list[int]], tmp_path: Path) -> None:
+    bag = split_bag(parts[0], tmp_path / "ep")
+    shutil.copy(bag / "ep_9.mcap", bag / "another_0.mcap")
+    with pytest.raises(NoBagError):
+        repair_bag(bag)
+    two = tmp_path / "two"
+    for number in (0, 1):
+        (two / f"bag_{number}").mkdir(parents=True)
+        shutil.copy(bag / "ep_9.mcap", two / f"bag_{number}/ep_{number}.mcap")
+    with pytest.raises(NoBagError):
+        repair_bag(two)
+
+
+@pytest.fixture
+def sqlite_bag(episodes: Any, tmp_path: Path) -> Path:
+    path = tmp_path / "set/sqlite"
+    path.parent.mkdir()
+    writer = Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3)
+    for key, value in episodes.about.items():
+        writer.set_custom_data(key, value)
+    with writer:
+        connections: dict[str, Any] = {}
+        for topic, t, message in episodes.messages(2.0):
+            kind = message.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=episodes.types)
+            writer.write(connections[topic], t, episodes.types.serialize_cdr(message, kind))
+    return path
+
+
+def test_a_whole_bag_of_sqlite_is_found_and_read_to_its_end(
+    sqlite_bag: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (sqlite_bag, sqlite_bag.parent):
+        assert main(["repair", str(path)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "nothing is wrong, 1122 messages" in said
+        assert "1 bags looked at, 0 of them hopeless" in said
+
+
+@pytest.mark.parametrize("damage", ["metadata", "file"])
+def test_a_damaged_bag_of_sqlite_is_named_with_what_to_do(
+    sqlite_bag: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if damage == "metadata":
+        (sqlite_bag / "metadata.yaml").unlink()
+    else:
+        file = sqlite_bag / "sqlite.db3"
+        file.write_bytes(file.read_bytes()[:100_000])
+    before = sorted(path.name for path in sqlite_bag.iterdir())
+    with pytest.raises(SqliteBagError, match="ros2 bag reindex"):
+        repair_bag(sqlite_bag)
+    assert main(["repair", str(sqlite_bag.parent)]) == 1
+    assert "rosbags-convert --src" in " ".join(capsys.readouterr().out.split())
+    assert sorted(path.name for path in sqlite_bag.iterdir()) == before
+
+
+def test_the_command_that_makes_an_mcap_bag_of_sqlite_works(sqlite_bag: Path) -> None:
+    words = str(SqliteBagError(sqlite_bag, "")).split("`rosbags-convert ")[1].split("`")[0].split()
+    convert = Path(sys.executable).parent / "rosbags-convert"
+    subprocess.run([convert, *words], check=True, timeout=60)
+    result = sqlite_bag.with_name("sqlite_mcap")
+    report = repair_bag(result)
+    assert (report.original, report.messages) == (None, 1122)
+
+
+def test_a_bag_of_sqlite_that_lost_its_metadata_is_not_overlooked_in_a_folder(sqlite_bag: Path) -> None:
+    (sqlite_bag / "metadata.yaml").unlink()
+    assert main(["check", str(sqlite_bag.parent)]) == 1

@@ -1,0 +1,63 @@
+"""When joints move, whatever noise their encoders have: judged by a smoothed path, not by samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitra_training.datasets.episode import Array
+
+WINDOW_S, ARM_RAD, HAND_RAD = 0.2, 0.004, 0.02
+"""A joint that turns so much within a window moves: one of an arm, one of a hand."""
+VISIBLE_RAD = 0.02
+"""An arm that turns so much within a window is seen to move."""
+_SMOOTH_S = 0.2
+"""Means over so long: of 200 Hz and noise of 2 mrad remain 0.3 mrad; what moves for longer keeps its speed."""
+_NOISES = 7.0
+"""A turn is also so many standard deviations of the noise that is left: an hour of 14 joints at 200 Hz holds none."""
+_OF_MEDIAN = 0.6745 * np.sqrt(6.0)
+"""Median of the absolute second difference of white noise, in its standard deviations."""
+
+
+def largest_turn(positions: NDArray[np.floating[Any]], before: NDArray[np.intp]) -> Array:
+    """Largest turn of any joint (rad) from one row to another; joint by joint, for an hour of rows is large."""
+    turned = np.zeros(len(before))
+    for joint in positions.T:
+        np.maximum(turned, np.abs(joint[-len(before) :] - joint[before]), out=turned)
+    return turned
+
+
+def noise_rad(joint: Array) -> float:
+    """Standard deviation of a joint's noise from sample to sample; how it moves, which is smooth, hardly counts.
+
+    Args:
+        joint: (N,) rad.
+    """
+    bends = np.abs(np.diff(joint, 2))
+    return float(np.median(bends)) / _OF_MEDIAN if len(bends) else 0.0
+
+
+def turns(stamps: Array, positions: NDArray[np.floating[Any]], window_s: float, least_rad: float) -> NDArray[np.bool_]:
+    """(N,) rows at which any joint turned by more than a threshold since a window before.
+
+    Args:
+        stamps: (N,) s.
+        positions: (N, J) rad.
+        window_s: Length of the window.
+        least_rad: The threshold.
+    """
+    before = np.searchsorted(stamps, stamps - window_s)
+    first = np.searchsorted(stamps, stamps - _SMOOTH_S / 2)
+    # Stamps that step back are an error of their own; a mean needs a sample all the same.
+    last = np.maximum(np.searchsorted(stamps, stamps + _SMOOTH_S / 2, side="right"), first + 1)
+    count = np.minimum(last, len(stamps)) - first
+    remains = float(np.sqrt(2.0 / np.median(count)))
+    turned = np.zeros(len(stamps), dtype=bool)
+    for joint in positions.T:
+        finite = np.where(np.isfinite(joint), joint, 0.0)
+        sums = np.concatenate([[0.0], np.cumsum(finite - finite[0], dtype=np.float64)])
+        means = (sums[np.minimum(last, len(stamps))] - sums[first]) / count
+        turned |= np.abs(means - means[before]) > max(least_rad, _NOISES * remains * noise_rad(finite))
+    return turned
