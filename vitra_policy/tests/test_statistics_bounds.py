@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,34 @@ def test_hands_that_hold_their_fingers_alike_are_not_called_exchanged() -> None:
     values = two_hands(0.5, 0.6)
     exchange("action_left", "action_right")(values)
     Statistics.from_dict(values)  # nobody can tell
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.parent.name)
+def test_fingers_whose_actions_are_changes_and_not_angles_are_refused(path: Path) -> None:
+    values = Statistics.load(path).to_dict()
+    for side in Statistics.load(path).present:
+        values[f"action_{side}"]["mean"][6:] = [0.0] * 12
+        values[f"action_{side}"]["std"][6:] = [0.01] * 12
+    with pytest.raises(StatisticsError, match="hand: the fingers' angles deviate by .* not changes"):
+        Statistics.from_dict(values)
+
+
+def test_a_few_episodes_and_what_a_training_wrote_are_not_judged_by_how_hands_move() -> None:
+    """A handover of eight images: one hand closes while the other opens."""
+    values = two_hands(0.2, 0.9)
+    exchange("action_left", "action_right")(values)
+    Statistics.from_dict(values | {"num_traj": 9})
+    Statistics.from_dict(values, known=True)
+    with pytest.raises(StatisticsError, match="exchanged"):
+        Statistics.from_dict(values | {"num_traj": 10})
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    text = json.dumps(example_statistics().to_dict())
+    path = tmp_path / "statistics.json"
+    path.write_text(text[:-1] + ', "action_left": ' + json.dumps(example_statistics().to_dict()["action_right"]) + "}")
+    with pytest.raises(StatisticsError, match="'action_left' stands there twice"):
+        Statistics.load(path)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -30,7 +30,7 @@ from vitra_policy.moments import FloatArray
 from vitra_policy.moments import HandStatistics as HandStatistics
 from vitra_policy.moments import Moments as Moments
 from vitra_policy.moments import StatisticsError as StatisticsError
-from vitra_policy.statistics_bounds import exchanged_sides, flat_numbers, implausible_hand, misnamed
+from vitra_policy.statistics_bounds import FEW, flat_numbers, implausible_hand, misnamed, once_each, unlikely
 
 _ABSENT = 1e-4
 """The reference writes this as mean and deviation of a hand its dataset never shows."""
@@ -155,8 +155,13 @@ class Statistics:
         return values
 
     @staticmethod
-    def from_dict(values: dict[str, Any], source: str = "statistics") -> Statistics:
+    def from_dict(values: dict[str, Any], source: str = "statistics", known: bool = False) -> Statistics:
         """Read the reference's JSON layout; a hand filled with the 1e-4 placeholder counts as absent.
+
+        Args:
+            values: The JSON object.
+            source: Name of the file, for messages.
+            known: A training wrote them beside its weights: whether they look like a hand's motions is not asked.
 
         Raises:
             StatisticsError: Missing or unknown fields, impossible or exchanged numbers, or dimensions that are neither
@@ -185,30 +190,34 @@ class Statistics:
             raise StatisticsError(f"{source}: no hand has statistics, so no action means anything.")
         if len({len(hand.action.mean) for hand in hands.values()}) > 1:
             raise StatisticsError(f"{source}: one hand is human and the other an XHand.")
-        if len(hands) == len(SIDES) and (why := exchanged_sides(*(hands[side] for side in SIDES))):
-            raise StatisticsError(f"{source}: {why}. {_ANEW}")
         count = values.get("num_traj")
         if count is not None and (type(count) is not int or count < 0):
             raise StatisticsError(f"{source}: num_traj is {count!r}, expected a whole number from 0 on.")
+        if not known and (count is None or count >= FEW) and (why := unlikely(hands)):
+            raise StatisticsError(f"{source}: {why}. {_ANEW}")
         name = values.get("dataset_name", "unnamed")
         if not isinstance(name, str):
             raise StatisticsError(f"{source}: dataset_name is {name!r:.40}, expected a text.")
         return Statistics(name, hands, count)
 
     @staticmethod
-    def load(path: Path | str) -> Statistics:
+    def load(path: Path | str, known: bool = False) -> Statistics:
         """Read a statistics file.
+
+        Args:
+            path: The file.
+            known: See `from_dict`.
 
         Raises:
             StatisticsError: The file is missing, not JSON, or of another form.
         """
         try:
-            values = json.loads(Path(path).read_text())
+            values = json.loads(Path(path).read_text(), object_pairs_hook=once_each)
         except (OSError, ValueError, RecursionError) as error:
             raise StatisticsError(f"Cannot read statistics {path}: {error}.") from error
         if not isinstance(values, dict):
             raise StatisticsError(f"{path} holds a JSON {type(values).__name__}; expected an object.")
-        return Statistics.from_dict(values, str(path))
+        return Statistics.from_dict(values, str(path), known)
 
     def save(self, path: Path | str) -> None:
         """Write the reference's JSON layout."""

@@ -8,11 +8,12 @@ augmented by mirroring). Nor can they tell statistics of other data: for both, a
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from vitra_policy.action_space import ROTATION, SIDES, TRANSLATION, WRIST
+from vitra_policy.action_space import ROTATION, SIDES, TRANSLATION, WRIST, Side
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.moments import FloatArray, HandStatistics, Moments
 
@@ -43,6 +44,14 @@ FINGERS_RAD, LIKENESS = 0.1, 1 / 3
 that an object stops. Actions farther than this from their own hand's state, and within a third of it at the other
 hand's, are the other hand's."""
 
+STEPS_OVER_PLACES = 2.02
+"""How much more steps may deviate than places: twice, and something for rounding."""
+CHANGE, STILL_RAD = 0.25, 0.05
+"""Actions are angles of fingers that deviate like those of the state (by 0.87 to 1.01 times as much in all sets that
+we have). Below this share they are changes from step to step, unless fingers hardly move at all."""
+FEW = 10
+"""Episodes below which a set says too little of how hands move to be judged by that."""
+
 _MOMENTS = ("mean", "std")
 _KEYS = ("dataset_name", "num_traj", *(f"{what}_{side}" for side in SIDES for what in ("state", "action")))
 
@@ -62,6 +71,22 @@ def flat_numbers(value: object) -> FloatArray:
     return np.array(value, dtype=np.float64)
 
 
+def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for `json.loads(..., object_pairs_hook=once_each)`.
+
+    Args:
+        pairs: Its keys and values.
+
+    Raises:
+        ValueError: a key stands twice; nobody knows which one counts.
+    """
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands there twice")
+    return values
+
+
 def misnamed(values: dict[str, Any]) -> str:
     """Which key of a statistics file nobody reads, with the nearest one that is read; empty when there is none.
 
@@ -78,7 +103,7 @@ def misnamed(values: dict[str, Any]) -> str:
 
 
 def implausible_hand(state: Moments, action: Moments) -> str:
-    """Why no hand can have these moments, as one whose actions are steps between its states; empty when one can.
+    """Why no hand can have these moments; empty when one can.
 
     Args:
         state: Of metres and radians, (D,): wrist 6, fingers, shape.
@@ -88,7 +113,33 @@ def implausible_hand(state: Moments, action: Moments) -> str:
     for what, moments in (("action", action), ("state", state)):
         if why := _implausible(what, moments.mean, moments.std, angles):
             return why
-    return _steps_are_places(state.std[TRANSLATION], action.mean[TRANSLATION], action.std[TRANSLATION])
+    return ""
+
+
+def unlikely(hands: Mapping[Side, HandStatistics]) -> str:
+    """Why moments that a hand can have are not those of data, by how hands move; empty when they can be.
+
+    Not for sets of a `FEW` episodes, nor for those that a training wrote beside its weights.
+
+    Args:
+        hands: Of each hand that is there.
+    """
+    for side, hand in hands.items():
+        state, action = hand.state, hand.action
+        why = _steps_are_places(state.std[TRANSLATION], action.mean[TRANSLATION], action.std[TRANSLATION])
+        if why := why or _changes(state.std[WRIST.stop : action.mean.size], action.std[WRIST.stop :]):
+            return f"{side} hand: {why}"
+    return exchanged_sides(hands["left"], hands["right"]) if len(hands) == len(SIDES) else ""
+
+
+def _changes(state_rad: FloatArray, action_rad: FloatArray) -> str:
+    moved_rad, told_rad = (float(np.sqrt(np.mean(np.square(rad)))) for rad in (state_rad, action_rad))
+    if moved_rad < STILL_RAD or told_rad >= CHANGE * moved_rad:
+        return ""
+    return (
+        f"the fingers' angles deviate by {moved_rad:.2g} rad in the state and by {told_rad:.2g} rad in the actions: "
+        "those are angles to reach, not changes"
+    )
 
 
 def exchanged_sides(left: HandStatistics, right: HandStatistics) -> str:
@@ -150,7 +201,7 @@ def _steps_are_places(state_std_m: FloatArray, action_mean_m: FloatArray, action
     # the difference of two places deviates by at most twice what places do, and its mean is near 0; of all axes, as
     # mirroring turns them
     place_m, mean_m, std_m = (float(np.linalg.norm(xyz)) for xyz in (state_std_m, action_mean_m, action_std_m))
-    if max(mean_m, std_m) <= 2 * max(place_m, NARROW_M):
+    if max(mean_m, std_m) <= STEPS_OVER_PLACES * max(place_m, NARROW_M):
         return ""
     return (
         f"the wrist's steps (action) have mean {mean_m:.3g} m and deviation {std_m:.3g} m, and its places (state) "

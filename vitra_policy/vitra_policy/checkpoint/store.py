@@ -125,7 +125,7 @@ def open_checkpoint(directory: Path | str) -> Checkpoint:
     return Checkpoint(
         directory=folder,
         config=VitraConfig.from_dict(config["model"]),
-        statistics=Statistics.load(statistics) if statistics.is_file() else None,
+        statistics=Statistics.load(statistics, bool(origin.statistics_sha256)) if statistics.is_file() else None,
         tokenizer_file=tokenizer if tokenizer.is_file() else None,
         provenance=origin,
     )
