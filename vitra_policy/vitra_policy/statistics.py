@@ -35,6 +35,7 @@ from vitra_policy.statistics_bounds import FEW, flat_numbers, implausible_hand, 
 _ABSENT = 1e-4
 """The reference writes this as mean and deviation of a hand its dataset never shows."""
 _ANEW = "Compute them anew with `vitra-data stats`."
+_SO = "If the data are so indeed, leave the file out: a training measures its data itself, and keeps what it found."
 
 
 class AbsentHandError(VitraError):
@@ -194,7 +195,7 @@ class Statistics:
         if count is not None and (type(count) is not int or count < 0):
             raise StatisticsError(f"{source}: num_traj is {count!r}, expected a whole number from 0 on.")
         if not known and (count is None or count >= FEW) and (why := unlikely(hands)):
-            raise StatisticsError(f"{source}: {why}. {_ANEW}")
+            raise StatisticsError(f"{source}: {why}. {_ANEW} {_SO}")
         name = values.get("dataset_name", "unnamed")
         if not isinstance(name, str):
             raise StatisticsError(f"{source}: dataset_name is {name!r:.40}, expected a text.")

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from vitra_policy.benchmarks.random_network import example_statistics
 from vitra_policy.statistics import Statistics
+from vitra_training import cli_data
 from vitra_training.cli_data import main
 from vitra_training.datasets.convert import Format
 from vitra_training.datasets.sources import open_source
+from vitra_training.datasets.statistics import StatisticsCount
 
 
 def test_a_data_set_goes_all_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +28,18 @@ def test_a_data_set_goes_all_the_way(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert Statistics.load(stats).present
     assert main(["preview", str(store), str(tmp_path / "p.mp4"), "--episode", "1"]) == 0
     assert (tmp_path / "p.mp4").stat().st_size > 1000
+
+
+def test_statistics_that_would_be_refused_later_are_named_when_they_are_computed(
+    human_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlikely = example_statistics()
+    unlikely.hands["left"], unlikely.hands["right"] = unlikely.hands["right"], unlikely.hands["left"]
+    monkeypatch.setattr(cli_data, "compute_statistics", lambda *_: (unlikely, StatisticsCount()))
+    assert main(["stats", str(human_dir), str(tmp_path / "stats.json")]) == 0
+    said = capsys.readouterr().out
+    assert "will be refused" in said
+    assert "a training measures its data itself" in said
 
 
 def test_broken_episodes_fail_validation_and_are_left_out_of_conversion(

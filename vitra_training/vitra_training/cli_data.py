@@ -20,6 +20,7 @@ from rich.table import Table
 
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.errors import VitraError
+from vitra_policy.statistics import Statistics, StatisticsError
 from vitra_training.command import run_command, say
 from vitra_training.datasets.convert import ConversionReport, Format, convert, parse_format
 from vitra_training.datasets.convert_arguments import Places
@@ -186,6 +187,10 @@ class Stats:
                 say(_console, "left out", f"{number} {cause}")
         self.out.parent.mkdir(parents=True, exist_ok=True)
         statistics.save(self.out)
+        try:
+            Statistics.load(self.out)
+        except StatisticsError as error:
+            say(_console, "will be refused", str(error))
         frames = {side: count.action[side].count for side in statistics.present}
         _console.print(f"{count.episodes} episodes, frames per hand {frames} -> {self.out}", markup=False)
         return 0
