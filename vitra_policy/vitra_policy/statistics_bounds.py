@@ -129,7 +129,7 @@ def unlikely(hands: Mapping[Side, HandStatistics]) -> str:
         why = _steps_are_places(state.std[TRANSLATION], action.mean[TRANSLATION], action.std[TRANSLATION])
         if why := why or _changes(state.std[WRIST.stop : action.mean.size], action.std[WRIST.stop :]):
             return f"{side} hand: {why}"
-    return exchanged_sides(hands["left"], hands["right"]) if len(hands) == len(SIDES) else ""
+    return exchanged_sides(*(hands[side] for side in SIDES)) if len(hands) == len(SIDES) else ""
 
 
 def _changes(state_rad: FloatArray, action_rad: FloatArray) -> str:
