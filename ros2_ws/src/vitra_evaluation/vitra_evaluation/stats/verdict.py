@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vitra_evaluation.stats.comparison import boschloo, difference_interval
+from vitra_evaluation.stats.independent_power import MOST_TRIALS, independent_power
 from vitra_evaluation.stats.intervals import Interval
 from vitra_evaluation.stats.power import POWER, pairs_needed, smallest_difference
 
@@ -90,7 +91,9 @@ class Verdict:
 
 
 def compare_counts(first: tuple[int, int], second: tuple[int, int], alpha: float = 0.05) -> tuple[Verdict, int | None]:
-    """Verdict on two counts of independent trials, and how many pairs would settle a difference of that size.
+    """Verdict on two counts of independent trials, and how many of each would settle a difference of that size.
+
+    The numbers of trials are those of the test that judges, Boschloo's, and not of pairs.
 
     Args:
         first: Successes and trials.
@@ -100,10 +103,11 @@ def compare_counts(first: tuple[int, int], second: tuple[int, int], alpha: float
     (k1, n1), (k2, n2) = first, second
     p = boschloo(k1, n1, k2, n2)
     names = (f"{k1}/{n1}", f"{k2}/{n2}")
-    detectable = smallest_difference(min(n1, n2), (k1 + k2) / (n1 + n2), alpha=alpha)
+    detectable = smallest_difference(min(n1, n2), (k1 + k2) / (n1 + n2), alpha=alpha, power_of=independent_power)
     interval = difference_interval(k1, n1, k2, n2)
     verdict = Verdict(*names, k1 / n1 - k2 / n2, interval, p, alpha, detectable=detectable)
-    return verdict, pairs_needed(k1 / n1, k2 / n2, alpha=alpha)
+    needed = pairs_needed(k1 / n1, k2 / n2, alpha=alpha, power_of=independent_power, most=MOST_TRIALS)
+    return verdict, needed
 
 
 def _points(share: float) -> str:
