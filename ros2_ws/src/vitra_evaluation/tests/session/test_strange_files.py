@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from vitra_description.calibration import calibration_path
 from vitra_evaluation import cli
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
@@ -75,6 +76,21 @@ def test_a_session_goes_on_only_where_its_relative_paths_lead_to_its_inputs(
     said = capsys.readouterr().err
     assert "From here 'two: seed' (runs/checkpoint) would not be what the session was begun with" in said
     assert f"cd {begun_at}, then vitra-eval resume {begun_at / 's'}" in said
+
+
+def test_a_calibration_of_a_relative_path_is_found_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "lab"
+    place.mkdir()
+    (place / "mine.yaml").write_text(calibration_path("sim").read_text())
+    monkeypatch.chdir(place)
+    finished(place / "s", parse_plan(f"{TEXT}calibration: mine.yaml\n", None))
+    monkeypatch.chdir(tmp_path)
+    assert verify(place / "s").problems == []
+    assert run(monkeypatch, "resume", "lab/s", "--graph", "lockstep") == 2
+    (place / "mine.yaml").write_text("another")
+    assert verify(place / "s").problems == ["'calibration mine.yaml' is another than at the start"]
 
 
 def test_a_session_of_a_version_that_did_not_note_its_place_is_read_as_before(
