@@ -121,6 +121,31 @@ def test_the_report_says_on_the_terminal_what_verify_finds(
     assert "trials/0002/last.jpg was changed" in (folder / "report/report.md").read_text()
 
 
+def test_what_was_found_of_a_tampered_report_stands_in_every_later_one(
+    small_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = finished(tmp_path / "s", small_plan)
+    assert run(monkeypatch, "report", folder, "--unseal") == 0
+    table = folder / "report/trials.csv"
+    table.write_text(table.read_text().replace("fail", "success"))
+    (folder / "report/report.md").unlink()
+    reports = []
+    for _ in range(3):
+        capsys.readouterr()
+        assert run(monkeypatch, "report", folder) == 1
+        said = " ".join(capsys.readouterr().err.split())
+        assert "changed: report/trials.csv was changed (found " in said
+        reports.append({path.name: path.read_bytes() for path in (folder / "report").iterdir()})
+    assert reports[0] == reports[1] == reports[2]
+    for name in ("report.md", "report.html"):
+        text = reports[0][name].decode()
+        assert text.count("Tampering: report/trials.csv was changed (found ") == 1
+        assert text.count("Tampering: report/report.md is missing (found ") == 1
+    found = verify(folder)
+    assert found.problems == []
+    assert [note for note in found.notes if note.startswith("report/trials.csv was changed (found ")]
+
+
 def test_an_honest_report_says_nothing_of_changes(
     small_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
