@@ -49,7 +49,7 @@ def _least_that_shows(trials: int, alpha: float) -> NDArray[np.int64]:
     """
     fisher = _fisher_less(trials)
     k = np.arange(trials + 1)
-    pmf = stats.binom.pmf(k, trials, _SHARED_RATES[:, None])
+    pmf = np.asarray(stats.binom.pmf(k, trials, _SHARED_RATES[:, None]))
     at_least = np.concatenate([np.cumsum(pmf[:, ::-1], axis=1)[:, ::-1], np.zeros((len(pmf), 1))], axis=1)
 
     def least(level: float) -> NDArray[np.int64]:
