@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vitra_bringup.errors import LaunchError
-from vitra_bringup.images import head_camera_frames
+from vitra_bringup.images import Image, head_camera_frames, partial_video, write_video
 from vitra_policy.camera_messages.video import VIDEO_TYPE
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -99,3 +101,45 @@ def test_images_none_of_which_can_be_decoded_are_an_error_and_not_an_empty_video
     bag = write(tmp_path / "bag", types, "/head_camera/color/image_raw/compressed", rubbish)
     with pytest.raises(LaunchError, match="None of the 10 images"):
         list(head_camera_frames(bag))
+
+
+def noise(frames: int, broken_after: int = 1_000) -> Iterator[Image]:
+    rng = np.random.default_rng(3)
+    for number in range(frames):
+        if number == broken_after:
+            raise LaunchError("no more images")
+        yield rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+
+
+def test_a_video_appears_under_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    partial_video(path).write_bytes(b"left by a kill")
+
+    def watched() -> Iterator[Image]:
+        for image in noise(5):
+            assert not path.exists()
+            yield image
+
+    assert write_video(path, watched()) == 5
+    assert [file.name for file in tmp_path.iterdir()] == ["video.mp4"]
+    before = path.read_bytes()
+    with pytest.raises(LaunchError, match="no more images"):
+        write_video(path, noise(5, broken_after=3))
+    assert [file.name for file in tmp_path.iterdir()] == ["video.mp4"]
+    assert path.read_bytes() == before, "what had the name before is as it was"
+
+
+@pytest.mark.parametrize("size_bytes", [0, 20_000])
+def test_nothing_is_left_of_a_video_that_the_disk_refuses(tmp_path: Path, size_bytes: int) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, limits[1]))  # refused as by a full disk
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_video(tmp_path / "video.mp4", noise(60))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_images_are_no_error_of_the_disk(tmp_path: Path) -> None:
+    assert write_video(tmp_path / "video.mp4", noise(0)) == 0

@@ -49,13 +49,33 @@ def head_camera_frames(bag: Path) -> Iterator[tuple[float, Image]]:
 
 
 def write_video(path: Path, frames: Iterator[Image], rate_hz: int = 30) -> int:
-    """Write an H.264 mp4; returns the number of frames.
+    """Write an H.264 mp4, which appears whole or not at all; returns the number of frames.
 
     Args:
         path: The mp4.
         frames: Images (H, W, 3) RGB of one size.
         rate_hz: Frames a second.
+
+    Raises:
+        OSError: the disk refuses it; nothing of it is left.
     """
+    partial = partial_video(path)
+    try:
+        count = _encode(partial, frames, rate_hz)
+        if count:  # of no images there is no file
+            partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return count
+
+
+def partial_video(path: Path) -> Path:
+    """Where a video is written until it is whole; only a kill leaves it behind."""
+    return path.with_suffix(f".partial{path.suffix}")
+
+
+def _encode(path: Path, frames: Iterator[Image], rate_hz: int) -> int:
     import av
 
     count = 0

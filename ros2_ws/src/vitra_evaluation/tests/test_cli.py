@@ -213,7 +213,7 @@ def test_two_counts_are_compared_in_a_line(monkeypatch, capsys) -> None:
     assert run(monkeypatch, "compare", "17/20", "14/20") == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "No difference between 17/20 and 14/20 was shown (15 points, 95 % interval -11 to +39, p = 0.29)" in said
-    assert "132 trials of each would show it" in said
+    assert "122 trials of each would show it" in said
     assert run(monkeypatch, "compare", "38/40", "20/40") == 0
     assert "38/40 is better than 20/40" in capsys.readouterr().err
     assert run(monkeypatch, "compare", "21/20", "14/20") == 2

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import itertools
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitra_evaluation.stats.agreement import cohens_kappa
-from vitra_evaluation.stats.comparison import count_pairs, mcnemar_exact, sign_flip_exact
+from vitra_evaluation.stats.comparison import count_pairs, difference_interval, mcnemar_exact, sign_flip_exact
 from vitra_evaluation.stats.intervals import CountError, Interval
 from vitra_evaluation.stats.power import paired_power, pairs_needed, power_table, smallest_difference
 from vitra_evaluation.stats.sequential import anytime_difference, evidence_path
-from vitra_evaluation.stats.verdict import Verdict
+from vitra_evaluation.stats.verdict import Verdict, compare_counts
 
 
 @pytest.mark.parametrize("n", [3, 7, 10, 11, 49, 93])
@@ -128,3 +131,26 @@ def test_figures_of_a_verdict_are_not_rounded_to_what_they_are_not() -> None:
     assert (
         "(0 points, 95 % interval -10 to +0, p = 1)" in Verdict("a", "b", 0.0, Interval(-0.1, 0), 1.0, 0.05).sentence()
     )
+
+
+@pytest.mark.parametrize(("p", "declared"), [(0.01, True), (0.2, True), (0.01, False)])
+def test_a_comparison_says_the_same_in_whichever_order_the_two_are_named(p: float, declared: bool) -> None:
+    one = Verdict("a", "b", 0.3, Interval(0.08, 0.52), p, 0.05, declared)
+    other = Verdict("b", "a", -0.3, Interval(-0.52, -0.08), p, 0.05, declared)
+    assert one.sentence() == other.sentence()
+    assert "30 points, 95 % interval +8 to +52" in other.sentence()
+
+
+def test_the_points_that_are_said_lie_within_the_interval_that_is_said() -> None:
+    counts = [(k, n) for n in range(1, 11) for k in range(n + 1)]
+    for (k1, n1), (k2, n2) in itertools.product(counts, counts):
+        interval = difference_interval(k1, n1, k2, n2)
+        said = Verdict("a", "b", k1 / n1 - k2 / n2, interval, 0.04, 0.05).sentence()
+        points, low, high = map(float, re.findall(r"\((\S+) points, 95 % interval (\S+) to (\S+),", said)[0])
+        assert low <= points <= high, said
+
+
+def test_two_counts_are_compared_alike_in_both_orders() -> None:
+    said = compare_counts((0, 20), (6, 20))[0].sentence()
+    assert said == compare_counts((6, 20), (0, 20))[0].sentence()
+    assert said.startswith("6/20 is better than 0/20 (30 points, 95 % interval +8 to +52")

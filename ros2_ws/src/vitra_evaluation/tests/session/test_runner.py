@@ -10,12 +10,14 @@ from vitra_evaluation.backends.port import Check
 from vitra_evaluation.errors import NotRecordingError, SessionError
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
+from vitra_evaluation.session import runner
 from vitra_evaluation.session.attempt import Outcome
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.orders import Order
 from vitra_evaluation.session.runner import Runner
 from vitra_evaluation.session.sequential_stop import Verdict, session_decision
 from vitra_evaluation.session.trial import Command, Phase
+from vitra_evaluation.session.trial_record import Evidence
 from vitra_evaluation.session.view import View
 from vitra_policy.errors import VitraError
 
@@ -51,6 +53,31 @@ def test_each_trial_is_committed_before_the_next_one_begins(small_plan: Plan, tm
     fake_port.start = lambda *a: (seen.append(len(session.store.counted())), begin(*a))[1]
     Runner(session, fake_port).run()
     assert seen == [0, 1, 2, 3, 4, 5]
+    session.close()
+
+
+def test_a_session_goes_on_without_the_videos_that_the_disk_refused_and_says_so(
+    small_plan: Plan, tmp_path: Path, fake_port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = Evidence(measures={"messages": 9.0}, no_video="video.mp4 cannot be written: No space left on device")
+    monkeypatch.setattr(runner, "keep_evidence", lambda *_: evidence)
+    session, said = Session.create(tmp_path, small_plan), []
+    assert Runner(session, fake_port, tell=lambda view: said.append(view.message)).run()
+    assert len(session.store.counted()) == 6
+    events = [(e["attempt"], e["detail"]) for e in session.store.events() if e["kind"] == "no video"]
+    assert events == [(number, evidence.no_video) for number in range(1, 7)]
+    assert f"trial 6 is recorded: success, without video ({evidence.no_video})" in said
+    session.close()
+
+
+def test_half_a_video_that_a_kill_left_is_cleared_away(small_plan: Plan, tmp_path: Path, fake_port) -> None:
+    session = Session.create(tmp_path, small_plan)
+    left = session.trial_folder(session.store.begin(0)) / "video.partial.mp4"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    assert Runner(session, fake_port).run()
+    assert not left.exists()
+    assert session.store.attempts()[0].files == {}
     session.close()
 
 

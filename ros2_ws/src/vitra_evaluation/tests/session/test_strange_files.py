@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from vitra_description.calibration import calibration_path
 from vitra_evaluation import cli
 from vitra_evaluation.plan.file import parse_plan
 from vitra_evaluation.plan.plan import Plan
@@ -77,6 +78,21 @@ def test_a_session_goes_on_only_where_its_relative_paths_lead_to_its_inputs(
     assert f"cd {begun_at}, then vitra-eval resume {begun_at / 's'}" in said
 
 
+def test_a_calibration_of_a_relative_path_is_found_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "lab"
+    place.mkdir()
+    (place / "mine.yaml").write_text(calibration_path("sim").read_text())
+    monkeypatch.chdir(place)
+    finished(place / "s", parse_plan(f"{TEXT}calibration: mine.yaml\n", None))
+    monkeypatch.chdir(tmp_path)
+    assert verify(place / "s").problems == []
+    assert run(monkeypatch, "resume", "lab/s", "--graph", "lockstep") == 2
+    (place / "mine.yaml").write_text("another")
+    assert verify(place / "s").problems == ["'calibration mine.yaml' is another than at the start"]
+
+
 def test_a_session_of_a_version_that_did_not_note_its_place_is_read_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +119,31 @@ def test_the_report_says_on_the_terminal_what_verify_finds(
     assert "changed: trials/0002/last.jpg was changed" in said
     assert f"vitra-eval verify {folder}" in said
     assert "trials/0002/last.jpg was changed" in (folder / "report/report.md").read_text()
+
+
+def test_what_was_found_of_a_tampered_report_stands_in_every_later_one(
+    small_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = finished(tmp_path / "s", small_plan)
+    assert run(monkeypatch, "report", folder, "--unseal") == 0
+    table = folder / "report/trials.csv"
+    table.write_text(table.read_text().replace("fail", "success"))
+    (folder / "report/report.md").unlink()
+    reports = []
+    for _ in range(3):
+        capsys.readouterr()
+        assert run(monkeypatch, "report", folder) == 1
+        said = " ".join(capsys.readouterr().err.split())
+        assert "changed: report/trials.csv was changed (found " in said
+        reports.append({path.name: path.read_bytes() for path in (folder / "report").iterdir()})
+    assert reports[0] == reports[1] == reports[2]
+    for name in ("report.md", "report.html"):
+        text = reports[0][name].decode()
+        assert text.count("Tampering: report/trials.csv was changed (found ") == 1
+        assert text.count("Tampering: report/report.md is missing (found ") == 1
+    found = verify(folder)
+    assert found.problems == []
+    assert [note for note in found.notes if note.startswith("report/trials.csv was changed (found ")]
 
 
 def test_an_honest_report_says_nothing_of_changes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,14 @@ def test_a_video_that_cannot_be_made_is_a_problem(bag: Any, tmp_path: Path, monk
     monkeypatch.setattr(trial_record, "write_trial_video", refuse)
     kept = keep(tmp_path, bag(topics={"/head_camera/color/image_raw": 4}))
     assert kept == Evidence("no video: no codec", SOUND)
+
+
+def test_a_disk_that_is_too_full_for_the_video_costs_the_video_and_not_the_trial(
+    bag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, bag: Path, caption: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(trial_record, "write_trial_video", refuse)
+    kept = keep(tmp_path, bag(topics={"/head_camera/color/image_raw": 4}))
+    assert kept == Evidence("", SOUND, "video.mp4 cannot be written: No space left on device")

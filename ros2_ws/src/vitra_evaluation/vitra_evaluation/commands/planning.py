@@ -19,6 +19,7 @@ from vitra_evaluation.plan.scene import check_scene
 from vitra_evaluation.plan.template import TEMPLATE
 from vitra_evaluation.session.files import write_durably
 from vitra_evaluation.session.trial_setup import Setup
+from vitra_evaluation.stats.independent_power import MOST_TRIALS
 from vitra_evaluation.stats.intervals import CountError, check_counts
 from vitra_evaluation.stats.power import POWER, check_level, check_pairs, power_table, smallest_difference
 from vitra_evaluation.stats.verdict import compare_counts
@@ -26,8 +27,6 @@ from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.policies.registry import create_policy, policy_names
 
 _COUNT = re.compile(r"(\d+)/(\d+)")
-_MOST_TRIALS = 500
-"""The exact test takes seconds there, and many times as long for twice as many."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +143,8 @@ def read_count(text: str) -> tuple[int, int]:
         raise CountError(f"'{text}' is no count; one looks like 17/20.")
     k, n = int(match[1]), int(match[2])
     check_counts(k, n)
-    if n > _MOST_TRIALS:
-        raise CountError(f"{n} trials are too many for an exact test; allowed: at most {_MOST_TRIALS}.")
+    if n > MOST_TRIALS:
+        raise CountError(f"{n} trials are too many for an exact test; allowed: at most {MOST_TRIALS}.")
     return k, n
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vitra_evaluation.report.rows import Figures, Row, bounds
 from vitra_evaluation.session.attempt import NO_START
 from vitra_evaluation.session.folder import Session
+from vitra_evaluation.session.verification import REPORTED
 from vitra_evaluation.stats.agreement import cohens_kappa
 
 
@@ -73,7 +74,7 @@ def agreement(session: Session, rows: list[Row]) -> list[Figures]:
 
 def deviations(session: Session) -> list[Figures]:
     """What did not go by the plan: voids, trials without a bag, stops, an early end."""
-    quiet = {"reference", "reported"}
+    quiet = {"reference", REPORTED}
     keys = ("attempt", "at", "kind", "detail")
     found = [{key: e[key] for key in keys} for e in session.store.events() if e["kind"] not in quiet]
     if (unsealed := session.store.unsealed) is not None:

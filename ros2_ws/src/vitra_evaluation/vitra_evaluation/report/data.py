@@ -20,7 +20,7 @@ from vitra_evaluation.report.rows import Figures, Row, bounds, counts
 from vitra_evaluation.session.files import prefix_of
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.sequential_stop import session_decision
-from vitra_evaluation.session.verification import verify_session
+from vitra_evaluation.session.verification import found_earlier, verify_session
 from vitra_evaluation.stats.averages import macro_and_pooled
 from vitra_evaluation.stats.intervals import clopper_pearson, posterior, wilson
 
@@ -70,7 +70,7 @@ def collect(session: Session) -> Figures:
     ]
     policies = [policy.name for policy in session.plan.policies]
     compared = comparisons(session, policies, rows)
-    verification = verify_session(session)
+    earlier = found_earlier(session)
     return {
         "session": _session(session, len(rows)),
         "cells": _cells(session, rows, policies),
@@ -90,7 +90,7 @@ def collect(session: Session) -> Figures:
         "agreement": agreement(session, rows),
         "order": swapped(session.schedule, names),
         "deviations": deviations(session),
-        "problems": verification.problems,
+        "problems": [*earlier.values(), *(p for p in verify_session(session).problems if p not in earlier)],
         "trials": [_trial(row) for row in rows],
     }
 

@@ -17,7 +17,7 @@ from vitra_evaluation.report.tables import Table, tables
 from vitra_evaluation.session.files import room_for, write_atomically
 from vitra_evaluation.session.folder import Session
 from vitra_evaluation.session.strange_files import REPORT_FOLDER, REPORT_NAMES
-from vitra_evaluation.session.verification import report_hashes
+from vitra_evaluation.session.verification import REPORT_CHANGED, REPORTED, report_hashes, report_problems
 from vitra_evaluation.stats.intervals import BetaPosterior
 
 _FORMULA = tuple("=+-@|%")
@@ -52,6 +52,9 @@ def write_report(session: Session, force: bool = False, out: Path | None = None)
         SessionHeldError: it is running.
     """
     unseal(session, force)
+    if out is None:  # what is about to be written over is kept in the record
+        for problem in report_problems(session):
+            session.store.event(REPORT_CHANGED, problem)
     figures = collect(session)
     folder = out or session.folder / REPORT_FOLDER
     contents = (
@@ -72,9 +75,9 @@ def write_report(session: Session, force: bool = False, out: Path | None = None)
 
 def _note_report(session: Session, hashes: dict[str, str]) -> None:
     """What the report was goes on record, once."""
-    noted = [event["files"] for event in session.store.events() if event["kind"] == "reported"]
+    noted = [event["files"] for event in session.store.events() if event["kind"] == REPORTED]
     if not noted or noted[-1] != hashes:
-        session.store.event("reported", ", ".join(sorted(hashes)), files=hashes)
+        session.store.event(REPORTED, ", ".join(sorted(hashes)), files=hashes)
 
 
 def markdown(figures: Figures) -> str:

@@ -13,6 +13,7 @@ from vitra_evaluation.blinding.blinded_policy import BlindedPolicy
 from vitra_evaluation.errors import SessionError
 from vitra_evaluation.plan.plan import Robot
 from vitra_evaluation.session.folder import Session
+from vitra_evaluation.session.provenance import calibration_key
 from vitra_evaluation.session.runner import Runner
 from vitra_evaluation.session.terminal import Terminal
 from vitra_evaluation.session.view import View
@@ -106,7 +107,10 @@ class AttendedSession:
         else:
             client = stack.enter_context(GraphClient("vitra_eval", settings.domain_id))
             plan, needs_operator = session.plan, attended or settings.console
-            needed = NeededGraph(session.folder, plan.robot, settings.arms, plan.calibration, needs_operator)
+            needed = NeededGraph(
+                session.folder, plan.robot, settings.arms, plan.calibration, needs_operator,
+                str(session.hashes.get(calibration_key(plan), "")), session.made_in,
+            )  # fmt: skip
             check_attached(client, needed)
         arms = sides_of(settings.arms)
         self._client = client

@@ -29,12 +29,18 @@ def input_hashes(plan: Plan, made_in: Path | None = None) -> dict[str, str]:
         plan: Of the session.
         made_in: Folder from which relative paths count; None, or where nothing is there: the current one.
     """
-    found = {f"calibration {plan.calibration}": path_sha256(calibration_path(plan.calibration))}
+    calibration = seen_from(made_in, calibration_path(plan.calibration))
+    found = {calibration_key(plan): path_sha256(calibration)}
     for policy in plan.policies:
         for key, value in policy.options:
-            if value and (path := _seen_from(made_in, value)).exists():
+            if value and (path := seen_from(made_in, Path(value))).exists():
                 found[f"{policy.name}: {key}"] = path_sha256(path)
     return found
+
+
+def calibration_key(plan: Plan) -> str:
+    """Under which the hash of a plan's calibration is noted."""
+    return f"calibration {plan.calibration}"
 
 
 def misplaced_inputs(plan: Plan, made_in: Path) -> list[str]:
@@ -45,6 +51,8 @@ def misplaced_inputs(plan: Plan, made_in: Path) -> list[str]:
         made_in: Folder from which they count.
     """
     named = [(f"{policy.name}: {key}", value) for policy in plan.policies for key, value in policy.options if value]
+    if plan.calibration.endswith((".yaml", ".yml")):
+        named.append(("calibration", plan.calibration))
     return [
         f"'{name}' ({value})"
         for name, value in named
@@ -54,9 +62,14 @@ def misplaced_inputs(plan: Plan, made_in: Path) -> list[str]:
     ]
 
 
-def _seen_from(made_in: Path | None, value: str) -> Path:
-    """An absolute path stays as it is; a session that was moved to another machine is looked at from here."""
-    return made_in / value if made_in is not None and (made_in / value).exists() else Path(value)
+def seen_from(made_in: Path | None, path: Path) -> Path:
+    """An absolute path stays as it is; a session that was moved to another machine is looked at from here.
+
+    Args:
+        made_in: Folder from which a relative path counts; None, or where nothing is there: the current one.
+        path: Of an input.
+    """
+    return made_in / path if made_in is not None and (made_in / path).exists() else path
 
 
 def path_sha256(path: Path) -> str:

@@ -19,7 +19,7 @@ from vitra_evaluation.session.folder import ACTIVE_NAME, Session
 from vitra_evaluation.session.orders import Order, Seen, check_order, read_label
 from vitra_evaluation.session.sequential_stop import session_decision
 from vitra_evaluation.session.trial import Command, Phase, Trial
-from vitra_evaluation.session.trial_record import Evidence, keep_evidence
+from vitra_evaluation.session.trial_record import Evidence, clear_leftovers, keep_evidence
 from vitra_evaluation.session.view import LastTrial, View
 from vitra_policy.errors import VitraError
 
@@ -93,7 +93,8 @@ class Runner:
         if self._session.is_unsealed:
             raise SessionError("This session has been unsealed by its report; no more blind trials can be made in it.")
         for attempt in self._session.interrupted():
-            files = tree_hashes(self._session.trial_folder(attempt.id))
+            clear_leftovers(folder := self._session.trial_folder(attempt.id))
+            files = tree_hashes(folder)
             store.void(attempt.id, "interrupted: the program or the power went away", "vitra-eval", files)
             self._say(f"trial {attempt.id} was cut off and will be made again")
         self._update(anchor=store.anchor, done=len(store.counted()))
@@ -165,8 +166,9 @@ class Runner:
         self._tell(self.view)
         self._serve(trial, lambda: trial.phase is not Phase.LABEL)
         evidence = keep_evidence(folder, bag, first, last, f"trial {attempt}  {slot.task}  {slot.alias}", slot.alias)
-        if evidence.problem:
-            self._session.store.event("no evidence", evidence.problem, attempt)
+        for kind, detail in (("no evidence", evidence.problem), ("no video", evidence.no_video)):
+            if detail:
+                self._session.store.event(kind, detail, attempt)
         if first and not (reference := self._session.reference(slot)).exists():
             reference.parent.mkdir(exist_ok=True)
             reference.write_bytes(first)
@@ -206,7 +208,8 @@ class Runner:
         trial.saved()
         label = "void" if trial.void_reason else " ".join(filter(None, (str(result.outcome), result.failure_code)))
         self._keep_last(trial, attempt, label)
-        message = evidence.problem or f"trial {attempt} is recorded: {label}"
+        without = f", without video ({evidence.no_video})" if evidence.no_video else ""
+        message = evidence.problem or f"trial {attempt} is recorded: {label}{without}"
         self._update(done=len(store.counted()), message=message, anchor=store.anchor)
         if evidence.problem:
             self._failed(evidence.problem)

@@ -16,6 +16,8 @@ from vitra_evaluation.session.provenance import SOFTWARE, input_hashes
 from vitra_evaluation.session.strange_files import REPORT_FOLDER, strange_files, turn_problems
 from vitra_policy.errors import VitraError
 
+REPORTED, REPORT_CHANGED = "reported", "report changed"
+"""Events: a report is written; what was found of the one before it."""
 _NOT_INPUTS = {"source", "python", *SOFTWARE}
 
 
@@ -95,6 +97,7 @@ def verify_session(session: Session) -> Verification:
         problems += _prefix_problem(session.folder, name, prefix)
         checked += 1
     strange, remarks = strange_files(session, frozenset(written))
+    notes += found_earlier(session).values()
     return Verification([*problems, *strange], [*notes, *remarks], checked)
 
 
@@ -139,6 +142,24 @@ def _from_where(path: Path | None, made_in: Path | None) -> str:
     if made_in is None:
         return f" ({path} from here; run this again in the folder where the session was begun)"
     return f" ({path} in {made_in})"
+
+
+def report_problems(session: Session) -> list[str]:
+    """What is not as it was written in the report on record, which the next report writes anew."""
+    written: dict[str, str] = {}
+    for event in session.store.events():
+        if event["kind"] == REPORTED:
+            written |= event["files"]
+    return [problem for name, sha256 in written.items() for problem in _file_problem(session.folder, name, sha256)]
+
+
+def found_earlier(session: Session) -> dict[str, str]:
+    """What was found of earlier reports before they were written anew, each with when."""
+    return {
+        event["detail"]: f"{event['detail']} (found {event['at']}, before the report was written anew)"
+        for event in session.store.events()
+        if event["kind"] == REPORT_CHANGED
+    }
 
 
 def report_hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ MOST_PAIRS = 2000
 """Nobody makes more trials than that; sizes beyond are not looked for."""
 POWER = 0.8
 """Usual chance of seeing a difference that is there."""
+PowerOf = Callable[[int, float, float, float], float]
+"""Power of a test, from trials of each policy, the two true rates and the level."""
 
 
 def check_rate(rate: float) -> None:
@@ -69,25 +72,36 @@ def paired_power(pairs: int, p_first: float, p_second: float, alpha: float = 0.0
     return min(1.0, float(stats.binom.pmf(m, pairs, discordant) @ extreme))
 
 
-def pairs_needed(p_first: float, p_second: float, power: float = POWER, alpha: float = 0.05) -> int | None:
-    """Fewest pairs from which on the paired test has that power; None beyond `MOST_PAIRS`.
+def pairs_needed(
+    p_first: float,
+    p_second: float,
+    power: float = POWER,
+    alpha: float = 0.05,
+    power_of: PowerOf = paired_power,
+    most: int = MOST_PAIRS,
+) -> int | None:
+    """Fewest trials of each policy from which on a test, by default the paired one, has that power; None beyond most.
 
     Args:
         p_first: True rate of the first.
         p_second: True rate of the second.
         power: How often the difference shall be seen.
         alpha: How often equals may be called different.
+        power_of: The test's.
+        most: Trials of each policy that somebody makes.
     """
-    if p_first == p_second or paired_power(MOST_PAIRS, p_first, p_second, alpha) < power:
+    if p_first == p_second or power_of(most, p_first, p_second, alpha) < power:
         return None
-    low, high = 0, MOST_PAIRS
+    low, high = 0, most
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if paired_power(middle, p_first, p_second, alpha) >= power else (middle, high)
+        low, high = (low, middle) if power_of(middle, p_first, p_second, alpha) >= power else (middle, high)
     return high
 
 
-def smallest_difference(pairs: int, rate: float, power: float = POWER, alpha: float = 0.05) -> float | None:
+def smallest_difference(
+    pairs: int, rate: float, power: float = POWER, alpha: float = 0.05, power_of: PowerOf = paired_power
+) -> float | None:
     """Smallest difference around a mean rate that so many pairs show with that power; None when none is.
 
     Args:
@@ -95,6 +109,7 @@ def smallest_difference(pairs: int, rate: float, power: float = POWER, alpha: fl
         rate: Mean of both rates.
         power: How often the difference shall be seen.
         alpha: How often equals may be called different.
+        power_of: The test's.
 
     Returns:
         in steps of a percentage point.
@@ -103,7 +118,7 @@ def smallest_difference(pairs: int, rate: float, power: float = POWER, alpha: fl
     widest = 2 * min(rate, 1 - rate)
     for step in range(1, int(round(100 * widest)) + 1):
         half = step / 200
-        if paired_power(pairs, min(1.0, rate + half), max(0.0, rate - half), alpha) >= power:
+        if power_of(pairs, min(1.0, rate + half), max(0.0, rate - half), alpha) >= power:
             return step / 100
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vitra_evaluation.stats.comparison import boschloo, difference_interval
+from vitra_evaluation.stats.independent_power import MOST_TRIALS, independent_power
 from vitra_evaluation.stats.intervals import Interval
 from vitra_evaluation.stats.power import POWER, pairs_needed, smallest_difference
 
@@ -59,21 +60,27 @@ class Verdict:
         return f"p = {rounded if is_faithful else f'{self.p:.6f}'}"
 
     def sentence(self) -> str:
-        """In words; where interval and test disagree it says so, and that the test decides."""
-        points = _points(abs(self.difference)).lstrip("+")
+        """In words, the better one first, so that points and interval are of one and the same difference.
+
+        Where interval and test disagree it says so, and that the test decides.
+        """
+        better, worse, difference, interval = self.first, self.second, self.difference, self.interval
+        if difference < 0:
+            better, worse, difference = worse, better, -difference
+            interval = Interval(0.0 - interval.high, 0.0 - interval.low)  # a bound of 0 stays +0
         seen = (
-            f"{points} points, 95 % interval {_points(self.interval.low)} to {_points(self.interval.high)}, {self._p}"
+            f"{_points(difference).lstrip('+')} points, 95 % interval {_points(interval.low)} to "
+            f"{_points(interval.high)}, {self._p}"
         )
         if self.is_shown:
-            better, worse = (self.first, self.second) if self.difference > 0 else (self.second, self.first)
             but = "" if self.leaves_out_zero else f" The interval holds 0 all the same: {_DECIDES}"
             return f"{better} is better than {worse} ({seen}).{but}"
         if self.leaves_out_zero:
-            what = f"A difference between {self.first} and {self.second} is suggested and not shown ({seen})."
+            what = f"A difference between {better} and {worse} is suggested and not shown ({seen})."
             if self.declared:
                 what += f" The interval leaves out 0, but p is above {self.alpha:g}: {_DECIDES}"
         else:
-            what = f"No difference between {self.first} and {self.second} was shown ({seen})."
+            what = f"No difference between {better} and {worse} was shown ({seen})."
         if not self.declared:
             return f"{what} The comparison was not declared before the session: it can suggest, and shows nothing."
         if self.detectable is None:
@@ -84,7 +91,9 @@ class Verdict:
 
 
 def compare_counts(first: tuple[int, int], second: tuple[int, int], alpha: float = 0.05) -> tuple[Verdict, int | None]:
-    """Verdict on two counts of independent trials, and how many pairs would settle a difference of that size.
+    """Verdict on two counts of independent trials, and how many of each would settle a difference of that size.
+
+    The numbers of trials are those of the test that judges, Boschloo's, and not of pairs.
 
     Args:
         first: Successes and trials.
@@ -94,10 +103,11 @@ def compare_counts(first: tuple[int, int], second: tuple[int, int], alpha: float
     (k1, n1), (k2, n2) = first, second
     p = boschloo(k1, n1, k2, n2)
     names = (f"{k1}/{n1}", f"{k2}/{n2}")
-    detectable = smallest_difference(min(n1, n2), (k1 + k2) / (n1 + n2), alpha=alpha)
+    detectable = smallest_difference(min(n1, n2), (k1 + k2) / (n1 + n2), alpha=alpha, power_of=independent_power)
     interval = difference_interval(k1, n1, k2, n2)
     verdict = Verdict(*names, k1 / n1 - k2 / n2, interval, p, alpha, detectable=detectable)
-    return verdict, pairs_needed(k1 / n1, k2 / n2, alpha=alpha)
+    needed = pairs_needed(k1 / n1, k2 / n2, alpha=alpha, power_of=independent_power, most=MOST_TRIALS)
+    return verdict, needed
 
 
 def _points(share: float) -> str:
