@@ -16,6 +16,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -29,6 +30,7 @@ from vitra_policy.mappings.translator import Translator
 from vitra_policy.policies.bounds import SIDE_PX
 from vitra_policy.policies.policy import Observation, Policy
 from vitra_policy.serving import wire
+from vitra_policy.serving.incoming import IncomingConnection
 
 _logger = logging.getLogger(__name__)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -36,6 +38,8 @@ _START_TIMEOUT_S = 10.0
 _READ_BYTES = 3 * SIDE_PX[1] ** 2 + 2**20
 """What is read of a message: more than `MAX_MESSAGE_BYTES`, so that the largest image that an observation can hold is
 refused in words; beyond that the connection is closed with code 1009."""
+_WAITING_BYTES_MAX = 4 * wire.MAX_MESSAGE_BYTES
+"""Of requests of all connections that are not answered yet: ten images of 4K. More could not be answered in time."""
 
 
 class ServerStartError(VitraError):
@@ -44,6 +48,10 @@ class ServerStartError(VitraError):
 
 class AbandonedRequestError(VitraError):
     """A request whose client is gone."""
+
+
+class ServerBusyError(VitraError):
+    """A request beyond what the server keeps waiting."""
 
 
 class PolicyServer:
@@ -72,6 +80,7 @@ class PolicyServer:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="policy")
         self._thread = threading.Thread(target=self._run, name="policy-server", daemon=True)
         self._started, self._failure = threading.Event(), ""
+        self._waiting_bytes = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self.port = 0
@@ -131,7 +140,8 @@ class PolicyServer:
             self._wanted_port,
             compression=None,
             max_size=_READ_BYTES,
-            max_queue=1,  # a client that does not wait for its answers fills its own buffers, not ours
+            max_queue=0,  # a client that does not wait for its answers fills its own buffers, not ours
+            create_connection=IncomingConnection,
             process_request=self._admit,
         )
         async with server:
@@ -148,31 +158,64 @@ class PolicyServer:
         return None
 
     async def _converse(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, IncomingConnection)
         peer = connection.remote_address
         _logger.info("client %s connected", peer)
         try:
             await connection.send(wire.pack(wire.metadata_message(self._policy.metadata)))
             last_total_s = 0.0
-            async for request in connection:
-                started_s = time.monotonic()
-                await connection.send(await self._answer(connection, request, last_total_s))
-                last_total_s = time.monotonic() - started_s
+            while True:  # no variable here for the request: it would outlive its answer
+                last_total_s = await self._reply(connection, await connection.recv(), last_total_s)
         except ConnectionClosed:
             pass
+        finally:
+            connection.forget()
         _logger.info("client %s left", peer)
 
-    async def _answer(self, connection: ServerConnection, request: str | bytes, last_total_s: float) -> bytes | str:
-        """The answer as bytes, or as text what was wrong with the request."""
+    async def _reply(self, connection: ServerConnection, request: str | bytes, last_total_s: float) -> float:
+        """Answer one request; the seconds that it took, the waiting for others included."""
+        started_s, size = time.monotonic(), len(request)
+        answer: str | bytes
         try:
-            if isinstance(request, str):
-                raise wire.WireError("Requests must be binary msgpack frames, this one is text.")
-            answer = await asyncio.get_running_loop().run_in_executor(self._worker, self._call, connection, request)
+            request = self._admitted(request)
+        except VitraError as error:
+            answer = _words(error)
+        else:
+            self._waiting_bytes += size
+            try:
+                work = asyncio.get_running_loop().run_in_executor
+                answer = await work(self._worker, self._answer, connection, request, last_total_s)
+            finally:
+                self._waiting_bytes -= size
+        del request  # before a client is waited for that may never take its answer
+        with suppress(ConnectionClosed):  # what it has sent ahead is still read, to be let go
+            await connection.send(answer)
+        return time.monotonic() - started_s
+
+    def _admitted(self, request: str | bytes) -> bytes:
+        if isinstance(request, str):
+            raise wire.WireError("Requests must be binary msgpack frames, this one is text.")
+        wire.check_length(request)
+        if self._waiting_bytes + len(request) > _WAITING_BYTES_MAX:
+            raise ServerBusyError(
+                f"The server is busy: {self._waiting_bytes} bytes of requests wait for their answers, and with these "
+                f"{len(request)} they would be more than {_WAITING_BYTES_MAX}. Ask again when others are answered, or "
+                "send smaller images."
+            )
+        return request
+
+    def _answer(self, connection: ServerConnection, request: bytes, last_total_s: float) -> bytes | str:
+        """The answer as bytes, or as text what was wrong with the request.
+
+        Errors end here, in the worker: a future would keep them, and their tracebacks the request.
+        """
+        try:
+            answer = self._call(connection, request)
             if last_total_s:
                 answer.setdefault("server_timing", {})["prev_total_ms"] = last_total_s * 1e3
             return wire.pack(answer)
         except VitraError as error:
-            _logger.warning("refused a request: %s", error)
-            return f"{type(error).__name__}: {error}"
+            return _words(error)
         except Exception as error:  # a bug in the policy must not take the server down
             _logger.exception("the policy failed")
             return f"The policy failed: {type(error).__name__}: {error}. The server's log has the traceback."
@@ -200,3 +243,9 @@ class PolicyServer:
     def _foreign(self, message: dict[str, Any]) -> Observation:
         assert self._translator is not None
         return self._translator.observation(message)
+
+
+def _words(error: VitraError) -> str:
+    said = f"{type(error).__name__}: {error}"
+    _logger.warning("refused a request: %s", said)
+    return said
