@@ -7,9 +7,11 @@ import socket
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from websockets.asyncio.server import ServerConnection
 from websockets.sync.client import ClientConnection, connect
 
 from vitra_policy.policies.policy import ActionChunk, Observation, PolicyMetadata, make_example_observation
@@ -130,3 +132,30 @@ def test_requests_beyond_what_may_wait_are_refused_in_words_until_others_are_ans
         assert isinstance(first.recv(timeout=5), bytes)
         second.send(SMALL)
         assert isinstance(second.recv(timeout=5), bytes)
+
+
+def test_a_client_that_sends_ahead_keeps_its_connection_however_long_its_answers_take(
+    policy: HeldPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_serve, real_ping = serving.serve, ServerConnection.ping
+    pings: list[int] = []
+
+    def hasty(*arguments: Any, **options: Any) -> Any:
+        options["ping_interval"] = 0.02
+        options["ping_timeout"] = options.get("ping_timeout", 20.0) and 0.02
+        return real_serve(*arguments, **options)
+
+    async def ping(connection: ServerConnection, data: Any = None) -> Any:
+        own: socket.socket = connection.transport.get_extra_info("socket")
+        pings.append(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+        if policy.begun.is_set() and len(pings) > 5:
+            policy.let_go.set()
+        return await real_ping(connection, data)
+
+    monkeypatch.setattr(serving, "serve", hasty)
+    monkeypatch.setattr(ServerConnection, "ping", ping)
+    with PolicyServer(policy, port=0) as server, client_of(server) as client:
+        for _ in range(6):
+            client.send(SMALL)
+        assert all(isinstance(client.recv(timeout=5), bytes) for _ in range(6))
+    assert 0 < min(pings) <= 120_000, "the system ends the connection of a machine that acknowledges nothing"

@@ -30,7 +30,7 @@ from vitra_policy.mappings.translator import Translator
 from vitra_policy.policies.bounds import SIDE_PX
 from vitra_policy.policies.policy import Observation, Policy
 from vitra_policy.serving import wire
-from vitra_policy.serving.incoming import IncomingConnection
+from vitra_policy.serving.incoming import PING_S, IncomingConnection
 
 _logger = logging.getLogger(__name__)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -141,6 +141,8 @@ class PolicyServer:
             compression=None,
             max_size=_READ_BYTES,
             max_queue=0,  # a client that does not wait for its answers fills its own buffers, not ours
+            ping_interval=PING_S,
+            ping_timeout=None,
             create_connection=IncomingConnection,
             process_request=self._admit,
         )
