@@ -1,4 +1,4 @@
-"""Clients that send ahead, send much, or leave: what the server keeps of them."""
+"""Clients that send ahead, send much, or leave: what the server keeps of them, and how it stops under them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from vitra_policy.policies.policy import ActionChunk, Observation, PolicyMetadata, make_example_observation
@@ -159,3 +160,26 @@ def test_a_client_that_sends_ahead_keeps_its_connection_however_long_its_answers
             client.send(SMALL)
         assert all(isinstance(client.recv(timeout=5), bytes) for _ in range(6))
     assert 0 < min(pings) <= 120_000, "the system ends the connection of a machine that acknowledges nothing"
+
+
+def test_a_server_that_stops_finishes_what_it_began_and_refuses_what_waits(
+    server: PolicyServer, policy: HeldPolicy
+) -> None:
+    with client_of(server) as first, client_of(server) as second, client_of(server) as third:
+        first.send(SMALL)
+        assert policy.begun.wait(5)
+        second.send(SMALL)
+        assert second.ping().wait(5)
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        said: str | bytes = ""
+        while "the server stops" not in str(said).lower():
+            third.send("are you there")
+            said = third.recv(timeout=5)
+        policy.let_go.set()
+        assert isinstance(first.recv(timeout=5), bytes)
+        assert second.recv(timeout=5) == "ServerStoppingError: The server stops: this request was not begun."
+        with pytest.raises(ConnectionClosed, match="the server stops"):
+            second.recv(timeout=5)
+    stopping.join(10)
+    assert not stopping.is_alive()

@@ -40,6 +40,9 @@ _READ_BYTES = 3 * SIDE_PX[1] ** 2 + 2**20
 refused in words; beyond that the connection is closed with code 1009."""
 _WAITING_BYTES_MAX = 4 * wire.MAX_MESSAGE_BYTES
 """Of requests of all connections that are not answered yet: ten images of 4K. More could not be answered in time."""
+_STOPS = "the server stops"
+_CLOSE_S = 5.0
+"""Given to the clients to take their last answers when the server stops."""
 
 
 class ServerStartError(VitraError):
@@ -52,6 +55,10 @@ class AbandonedRequestError(VitraError):
 
 class ServerBusyError(VitraError):
     """A request beyond what the server keeps waiting."""
+
+
+class ServerStoppingError(VitraError):
+    """A request that is not begun any more."""
 
 
 class PolicyServer:
@@ -79,8 +86,9 @@ class PolicyServer:
         self._policy, self._host, self._wanted_port, self._api_key = policy, host, port, api_key
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="policy")
         self._thread = threading.Thread(target=self._run, name="policy-server", daemon=True)
-        self._started, self._failure = threading.Event(), ""
+        self._started, self._ended, self._failure = threading.Event(), threading.Event(), ""
         self._waiting_bytes = 0
+        self._connections: set[IncomingConnection] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self.port = 0
@@ -103,16 +111,17 @@ class PolicyServer:
         _logger.info("serving %s on ws://%s:%d", self._policy.metadata.policy_id, self._host, self.port)
 
     def stop(self) -> None:
-        """Close all connections and return when the thread has ended."""
-        if self._loop is not None and self._stopping is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join()
+        """Finish the request that is being answered, refuse those that wait, and return when the thread has ended."""
+        if self._loop is not None and self._stopping is not None and not self._ended.is_set():
+            with suppress(RuntimeError):  # it has ended meanwhile
+                self._loop.call_soon_threadsafe(self._stopping.set)
+            self._ended.wait()
         self._worker.shutdown(wait=True)
 
     def wait(self) -> None:
         """Block until the server ends (`stop` from another thread, or Ctrl-C)."""
-        while self._thread.is_alive():
-            self._thread.join(timeout=0.5)
+        while not self._ended.wait(timeout=0.5):  # no join: Python 3.11 takes the thread for dead when Ctrl-C ends that
+            pass
 
     def __enter__(self) -> PolicyServer:
         self.start()
@@ -131,6 +140,7 @@ class PolicyServer:
             _logger.debug("the server ended", exc_info=True)
         finally:
             self._started.set()
+            self._ended.set()
 
     async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
@@ -150,6 +160,11 @@ class PolicyServer:
             self.port = next(iter(server.sockets)).getsockname()[1]
             self._started.set()
             await self._stopping.wait()
+            await self._loop.run_in_executor(self._worker, _nothing)  # behind all that wait: each has heard by now
+            server.close(reason=_STOPS)
+            await asyncio.wait([asyncio.ensure_future(server.wait_closed())], timeout=_CLOSE_S)
+            for connection in self._connections:
+                connection.transport.abort()  # it does not read: closing politely would wait for it
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         if request.path == "/healthz":
@@ -161,6 +176,7 @@ class PolicyServer:
 
     async def _converse(self, connection: ServerConnection) -> None:
         assert isinstance(connection, IncomingConnection)
+        self._connections.add(connection)
         peer = connection.remote_address
         _logger.info("client %s connected", peer)
         try:
@@ -171,6 +187,7 @@ class PolicyServer:
         except ConnectionClosed:
             pass
         finally:
+            self._connections.discard(connection)
             connection.forget()
         _logger.info("client %s left", peer)
 
@@ -195,6 +212,7 @@ class PolicyServer:
         return time.monotonic() - started_s
 
     def _admitted(self, request: str | bytes) -> bytes:
+        self._check_runs()
         if isinstance(request, str):
             raise wire.WireError("Requests must be binary msgpack frames, this one is text.")
         wire.check_length(request)
@@ -205,6 +223,10 @@ class PolicyServer:
                 "send smaller images."
             )
         return request
+
+    def _check_runs(self) -> None:
+        if self._stopping is not None and self._stopping.is_set():
+            raise ServerStoppingError(f"{_STOPS.capitalize()}: this request was not begun.")
 
     def _answer(self, connection: ServerConnection, request: bytes, last_total_s: float) -> bytes | str:
         """The answer as bytes, or as text what was wrong with the request.
@@ -223,6 +245,7 @@ class PolicyServer:
             return f"The policy failed: {type(error).__name__}: {error}. The server's log has the traceback."
 
     def _call(self, connection: ServerConnection, request: bytes) -> dict[str, Any]:
+        self._check_runs()
         if connection.state is not State.OPEN:  # it left while others were answered: nobody would hear the answer
             raise AbandonedRequestError(f"Client {connection.remote_address} left before its request was begun.")
         message = wire.unpack(request)
@@ -251,3 +274,7 @@ def _words(error: VitraError) -> str:
     said = f"{type(error).__name__}: {error}"
     _logger.warning("refused a request: %s", said)
     return said
+
+
+def _nothing() -> None:
+    pass
