@@ -135,7 +135,7 @@ def test_requests_beyond_what_may_wait_are_refused_in_words_until_others_are_ans
         assert isinstance(second.recv(timeout=5), bytes)
 
 
-def test_a_client_that_sends_ahead_keeps_its_connection_however_long_its_answers_take(
+def test_the_server_closes_no_connection_of_a_client_that_sends_ahead(
     policy: HeldPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real_serve, real_ping = serving.serve, ServerConnection.ping
