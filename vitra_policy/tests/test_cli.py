@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from vitra_policy.benchmarks import bench_gpu, bench_policy, bench_start
 from vitra_policy.benchmarks.bench_gpu import TINY
@@ -21,9 +25,11 @@ from vitra_policy.benchmarks.random_network import example_statistics, random_ne
 from vitra_policy.benchmarks.roofline import PEAKS, least_seconds, trunk_cost, vision_cost
 from vitra_policy.checkpoint.store import About, save_model
 from vitra_policy.cli import COMMANDS, main
+from vitra_policy.cli_run import Serve
 from vitra_policy.loading import find_checkpoint
 from vitra_policy.model.config import preset
-from vitra_policy.policies.policy import make_example_observation
+from vitra_policy.policies.policy import ActionChunk, Observation, PolicyMetadata, make_example_observation
+from vitra_policy.serving import wire
 from vitra_policy.serving.client import RemotePolicy
 from vitra_policy.serving.server import PolicyServer
 
@@ -159,6 +165,52 @@ def test_serve_answers_clients_and_health_checks(
     finally:
         finished.set()
         thread.join()
+
+
+def test_an_interrupted_serve_closes_the_policy_when_nothing_is_inferred_any_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, closed = threading.Event(), threading.Event()
+    closed_meanwhile: list[bool] = []
+    answers: list[str | bytes] = []
+    asking: list[threading.Thread] = []
+    real_wait, main_thread = PolicyServer.wait, threading.get_ident()
+
+    def infer(seen: Observation) -> ActionChunk:
+        begun.set()
+        closed_meanwhile.append(closed.wait(0.2))
+        return ActionChunk(np.tile(seen.state, (4, 1)), seen.hands, 1 / 30, "double")
+
+    def ask_and_interrupt(port: int) -> None:
+        with connect(f"ws://127.0.0.1:{port}", proxy=None) as client:
+            client.recv(timeout=5)
+            client.send(wire.pack(wire.observation_message(make_example_observation(height=16, width=16))))
+            assert begun.wait(5)
+            signal.pthread_kill(main_thread, signal.SIGINT)
+            answers.append(client.recv(timeout=5))
+            try:
+                client.recv(timeout=2)
+            except ConnectionClosed as closed_by_server:
+                answers.append(str(closed_by_server))
+
+    def wait(server: PolicyServer) -> None:
+        asking.append(threading.Thread(target=ask_and_interrupt, args=(server.port,)))
+        asking[0].start()
+        real_wait(server)
+
+    policy = SimpleNamespace(
+        metadata=PolicyMetadata("double"), warm_up=lambda: None, infer=infer, reset=lambda: None, close=closed.set
+    )
+    monkeypatch.setattr(Serve, "_any_policy", lambda _: policy)
+    monkeypatch.setattr(PolicyServer, "wait", wait)
+    with pytest.raises(SystemExit, match="130"):
+        main(["serve", "--port", "0"])
+    assert closed.is_set()
+    assert closed_meanwhile == [False]
+    asking[0].join(10)
+    assert isinstance(answers[0], bytes), "what was begun is answered"
+    assert "the server stops" in str(answers[1:])
+    assert "Traceback" not in caplog.text
 
 
 def test_the_cpu_benchmark_writes_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

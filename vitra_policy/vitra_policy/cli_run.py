@@ -155,13 +155,13 @@ class Serve(_Run):
         translator = _translator(self.mapping, self.calibration)
         policy = self._any_policy()
         policy.warm_up()
-        with PolicyServer(policy, self.host, self.port, self.api_key, translator) as server:
-            sys.stdout.write(f"Serving {policy.metadata.policy_id} on ws://{self.host}:{server.port}\n")
-            sys.stdout.flush()
-            try:
+        try:  # the policy is closed last: the server may be answering with it until it has stopped
+            with PolicyServer(policy, self.host, self.port, self.api_key, translator) as server:
+                sys.stdout.write(f"Serving {policy.metadata.policy_id} on ws://{self.host}:{server.port}\n")
+                sys.stdout.flush()
                 server.wait()
-            finally:
-                policy.close()
+        finally:
+            policy.close()
 
     def _any_policy(self) -> Policy:
         from vitra_policy.policies.registry import create_policy, parse_options

@@ -102,8 +102,8 @@ def request(**changes: Any) -> dict[str, Any]:
             {"prompt": "Left hand: None. Right hand: None.", "hands": [True, True]},
             "let the left and the right hand move",
         ),
-        ({"intrinsics": camera(0, 2, -1e6)}, "outside of the image"),
-        ({"intrinsics": camera(1, 2, 48.0)}, "outside of the image"),
+        ({"intrinsics": camera(0, 2, -1e6)}, "more than one image size outside of the image of 64x48 px"),
+        ({"intrinsics": camera(1, 2, 96.5)}, "allowed are .-64.0, -48.0. to .128.0, 96.0."),
         ({"fov_rad": EXAMPLE.fov_rad + np.deg2rad([1.2, 0.0])}, "at most a degree"),
         ({"fov_rad": EXAMPLE.fov_rad[::-1].copy()}, "at most a degree"),
         ({"image": np.zeros((96, 128, 3), np.uint8)}, "an image of 128x96 px"),
@@ -133,6 +133,28 @@ def test_a_field_of_view_within_a_degree_passes_and_without_an_image_nobody_can_
     message = request(fov_rad=np.array([0.5, 0.5]))
     del message["image"]
     assert wire.observation_from_message(message).image is None
+
+
+@pytest.mark.parametrize("sees", [True, False], ids=["image", "no image"])
+@pytest.mark.parametrize(
+    ("column_px", "taken"), [(0.0, True), (64.0, True), (-60.0, True), (125.0, True), (-66.0, False), (130.0, False)]
+)
+def test_a_crops_principal_point_may_lie_up_to_one_image_size_outside_with_an_image_and_without(
+    column_px: float, taken: bool, sees: bool
+) -> None:
+    message = request(intrinsics=camera(0, 2, column_px))
+    if not sees:
+        del message["image"]
+    if taken:
+        assert wire.observation_from_message(message).intrinsics[0, 2] == column_px
+    else:
+        with pytest.raises(InvalidObservationError, match="more than one image size outside"):
+            wire.observation_from_message(message)
+
+
+def test_intrinsics_a_hair_off_are_refused_by_the_element_that_is_wrong_and_by_how_much() -> None:
+    with pytest.raises(InvalidObservationError, match=r"K\[2, 2\] is 0\.999999999, 1e-09 off 1\.$"):
+        dataclasses.replace(EXAMPLE, intrinsics=EXAMPLE.intrinsics * (1 - 1e-9))
 
 
 def test_an_answer_that_is_done_in_words_is_refused() -> None:

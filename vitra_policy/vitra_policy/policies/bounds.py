@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vitra_policy.action_space import HAND, SIDES, TRANSLATION
 from vitra_policy.errors import VitraError
-from vitra_policy.pinhole import FORM, SKEW_MAX, is_pinhole
+from vitra_policy.pinhole import FORM, SKEW_MAX, no_pinhole_because
 from vitra_policy.prompt import InstructionError, hands_of
 
 SIDE_PX = (4, 8192)
@@ -26,6 +26,9 @@ EXTRAS_MAX, EXTRA_BYTES_MAX = 64, 2**20
 FOV_RAD = (0.01, 3.13)
 FOV_TOLERANCE_RAD = math.radians(1.0)
 """Between a field of view and the intrinsics: rounding to a pixel is less, another camera or a crop is more."""
+CENTRE_BEYOND = 1.0
+"""By how many image sizes the principal point may lie outside. That of a crop lies where the whole image had it: on the
+edge of a half, outside of a quarter that holds a hand. What is farther off is in other units or another image's."""
 STAMP_MAX_S = 2.0**31
 """A ROS stamp holds its seconds in 32 bits with a sign; simulated time begins at 0."""
 LARGEST_M, LARGEST_RAD = 10.0, 13.0
@@ -136,17 +139,19 @@ def check_numbers(stamp_s: object, fov_rad: NDArray[np.float64], intrinsics: NDA
             f"Observation.intrinsics have focal lengths {focal_px.tolist()} px; both must be positive. Is the camera "
             "calibrated?"
         )
-    if not is_pinhole(intrinsics):
+    if wrong := no_pinhole_because(intrinsics):
         raise InvalidObservationError(
-            f"Observation.intrinsics {intrinsics.round(3).tolist()} are no pinhole camera's, which are {FORM} with a "
-            f"skew of at most {SKEW_MAX:g} of fx."
+            f"Observation.intrinsics are no pinhole camera's, which are {FORM} with a skew of at most {SKEW_MAX:g} of "
+            f"fx: {wrong}."
         )
 
 
 def check_camera(
     image: NDArray[np.uint8] | None, intrinsics: NDArray[np.float64], fov_rad: NDArray[np.float64]
 ) -> None:
-    """Refuse a field of view that is not the one of the intrinsics and the image; without an image nobody can tell.
+    """Refuse a principal point far beyond the image, and a field of view that is not the one of intrinsics and image.
+
+    Without an image nobody can tell the latter; its size is then the one that the field of view says.
 
     Args:
         image: (H, W, 3), or None.
@@ -154,17 +159,21 @@ def check_camera(
         fov_rad: (2,) horizontal and vertical.
 
     Raises:
-        InvalidObservationError: they differ by more than a degree.
+        InvalidObservationError: out of bounds, or they differ by more than a degree.
     """
+    centre_px, focal_px = intrinsics[:2, 2], np.diag(intrinsics)[:2]
+    size_px = 2 * focal_px * np.tan(fov_rad / 2)
+    if image is not None:
+        size_px = np.array([image.shape[1], image.shape[0]], dtype=np.float64)
+    beyond_px = CENTRE_BEYOND * size_px
+    if not ((centre_px >= -beyond_px) & (centre_px <= size_px + beyond_px)).all():
+        raise InvalidObservationError(
+            f"Observation.intrinsics have their principal point at {centre_px.round(1).tolist()} px, more than one "
+            f"image size outside of the image of {size_px[0]:.0f}x{size_px[1]:.0f} px: allowed are "
+            f"{(-beyond_px).round(1).tolist()} to {(size_px + beyond_px).round(1).tolist()}."
+        )
     if image is None:
         return
-    size_px, focal_px = np.array([image.shape[1], image.shape[0]], dtype=np.float64), np.diag(intrinsics)[:2]
-    centre_px = intrinsics[:2, 2]
-    if not ((centre_px > 0) & (centre_px < size_px)).all():
-        raise InvalidObservationError(
-            f"Observation.intrinsics have their principal point at {centre_px.round(1).tolist()} px, outside of the "
-            f"image of {size_px[0]:.0f}x{size_px[1]:.0f} px."
-        )
     seen_rad = 2 * np.arctan2(size_px / 2, focal_px)
     if not (np.abs(seen_rad - fov_rad) <= FOV_TOLERANCE_RAD).all():
         raise InvalidObservationError(

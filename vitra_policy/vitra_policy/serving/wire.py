@@ -46,7 +46,7 @@ def pack(message: Mapping[str, Any]) -> bytes:
         packed: bytes = msgpack.packb(dict(message), default=encode)
     except (TypeError, ValueError, OverflowError) as error:
         raise WireError(f"Cannot send this message: {error}") from error
-    _check_length(packed)
+    check_length(packed)
     return packed
 
 
@@ -56,7 +56,7 @@ def unpack(data: bytes | bytearray | memoryview) -> dict[str, Any]:
     Raises:
         WireError: not a msgpack map, too large, or an array whose type, shape and data do not belong together.
     """
-    _check_length(data)
+    check_length(data)
     try:
         count = Elements()
         message = msgpack.unpackb(
@@ -232,7 +232,15 @@ def acknowledgement(command: str) -> dict[str, str]:
     return {_ACKNOWLEDGE: command}
 
 
-def _check_length(data: bytes | bytearray | memoryview) -> None:
+def check_length(data: bytes | bytearray | memoryview) -> None:
+    """Refuse a message that is too large before it is read.
+
+    Args:
+        data: as it travels.
+
+    Raises:
+        WireError: more than `MAX_MESSAGE_BYTES`.
+    """
     if len(data) > MAX_MESSAGE_BYTES:
         raise WireError(
             f"Message of {len(data)} bytes; at most {MAX_MESSAGE_BYTES} are accepted, which an RGB image of 3840x2160 "

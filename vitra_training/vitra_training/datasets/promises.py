@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitra_policy.action_space import SIDES, Side
-from vitra_policy.pinhole import FORM, is_pinhole
+from vitra_policy.pinhole import FORM, no_pinhole_because
 from vitra_policy.transforms import compose_poses, invert_pose, rotation_angle, transform_points
 from vitra_training.datasets.camera import camera_for_video
 from vitra_training.datasets.demonstrated import DEMONSTRATED
@@ -171,8 +171,8 @@ def _fov_deg(episode: Episode, video: VideoShape) -> NDArray[np.float64]:
 
 def _camera_gaps(episode: Episode, video: VideoShape, centre: float, stretch: float) -> Iterator[str]:
     K = episode.intrinsics
-    if not is_pinhole(K):
-        yield f"the intrinsics {K.round(3).tolist()} are no pinhole camera's: {FORM}"
+    if wrong := no_pinhole_because(K):
+        yield f"the intrinsics are no pinhole camera's, {FORM}: {wrong}"
     if isinstance(episode, RobotEpisode):
         if not abs(K[0, 0] / K[1, 1] - 1) <= stretch:
             yield f"focal lengths {K[0, 0]:.0f} and {K[1, 1]:.0f} px: no camera stretches its images so much"
