@@ -13,7 +13,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from vitra_policy.bag_storage import open_bag
 from vitra_training.bags.check import check_bag
-from vitra_training.bags.errors import NoBagError, SqliteBagError
+from vitra_training.bags.errors import NotOneRecordingError, SqliteBagError
 from vitra_training.bags.mcap_recovery import DamageKind
 from vitra_training.bags.repair import repair_bag
 from vitra_training.cli_bag import main
@@ -80,13 +80,13 @@ def test_a_part_of_which_nothing_is_readable_loses_itself_only(parts: tuple[Path
 def test_files_of_two_recordings_are_never_made_into_one(parts: tuple[Path, list[int]], tmp_path: Path) -> None:
     bag = split_bag(parts[0], tmp_path / "ep")
     shutil.copy(bag / "ep_9.mcap", bag / "another_0.mcap")
-    with pytest.raises(NoBagError):
+    with pytest.raises(NotOneRecordingError):
         repair_bag(bag)
     two = tmp_path / "two"
     for number in (0, 1):
         (two / f"bag_{number}").mkdir(parents=True)
         shutil.copy(bag / "ep_9.mcap", two / f"bag_{number}/ep_{number}.mcap")
-    with pytest.raises(NoBagError):
+    with pytest.raises(NotOneRecordingError):
         repair_bag(two)
 
 

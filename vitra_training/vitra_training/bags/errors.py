@@ -29,6 +29,18 @@ class SeveralBagsError(DatasetError):
         )
 
 
+class NotOneRecordingError(DatasetError):
+    """Files in one folder that are no parts of one recording."""
+
+    def __init__(self, path: Path, reasons: Sequence[str]) -> None:
+        more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+        super().__init__(
+            f"{path}: its .mcap files are not the parts of one recording ({'; '.join(reasons[:5])}{more}), and nothing "
+            "is made of them. Move the files of each recording into a folder of its own and run `vitra-bag repair` on "
+            f"each. If they are one all the same, `ros2 bag reindex {path} -s mcap` makes them one bag."
+        )
+
+
 class NothingToRecoverError(DatasetError):
     """A damaged bag without a single whole message."""
 

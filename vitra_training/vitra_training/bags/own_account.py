@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from vitra_policy.bag_storage import Summary, summary_of
 from vitra_training.datasets.errors import BrokenFileError
 
 METADATA_NAME = "metadata.yaml"
-SAVED, UNJUDGED = "saved", "unjudged"
-"""Outcomes of a recording; the third is `discarded`."""
+SAVED, DISCARDED, UNJUDGED = "saved", "discarded", "unjudged"
+"""Outcomes of a recording."""
 _DECIDED_LATER = ("outcome", "discard_reason")
 """Texts that the recorder may still write into `metadata.yaml` when the files are complete."""
+_OF_A_PART = ("warnings", "repaired")
+"""Texts that may differ between the parts of one recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,41 @@ def own_account(bag: Path) -> OwnAccount:
     information = _information(bag)
     texts, named = _texts(information), _named_files(information)
     found = sorted(file.name for file in bag.glob("*.mcap"))
-    summaries = [s for file in found if file in named and (s := summary_of(bag / file)) is not None]
-    recorded = {key: text for summary in summaries for key, text in summary.about.items()}
+    told = {file: s for file in found if file in named and (s := summary_of(bag / file)) is not None}
+    summaries, recorded = list(told.values()), join_texts(*(summary.about for summary in told.values()))
     contradictions = [
         f"{name} lies in the bag, but {METADATA_NAME} does not name it" for name in found if named and name not in named
     ]
     if summaries and len(summaries) == len(named):
         contradictions += _other_messages(information, summaries)
+    contradictions += disagreements({file: summary.about for file, summary in told.items()})
     contradictions += _other_texts(texts, recorded)
     return OwnAccount(texts, recorded, tuple(contradictions))
+
+
+def join_texts(*accounts: Mapping[str, str]) -> dict[str, str]:
+    """Texts of several accounts of one recording; the last one counts, but what was discarded stays discarded."""
+    joined = {key: text for account in accounts for key, text in account.items()}
+    for account in accounts:
+        if account.get("outcome") == DISCARDED:
+            joined |= {key: account[key] for key in _DECIDED_LATER if key in account}
+    return joined
+
+
+def disagreements(parts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """What the files of one recording say differently of it, in words; what one does not say is no contradiction.
+
+    Args:
+        parts: Name of the file -> its texts.
+    """
+    seen: set[str] = set()
+    for (a, one), (b, other) in combinations(parts.items(), 2):
+        undecided = UNJUDGED in (one.get("outcome", UNJUDGED), other.get("outcome", UNJUDGED))
+        ignored = {*seen, *_OF_A_PART, *(_DECIDED_LATER if undecided else ())}
+        for key in sorted((one.keys() & other.keys()) - ignored):
+            if one[key] != other[key]:
+                seen.add(key)
+                yield f"'{key}' is {_shown(one[key])} in {a}, {_shown(other[key])} in {b}"
 
 
 def read_information(bag: Path) -> dict[str, Any]:

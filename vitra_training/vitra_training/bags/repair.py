@@ -10,7 +10,7 @@ from pathlib import Path
 from vitra_policy.bag_storage import is_being_written
 from vitra_training.bags.errors import BagInUseError, HopelessBagError, NothingToRecoverError, SqliteBagError
 from vitra_training.bags.mcap_recovery import Damage, DamageKind
-from vitra_training.bags.own_account import METADATA_NAME, SAVED, UNJUDGED, custom_data, read_information
+from vitra_training.bags.own_account import METADATA_NAME, SAVED, UNJUDGED, custom_data, join_texts, read_information
 from vitra_training.bags.readable import clean_texts, readable
 from vitra_training.bags.split_recovery import mcap_files, recover_parts
 from vitra_training.bags.streams import read_streams
@@ -42,7 +42,8 @@ def repair_bag(path: Path) -> RepairReport:
     """Recover every whole message of a bag. The result has been read to its end before it takes its place.
 
     Raises:
-        NoBagError: no `.mcap` file there, or several that are no parts of one recording.
+        NoBagError: no `.mcap` file there.
+        NotOneRecordingError: several that are no parts of one recording.
         SqliteBagError: it is of SQLite and damaged.
         BagInUseError: a recorder writes it.
         NothingToRecoverError: not one whole message.
@@ -66,7 +67,8 @@ def repair_bag(path: Path) -> RepairReport:
     if not messages:
         raise NothingToRecoverError(path, "; ".join(map(str, damages)) or "no messages")
     words = "; ".join(map(str, damages)) or "it had no metadata.yaml"
-    about = clean_texts({**found.about, **custom_data(path), "repaired": f"{datetime.now(UTC).isoformat()}: {words}"})
+    texts = join_texts(found.about, custom_data(path))
+    about = clean_texts({**texts, "repaired": f"{datetime.now(UTC).isoformat()}: {words}"})
     if damages and about.get("outcome") == SAVED:  # of the whole recording, of which this is a part
         about |= {"outcome": UNJUDGED, "ended": "an operator saved it before a part was lost; it was repaired"}
     name = path.name.removesuffix(PARTIAL)
