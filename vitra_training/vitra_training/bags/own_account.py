@@ -56,6 +56,11 @@ def custom_data(bag: Path) -> dict[str, str]:
     return _texts(_information(bag))
 
 
+def named_files(bag: Path) -> list[str]:
+    """Files that a bag's metadata name, in the order they were recorded; empty when there is none to read."""
+    return _names(_information(bag))
+
+
 def own_account(bag: Path) -> OwnAccount:
     """Both accounts of a bag, and where they differ.
 
@@ -63,7 +68,7 @@ def own_account(bag: Path) -> OwnAccount:
         bag: Its folder; a file without a summary (cut off, or not MCAP) says nothing of itself.
     """
     information = _information(bag)
-    texts, named = _texts(information), _named_files(information)
+    texts, named = _texts(information), _names(information)
     found = sorted(file.name for file in bag.glob("*.mcap"))
     told = {file: s for file in found if file in named and (s := summary_of(bag / file)) is not None}
     summaries, recorded = list(told.values()), join_texts(*(summary.about for summary in told.values()))
@@ -127,7 +132,7 @@ def _texts(information: dict[str, Any]) -> dict[str, str]:
     return {str(key): str(text) for key, text in texts.items()} if isinstance(texts, dict) else {}
 
 
-def _named_files(information: dict[str, Any]) -> list[str]:
+def _names(information: dict[str, Any]) -> list[str]:
     names = information.get("relative_file_paths")
     return [str(name) for name in names] if isinstance(names, list) else []
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from vitra_policy.bag_storage import is_being_written
 from vitra_training.bags.errors import BagInUseError, HopelessBagError, NothingToRecoverError, SqliteBagError
 from vitra_training.bags.mcap_recovery import Damage, DamageKind
-from vitra_training.bags.own_account import METADATA_NAME, SAVED, UNJUDGED, custom_data, join_texts, read_information
+from vitra_training.bags.own_account import (
+    METADATA_NAME,
+    SAVED,
+    UNJUDGED,
+    custom_data,
+    disagreements,
+    join_texts,
+    read_information,
+)
 from vitra_training.bags.readable import clean_texts, readable
 from vitra_training.bags.split_recovery import mcap_files, recover_parts
 from vitra_training.bags.streams import read_streams
@@ -66,6 +74,8 @@ def repair_bag(path: Path) -> RepairReport:
     damages += [*found.damages, *left_out]
     if not messages:
         raise NothingToRecoverError(path, "; ".join(map(str, damages)) or "no messages")
+    told = {METADATA_NAME: custom_data(path), "the recording itself": found.about}
+    damages += [Damage(DamageKind.CONTRADICTION, 0, words) for words in disagreements(told)]
     words = "; ".join(map(str, damages)) or "it had no metadata.yaml"
     texts = join_texts(found.about, custom_data(path))
     about = clean_texts({**texts, "repaired": f"{datetime.now(UTC).isoformat()}: {words}"})

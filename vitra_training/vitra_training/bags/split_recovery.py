@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from vitra_training.bags.errors import NoBagError, NotOneRecordingError
-from vitra_training.bags.mcap_recovery import Recovery, recover
+from vitra_training.bags.mcap_recovery import Damage, DamageKind, Recovery, recover
 from vitra_training.bags.one_recording import contradictions
-from vitra_training.bags.own_account import join_texts
+from vitra_training.bags.own_account import METADATA_NAME, join_texts, named_files
 
 _PART = re.compile(r"(?P<name>.+)_(?P<number>0|[1-9]\d*)\.mcap")
 """How every recorder of rosbag2 names the parts of a recording: without leading zeros, as episodes have them."""
@@ -43,24 +43,50 @@ def mcap_files(path: Path) -> list[Path]:
     return sorted(files, key=_number)
 
 
-def recover_parts(files: Sequence[Path], named: bool = False) -> Recovery:
+def missing_parts(files: Sequence[Path]) -> list[Damage]:
+    """Parts of a recording that are not there: metadata name them, or without metadata the numbers skip them.
+
+    The last ones are missed only where metadata name them.
+
+    Args:
+        files: What is there, in the order they were recorded.
+    """
+    bag = files[0].parent
+    if named := named_files(bag):
+        lost = [name for name in named if not (bag / name).is_file()]
+        return [Damage(DamageKind.MISSING_PART, 0, f"{name}, which {METADATA_NAME} names") for name in lost]
+    match = _PART.fullmatch(files[0].name)
+    if not match or (len(files) == 1 and files[0].stem == bag.name):  # a bag in one file has its folder's name
+        return []
+    lost = []
+    for before, number in pairwise([-1, *map(_number, files)]):
+        names = [f"{match['name']}_{n}.mcap" for n in sorted({before + 1, number - 1}) if before < n < number]
+        lost += [" to ".join(names)] if names else []
+    return [Damage(DamageKind.MISSING_PART, 0, f"{name}, by the numbers of the others") for name in lost]
+
+
+def recover_parts(files: Sequence[Path]) -> Recovery:
     """Everything readable in all parts of a recording, in order of time; damages name their part.
 
     Args:
         files: In the order they were recorded.
-        named: Whether metadata name them as one recording, which then may have paused between two parts.
 
     Raises:
         NotOneRecordingError: they are of several recordings.
         OSError: one cannot be opened.
     """
     if len(files) == 1:
-        return recover(files[0])
+        found = recover(files[0])
+        found.damages += missing_parts(files)
+        return found
     parts = {file.name: recover(file) for file in files}
-    neighbours = [(a.name, b.name) for a, b in pairwise(files) if not named and _number(b) - _number(a) == 1]
+    named = set(named_files(files[0].parent))  # as parts of one recording, which then may have paused between two
+    successive = [(a, b) for a, b in pairwise(files) if _number(b) - _number(a) == 1]
+    neighbours = [(a.name, b.name) for a, b in successive if not {a.name, b.name} <= named]
     if reasons := contradictions(parts, neighbours):
         raise NotOneRecordingError(files[0].parent, reasons)
     whole = Recovery(complete=True, about=join_texts(*(part.about for part in parts.values())))
+    whole.damages += missing_parts(files)
     for number, (name, part) in enumerate(parts.items()):
         first = number * _NUMBERS
         whole.schemas |= {first + key: schema for key, schema in part.schemas.items()}
