@@ -61,6 +61,11 @@ def named_files(bag: Path) -> list[str]:
     return _names(_information(bag))
 
 
+def stated_storage(bag: Path) -> str:
+    """`storage_identifier` of a bag's metadata; empty when there is none to read."""
+    return str(_information(bag).get("storage_identifier", ""))
+
+
 def own_account(bag: Path) -> OwnAccount:
     """Both accounts of a bag, and where they differ.
 
@@ -73,7 +78,9 @@ def own_account(bag: Path) -> OwnAccount:
     told = {file: s for file in found if file in named and (s := summary_of(bag / file)) is not None}
     summaries, recorded = list(told.values()), join_texts(*(summary.about for summary in told.values()))
     contradictions = [
-        f"{name} lies in the bag, but {METADATA_NAME} does not name it" for name in found if named and name not in named
+        f"{name} lies in the bag, but {METADATA_NAME} does not name it: move it out of the bag"
+        for name in found
+        if named and name not in named
     ]
     if summaries and len(summaries) == len(named):
         contradictions += _other_messages(information, summaries)

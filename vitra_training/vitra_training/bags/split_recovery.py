@@ -12,6 +12,7 @@ from vitra_training.bags.errors import NoBagError, NotOneRecordingError
 from vitra_training.bags.mcap_recovery import Damage, DamageKind, Recovery, recover
 from vitra_training.bags.one_recording import contradictions
 from vitra_training.bags.own_account import METADATA_NAME, join_texts, named_files
+from vitra_training.bags.storage_kind import missing_files
 
 _PART = re.compile(r"(?P<name>.+)_(?P<number>0|[1-9]\d*)\.mcap")
 """How every recorder of rosbag2 names the parts of a recording: without leading zeros, as episodes have them."""
@@ -33,6 +34,8 @@ def mcap_files(path: Path) -> list[Path]:
         return [path]
     if not (files := sorted([*path.glob("*.mcap"), *path.glob("*/*.mcap")]) if path.is_dir() else []):
         raise NoBagError(path)
+    if named := [path / name for name in named_files(path) if path / name in files]:
+        return named  # what else lies there is of another recording
     if len(files) == 1:
         return files
     parts = [match for file in files if (match := _PART.fullmatch(file.name))]
@@ -52,8 +55,8 @@ def missing_parts(files: Sequence[Path]) -> list[Damage]:
         files: What is there, in the order they were recorded.
     """
     bag = files[0].parent
-    if named := named_files(bag):
-        lost = [name for name in named if not (bag / name).is_file()]
+    if named_files(bag):
+        lost = missing_files(bag)
         return [Damage(DamageKind.MISSING_PART, 0, f"{name}, which {METADATA_NAME} names") for name in lost]
     match = _PART.fullmatch(files[0].name)
     if not match or (len(files) == 1 and files[0].stem == bag.name):  # a bag in one file has its folder's name
