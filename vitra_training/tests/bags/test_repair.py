@@ -112,6 +112,19 @@ def test_a_damaged_bag_is_repaired_and_the_damage_is_written_into_it(whole: Path
     assert result.duration_s > 1.5
 
 
+def test_metadata_of_another_recording_are_named_and_nobody_saved_what_is_made_of_both(
+    episodes: Any, tmp_path: Path
+) -> None:
+    bag = episodes.write(tmp_path / "wave", episodes.messages(1.0), episodes.about | {"instruction": "Bow."})
+    metadata = bag / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace("instruction: Bow.", "instruction: Wave."))
+    (bag / "wave.mcap").write_bytes((bag / "wave.mcap").read_bytes()[:-3000])
+    report = repair_bag(bag)
+    words = "contradicting texts: 'instruction' is 'Wave.' in metadata.yaml, 'Bow.' in the recording itself"
+    assert words in map(str, report.damages)
+    assert outcome_of(report.result).startswith("unjudged")
+
+
 def test_nothing_is_made_of_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "bag.partial/bag"
     folder.mkdir(parents=True)

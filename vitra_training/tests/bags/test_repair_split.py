@@ -9,28 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from vitra_policy.bag_storage import open_bag
 from vitra_training.bags.check import check_bag
-from vitra_training.bags.errors import NoBagError, SqliteBagError
+from vitra_training.bags.errors import NotOneRecordingError, SqliteBagError
 from vitra_training.bags.mcap_recovery import DamageKind
+from vitra_training.bags.own_account import outcome_of
 from vitra_training.bags.repair import repair_bag
 from vitra_training.cli_bag import main
 
-PARTS = 3
+PARTS = 11
 
 
 @pytest.fixture(scope="module")
 def parts(episodes: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
-    """A folder of MCAP files `ep_9.mcap`, `ep_10.mcap` ..., and how many messages each has."""
+    """A folder of MCAP files `ep_0.mcap` ... `ep_10.mcap`, and how many messages each has."""
     folder = tmp_path_factory.mktemp("parts")
     messages = episodes.messages(2.0)
     size, counts = len(messages) // PARTS + 1, []
     for number in range(PARTS):
         part = messages[number * size : (number + 1) * size]
         whole = episodes.write(folder / f"part_{number}", part)
-        shutil.copy(whole / f"part_{number}.mcap", folder / f"ep_{9 + number}.mcap")
+        shutil.copy(whole / f"part_{number}.mcap", folder / f"ep_{number}.mcap")
         counts.append(len(part))
     return folder, counts
 
@@ -60,33 +62,78 @@ def test_a_split_recording_whose_last_part_was_cut_off_keeps_all_others_and_name
     parts: tuple[Path, list[int]], tmp_path: Path
 ) -> None:
     bag = split_bag(parts[0], tmp_path / "ep.partial/ep")
-    last = bag / "ep_11.mcap"
+    last = bag / "ep_10.mcap"
     last.write_bytes(last.read_bytes()[:-20_000])
     report = repair_bag(bag.parent)
-    assert sum(parts[1][:2]) < report.messages < sum(parts[1])
+    assert sum(parts[1][:-1]) < report.messages < sum(parts[1])
     cut = [damage for damage in report.damages if damage.kind is DamageKind.TRUNCATED]
     assert cut
-    assert all("in ep_11.mcap" in str(damage) for damage in report.damages)
+    assert all("in ep_10.mcap" in str(damage) for damage in report.damages)
 
 
 def test_a_part_of_which_nothing_is_readable_loses_itself_only(parts: tuple[Path, list[int]], tmp_path: Path) -> None:
     bag = split_bag(parts[0], tmp_path / "ep")
-    (bag / "ep_10.mcap").write_bytes(b"rubbish")
+    (bag / "ep_9.mcap").write_bytes(b"rubbish")
     report = repair_bag(bag)
-    assert report.messages == parts[1][0] + parts[1][2]
-    assert "in ep_10.mcap" in str(report.damages[0])
+    assert report.messages == sum(parts[1]) - parts[1][9]
+    assert "in ep_9.mcap" in str(report.damages[0])
+
+
+def without(bag: Path, *numbers: int) -> Path:
+    for number in numbers:
+        (bag / f"ep_{number}.mcap").unlink()
+    return bag
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        ((1,), ["ep_1.mcap"]),
+        ((0,), ["ep_0.mcap"]),
+        ((0, 1, 2, 9), ["ep_0.mcap to ep_2.mcap", "ep_9.mcap"]),
+        ((0, *range(2, 11)), ["ep_0.mcap"]),  # one in the middle is all there is
+    ],
+)
+def test_parts_that_the_numbers_miss_are_a_damage_and_nobody_saved_the_rest(
+    parts: tuple[Path, list[int]], tmp_path: Path, gone: tuple[int, ...], words: list[str]
+) -> None:
+    report = repair_bag(without(split_bag(parts[0], tmp_path / "ep"), *gone))
+    assert [str(damage) for damage in report.damages] == [
+        f"missing part: {name}, by the numbers of the others" for name in words
+    ]
+    assert outcome_of(report.result).startswith("unjudged")
+    check, _ = check_bag(report.result)
+    assert any("missing part" in finding.message for finding in check.findings if finding.check == "repaired")
+
+
+def test_a_bag_in_one_file_whose_name_ends_in_a_number_misses_nothing(episodes: Any, tmp_path: Path) -> None:
+    for name in ("take_3", "episode_000007"):
+        bag = episodes.write(tmp_path / name, episodes.messages(0.5))
+        (bag / "metadata.yaml").unlink()
+        report = repair_bag(bag)
+        assert (report.damages, outcome_of(report.result)) == ((), "saved")
+
+
+def test_parts_that_metadata_name_and_that_are_gone_are_named(parts: tuple[Path, list[int]], tmp_path: Path) -> None:
+    bag = split_bag(parts[0], tmp_path / "ep")
+    names = [f"ep_{number}.mcap" for number in range(PARTS)]
+    information = {"relative_file_paths": names, "storage_identifier": "mcap", "message_count": sum(parts[1])}
+    (bag / "metadata.yaml").write_text(yaml.safe_dump({"rosbag2_bagfile_information": information}))
+    report = repair_bag(without(bag, 5, 10))
+    missing = [str(damage) for damage in report.damages if damage.kind is DamageKind.MISSING_PART]
+    assert missing == [f"missing part: ep_{n}.mcap, which metadata.yaml names" for n in (5, 10)]
 
 
 def test_files_of_two_recordings_are_never_made_into_one(parts: tuple[Path, list[int]], tmp_path: Path) -> None:
     bag = split_bag(parts[0], tmp_path / "ep")
     shutil.copy(bag / "ep_9.mcap", bag / "another_0.mcap")
-    with pytest.raises(NoBagError):
+    with pytest.raises(NotOneRecordingError):
         repair_bag(bag)
     two = tmp_path / "two"
     for number in (0, 1):
         (two / f"bag_{number}").mkdir(parents=True)
         shutil.copy(bag / "ep_9.mcap", two / f"bag_{number}/ep_{number}.mcap")
-    with pytest.raises(NoBagError):
+    with pytest.raises(NotOneRecordingError):
         repair_bag(two)
 
 

@@ -29,6 +29,18 @@ class SeveralBagsError(DatasetError):
         )
 
 
+class NotOneRecordingError(DatasetError):
+    """Files in one folder that are no parts of one recording."""
+
+    def __init__(self, path: Path, reasons: Sequence[str]) -> None:
+        more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+        super().__init__(
+            f"{path}: its .mcap files are not the parts of one recording ({'; '.join(reasons[:5])}{more}), and nothing "
+            "is made of them. Move the files of each recording into a folder of its own and run `vitra-bag repair` on "
+            f"each. If they are one all the same, `ros2 bag reindex {path} -s mcap` makes them one bag."
+        )
+
+
 class NothingToRecoverError(DatasetError):
     """A damaged bag without a single whole message."""
 
@@ -39,12 +51,45 @@ class NothingToRecoverError(DatasetError):
 class SqliteBagError(DatasetError):
     """A damaged bag of SQLite, which nothing here repairs."""
 
-    def __init__(self, path: Path, cause: object) -> None:
+    def __init__(self, path: Path, cause: object, missing: Sequence[str] = ()) -> None:
+        super().__init__(f"{path} is damaged ({cause}) and left as it is. {sqlite_advice(path, missing)}")
+
+
+def sqlite_advice(path: Path, missing: Sequence[str]) -> str:
+    """What to do with a damaged bag of SQLite.
+
+    Args:
+        path: The bag.
+        missing: Files that its metadata name and that are not there.
+    """
+    lost = (
+        f"{', '.join(missing)}, which its metadata.yaml names, is missing: copy it there; to go on without, see below. "
+    )
+    return (
+        f"{lost if missing else ''}It is a bag of SQLite (.db3), and only MCAP bags are repaired here. "
+        "If its .db3 is damaged, `sqlite3 OLD.db3 .recover | sqlite3 NEW.db3` saves what is readable. "
+        f"Then `ros2 bag reindex {path} -s sqlite3` writes metadata.yaml anew, and `rosbags-convert --src {path} "
+        f"--dst {path}_mcap --dst-storage mcap` makes an MCAP bag of it."
+    )
+
+
+class MixedStorageError(DatasetError):
+    """Files of MCAP and of SQLite in one folder, and nothing that says which are the recording."""
+
+    def __init__(self, path: Path) -> None:
         super().__init__(
-            f"{path} is a bag of SQLite (.db3) and damaged ({cause}); only MCAP bags are repaired here, and it is left "
-            "as it is. If its .db3 is damaged, `sqlite3 OLD.db3 .recover | sqlite3 NEW.db3` saves what is readable. "
-            f"Then `ros2 bag reindex {path} -s sqlite3` writes metadata.yaml anew, and `rosbags-convert --src {path} "
-            f"--dst {path}_mcap --dst-storage mcap` makes an MCAP bag of it."
+            f"{path} holds .mcap and .db3 files and no metadata.yaml that says which of them are the recording. "
+            f"Nothing is made of them: move one kind into a folder of its own, then run `vitra-bag repair {path}`."
+        )
+
+
+class ContradictoryBagError(DatasetError):
+    """A bag that is read to its end, but whose files and metadata say different things."""
+
+    def __init__(self, path: Path, contradictions: Sequence[str]) -> None:
+        super().__init__(
+            f"{path} can be read to its end, but {'; '.join(contradictions)}. No repair can know what is true, and it "
+            f"is left as it is. Set that right, then `vitra-bag check {path}` judges it."
         )
 
 

@@ -40,6 +40,8 @@ class DamageKind(StrEnum):
     BROKEN_MESSAGE = "message that does not fit its type"
     IMPOSSIBLE_TIME = "message of another time"
     UNREADABLE = "not readable as a bag"
+    MISSING_PART = "missing part"
+    CONTRADICTION = "contradicting texts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Damage:
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.kind} at byte {self.offset}: {self.detail}"
+        return f"{self.kind}{f' at byte {self.offset}' if self.offset else ''}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)

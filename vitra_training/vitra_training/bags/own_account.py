@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from vitra_policy.bag_storage import Summary, summary_of
 from vitra_training.datasets.errors import BrokenFileError
 
 METADATA_NAME = "metadata.yaml"
-SAVED, UNJUDGED = "saved", "unjudged"
-"""Outcomes of a recording; the third is `discarded`."""
+SAVED, DISCARDED, UNJUDGED = "saved", "discarded", "unjudged"
+"""Outcomes of a recording."""
 _DECIDED_LATER = ("outcome", "discard_reason")
 """Texts that the recorder may still write into `metadata.yaml` when the files are complete."""
+_OF_A_PART = ("warnings", "repaired")
+"""Texts that may differ between the parts of one recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,16 @@ def custom_data(bag: Path) -> dict[str, str]:
     return _texts(_information(bag))
 
 
+def named_files(bag: Path) -> list[str]:
+    """Files that a bag's metadata name, in the order they were recorded; empty when there is none to read."""
+    return _names(_information(bag))
+
+
+def stated_storage(bag: Path) -> str:
+    """`storage_identifier` of a bag's metadata; empty when there is none to read."""
+    return str(_information(bag).get("storage_identifier", ""))
+
+
 def own_account(bag: Path) -> OwnAccount:
     """Both accounts of a bag, and where they differ.
 
@@ -60,17 +73,45 @@ def own_account(bag: Path) -> OwnAccount:
         bag: Its folder; a file without a summary (cut off, or not MCAP) says nothing of itself.
     """
     information = _information(bag)
-    texts, named = _texts(information), _named_files(information)
+    texts, named = _texts(information), _names(information)
     found = sorted(file.name for file in bag.glob("*.mcap"))
-    summaries = [s for file in found if file in named and (s := summary_of(bag / file)) is not None]
-    recorded = {key: text for summary in summaries for key, text in summary.about.items()}
+    told = {file: s for file in found if file in named and (s := summary_of(bag / file)) is not None}
+    summaries, recorded = list(told.values()), join_texts(*(summary.about for summary in told.values()))
     contradictions = [
-        f"{name} lies in the bag, but {METADATA_NAME} does not name it" for name in found if named and name not in named
+        f"{name} lies in the bag, but {METADATA_NAME} does not name it: move it out of the bag"
+        for name in found
+        if named and name not in named
     ]
     if summaries and len(summaries) == len(named):
         contradictions += _other_messages(information, summaries)
+    contradictions += disagreements({file: summary.about for file, summary in told.items()})
     contradictions += _other_texts(texts, recorded)
     return OwnAccount(texts, recorded, tuple(contradictions))
+
+
+def join_texts(*accounts: Mapping[str, str]) -> dict[str, str]:
+    """Texts of several accounts of one recording; the last one counts, but what was discarded stays discarded."""
+    joined = {key: text for account in accounts for key, text in account.items()}
+    for account in accounts:
+        if account.get("outcome") == DISCARDED:
+            joined |= {key: account[key] for key in _DECIDED_LATER if key in account}
+    return joined
+
+
+def disagreements(parts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """What the files of one recording say differently of it, in words; what one does not say is no contradiction.
+
+    Args:
+        parts: Name of the file -> its texts.
+    """
+    seen: set[str] = set()
+    for (a, one), (b, other) in combinations(parts.items(), 2):
+        undecided = UNJUDGED in (one.get("outcome", UNJUDGED), other.get("outcome", UNJUDGED))
+        ignored = {*seen, *_OF_A_PART, *(_DECIDED_LATER if undecided else ())}
+        for key in sorted((one.keys() & other.keys()) - ignored):
+            if one[key] != other[key]:
+                seen.add(key)
+                yield f"'{key}' is {_shown(one[key])} in {a}, {_shown(other[key])} in {b}"
 
 
 def read_information(bag: Path) -> dict[str, Any]:
@@ -98,7 +139,7 @@ def _texts(information: dict[str, Any]) -> dict[str, str]:
     return {str(key): str(text) for key, text in texts.items()} if isinstance(texts, dict) else {}
 
 
-def _named_files(information: dict[str, Any]) -> list[str]:
+def _names(information: dict[str, Any]) -> list[str]:
     names = information.get("relative_file_paths")
     return [str(name) for name in names] if isinstance(names, list) else []
 

@@ -8,18 +8,34 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vitra_policy.bag_storage import is_being_written
-from vitra_training.bags.errors import BagInUseError, HopelessBagError, NothingToRecoverError, SqliteBagError
+from vitra_training.bags.errors import (
+    BagInUseError,
+    ContradictoryBagError,
+    HopelessBagError,
+    NothingToRecoverError,
+    SqliteBagError,
+)
 from vitra_training.bags.mcap_recovery import Damage, DamageKind
-from vitra_training.bags.own_account import METADATA_NAME, SAVED, UNJUDGED, custom_data, read_information
+from vitra_training.bags.own_account import (
+    METADATA_NAME,
+    SAVED,
+    UNJUDGED,
+    custom_data,
+    disagreements,
+    join_texts,
+    own_account,
+    read_information,
+)
 from vitra_training.bags.readable import clean_texts, readable
 from vitra_training.bags.split_recovery import mcap_files, recover_parts
+from vitra_training.bags.storage_kind import Storage, missing_files, storage_of
 from vitra_training.bags.streams import read_streams
 from vitra_training.bags.writer import WRITING, move_to_originals, unused, write_bag
 from vitra_training.datasets.errors import BrokenFileError
 
 PARTIAL = ".partial"
 REPAIRING = ".repairing.partial"
-_SQLITE = ".db3"
+_BAG_FILES = ("*.mcap", "*.db3")
 _OURS = (REPAIRING, WRITING)
 """Endings of folders that only an interrupted repair leaves; what they hold is still in the damaged bag."""
 
@@ -42,8 +58,11 @@ def repair_bag(path: Path) -> RepairReport:
     """Recover every whole message of a bag. The result has been read to its end before it takes its place.
 
     Raises:
-        NoBagError: no `.mcap` file there, or several that are no parts of one recording.
+        NoBagError: no `.mcap` file there.
+        NotOneRecordingError: several that are no parts of one recording.
         SqliteBagError: it is of SQLite and damaged.
+        MixedStorageError: files of MCAP and SQLite are there, and no metadata.
+        ContradictoryBagError: its metadata and its files can be read, but say different things.
         BagInUseError: a recorder writes it.
         NothingToRecoverError: not one whole message.
         HopelessBagError: what could be recovered cannot be read either.
@@ -52,11 +71,14 @@ def repair_bag(path: Path) -> RepairReport:
     damages: list[Damage] = []
     if (path / METADATA_NAME).is_file() and not path.name.endswith(PARTIAL):
         try:
-            return _nothing_wrong(path)
+            report = _nothing_wrong(path)
+            if wrong := own_account(path).contradictions:
+                raise ContradictoryBagError(path, wrong)
+            return report
         except BrokenFileError as cause:
-            damages.append(Damage(DamageKind.UNREADABLE, 0, str(cause)[:300]))
-    if is_sqlite(path):
-        raise SqliteBagError(path, "; ".join(map(str, damages)) or f"it has no {METADATA_NAME}")
+            damages.append(Damage(DamageKind.UNREADABLE, 0, cause.detail[:300]))
+    if storage_of(path) is Storage.SQLITE:
+        raise SqliteBagError(path, "; ".join(map(str, damages)) or f"it has no {METADATA_NAME}", missing_files(path))
     files = mcap_files(path)
     if any(map(is_being_written, files)):
         raise BagInUseError(path)
@@ -65,8 +87,11 @@ def repair_bag(path: Path) -> RepairReport:
     damages += [*found.damages, *left_out]
     if not messages:
         raise NothingToRecoverError(path, "; ".join(map(str, damages)) or "no messages")
+    told = {METADATA_NAME: custom_data(path), "the recording itself": found.about}
+    damages += [Damage(DamageKind.CONTRADICTION, 0, words) for words in disagreements(told)]
     words = "; ".join(map(str, damages)) or "it had no metadata.yaml"
-    about = clean_texts({**found.about, **custom_data(path), "repaired": f"{datetime.now(UTC).isoformat()}: {words}"})
+    texts = join_texts(found.about, custom_data(path))
+    about = clean_texts({**texts, "repaired": f"{datetime.now(UTC).isoformat()}: {words}"})
     if damages and about.get("outcome") == SAVED:  # of the whole recording, of which this is a part
         about |= {"outcome": UNJUDGED, "ended": "an operator saved it before a part was lost; it was repaired"}
     name = path.name.removesuffix(PARTIAL)
@@ -79,7 +104,7 @@ def repair_bag(path: Path) -> RepairReport:
         try:
             duration_s = _nothing_wrong(staged, len(messages)).duration_s
         except BrokenFileError as cause:
-            raise HopelessBagError(path, cause) from None
+            raise HopelessBagError(path, cause.detail) from None
         original = move_to_originals(path)
         result = unused(path.with_name(name))
         staged.rename(result)
@@ -103,17 +128,12 @@ def clear_leftovers(folder: Path) -> list[Path]:
     return left
 
 
-def is_sqlite(path: Path) -> bool:
-    """Whether a folder holds a bag of SQLite, which is read but not repaired here."""
-    return bool(list(path.glob(f"*{_SQLITE}")))
-
-
 def find_all(folder: Path) -> list[Path]:
     """Every bag below a folder, whole or not; a bag itself is returned as it is."""
-    if folder.name.endswith(PARTIAL) or list(folder.glob("*.mcap")) or is_sqlite(folder):
+    if folder.name.endswith(PARTIAL) or any(file for kind in _BAG_FILES for file in folder.glob(kind)):
         return [folder]
     bags = {p for p in folder.rglob(f"*{PARTIAL}") if p.is_dir() and list(p.glob("*/*.mcap"))}
-    for file in (*folder.rglob("*.mcap"), *folder.rglob(f"*{_SQLITE}")):
+    for file in (file for kind in _BAG_FILES for file in folder.rglob(kind)):
         if not any(part.endswith(PARTIAL) for part in file.relative_to(folder).parts):
             bags.add(file.parent)
     return sorted(bag for bag in bags if "originals" not in bag.relative_to(folder).parts)

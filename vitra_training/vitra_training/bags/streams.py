@@ -18,6 +18,7 @@ from vitra_training.bags.columns import Column, Columns
 from vitra_training.bags.image_forms import names_of
 from vitra_training.bags.images import ImageWatch
 from vitra_training.bags.own_account import custom_data
+from vitra_training.bags.storage_kind import advice
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.errors import BrokenFileError, DiskError
 
@@ -201,8 +202,7 @@ def read_streams(path: Path) -> BagStreams:
     except DiskError:
         raise
     except Exception as cause:  # rosbags raises a different error for every way a bag can be broken
-        detail = f"{type(cause).__name__}: {cause}; try `vitra-bag repair {path}`"
-        raise BrokenFileError(path, "rosbag2 directory", detail) from None
+        raise BrokenFileError(path, "rosbag2 directory", f"{type(cause).__name__}: {cause}", advice(path)) from None
     bag.lost_images, bag.is_video = images.lost, images.is_video
     return bag
 

@@ -26,8 +26,11 @@ class ForeignTypeError(DatasetError):
 class BrokenFileError(DatasetError):
     """A file is truncated, empty or not of its format."""
 
-    def __init__(self, path: Path | str, expected: str, detail: object) -> None:
-        super().__init__(f"{path}: not a readable {expected} ({detail}). Copy or download the file again.")
+    def __init__(
+        self, path: Path | str, expected: str, detail: object, advice: str = "Copy or download the file again."
+    ) -> None:
+        super().__init__(f"{path}: not a readable {expected} ({detail}). {advice}")
+        self.detail = str(detail)
 
 
 class MissingKeyError(DatasetError):
