@@ -13,8 +13,8 @@ from vitra_policy.bag_storage import Summary, summary_of
 from vitra_training.datasets.errors import BrokenFileError
 
 METADATA_NAME = "metadata.yaml"
-SAVED, UNJUDGED = "saved", "unjudged"
-"""Outcomes of a recording; the third is `discarded`."""
+SAVED, UNJUDGED, DISCARDED = "saved", "unjudged", "discarded"
+"""Outcomes of a recording."""
 _DECIDED_LATER = ("outcome", "discard_reason")
 """Texts that the recorder may still write into `metadata.yaml` when the files are complete."""
 
@@ -29,6 +29,16 @@ class OwnAccount:
     """The same texts as its MCAP files hold them."""
     contradictions: tuple[str, ...] = ()
     """What the two disagree about, in words."""
+
+    @property
+    def is_discarded(self) -> bool:
+        """Whether an operator discarded it by either account; a word changed in one does not undo that."""
+        return DISCARDED in (self.texts.get("outcome"), self.recorded.get("outcome"))
+
+    @property
+    def discard_reason(self) -> str:
+        """Why, in the operator's words; empty where they gave none."""
+        return self.texts.get("discard_reason") or self.recorded.get("discard_reason", "")
 
     @property
     def outcome(self) -> str:
