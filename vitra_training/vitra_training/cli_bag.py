@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from vitra_training.bags.limits import Limits
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import check_span, trim_bag
 from vitra_training.command import run_command, say
-from vitra_training.datasets.convert import Format, convert_all
+from vitra_training.datasets.convert import ConversionReport, Format, convert_all
 from vitra_training.datasets.errors import DatasetError
 from vitra_training.datasets.rates import rate_words
 
@@ -187,39 +188,43 @@ class Convert:
             else:
                 words = verdict.discarded or f"{verdict.unjudged}; --unjudged takes it all the same"
                 _console.print(f"[yellow]left out[/] {escape(f'{verdict.bag}: {words}')}", highlight=False)
-        if bags:
-            account.fail(len(self._write(bags)))
-        say(_console, "in all", str(account), "bold")
-        if account.failing:
-            say(_console, "next", f"`vitra-bag check {self.data}` says what is wrong with each. Mend them (`vitra-bag "
-                "repair`, `vitra-bag trim`), convert into a new folder; or --unchecked takes all", "bold")  # fmt: skip
+        with contextlib.ExitStack() as stack:
+            if bags:
+                source = BagEpisodes(self.data, bags)
+                journal = stack.enter_context(ConversionJournal(self.out, source, self.unchecked))
+                reports = self._write(source, journal).values()
+                unwritten = {episode for report in reports for episode in report.failed}
+                account.fail(len(unwritten), len(unwritten & {e for report in reports for e in report.existing}))
+            say(_console, "in all", str(account), "bold")
+            if account.existing:
+                say(_console, "next", f"{account.existing} were not written, for episodes of their names are in "
+                    f"{self.out} already and stay as they are: convert into a new folder", "bold")  # fmt: skip
+            if account.failing > account.existing:
+                say(_console, "next", f"`vitra-bag check {self.data}` says what is wrong with each. Mend them "
+                    "(`vitra-bag repair`, `vitra-bag trim`), convert into a new folder; or --unchecked takes all",
+                    "bold")  # fmt: skip
         return account.exit_code
 
-    def _write(self, bags: list[Path]) -> set[str]:
-        """Write every format that an interrupted run of the same command has not completed; returns what failed."""
-        source, journal = BagEpisodes(self.data, bags), ConversionJournal(self.out, bags, self.unchecked)
-        done = journal.whole(self.formats)
-        for name in done:
-            _console.print(f"{self.out / str(name)}: whole since an interrupted run, kept as it is", markup=False)
-        targets: dict[Format | str, Path] = {f: self.out / str(f) for f in self.formats if f not in done}
-        journal.begin(targets)
-        try:
-            with Progress(console=_progress, transient=True) as progress:
-                task = progress.add_task("converting", total=len(bags))
-                results = convert_all(
-                    source, targets, progress=lambda n, _: progress.update(task, completed=n),
-                    demanding=not self.unchecked,
-                ) if targets else {}  # fmt: skip
-        except BaseException:
-            journal.give_up()
-            raise
-        journal.end()
-        for format, result in results.items():
-            for episode, reason in result.failed.items():
+    def _write(self, source: BagEpisodes, journal: ConversionJournal) -> dict[Format | str, ConversionReport]:
+        """Write every format that an interrupted run of the same command has not completed; the account of all."""
+        kept = journal.whole(self.formats)
+        targets: dict[Format | str, Path] = {f: self.out / str(f) for f in self.formats if f not in kept}
+        if targets:
+            journal.begin(targets)
+        with Progress(console=_progress, transient=True) as progress:
+            task = progress.add_task("converting", total=len(source))
+            written = convert_all(
+                source, targets, progress=lambda n, _: progress.update(task, completed=n),
+                demanding=not self.unchecked, closing=journal.closing,
+            ) if targets else {}  # fmt: skip
+        reports: dict[Format | str, ConversionReport] = {**kept, **written}
+        for format, report in reports.items():
+            for episode, reason in report.failed.items():
                 _console.print(f"[red]left out[/] {escape(f'{episode}: {reason}')}", highlight=False)
-            place = targets[format]
-            _console.print(f"{result.converted} episodes, {result.frames} frames -> {place}", markup=False)
-        return {episode for result in results.values() for episode in result.failed}
+            since = "; whole since an interrupted run, kept as it is" if format in kept else ""
+            words = f"{report.converted} episodes, {report.frames} frames -> {self.out / str(format)}{since}"
+            _console.print(words, markup=False)
+        return reports
 
 
 Command: TypeAlias = Check | Repair | Trim | Convert

@@ -48,6 +48,8 @@ class Account:
 
     converted: int = 0
     failing: int = 0
+    existing: int = 0
+    """Of those that fail: only because one of that name is in the target already."""
     unjudged: int = 0
     discarded: int = 0
 
@@ -58,9 +60,10 @@ class Account:
         self.unjudged += bool(verdict.unjudged)
         self.discarded += bool(verdict.discarded)
 
-    def fail(self, number: int) -> None:
-        """Some that were taken could not be converted after all."""
+    def fail(self, number: int, existing: int = 0) -> None:
+        """Some that were taken could not be converted after all, some of these for what exists in the target."""
         self.converted, self.failing = self.converted - number, self.failing + number
+        self.existing += existing
 
     @property
     def exit_code(self) -> int:
