@@ -16,6 +16,7 @@ from vitra_training.bags import conversion_journal
 from vitra_training.bags.episodes import BagEpisodes
 from vitra_training.cli_bag import main
 from vitra_training.datasets.convert import Format, convert
+from vitra_training.datasets.errors import TargetTakenError
 from vitra_training.datasets.formats.begun_episodes import MARK
 from vitra_training.datasets.formats.mark import Mark
 from vitra_training.datasets.formats.store import StoreWriter
@@ -110,6 +111,27 @@ def test_a_killed_conversion_into_teledata_leaves_what_others_put_there(bags: Pa
         "mine.h5", "mine.mp4", "notes.txt"
     ]  # fmt: skip
     assert not (out / MARK).exists()
+
+
+@pytest.mark.parametrize("name", ["episode_0.h5", "episode_0.mp4"])
+def test_a_file_put_in_the_place_of_a_killed_conversions_episode_is_kept_and_named(
+    bags: Path, tmp_path: Path, name: str
+) -> None:
+    source, out = BagEpisodes(bags, sorted(bags.iterdir())), tmp_path / "out"
+
+    def some() -> None:
+        TeleDataWriter(out).add(source.load(0))
+        die()
+
+    killed(some)
+    before = {path.name for path in out.iterdir()}
+    (out / name).write_text("mine")
+    with pytest.raises(TargetTakenError, match=f"{name} is not the file that it wrote; move that away"):
+        convert(source, out, Format.TELEDATA)
+    assert (out / name).read_text() == "mine"
+    assert {path.name for path in out.iterdir()} == before
+    (out / name).unlink()
+    assert convert(source, out, Format.TELEDATA).converted == 2
 
 
 def test_a_video_of_that_name_is_not_overwritten(bags: Path, tmp_path: Path) -> None:

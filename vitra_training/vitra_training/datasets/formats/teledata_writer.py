@@ -20,7 +20,7 @@ class TeleDataWriter:
     """
 
     def __init__(self, root: Path) -> None:
-        self._begun = BegunEpisodes(root, "TeleData folder", (".h5", ".mp4", ".partial", ".partial.mp4"))
+        self._begun = BegunEpisodes(root, "TeleData folder", (".h5", ".mp4"), (".partial", ".partial.mp4"))
         self.root = root
 
     def __enter__(self) -> TeleDataWriter:
@@ -50,8 +50,9 @@ class TeleDataWriter:
             with VideoWriter(path, width, height, episode.fps, crf=17) as writer:
                 for number in recording.video.frames:
                     writer.add(reader.rgb(int(number))[:height, :width])
+        self._begun.wrote(path)
         try:
-            teledata.write_episode(episode, self.root)
+            self._begun.wrote(teledata.write_episode(episode, self.root))
         except BaseException:
             path.unlink(missing_ok=True)
             raise
