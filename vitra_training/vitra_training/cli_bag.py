@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from dataclasses import dataclass, field
@@ -18,14 +19,14 @@ from vitra_policy.command_options import OptionValueError
 from vitra_training.bags.check import BagReport, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.conversion_journal import ConversionJournal
-from vitra_training.bags.episodes import BagEpisodes, find_bags, without_metadata
+from vitra_training.bags.episodes import BagEpisodes, all_bags
 from vitra_training.bags.errors import NoBagError, SeveralBagsError
-from vitra_training.bags.gate import verdicts
+from vitra_training.bags.gate import Account, verdicts
 from vitra_training.bags.limits import Limits
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import check_span, trim_bag
 from vitra_training.command import run_command, say
-from vitra_training.datasets.convert import Format, convert_all
+from vitra_training.datasets.convert import ConversionReport, Format, convert_all
 from vitra_training.datasets.errors import DatasetError
 from vitra_training.datasets.rates import rate_words
 
@@ -53,7 +54,7 @@ class Check:
     def run(self) -> int:
         """Check and print."""
         reports = []
-        for path in _bags(self.data):
+        for path in all_bags(self.data):
             report, bag = check_bag(path, self.limits)
             reports.append(report)
             _say(report)
@@ -131,7 +132,7 @@ class Trim:
             OptionValueError: the span is not within the bag.
             EmptyTrimError: no image would be left.
         """
-        if self.bag not in (found := _bags(self.bag)):
+        if self.bag not in (found := all_bags(self.bag)):
             raise SeveralBagsError(self.bag, found)
         report, _ = check_bag(self.bag)
         end_s = report.duration_s if self.end_s is None else self.end_s
@@ -152,8 +153,8 @@ class Convert:
 
     Left out are episodes that fail their check or break a promise of the formats (`vitra-data validate`), and those
     whose outcome no operator decided (a recorder that was stopped, a full disk, a crash). Exit code 1 when an episode
-    was left out that fails, or nothing is converted; episodes that nobody saved are asked for by --unjudged only. The
-    same command goes on after it was interrupted.
+    was left out that fails, or nothing is converted; episodes that nobody judged are asked for by --unjudged only, and
+    discarded ones are never converted. The same command goes on after it was interrupted.
     """
 
     data: _Bag
@@ -165,7 +166,7 @@ class Convert:
     unchecked: bool = False
     """Convert episodes even if their check fails or they break a promise of the formats."""
     unjudged: bool = False
-    """Convert episodes that no operator saved, too."""
+    """Convert episodes that no operator judged, too; never those that one discarded."""
 
     def __post_init__(self) -> None:
         if not self.formats:
@@ -177,52 +178,53 @@ class Convert:
         Raises:
             TargetTakenError, InsideBagError, DiskError: nothing can be written there.
         """
-        bags, failing, unjudged = [], 0, 0
-        for verdict in verdicts(_bags(self.data), self.unchecked, self.unjudged):
+        bags, account = [], Account()
+        for verdict in verdicts(all_bags(self.data), self.unchecked, self.unjudged):
+            account.add(verdict)
             if verdict.is_taken:
                 bags.append(verdict.bag)
             elif verdict.failed is not None:
-                failing += 1
                 _say(verdict.failed)
             else:
-                unjudged += 1
-                words = escape(f"{verdict.bag}: {verdict.unjudged}")
-                _console.print(f"[yellow]left out[/] {words}; --unjudged takes it all the same", highlight=False)
-        unwritten = len(self._write(bags)) if bags else 0
-        converted, failing = len(bags) - unwritten, failing + unwritten
-        of = converted + failing + unjudged
-        say(_console, "in all", f"{converted} of {of} bags converted; left out: {failing} that fail, {unjudged} that "
-            "no operator saved", "bold")  # fmt: skip
-        if failing:
-            say(_console, "next", f"`vitra-bag check {self.data}` says what is wrong with each. Mend them (`vitra-bag "
-                "repair`, `vitra-bag trim`), convert into a new folder; or --unchecked takes all", "bold")  # fmt: skip
-        return 1 if failing or not converted else 0
+                words = verdict.discarded or f"{verdict.unjudged}; --unjudged takes it all the same"
+                _console.print(f"[yellow]left out[/] {escape(f'{verdict.bag}: {words}')}", highlight=False)
+        with contextlib.ExitStack() as stack:
+            if bags:
+                source = BagEpisodes(self.data, bags)
+                journal = stack.enter_context(ConversionJournal(self.out, source, self.unchecked))
+                reports = self._write(source, journal).values()
+                unwritten = {episode for report in reports for episode in report.failed}
+                account.fail(len(unwritten), len(unwritten & {e for report in reports for e in report.existing}))
+            say(_console, "in all", str(account), "bold")
+            if account.existing:
+                say(_console, "next", f"{account.existing} were not written, for episodes of their names are in "
+                    f"{self.out} already and stay as they are: convert into a new folder", "bold")  # fmt: skip
+            if account.failing > account.existing:
+                say(_console, "next", f"`vitra-bag check {self.data}` says what is wrong with each. Mend them "
+                    "(`vitra-bag repair`, `vitra-bag trim`), convert into a new folder; or --unchecked takes all",
+                    "bold")  # fmt: skip
+        return account.exit_code
 
-    def _write(self, bags: list[Path]) -> set[str]:
-        """Write every format that an interrupted run of the same command has not completed; returns what failed."""
-        source, journal = BagEpisodes(self.data, bags), ConversionJournal(self.out, bags, self.unchecked)
-        done = journal.whole(self.formats)
-        for name in done:
-            _console.print(f"{self.out / str(name)}: whole since an interrupted run, kept as it is", markup=False)
-        targets: dict[Format | str, Path] = {f: self.out / str(f) for f in self.formats if f not in done}
-        journal.begin(targets)
-        try:
-            with Progress(console=_progress, transient=True) as progress:
-                task = progress.add_task("converting", total=len(bags))
-                results = convert_all(
-                    source, targets, progress=lambda n, _: progress.update(task, completed=n),
-                    demanding=not self.unchecked,
-                ) if targets else {}  # fmt: skip
-        except BaseException:
-            journal.give_up()
-            raise
-        journal.end()
-        for format, result in results.items():
-            for episode, reason in result.failed.items():
+    def _write(self, source: BagEpisodes, journal: ConversionJournal) -> dict[Format | str, ConversionReport]:
+        """Write every format that an interrupted run of the same command has not completed; the account of all."""
+        kept = journal.whole(self.formats)
+        targets: dict[Format | str, Path] = {f: self.out / str(f) for f in self.formats if f not in kept}
+        if targets:
+            journal.begin(targets)
+        with Progress(console=_progress, transient=True) as progress:
+            task = progress.add_task("converting", total=len(source))
+            written = convert_all(
+                source, targets, progress=lambda n, _: progress.update(task, completed=n),
+                demanding=not self.unchecked, closing=journal.closing,
+            ) if targets else {}  # fmt: skip
+        reports: dict[Format | str, ConversionReport] = {**kept, **written}
+        for format, report in reports.items():
+            for episode, reason in report.failed.items():
                 _console.print(f"[red]left out[/] {escape(f'{episode}: {reason}')}", highlight=False)
-            place = targets[format]
-            _console.print(f"{result.converted} episodes, {result.frames} frames -> {place}", markup=False)
-        return {episode for result in results.values() for episode in result.failed}
+            since = "; whole since an interrupted run, kept as it is" if format in kept else ""
+            words = f"{report.converted} episodes, {report.frames} frames -> {self.out / str(format)}{since}"
+            _console.print(words, markup=False)
+        return reports
 
 
 Command: TypeAlias = Check | Repair | Trim | Convert
@@ -231,15 +233,6 @@ Command: TypeAlias = Check | Repair | Trim | Convert
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; errors that a user can fix are sentences, without a traceback."""
     return run_command("vitra-bag", Command, __doc__, arguments, _console)
-
-
-def _bags(path: Path) -> list[Path]:
-    """Bags at or below a path; those that were cut off are among them, so that nobody overlooks them."""
-    cut_off = [p for p in path.glob("*.partial") if p.is_dir()] if not path.name.endswith(".partial") else [path]
-    found = sorted({*find_bags(path), *cut_off, *without_metadata(path)})  # the check says what is wrong with them
-    if not found:
-        raise NoBagError(path)
-    return found
 
 
 def _say(report: BagReport) -> None:

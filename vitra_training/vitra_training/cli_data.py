@@ -105,8 +105,8 @@ class Convert:
 
     Episodes that cannot be read are left out and listed in left_out.json; what
     `validate` finds in others is carried over, and training leaves it out. Bags
-    are held to `vitra-bag check`, as by `vitra-bag convert`; exit code 1 when one
-    fails it.
+    have the gate, account and exit code of `vitra-bag convert`: their check, and
+    what an operator saved.
     """
 
     data: _Data
@@ -128,7 +128,10 @@ class Convert:
         """
         target = parse_format(self.format)
         places = Places(self.data, self.out, self.format)
-        source, left_out = self._asked_for(places)
+        source, judged = places.asked_for(self.video_root)
+        left_out = judged.failed if judged else {}
+        for bag, reason in (judged.unasked if judged else {}).items():
+            say(_console, "left out", f"{bag}: {reason}", "yellow")
         wanted = len(source) + len(left_out)
         try:
             with _bar("converting") as progress:
@@ -142,19 +145,11 @@ class Convert:
             self.out.mkdir(parents=True, exist_ok=True)  # where every episode was left out nothing has made it
             (self.out / "left_out.json").write_text(json.dumps(report.failed, indent=1))
         _console.print(f"{report.converted} of {wanted} episodes, {report.frames} frames -> {self.out}", markup=False)
-        return 0 if report.converted and not left_out else 1
-
-    def _asked_for(self, places: Places) -> tuple[EpisodeSource, dict[str, str]]:
-        """The episodes to convert; of bags those whose check passes, and why others are left out."""
-        from vitra_training.bags.episodes import BagEpisodes  # needs the robot's kinematics and rosbags
-        from vitra_training.bags.gate import passing
-
-        source = places.source(self.video_root)
-        if not isinstance(source, BagEpisodes):
-            return source, {}
-        for bag, reason in source.broken.items():
-            say(_console, "left out", f"{bag}: {reason}", "yellow")
-        return passing(source)
+        if judged is None:
+            return 0 if report.converted else 1
+        judged.account.fail(len(report.failed) - len(left_out))
+        say(_console, "in all", str(judged.account), "bold")
+        return judged.account.exit_code
 
 
 @dataclass(frozen=True)

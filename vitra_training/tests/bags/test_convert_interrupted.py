@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from vitra_training.bags import conversion_journal
 from vitra_training.bags.episodes import BagEpisodes
 from vitra_training.cli_bag import main
 from vitra_training.datasets.convert import Format, convert
+from vitra_training.datasets.errors import TargetTakenError
 from vitra_training.datasets.formats.begun_episodes import MARK
+from vitra_training.datasets.formats.mark import Mark
 from vitra_training.datasets.formats.store import StoreWriter
 from vitra_training.datasets.formats.teledata_writer import TeleDataWriter
 from vitra_training.datasets.scratch_folder import ScratchFolder
@@ -37,6 +40,10 @@ def killed(work: Callable[[], object]) -> None:
 
 def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
 
 
 @pytest.fixture
@@ -83,7 +90,7 @@ def test_a_conversion_of_other_bags_does_not_take_what_is_there_for_its_own(
     before = {p: p.read_bytes() for p in (tmp_path / "out/canonical").rglob("*") if p.is_file()}
     episodes.write(bags / "episode_2", episodes.messages(1.0))
     assert main(command) == 2
-    assert "not empty" in " ".join(capsys.readouterr().out.split())
+    assert "episode_2 is new since" in " ".join(capsys.readouterr().out.split())
     assert {p: p.read_bytes() for p in (tmp_path / "out/canonical").rglob("*") if p.is_file()} == before
 
 
@@ -104,6 +111,27 @@ def test_a_killed_conversion_into_teledata_leaves_what_others_put_there(bags: Pa
         "mine.h5", "mine.mp4", "notes.txt"
     ]  # fmt: skip
     assert not (out / MARK).exists()
+
+
+@pytest.mark.parametrize("name", ["episode_0.h5", "episode_0.mp4"])
+def test_a_file_put_in_the_place_of_a_killed_conversions_episode_is_kept_and_named(
+    bags: Path, tmp_path: Path, name: str
+) -> None:
+    source, out = BagEpisodes(bags, sorted(bags.iterdir())), tmp_path / "out"
+
+    def some() -> None:
+        TeleDataWriter(out).add(source.load(0))
+        die()
+
+    killed(some)
+    before = {path.name for path in out.iterdir()}
+    (out / name).write_text("mine")
+    with pytest.raises(TargetTakenError, match=f"{name} is not the file that it wrote; move that away"):
+        convert(source, out, Format.TELEDATA)
+    assert (out / name).read_text() == "mine"
+    assert {path.name for path in out.iterdir()} == before
+    (out / name).unlink()
+    assert convert(source, out, Format.TELEDATA).converted == 2
 
 
 def test_a_video_of_that_name_is_not_overwritten(bags: Path, tmp_path: Path) -> None:
@@ -142,3 +170,92 @@ def test_a_conversion_that_fails_leaves_no_journal(bags: Path, tmp_path: Path, m
     command = ["convert", str(bags), str(tmp_path / "out"), "--unchecked", "--formats", "canonical"]
     assert main(command) == 2
     assert not (tmp_path / "out" / conversion_journal.NAME).exists()
+
+
+@pytest.fixture
+def interrupted(bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A command that was killed when TeleData was whole and the store was not."""
+    command = ["convert", str(bags), str(tmp_path / "out"), "--unchecked", "--formats", "teledata", "canonical"]
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreWriter, "__exit__", die)
+        killed(lambda: main(command))
+    return command
+
+
+def test_a_refused_command_leaves_the_interrupted_one_to_go_on_and_says_what_differs(
+    interrupted: list[str], bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = (tmp_path / "out" / conversion_journal.NAME).read_bytes()
+    out = str(tmp_path / "out")
+    assert main(["convert", str(bags / "episode_0"), out, "--unchecked"]) == 2
+    assert "episode_1 is not among the bags now" in said(capsys)
+    shutil.copytree(bags / "episode_0", bags / "episode_9")
+    assert main(interrupted) == 2
+    words = said(capsys)
+    assert "episode_9 is new since. Nothing was touched. The same command on the same bags finishes that one" in words
+    assert f"or here after `rm -r {out}`" in words
+    shutil.rmtree(bags / "episode_9")
+    assert (tmp_path / "out" / conversion_journal.NAME).read_bytes() == journal
+    assert main(interrupted) == 0
+    assert len(open_source(tmp_path / "out/canonical")) == 2
+    assert not [path for path in (tmp_path / "out").rglob(".*")], "no mark is left"
+
+
+def test_fewer_formats_meanwhile_do_not_keep_the_interrupted_command_from_going_on(
+    interrupted: list[str], tmp_path: Path
+) -> None:
+    assert main([*interrupted[:-2], "canonical"]) == 0
+    assert main(interrupted) == 0
+    assert not [path for path in (tmp_path / "out").rglob(".*")], "no mark is left"
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"cut")])
+def test_a_format_that_lost_a_file_since_is_not_called_whole(
+    interrupted: list[str], tmp_path: Path, damage: Callable[[Path], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(tmp_path / "out/teledata/episode_1.mp4")
+    assert main(interrupted) == 2
+    words = said(capsys)
+    assert "episode_1.mp4 is missing or changed since" in words
+    assert "kept as it is" not in words
+    shutil.rmtree(tmp_path / "out/teledata")  # as the message says
+    assert main(interrupted) == 0
+    assert len(open_source(tmp_path / "out/teledata")) == 2
+
+
+def test_a_second_command_leaves_the_journal_of_a_living_conversion_alone(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    living = Mark(tmp_path / "out" / conversion_journal.NAME, "data sets")
+    living.take()
+    living.note(b"theirs")
+    assert main(["convert", str(bags), str(tmp_path / "out"), "--unchecked"]) == 2
+    assert "another conversion writes there; let it end" in said(capsys)
+    assert living.path.read_bytes() == b"theirs\n"
+    assert list((tmp_path / "out").iterdir()) == [living.path]
+
+
+def test_the_journal_goes_when_the_account_has_been_given(
+    bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = []
+    monkeypatch.setattr(conversion_journal.ConversionJournal, "end", lambda _: words.append(said(capsys)))
+    assert main(["convert", str(bags), str(tmp_path / "out"), "--unchecked", "--formats", "teledata"]) == 0
+    assert "in all 2 of 2 bags converted" in words[0]
+    assert main(["convert", str(bags), str(tmp_path / "out"), "--unchecked", "--formats", "teledata"]) == 0
+    assert "whole since an interrupted run, kept as it is in all 2 of 2 bags converted" in words[1]
+
+
+def test_what_failed_in_a_format_that_is_kept_is_in_the_account_of_the_next_run(
+    bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out/teledata").mkdir(parents=True)
+    (tmp_path / "out/teledata/episode_0.mp4").write_text("mine")
+    monkeypatch.setattr(conversion_journal.ConversionJournal, "end", lambda _: None)
+    for _ in range(2):
+        assert main(["convert", str(bags), str(tmp_path / "out"), "--unchecked", "--formats", "teledata"]) == 1
+        words = said(capsys)
+        assert "1 of 2 bags converted; left out: 1 that fail" in words
+        assert f"next 1 were not written, for episodes of their names are in {tmp_path / 'out'} already" in words
+        assert "vitra-bag check" not in words
+        assert "--unchecked" not in words

@@ -23,7 +23,7 @@ from vitra_training.bags.content import (
     images,
     read_bag,
 )
-from vitra_training.bags.errors import NobodyJudgedError, NoImagesError
+from vitra_training.bags.errors import NoBagError, NobodyJudgedError, NoImagesError
 from vitra_training.bags.frames import lookup
 from vitra_training.bags.own_account import METADATA_NAME, SAVED, custom_data, outcome_of
 from vitra_training.bags.streams import declared_rates_hz, usual_period_s
@@ -211,6 +211,19 @@ def without_metadata(path: Path) -> list[Path]:
         if not (folder / METADATA_NAME).is_file()
         and not any(part.endswith(".partial") or part in LEFT_OUT for part in (path.name, *parts[folder]))
     )
+
+
+def all_bags(path: Path) -> list[Path]:
+    """Bags at or below a path; those that were cut off or lost their metadata are among them, so none is overlooked.
+
+    Raises:
+        NoBagError: there is none.
+    """
+    cut_off = [p for p in path.glob("*.partial") if p.is_dir()] if not path.name.endswith(".partial") else [path]
+    found = sorted({*find_bags(path), *cut_off, *without_metadata(path)})  # the check says what is wrong with them
+    if not found:
+        raise NoBagError(path)
+    return found
 
 
 def _unique_names(root: Path, paths: Sequence[Path]) -> list[str]:

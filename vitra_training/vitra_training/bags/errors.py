@@ -157,7 +157,7 @@ class NobodyJudgedError(DatasetError):
         super().__init__(
             f"{path}: no operator saved any of its {count} bags (the recorder was stopped, the disk was full, or they "
             f"were repaired). Look at them (`vitra-bag check {path}`); `vitra-bag convert {path} OUT --unjudged` takes "
-            "them all the same."
+            "those that nobody discarded all the same."
         )
 
 

@@ -34,6 +34,16 @@ class OwnAccount:
     """What the two disagree about, in words."""
 
     @property
+    def is_discarded(self) -> bool:
+        """Whether an operator discarded it by either account; a word changed in one does not undo that."""
+        return DISCARDED in (self.texts.get("outcome"), self.recorded.get("outcome"))
+
+    @property
+    def discard_reason(self) -> str:
+        """Why, in the operator's words; empty where they gave none."""
+        return self.texts.get("discard_reason") or self.recorded.get("discard_reason", "")
+
+    @property
     def outcome(self) -> str:
         """What an operator decided, or in words that nobody did or that the two contradict each other."""
         outcome, recorded = (texts.get("outcome") or UNJUDGED for texts in (self.texts, self.recorded))

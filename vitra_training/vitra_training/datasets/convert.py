@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,7 @@ from vitra_training.datasets.errors import (
     DatasetError,
     DiskError,
     EmptyDatasetError,
+    EpisodeExistsError,
     NothingConvertedError,
 )
 from vitra_training.datasets.formats import vitra_1m
@@ -65,6 +67,8 @@ class ConversionReport:
     frames: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     """Episode id -> why."""
+    existing: set[str] = field(default_factory=set)
+    """Those of them that failed only because one of that name was there already."""
 
 
 def parse_format(name: str) -> Format | str:
@@ -109,6 +113,7 @@ def convert_all(
     options: StoreOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
     demanding: bool = False,
+    closing: Callable[[Format | str, ConversionReport], AbstractContextManager[None]] = lambda *_: nullcontext(),
 ) -> dict[Format | str, ConversionReport]:
     """Convert every episode into several formats, each loaded once; memory does not grow with their length.
 
@@ -118,6 +123,7 @@ def convert_all(
         options: Of the canonical store.
         progress: Hears episodes done and their number.
         demanding: Leave out what breaks a promise of the formats, too.
+        closing: Around the last step of each format, with its account.
 
     Raises:
         ConversionError: a target is taken.
@@ -136,7 +142,7 @@ def convert_all(
                 _convert_one(source, number, sinks, reports, demanding)
                 if progress:
                     progress(number + 1, len(source))
-            _close(sinks, targets, reports)
+            _close(sinks, targets, reports, closing)
     except BaseException as error:
         for sink in sinks.values():
             sink.__exit__(type(error), error, error.__traceback__)
@@ -150,12 +156,14 @@ def _close(
     sinks: dict[Format | str, EpisodeSink],
     targets: Mapping[Format | str, Path],
     reports: Mapping[Format | str, ConversionReport],
+    closing: Callable[[Format | str, ConversionReport], AbstractContextManager[None]],
 ) -> None:
     """Complete every data set; one that is empty, or does not fit on the disk, does not spoil those before it."""
     empty: EmptyDatasetError | None = None
     for format in tuple(sinks):
         try:
-            sinks[format].__exit__(None, None, None)
+            with closing(format, reports[format]):
+                sinks[format].__exit__(None, None, None)
         except EmptyDatasetError as error:
             failed = reports[format].failed
             empty = NothingConvertedError(str(targets[format]), failed) if failed else error
@@ -191,6 +199,8 @@ def _convert_one(
             report.frames += len(recording.episode)
         except DatasetError as error:
             report.failed[name] = str(error)
+            if isinstance(error, EpisodeExistsError):
+                report.existing.add(name)
         give_memory_back()
     source.release(number)
 

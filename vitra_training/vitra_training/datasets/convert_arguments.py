@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vitra_policy.errors import VitraError
 from vitra_training.bags.writer import unused
 from vitra_training.datasets.convert import Format
 from vitra_training.datasets.errors import TargetTakenError, UnknownFormatError
 from vitra_training.datasets.sources import EpisodeSource, open_source
+
+if TYPE_CHECKING:
+    from vitra_training.bags.gate import Judged
 
 
 class ConversionArgumentsError(VitraError):
@@ -55,6 +60,22 @@ class Places:
             f"{self.data} is no data set, but {self.out} is: the data set to read comes first, then the new folder. "
             f"Perhaps: `{self._command(self.out, new)}`"
         )
+
+    def asked_for(self, video_root: Path | None) -> tuple[EpisodeSource, Judged | None]:
+        """The episodes to convert; of bags those that `vitra-bag convert` takes, with why it leaves others out.
+
+        Args:
+            video_root: As of `source`, with its errors.
+        """
+        from vitra_training.bags.errors import NobodyJudgedError
+        from vitra_training.bags.gate import judged  # needs the robot's kinematics and rosbags
+
+        with contextlib.suppress(NobodyJudgedError):  # which bags, and how many for what, the account says
+            source = self.source(video_root)
+            if source.format != "bags":
+                return source, None
+        bags = judged(self.data)
+        return bags.source, bags
 
     def taken(self, error: TargetTakenError) -> ConversionArgumentsError:
         """The error of a target where something is, with a command that writes beside it."""

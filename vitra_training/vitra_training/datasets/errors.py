@@ -115,6 +115,13 @@ class ConversionError(DatasetError):
         super().__init__(f"Episode {episode} cannot be written as {target}: {detail}.")
 
 
+class EpisodeExistsError(ConversionError):
+    """An episode of that name is in the target already, which is no fault of the one that was to be written."""
+
+    def __init__(self, episode: str, target: str, place: Path) -> None:
+        super().__init__(episode, target, f"{place} exists already and is not overwritten; choose a new folder")
+
+
 class TargetTakenError(ConversionError):
     """A place where a data set cannot be written, for something is there."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from vitra_training.datasets.errors import TargetTakenError
 from vitra_training.datasets.formats.mark import Mark
 from vitra_training.datasets.formats.new_folder import refuse_file
 
 MARK = ".episodes.partial"
-"""File of their names, one JSON text a line, while a conversion writes there, locked by its process."""
+"""File with a JSON text a line, locked by its process while that writes there: a name that is begun, or a file that is
+whole as `[name, bytes, time of change in ns]`."""
 
 
 class BegunEpisodes:
@@ -18,19 +20,29 @@ class BegunEpisodes:
     Args:
         root: The folder; others may have put episodes there before.
         form: What is written there, in words.
-        suffixes: Of an episode's files, whole or not.
+        whole: Endings of an episode's files; nobody but the conversion that noted one as its own may remove it.
+        unfinished: Endings of what is being written.
 
     Raises:
-        TargetTakenError: a file is there, or another conversion writes there.
+        TargetTakenError: a file is there, another conversion writes there, or somebody put a file of theirs where a
+            killed one had begun an episode.
     """
 
-    def __init__(self, root: Path, form: str, suffixes: tuple[str, ...]) -> None:
+    def __init__(self, root: Path, form: str, whole: tuple[str, ...], unfinished: tuple[str, ...]) -> None:
         refuse_file(root, form)
-        self.root, self._suffixes, self._was_there = root, suffixes, root.exists()
-        self._mark, self._names = Mark(root / MARK, form), list[str]()
+        self.root, self._whole, self._unfinished, self._was_there = root, whole, unfinished, root.exists()
+        self._mark, self._names, self._files = Mark(root / MARK, form), list[str](), dict[str, list[int]]()
         self._mark.refuse_living()
         if self._mark.path.is_file():
-            self._remove(_names(self._mark.path))
+            names, files = _noted(self._mark.path)
+            places = [root / f"{name}{ending}" for name in names for ending in whole]
+            if foreign := [p for p in places if p.exists() and files.get(p.name) != _state(p)]:
+                detail = (
+                    f"an interrupted conversion began {foreign[0].stem}, but {foreign[0]} is not the file that it "
+                    "wrote; move that away, then the same command goes on"
+                )
+                raise TargetTakenError(root, form, detail)
+            self._remove(names, files)
             self._mark.path.unlink()  # the last: were this killed too, the next conversion would go on with it
 
     def begin(self, name: str) -> None:
@@ -46,6 +58,15 @@ class BegunEpisodes:
         self._names.append(name)
         self._mark.note(json.dumps(name).encode())
 
+    def wrote(self, file: Path) -> None:
+        """Note a file of an episode as soon as it is whole, so that it can be told from one that somebody put there.
+
+        Args:
+            file: In the folder.
+        """
+        self._files[file.name] = _state(file)
+        self._mark.note(json.dumps([file.name, *self._files[file.name]]).encode())
+
     def complete(self) -> None:
         """All is written."""
         self._mark.drop()
@@ -53,21 +74,33 @@ class BegunEpisodes:
     def remove(self) -> None:
         """Give up: what this conversion wrote goes, and so does the folder if it made that."""
         if self._mark.is_taken:
-            self._remove(self._names)
+            self._remove(self._names, self._files)
             self.complete()
             if not self._was_there and not any(self.root.iterdir()):
                 self.root.rmdir()
 
-    def _remove(self, names: list[str]) -> None:
+    def _remove(self, names: list[str], files: dict[str, list[int]]) -> None:
         for name in names:
-            for suffix in self._suffixes:
-                (self.root / f"{name}{suffix}").unlink(missing_ok=True)
+            for ending in self._unfinished:
+                (self.root / f"{name}{ending}").unlink(missing_ok=True)
+            for place in (self.root / f"{name}{ending}" for ending in self._whole):
+                if place.exists() and files.get(place.name) == _state(place):
+                    place.unlink()
 
 
-def _names(mark: Path) -> list[str]:
-    """What a mark names; its last line may be cut off, then nothing of that episode had been written."""
-    found = []
+def _state(file: Path) -> list[int]:
+    about = file.stat()
+    return [about.st_size, about.st_mtime_ns]
+
+
+def _noted(mark: Path) -> tuple[list[str], dict[str, list[int]]]:
+    """Names and files of a mark; its last line may be cut off, then it is not known what was written."""
+    names, files = list[str](), dict[str, list[int]]()
     for line in mark.read_bytes().splitlines(keepends=True):
         if line.endswith(b"\n"):
-            found.append(str(json.loads(line)))
-    return found
+            said = json.loads(line)
+            if isinstance(said, list):
+                files[str(said[0])] = said[1:]
+            else:
+                names.append(str(said))
+    return names, files

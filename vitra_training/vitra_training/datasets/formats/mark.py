@@ -63,9 +63,19 @@ class Mark:
         self._file.write(line + b"\n")
         self._file.flush()
 
+    def empty(self) -> None:
+        """Forget what a dead process wrote into a mark that is taken."""
+        assert self._file is not None
+        self._file.truncate(0)
+
+    def release(self) -> None:
+        """Leave it there with what it says, for whoever goes on."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def drop(self) -> None:
         """All is written, or nothing of it is left."""
         if self._file is not None:
             self.path.unlink(missing_ok=True)
-            self._file.close()
-            self._file = None
+            self.release()

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vitra_training.datasets.episode import Recording, RobotEpisode
-from vitra_training.datasets.errors import ConversionError
+from vitra_training.datasets.errors import ConversionError, EpisodeExistsError
 from vitra_training.datasets.formats import teledata
 from vitra_training.datasets.formats.begun_episodes import BegunEpisodes
 from vitra_training.datasets.video import VideoReader, VideoWriter, even_size
@@ -20,7 +20,7 @@ class TeleDataWriter:
     """
 
     def __init__(self, root: Path) -> None:
-        self._begun = BegunEpisodes(root, "TeleData folder", (".h5", ".mp4", ".partial", ".partial.mp4"))
+        self._begun = BegunEpisodes(root, "TeleData folder", (".h5", ".mp4"), (".partial", ".partial.mp4"))
         self.root = root
 
     def __enter__(self) -> TeleDataWriter:
@@ -34,7 +34,8 @@ class TeleDataWriter:
         """Write one episode and its video.
 
         Raises:
-            ConversionError: a human episode, or one of that name is there already.
+            ConversionError: a human episode.
+            EpisodeExistsError: one of that name is there already.
         """
         episode = recording.episode
         if not isinstance(episode, RobotEpisode):
@@ -42,16 +43,16 @@ class TeleDataWriter:
         path = self.root / f"{episode.id}.mp4"
         for place in (path.with_suffix(".h5"), path):
             if place.exists():
-                detail = f"{place} exists already and is not overwritten; choose a new folder"
-                raise ConversionError(episode.id, "TeleData", detail)
+                raise EpisodeExistsError(episode.id, "TeleData", place)
         self._begun.begin(episode.id)
         with VideoReader(recording.video.path) as reader:
             width, height = even_size(reader.width, reader.height)
             with VideoWriter(path, width, height, episode.fps, crf=17) as writer:
                 for number in recording.video.frames:
                     writer.add(reader.rgb(int(number))[:height, :width])
+        self._begun.wrote(path)
         try:
-            teledata.write_episode(episode, self.root)
+            self._begun.wrote(teledata.write_episode(episode, self.root))
         except BaseException:
             path.unlink(missing_ok=True)
             raise
