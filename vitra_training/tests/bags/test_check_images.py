@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bag_findings import Messages, errors, findings, of_topic
+from bag_findings import SECOND, Messages, errors, findings, of_topic
 
 CAMERA = "head_camera/color/image_raw"
 
@@ -42,6 +42,54 @@ def test_a_few_images_that_are_held_are_no_finding(episodes: Any, tmp_path: Path
 def test_a_robot_that_rests_before_a_still_camera_is_no_finding(episodes: Any, tmp_path: Path) -> None:
     messages = episodes.messages(4.0, still_s=1.2)
     shown(messages, lambda n: min(n, 115))
+    assert errors(episodes.write(tmp_path / "bag", messages)) == []
+
+
+def turned(messages: Messages, rad_s: float, from_s: float, fingers: float = 0.0) -> None:
+    """The arm, or the fingers, turn slowly from a time on."""
+    for _, t, message in messages:
+        if hasattr(message, "position_rad") or (hasattr(message, "position") and len(message.position) in (7, 12)):
+            name = "position_rad" if hasattr(message, "position_rad") else "position"
+            turn = rad_s * max((t - messages[0][1]) / SECOND - from_s, 0.0)
+            count = len(getattr(message, name))
+            setattr(message, name, np.full(count, 0.3 + (turn if count == 7 else fingers * turn)))
+
+
+@pytest.mark.parametrize("rad_s", [0.02, 0.04, 0.095, 0.3])
+def test_a_frozen_camera_is_found_however_slowly_the_arm_turns_meanwhile(
+    rad_s: float, episodes: Any, tmp_path: Path
+) -> None:
+    messages = episodes.messages(6.0)
+    turned(messages, rad_s, from_s=0.3)
+    shown(messages, lambda n: n if n < 30 else max(n - 140, 30))
+    found = errors(episodes.write(tmp_path / "bag", messages))
+    assert found[0].startswith(
+        "error frozen image: the same image for 4.7 s at 1.0 s while the robot moves (a joint by "
+    )
+
+
+def test_fingers_that_close_slowly_before_a_frozen_camera_are_found(episodes: Any, tmp_path: Path) -> None:
+    messages = episodes.messages(6.0)
+    turned(messages, 0.08, from_s=0.3, fingers=1.0)
+    for message in of_topic(messages, "/right_arm/joint_states") + of_topic(messages, "/right_arm/command"):
+        name = "position_rad" if hasattr(message, "position_rad") else "position"
+        setattr(message, name, np.full(7, 0.3))
+    shown(messages, lambda n: min(n, 30))
+    assert "error frozen image: the same image for 5.0 s" in errors(episodes.write(tmp_path / "bag", messages))[0]
+
+
+@pytest.mark.parametrize("noise_rad", [0.0, 0.003])
+def test_a_still_view_whose_first_change_comes_late_after_a_rest_is_no_finding(
+    noise_rad: float, episodes: Any, tmp_path: Path
+) -> None:
+    messages = episodes.messages(4.0)
+    turned(messages, 1.0, from_s=1.2)
+    for message in of_topic(messages, "joint_states"):
+        noise = np.random.default_rng(len(messages)).normal(0.0, noise_rad, len(message.position))
+        message.position = np.minimum(message.position, 1.5) + noise
+    for message in of_topic(messages, "/right_arm/command"):
+        message.position_rad = np.minimum(message.position_rad, 1.5)
+    shown(messages, lambda n: max(n, 39))  # until 1.3 s; the arm turns from 1.2 s on
     assert errors(episodes.write(tmp_path / "bag", messages)) == []
 
 

@@ -1,4 +1,4 @@
-"""What moves is told from what stands however noisy the encoders are: the same findings from 0 to 2 mrad of noise."""
+"""What moves is told from what stands however noisy the encoders are: the same findings from 0 to 3 mrad of noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vitra_training.cli_bag import main
 from vitra_training.datasets.joint_motion import noise_rad
 
 SECOND = 1_000_000_000
-NOISES = pytest.mark.parametrize("noise_rad", [0.0, 0.0002, 0.001, 0.002])
+NOISES = pytest.mark.parametrize("noise_rad", [0.0, 0.0002, 0.001, 0.003])
 WORDS = "Left hand: Wave. Right hand: None."
 
 

@@ -100,7 +100,21 @@ def test_a_good_video_has_no_findings(videos: VideoEpisodes, tmp_path: Path) -> 
 
 def test_a_frozen_video_is_found_though_every_message_differs(videos: VideoEpisodes, tmp_path: Path) -> None:
     messages = videos.messages(lambda n: scene(min(max(n - 30, 0), 1) + max(n - 70, 0)))
-    assert "the same image for 1." in findings(videos.write(tmp_path / "bag", messages))["frozen image"]
+    assert "warning: the same image for 1." in findings(videos.write(tmp_path / "bag", messages))["frozen image"]
+
+
+def test_a_noisy_camera_whose_video_repeats_before_a_still_view_is_no_error(
+    videos: VideoEpisodes, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+
+    def seen(number: int) -> np.ndarray:
+        noise = rng.normal(0.0, 2.0, (*SIZE, 3))
+        return np.asarray(np.clip(scene(0) + noise, 0, 255), dtype=np.uint8)
+
+    path = videos.write(tmp_path / "bag", videos.messages(seen))
+    assert check_bag(path)[0].ok
+    assert "stands as well: look at it" in findings(path)["frozen image"]
 
 
 def test_images_that_build_on_a_lost_one_are_named_and_left_out(videos: VideoEpisodes, tmp_path: Path) -> None:

@@ -110,10 +110,27 @@ def test_commands_far_from_what_is_measured_are_found(
     assert found(written(tmp_path, episode))[0].startswith(said)
 
 
-def test_a_video_that_freezes_while_the_arm_moves_is_an_error(right: RobotEpisode, tmp_path: Path) -> None:
-    fast = part(right, Side.RIGHT, arm_joint=lambda v: v[:1] + 2.0 * (v - v[:1]), arm_joint_target=lambda v: v)
-    said = found(written(tmp_path, fast, frozen_from=20))
-    assert "error frozen image: the same image for 1.2 s at 0.7 s while the robot moves" in said
+def turning(episode: RobotEpisode, rad: float) -> RobotEpisode:
+    """An arm whose first joint turns so far in all, evenly."""
+    joints = episode.sides[Side.RIGHT].arm_joint[:1] + np.linspace(0.0, rad, LENGTH)[:, None] * (np.arange(7) == 0)
+    return part(episode, Side.RIGHT, arm_joint=lambda _: joints, arm_joint_target=lambda _: joints)
+
+
+@pytest.mark.parametrize("rad", [0.6, 0.14], ids=["0.3 rad/s", "0.07 rad/s"])
+def test_a_video_that_freezes_while_the_arm_moves_is_a_warning_for_coding_hides_what_is_faint(
+    right: RobotEpisode, tmp_path: Path, rad: float
+) -> None:
+    said = found(written(tmp_path, turning(right, rad), frozen_from=20))
+    (one,) = (finding for finding in said if "frozen" in finding)
+    assert one.startswith("warning frozen image: the same image for 1.2 s at 0.7 s while the robot moves (a joint by ")
+    assert one.endswith("look at it")
+
+
+def test_a_video_that_stands_while_the_arm_turns_by_less_than_a_camera_sees_is_no_finding(
+    right: RobotEpisode, tmp_path: Path
+) -> None:
+    stands = part(turning(right, 0.06), Side.RIGHT, hand_joint=lambda v: v[:1] + 0 * v, hand_joint_target=lambda v: v)
+    assert [one for one in found(written(tmp_path, stands, frozen_from=20)) if "frozen" in one] == []
 
 
 def test_bags_are_held_to_their_check_by_this_conversion_too(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vitra_policy.action_space import SIDES, Side
 from vitra_policy.prompt import InstructionError, split_instruction
 from vitra_training.bags.content import INSTRUCTION_TOPIC, BagContent
-from vitra_training.bags.motion import moving
+from vitra_training.bags.motion import motion_spans
 from vitra_training.bags.streams import BagStreams
 from vitra_training.datasets.findings import Finding, Level
 from vitra_training.datasets.words_for_hands import words_for_hands
@@ -48,8 +48,7 @@ def _of_metadata(noted: str, said: str, earlier: list[str]) -> Iterator[Finding]
 
 
 def _moved(bag: BagStreams) -> set[Side]:
-    tracks = moving(bag)
-    return {side for side in SIDES for topic, times in tracks.items() if topic.startswith(f"{side}_") and len(times)}
+    return {side for side in SIDES for topic in motion_spans(bag) if topic.startswith(f"{side}_")}
 
 
 def _same(one: str, other: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vitra_training.bags.content import TOPICS, BagContent
 from vitra_training.bags.limits import Limits
-from vitra_training.bags.motion import moving
+from vitra_training.bags.motion import motion_spans
 from vitra_training.bags.streams import BagStreams, joint_track
 from vitra_training.datasets.findings import Finding, Level
 from vitra_training.datasets.joint_motion import largest_turn
@@ -54,11 +54,12 @@ def unusable(bag: BagStreams, content: BagContent, limits: Limits) -> Iterator[F
 
 def idle_ends_s(bag: BagStreams) -> tuple[float, float]:
     """How long nothing moves at the beginning and at the end (s)."""
-    times = np.concatenate([np.zeros(0), *moving(bag).values()])
-    if not len(times):
+    spans = motion_spans(bag).values()
+    if not spans:
         whole_s = bag.end_s - bag.begin_s
         return whole_s, whole_s
-    return max(float(times.min()) - bag.begin_s, 0.0), max(bag.end_s - float(times.max()), 0.0)
+    begin_s, end_s = min(begin for begin, _ in spans), max(end for _, end in spans)
+    return max(begin_s - bag.begin_s, 0.0), max(bag.end_s - end_s, 0.0)
 
 
 def ends(head_s: float, tail_s: float, limits: Limits) -> Iterator[Finding]:

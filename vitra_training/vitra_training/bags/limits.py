@@ -42,6 +42,10 @@ class Limits:
     """Arrival after capture."""
     frozen_s: float = 0.4
     """The same image for so long while the robot moves."""
+    frozen_arm_rad: float = 0.05
+    """So far may an arm turn in all meanwhile: 30 mm of a hand 0.6 m away, which no camera overlooks."""
+    frozen_hand_rad: float = 0.3
+    """The same of a finger joint: 30 mm of a tip 0.1 m away."""
     stutter_warning: float = 0.1
     """Share of images, while an arm moves, that were shown before; 0.5 is a camera of half the rate."""
     stutter_error: float = 0.6

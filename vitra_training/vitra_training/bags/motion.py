@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vitra_training.bags.streams import BagStreams, joint_track
-from vitra_training.datasets.joint_motion import ARM_RAD, HAND_RAD, WINDOW_S, turns
+from vitra_training.datasets.joint_motion import ARM_RAD, HAND_RAD, WINDOW_S, motion_span, turns
 
 
 def moving(
@@ -28,3 +28,13 @@ def moving(
             least_rad = arm_rad if "arm" in topic else hand_rad
             times[topic] = stamps[turns(stamps, positions, window_s, least_rad)]
     return times
+
+
+def motion_spans(bag: BagStreams) -> dict[str, tuple[float, float]]:
+    """Per joint stream that moves the first and the last time (s) at which it does, slow motion included."""
+    found = {}
+    for topic in bag.joints:
+        stamps, positions = joint_track(bag, topic)
+        if (span := motion_span(stamps, positions, ARM_RAD if "arm" in topic else HAND_RAD)) is not None:
+            found[topic] = span
+    return found

@@ -12,7 +12,7 @@ from vitra_training.bags.limits import Limits
 from vitra_training.datasets.episode import RobotEpisode, valid_frames
 from vitra_training.datasets.findings import Check, Finding, Level
 from vitra_training.datasets.following import following
-from vitra_training.datasets.joint_motion import ARM_RAD, HAND_RAD, WINDOW_S, turns
+from vitra_training.datasets.joint_motion import ARM_RAD, HAND_RAD, motion_span
 from vitra_training.datasets.video_shape import VideoShape
 from vitra_training.datasets.words_for_hands import words_for_hands
 
@@ -43,7 +43,7 @@ def _moved(episode: RobotEpisode) -> set[Side]:
             (episode.sides[side].arm_joint, ARM_RAD),
             (episode.sides[side].hand_joint, HAND_RAD),
         )
-        if valid.sum() > 1 and turns(times_s[valid], joints[valid], WINDOW_S, least_rad).any()
+        if motion_span(times_s[valid], joints[valid], least_rad) is not None
     }
 
 

@@ -1,4 +1,4 @@
-"""Whether the video of a robot's episode stands still while an arm moves."""
+"""Whether the video of a robot's episode stands still while the robot moves."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ import numpy as np
 
 from vitra_training.bags.limits import Limits
 from vitra_training.datasets.episode import Array, IntArray, RobotEpisode, valid_frames
-from vitra_training.datasets.joint_motion import VISIBLE_RAD, WINDOW_S, turns
+from vitra_training.datasets.frozen import CODED, frozen
+from vitra_training.datasets.joint_motion import excursions_rad
 from vitra_training.datasets.same_image import block_means, same_image
 from vitra_training.datasets.video import VideoReader
 
 
 def frozen_video(episode: RobotEpisode, frames: IntArray, video: VideoReader) -> Iterator[str]:
-    """The same image for long while an arm is seen to move; frames in which no arm is valid do not count.
+    """The same image for long while an arm or hand turns far; frames in which it is not valid do not count.
 
     Args:
-        episode: Its arms.
+        episode: Its joints.
         frames: (T,) number in the video of each of its frames.
-        video: Decoded once, from one end of a motion to the other.
+        video: Decoded once, and only where anything turns far enough.
 
     Raises:
         FrameMissingError: a frame cannot be decoded.
     """
-    moves = _visibly_moving(episode)
-    if not len(moves):
+    if not episode.fps > 0:
+        return  # named by its rate
+    limits, tracks = Limits(), _tracks(episode)
+    whole = [(0.0, len(episode) / episode.fps)]
+    if all(excursions_rad(times_s, joints, whole)[0] <= limits.frozen_arm_rad for times_s, joints, _ in tracks):
         return
-    limit, begin, shown = Limits().frozen_s * episode.fps, int(moves[0]), _means_of(video, frames[moves[0]])
-    for frame in range(int(moves[0]) + 1, int(moves[-1]) + 2):
-        ends = frame > moves[-1]
-        content = shown if ends else _means_of(video, frames[frame])
-        if not ends and same_image(content, shown):
-            continue
-        inside = moves[(moves >= begin) & (moves < frame)]
-        if len(inside) and inside[-1] - inside[0] > limit:
-            at_s, long_s = begin / episode.fps, (frame - begin) / episode.fps
-            yield f"the same image for {long_s:.1f} s at {at_s:.1f} s while the robot moves"
-        begin, shown = frame, content
+    begin, shown, same_s = 0, _means_of(video, frames[0]), []
+    for frame in range(1, len(episode)):
+        content = _means_of(video, frames[frame])
+        if not same_image(content, shown):
+            same_s.append((begin / episode.fps, (frame - 1) / episode.fps))
+            begin, shown = frame, content
+    same_s.append((begin / episode.fps, (len(episode) - 1) / episode.fps))
+    yield from (message + CODED for message in frozen(same_s, tracks, 0.0, limits))
 
 
 def _means_of(video: VideoReader, frame: int) -> Array:
@@ -53,12 +54,11 @@ def _means_of(video: VideoReader, frame: int) -> Array:
     return block_means(video.frame(int(frame)).to_ndarray(format="gray"))
 
 
-def _visibly_moving(episode: RobotEpisode) -> IntArray:
-    """Frames in which an arm is seen to move, increasing."""
+def _tracks(episode: RobotEpisode) -> list[tuple[Array, Array, bool]]:
+    """Of each side's arm and hand the times (N,) s and joints (N, J) rad of its valid frames."""
     times_s = np.arange(len(episode)) / episode.fps
-    found = [
-        np.flatnonzero(valid)[turns(times_s[valid], episode.sides[side].arm_joint[valid], WINDOW_S, VISIBLE_RAD)]
+    return [
+        (times_s[valid], joints[valid], is_arm)
         for side, valid in valid_frames(episode).items()
-        if valid.sum() > 1
+        for joints, is_arm in ((episode.sides[side].arm_joint, True), (episode.sides[side].hand_joint, False))
     ]
-    return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *found]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from vitra_training.datasets.episode import Array
 
 WINDOW_S, ARM_RAD, HAND_RAD = 0.2, 0.004, 0.02
-"""A joint that turns so much within a window moves: one of an arm, one of a hand."""
+"""A joint that turns so much moves, within a window or since it rested: one of an arm, one of a hand."""
 VISIBLE_RAD = 0.02
 """An arm that turns so much within a window is seen to move."""
 _SMOOTH_S = 0.2
@@ -49,15 +50,65 @@ def turns(stamps: Array, positions: NDArray[np.floating[Any]], window_s: float, 
         least_rad: The threshold.
     """
     before = np.searchsorted(stamps, stamps - window_s)
+    turned = np.zeros(len(stamps), dtype=bool)
+    for path, noise in _paths(stamps, positions):
+        turned |= np.abs(path - path[before]) > max(least_rad, noise)
+    return turned
+
+
+def motion_span(stamps: Array, positions: NDArray[np.floating[Any]], least_rad: float) -> tuple[float, float] | None:
+    """First and last stamp (s) at which any joint moves, or is not where it rests at that end; None if none does.
+
+    Slow motion adds up: inserting a peg at 5 mm/s is none within any short window.
+
+    Args:
+        stamps: (N,) s.
+        positions: (N, J) rad.
+        least_rad: A joint that turns so much moves, however long it takes.
+    """
+    if len(stamps) < 2:
+        return None
+    before = np.searchsorted(stamps, stamps - WINDOW_S)
+    # Not the ends themselves: means are of half as many samples there.
+    first = min(int(np.searchsorted(stamps, stamps[0] + _SMOOTH_S / 2)), len(stamps) - 1)
+    last = min(int(np.searchsorted(stamps, stamps[-1] - _SMOOTH_S / 2)), len(stamps) - 1)
+    rows: list[int] = []
+    for path, noise in _paths(stamps, positions):
+        least = max(least_rad, noise)
+        turned = np.flatnonzero(np.abs(path - path[before]) > least)
+        left = np.flatnonzero(np.abs(path - path[first]) > least)
+        away = np.flatnonzero(np.abs(path - path[last]) > least)
+        rows += [*turned[:1], *turned[-1:], *left[:1], *away[-1:]]
+    return (float(stamps[min(rows)]), float(stamps[max(rows)])) if rows else None
+
+
+def excursions_rad(stamps: Array, positions: NDArray[np.floating[Any]], spans: Sequence[tuple[float, float]]) -> Array:
+    """(S,) how far the joint that turns the most gets within each span (rad); what noise can do counts as nothing.
+
+    Args:
+        stamps: (N,) s.
+        positions: (N, J) rad.
+        spans: S times (begin, end) s.
+    """
+    found = np.zeros(len(spans))
+    if len(stamps) < 2 or not spans:
+        return found
+    rows = [slice(*np.searchsorted(stamps, span)) for span in spans]
+    for path, noise in _paths(stamps, positions):
+        gone = np.array([np.ptp(path[row]) if row.stop > row.start else 0.0 for row in rows])
+        np.maximum(found, np.where(gone > noise, gone, 0.0), out=found)
+    return found
+
+
+def _paths(stamps: Array, positions: NDArray[np.floating[Any]]) -> Iterator[tuple[Array, float]]:
+    """Per joint its smoothed path (N,) rad, and the turn (rad) that is surely none of the noise that is left in it."""
     first = np.searchsorted(stamps, stamps - _SMOOTH_S / 2)
     # Stamps that step back are an error of their own; a mean needs a sample all the same.
     last = np.maximum(np.searchsorted(stamps, stamps + _SMOOTH_S / 2, side="right"), first + 1)
     count = np.minimum(last, len(stamps)) - first
     remains = float(np.sqrt(2.0 / np.median(count)))
-    turned = np.zeros(len(stamps), dtype=bool)
     for joint in positions.T:
         finite = np.where(np.isfinite(joint), joint, 0.0)
         sums = np.concatenate([[0.0], np.cumsum(finite - finite[0], dtype=np.float64)])
         means = (sums[np.minimum(last, len(stamps))] - sums[first]) / count
-        turned |= np.abs(means - means[before]) > max(least_rad, _NOISES * remains * noise_rad(finite))
-    return turned
+        yield means, _NOISES * remains * noise_rad(finite)
