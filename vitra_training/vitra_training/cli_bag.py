@@ -82,7 +82,7 @@ class Repair:
             NoBagError: there is no bag at all.
         """
         for path in clear_leftovers(self.data):
-            _console.print(f"removed what an interrupted repair had left: {path}", markup=False)
+            _console.print(f"removed what an interrupted repair had left: {path}", markup=False, soft_wrap=True)
         paths = find_all(self.data)
         if not paths:
             raise NoBagError(self.data)
@@ -92,14 +92,14 @@ class Repair:
                 _say_repair(repair_bag(path))
             except (DatasetError, OSError) as error:
                 hopeless.append(path)
-                _console.print(f"[red]not repaired[/] {escape(str(error))}", highlight=False)
+                say(_console, "not repaired", str(error))
         _console.print(f"{len(paths)} bags looked at, {len(hopeless)} of them hopeless")
         return 1 if hopeless else 0
 
 
 def _say_repair(report: RepairReport) -> None:
     if report.original is None:
-        _console.print(f"{report.source}: nothing is wrong, {report.messages} messages", markup=False)
+        _console.print(f"{report.source}: nothing is wrong, {report.messages} messages", markup=False, soft_wrap=True)
         return
     _console.print(
         f"[green]{escape(str(report.result))}[/]: {report.messages} messages over {report.duration_s:.1f} s; "
@@ -143,7 +143,11 @@ class Trim:
             begin_s = max(begin_s, report.idle_head_s - _MARGIN_S)
             end_s = min(end_s, report.duration_s - report.idle_tail_s + _MARGIN_S)
         count = trim_bag(self.bag, self.out, begin_s, end_s)
-        _console.print(f"{self.out}: {count} messages, {begin_s:.2f} s to {end_s:.2f} s of {self.bag}", markup=False)
+        _console.print(
+            f"{self.out}: {count} messages, {begin_s:.2f} s to {end_s:.2f} s of {self.bag}",
+            markup=False,
+            soft_wrap=True,
+        )
         return 0
 
 
@@ -187,7 +191,7 @@ class Convert:
                 _say(verdict.failed)
             else:
                 words = verdict.discarded or f"{verdict.unjudged}; --unjudged takes it all the same"
-                _console.print(f"[yellow]left out[/] {escape(f'{verdict.bag}: {words}')}", highlight=False)
+                say(_console, "left out", f"{verdict.bag}: {words}", "yellow")
         with contextlib.ExitStack() as stack:
             if bags:
                 source = BagEpisodes(self.data, bags)
@@ -220,7 +224,7 @@ class Convert:
         reports: dict[Format | str, ConversionReport] = {**kept, **written}
         for format, report in reports.items():
             for episode, reason in report.failed.items():
-                _console.print(f"[red]left out[/] {escape(f'{episode}: {reason}')}", highlight=False)
+                say(_console, "left out", f"{episode}: {reason}")
             since = "; whole since an interrupted run, kept as it is" if format in kept else ""
             words = f"{report.converted} episodes, {report.frames} frames -> {self.out / str(format)}{since}"
             _console.print(words, markup=False)
