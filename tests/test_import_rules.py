@@ -145,9 +145,7 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
 def test_no_packages_import_each_other() -> None:
     known, graph = own_modules(), defaultdict(set)
     for name, path in known.items():
-        graph[name.split(".")[0]] |= {
-            other.split(".")[0] for other in imported(ast.walk(parsed(path)), known)
-        }
+        graph[name.split(".")[0]] |= {other.split(".")[0] for other in imported(ast.walk(parsed(path)), known)}
     assert circle(graph) == []
 
 
