@@ -340,7 +340,9 @@ def test_there_are_more_than_thirty_kinds() -> None:
 
 
 def test_a_wrong_or_mistyped_anchor_is_told_apart(finished: Finished) -> None:
-    assert "is no anchor" in verify(finished.folder, ["hello"]).problems[0]
+    for typed in ("hello", "²-ABCD", "９-ABCD", ""):
+        assert "is no anchor" in verify(finished.folder, [typed]).problems[0]
+    assert "cut or made anew" in verify(finished.folder, [f"{'9' * 5000}-ABCD"]).problems[0]
     assert verify(finished.folder, [finished.anchors[0].lower()]).problems == []
     number, _, code = finished.anchors[0].partition("-")
     assert "made anew" in verify(finished.folder, [f"{number}-{code[::-1]}"]).problems[0]
