@@ -167,7 +167,7 @@ class Convert:
     """A bag, or a folder of bags (discarded ones are left out)."""
     out: _Bag
     """New folder; each format gets a folder in it."""
-    formats: tuple[Format, ...] = _OF_ROBOTS
+    formats: tuple[Format, ...] = (Format.TELEDATA, Format.CANONICAL, Format.LEROBOT)
     """What to write."""
     unchecked: bool = False
     """Convert episodes even if their check fails or they break a promise of the formats."""
