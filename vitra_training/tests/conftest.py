@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,22 @@ from vitra_training.synthetic.generate import SyntheticOptions, generate
 cv2.setNumThreads(1)
 
 EPISODES = 6
+
+
+@pytest.fixture(scope="session")
+def killed() -> Callable[[Callable[[], object]], None]:
+    """Does work in a process of its own, which ends itself by kill -9 meanwhile."""
+
+    def run(work: Callable[[], object]) -> None:
+        process = os.fork()
+        if process == 0:
+            try:
+                work()
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+
+    return run
 
 
 @pytest.fixture(scope="session")

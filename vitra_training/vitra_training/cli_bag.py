@@ -19,20 +19,22 @@ from vitra_policy.command_options import OptionValueError
 from vitra_training.bags.check import BagReport, as_json, check_bag
 from vitra_training.bags.check_plot import draw_check
 from vitra_training.bags.conversion_journal import ConversionJournal
-from vitra_training.bags.episodes import BagEpisodes, all_bags
+from vitra_training.bags.episodes import BagEpisodes
 from vitra_training.bags.errors import NoBagError, SeveralBagsError
+from vitra_training.bags.find import all_bags, unique_names
 from vitra_training.bags.gate import Account, verdicts
-from vitra_training.bags.limits import Limits
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import check_span, trim_bag
 from vitra_training.command import run_command, say
 from vitra_training.datasets.convert import ConversionReport, Format, convert_all
 from vitra_training.datasets.errors import DatasetError
+from vitra_training.datasets.limits import Limits
 from vitra_training.datasets.rates import rate_words
 
 _console, _progress = Console(), Console(stderr=True)
 _Bag = Annotated[Path, tyro.conf.Positional]
 _MARGIN_S = 0.3
+_OF_ROBOTS = (Format.TELEDATA, Format.CANONICAL, Format.LEROBOT)
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,13 @@ class Check:
 
     def run(self) -> int:
         """Check and print."""
-        reports = []
-        for path in all_bags(self.data):
+        reports, bags = [], all_bags(self.data)
+        for path, name in zip(bags, unique_names(self.data, bags), strict=True):
             report, bag = check_bag(path, self.limits)
             reports.append(report)
             _say(report)
             if bag is not None and self.images is not None:
-                draw_check(report, bag, self.images / f"{path.name}.png")
+                draw_check(report, bag, self.images / f"{name}.png")
         if self.report is not None:
             self.report.parent.mkdir(parents=True, exist_ok=True)
             self.report.write_text(json.dumps([as_json(report) for report in reports], indent=1))
@@ -174,7 +176,10 @@ class Convert:
 
     def __post_init__(self) -> None:
         if not self.formats:
-            raise OptionValueError("formats", "empty", f"some of {', '.join(Format)}")
+            raise OptionValueError("formats", "empty", f"some of {', '.join(_OF_ROBOTS)}")
+        if hands := [format for format in self.formats if format not in _OF_ROBOTS]:
+            allowed = f"some of {', '.join(_OF_ROBOTS)}; bags hold a robot's episodes, and that format those of people"
+            raise OptionValueError("formats", str(hands[0]), allowed)
 
     def run(self) -> int:
         """Convert and print.

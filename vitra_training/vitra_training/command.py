@@ -31,6 +31,9 @@ def run_command(prog: str, choices: Any, about: str | None, arguments: list[str]
         say(console, "error", str(error))
     except OSError as error:
         say(console, "error", disk_words(error))
+    except KeyboardInterrupt:
+        say(console, "interrupted", "the command was stopped before it was done")
+        return 130  # as shells call it
     return 2
 
 

@@ -162,6 +162,17 @@ def test_the_server_closes_no_connection_of_a_client_that_sends_ahead(
     assert 0 < min(pings) <= 120_000, "the system ends the connection of a machine that acknowledges nothing"
 
 
+def test_a_system_that_cannot_end_dead_connections_itself_is_served(
+    policy: HeldPolicy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr(socket, "TCP_USER_TIMEOUT")
+    policy.let_go.set()
+    with PolicyServer(policy, port=0) as server, client_of(server) as client:
+        client.send(SMALL)
+        assert isinstance(client.recv(timeout=5), bytes)
+    assert [record for record in caplog.records if record.name == "asyncio" and record.levelname == "ERROR"] == []
+
+
 def test_a_server_that_stops_finishes_what_it_began_and_refuses_what_waits(
     server: PolicyServer, policy: HeldPolicy
 ) -> None:

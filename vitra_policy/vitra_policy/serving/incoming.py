@@ -21,10 +21,11 @@ class IncomingConnection(ServerConnection):
     """As websockets has it, but its parser does not hold the last message until the next one comes."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let the system end the connection of a client that is gone."""
+        """Let the system end the connection of a client that is gone, where it can (Linux)."""
         super().connection_made(transport)
-        own: socket.socket = transport.get_extra_info("socket")
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            own: socket.socket = transport.get_extra_info("socket")
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
 
     def process_event(self, event: Frame | Request) -> None:  # type: ignore[override]
         """Pass a frame on and leave an empty one to the parser, which also outlives the connection in its traceback."""

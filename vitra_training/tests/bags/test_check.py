@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vitra_training.bags.check import check_bag
-from vitra_training.bags.episodes import find_bags
+from vitra_training.bags.find import find_bags
 from vitra_training.bags.streams import declared_rates_hz, read_streams
 from vitra_training.bags.trim import trim_bag
 from vitra_training.cli_bag import main

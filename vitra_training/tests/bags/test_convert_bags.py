@@ -123,7 +123,7 @@ def test_a_robots_episodes_cannot_become_annotations_of_hands_and_it_says_so(
 ) -> None:
     bag = episodes.write(tmp_path / "episode_1", episodes.messages(1.0))
     assert main(["convert", str(bag), str(tmp_path / "out"), "--formats", "vitra1m", "--unchecked"]) == 2
-    assert "it is a robot episode" in " ".join("".join(capsys.readouterr()).split())
+    assert "bags hold a robot's episodes" in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_a_full_disk_leaves_nothing_half_done_that_blocks_the_next_run(

@@ -8,7 +8,7 @@ import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -27,15 +27,8 @@ from vitra_training.datasets.sources import open_source
 ALL = ("teledata", "canonical", "lerobot")
 
 
-def killed(work: Callable[[], object]) -> None:
-    """Do it in a process of its own, which ends itself by kill -9 meanwhile."""
-    process = os.fork()
-    if process == 0:
-        try:
-            work()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+Killed: TypeAlias = Callable[[Callable[[], object]], None]
+"""Does work in a process of its own, which ends itself."""
 
 
 def die(*_: object) -> None:
@@ -64,7 +57,7 @@ def bags(episodes: Any, tmp_path: Path) -> Path:
 )
 def test_the_same_command_goes_on_to_the_end_wherever_it_was_killed(
     bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, whole: list[str],
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], killed: Killed,
 ) -> None:  # fmt: skip
     command = ["convert", str(bags), str(tmp_path / "out"), "--unchecked"]
     with monkeypatch.context() as patch:
@@ -81,8 +74,9 @@ def test_the_same_command_goes_on_to_the_end_wherever_it_was_killed(
 
 
 def test_a_conversion_of_other_bags_does_not_take_what_is_there_for_its_own(
-    episodes: Any, bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    episodes: Any, bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    killed: Killed,
+) -> None:  # fmt: skip
     command = ["convert", str(bags), str(tmp_path / "out"), "--unchecked"]
     with monkeypatch.context() as patch:
         patch.setattr("vitra_training.datasets.formats.lerobot_v3.LeRobotWriter.__exit__", die)
@@ -94,7 +88,9 @@ def test_a_conversion_of_other_bags_does_not_take_what_is_there_for_its_own(
     assert {p: p.read_bytes() for p in (tmp_path / "out/canonical").rglob("*") if p.is_file()} == before
 
 
-def test_a_killed_conversion_into_teledata_leaves_what_others_put_there(bags: Path, tmp_path: Path) -> None:
+def test_a_killed_conversion_into_teledata_leaves_what_others_put_there(
+    bags: Path, tmp_path: Path, killed: Killed
+) -> None:
     source, out = BagEpisodes(bags, sorted(bags.iterdir())), tmp_path / "out"
     out.mkdir()
     for name in ("mine.h5", "mine.mp4", "notes.txt"):
@@ -113,9 +109,28 @@ def test_a_killed_conversion_into_teledata_leaves_what_others_put_there(bags: Pa
     assert not (out / MARK).exists()
 
 
+def test_a_mark_that_a_power_cut_made_of_zeros_is_no_traceback(bags: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / MARK).write_bytes(b"\0" * 40 + b"\n")
+    source = BagEpisodes(bags, sorted(bags.iterdir()))
+    assert convert(source, tmp_path / "out", Format.TELEDATA).converted == 2
+
+
+@pytest.mark.parametrize("command", ["check", "convert"])
+def test_ctrl_c_is_a_sentence_and_not_a_traceback(
+    bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vitra_training.bags.check.read_streams", stop)
+    assert main([command, str(bags), *([str(tmp_path / "out")] if command == "convert" else [])]) == 130
+    assert "interrupted the command was stopped" in said(capsys)
+
+
 @pytest.mark.parametrize("name", ["episode_0.h5", "episode_0.mp4"])
 def test_a_file_put_in_the_place_of_a_killed_conversions_episode_is_kept_and_named(
-    bags: Path, tmp_path: Path, name: str
+    bags: Path, tmp_path: Path, name: str, killed: Killed
 ) -> None:
     source, out = BagEpisodes(bags, sorted(bags.iterdir())), tmp_path / "out"
 
@@ -143,7 +158,7 @@ def test_a_video_of_that_name_is_not_overwritten(bags: Path, tmp_path: Path) -> 
 
 
 def test_folders_of_dead_processes_are_swept_and_those_of_living_ones_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: Killed
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "vitra_bags_somebody").mkdir()
@@ -173,7 +188,7 @@ def test_a_conversion_that_fails_leaves_no_journal(bags: Path, tmp_path: Path, m
 
 
 @pytest.fixture
-def interrupted(bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def interrupted(bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: Killed) -> list[str]:
     """A command that was killed when TeleData was whole and the store was not."""
     command = ["convert", str(bags), str(tmp_path / "out"), "--unchecked", "--formats", "teledata", "canonical"]
     with monkeypatch.context() as patch:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vitra_policy.bag_storage import open_bag
-from vitra_training.bags.errors import EmptyTrimError
+from vitra_training.bags.errors import ContradictoryBagError, EmptyTrimError
 from vitra_training.bags.streams import read_streams
 from vitra_training.bags.trim import trim_bag
 from vitra_training.cli_bag import main
@@ -113,3 +113,12 @@ def test_the_length_that_a_check_prints_is_within_the_bag(bag: Path, tmp_path: P
 def test_limits_below_zero_are_refused_by_name(bag: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(bag), "--idle-s", "-1"]) == 2
     assert "--idle-s is -1.0; it must be a number of at least 0" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_cut_does_not_make_a_saved_bag_of_a_discarded_one(episodes: Any, tmp_path: Path) -> None:
+    path = episodes.write(tmp_path / "bag", about=episodes.about | {"outcome": "discarded"})
+    metadata = path / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace("discarded", "saved"))
+    with pytest.raises(ContradictoryBagError, match="'outcome' is 'saved' in metadata.yaml, 'discarded' in the rec"):
+        trim_bag(path, tmp_path / "cut", 0.0, 2.0)
+    assert not (tmp_path / "cut").exists()

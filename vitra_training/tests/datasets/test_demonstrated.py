@@ -149,6 +149,37 @@ def test_bags_are_held_to_their_check_by_this_conversion_too(
     assert list(open_source(tmp_path / "out").ids) == ["good"]
 
 
+def test_validation_calls_no_bag_good_that_its_check_calls_bad(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    episodes.write(tmp_path / "set/good", episodes.messages(2.0))
+    black = [
+        (topic, t, replace(m, data=0 * m.data) if topic.endswith("image_raw") else m)
+        for topic, t, m in episodes.messages(2.0)
+    ]
+    episodes.write(tmp_path / "set/black", black)
+    (episodes.write(tmp_path / "set/lost", episodes.messages(2.0)) / "metadata.yaml").unlink()
+    episodes.write(tmp_path / "set/unjudged", episodes.messages(2.0), {**episodes.about, "outcome": "unjudged"})
+    assert main(["validate", str(tmp_path / "set/good")]) == 0
+    assert main(["validate", str(tmp_path / "set")]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "error black: bag: its check fails: frozen image: the same image" in said
+    assert "left out lost: unjudged" in said
+    assert "left out unjudged: unjudged" in said
+    assert said.endswith("2 episodes, 120 frames (118 usable), 1 broken")
+
+
+@pytest.mark.parametrize("fps", [3.0, 5.0, 10.0, 30.0])
+def test_a_hand_that_waves_moves_however_few_frames_there_are(both: RobotEpisode, tmp_path: Path, fps: float) -> None:
+    wave = 0.3 * np.sin(2 * np.pi * 0.9 * np.arange(LENGTH) / fps)[:, None]
+    slow = part(both, Side.RIGHT, arm_joint=lambda v: v[:1] + 0.05 * np.linspace(0, 1, LENGTH)[:, None])
+    slow = part(slow, Side.RIGHT, arm_joint_target=lambda v: slow.sides[Side.RIGHT].arm_joint)
+    waving = part(slow, Side.LEFT, arm_joint=lambda v: v[:1] + wave, arm_joint_target=lambda v: v[:1] + wave)
+    waving = part(waving, Side.LEFT, hand_joint=lambda v: 0 * v + 0.1, hand_joint_target=lambda v: 0 * v + 0.1)
+    episode = replace(waving, fps=fps, instruction="Left hand: Wave. Right hand: None.")
+    assert not [words for words in found(written(tmp_path, episode)) if "instruction" in words]
+
+
 def test_a_folder_of_bags_that_all_fail_is_accounted_for(episodes: Any, tmp_path: Path) -> None:
     bad = [message for message in episodes.messages(2.0) if not message[0].endswith("hand/joint_states")]
     bag = episodes.write(tmp_path / "bad", bad)

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -15,38 +16,32 @@ from vitra_training.datasets.sources import EpisodeSource, open_source
 from vitra_training.synthetic.generate import SyntheticOptions, generate
 from vitra_training.synthetic.robot_demos import generate_robot_demos
 
+Interrupt: TypeAlias = Callable[..., None]
 
-def killed(source: EpisodeSource, out: Path, format: Format, episodes: int = 2) -> None:
-    """A conversion ended by kill -9 after some episodes."""
 
-    def convert_some() -> None:
+@pytest.fixture
+def interrupt(killed: Callable[[Callable[[], object]], None]) -> Interrupt:
+    """A conversion ended by kill -9 after two episodes."""
+
+    def convert_some(source: EpisodeSource, out: Path, format: Format) -> None:
         sink = open_sink(out, format, StoreOptions(frames_per_shard=1, frames_per_group=1))
-        for number in range(episodes):
+        for number in range(2):
             sink.add(source.load(number))
         os.kill(os.getpid(), signal.SIGKILL)
 
-    in_a_child(convert_some)
-
-
-def in_a_child(work: Callable[[], object]) -> None:
-    """Do it in a process of its own, which kills itself meanwhile."""
-    process = os.fork()
-    if process == 0:
-        try:
-            work()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+    return lambda *given: killed(lambda: convert_some(*given))
 
 
 @pytest.mark.parametrize("make", [generate, generate_robot_demos])
-def test_made_up_data_go_on_after_a_kill_too(tmp_path: Path, make: Callable[..., int]) -> None:
+def test_made_up_data_go_on_after_a_kill_too(
+    tmp_path: Path, make: Callable[..., int], killed: Callable[[Callable[[], object]], None]
+) -> None:
     few = SyntheticOptions(episodes=2, episodes_per_video=1, width_px=32, height_px=32)
 
     def die(done: int, total: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    in_a_child(lambda: make(tmp_path / "out", few, die))
+    killed(lambda: make(tmp_path / "out", few, die))
     assert list((tmp_path / "out").rglob("*.mp4"))
     assert make(tmp_path / "out", few) == 2
     assert not list((tmp_path / "out").rglob("*.partial"))
@@ -56,10 +51,10 @@ def test_made_up_data_go_on_after_a_kill_too(tmp_path: Path, make: Callable[...,
 
 @pytest.mark.parametrize("format", [Format.CANONICAL, Format.LEROBOT, Format.VITRA1M, Format.EGOSMITH])
 def test_the_same_command_goes_on_after_a_kill_as_if_nothing_were_there(
-    human: EpisodeSource, tmp_path: Path, format: Format
+    human: EpisodeSource, tmp_path: Path, format: Format, interrupt: Interrupt
 ) -> None:
     out = tmp_path / "out"
-    killed(human, out, format)
+    interrupt(human, out, format)
     assert [path for path in out.rglob("*") if path.is_file()]
     assert convert(human, out, format).converted == len(human)
     assert convert(human, tmp_path / "fresh", format).converted == len(human)
@@ -69,10 +64,10 @@ def test_the_same_command_goes_on_after_a_kill_as_if_nothing_were_there(
 
 
 def test_what_somebody_put_beside_an_interrupted_conversion_is_kept_and_named(
-    human: EpisodeSource, tmp_path: Path
+    human: EpisodeSource, tmp_path: Path, interrupt: Interrupt
 ) -> None:
     out = tmp_path / "out"
-    killed(human, out, Format.CANONICAL)
+    interrupt(human, out, Format.CANONICAL)
     (out / "frames/notes.txt").write_text("mine")
     before = sorted(out.rglob("*"))
     with pytest.raises(TargetTakenError, match=r"frames/notes\.txt is not of a conversion; move that away"):
@@ -81,10 +76,10 @@ def test_what_somebody_put_beside_an_interrupted_conversion_is_kept_and_named(
 
 
 def test_leftovers_without_a_mark_are_named_with_the_command_that_removes_them(
-    human: EpisodeSource, tmp_path: Path
+    human: EpisodeSource, tmp_path: Path, interrupt: Interrupt
 ) -> None:
     out = tmp_path / "out"
-    killed(human, out, Format.CANONICAL)
+    interrupt(human, out, Format.CANONICAL)
     (out / MARK).unlink()
     with pytest.raises(TargetTakenError, match=rf"no {STORE_NAME}.*`rm -r {out}`"):
         StoreWriter(out)
@@ -113,7 +108,7 @@ def test_two_conversions_into_one_folder_do_not_clear_each_others_files(human: E
 
 
 def test_of_two_conversions_that_begin_at_once_one_is_refused_and_spoils_nothing(
-    human: EpisodeSource, tmp_path: Path
+    human: EpisodeSource, tmp_path: Path, interrupt: Interrupt
 ) -> None:
     first, second = StoreWriter(tmp_path / "out"), StoreWriter(tmp_path / "out")
     first.add(human.load(0))

@@ -17,11 +17,11 @@ from vitra_training.bags.check_instruction import instruction
 from vitra_training.bags.check_intrinsics import intrinsics
 from vitra_training.bags.check_joints import ends, idle_ends_s, jumps, unusable
 from vitra_training.bags.check_streams import Skew, StreamReport, measure, rates, skew_of, skews
-from vitra_training.bags.limits import Limits
 from vitra_training.bags.own_account import SAVED, own_account
 from vitra_training.bags.streams import CAMERA, BagStreams, read_streams
 from vitra_training.datasets.errors import BrokenFileError
 from vitra_training.datasets.findings import Finding, Level
+from vitra_training.datasets.limits import Limits
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from vitra_training.bags.check_streams import is_state
-from vitra_training.bags.limits import Limits
 from vitra_training.bags.streams import CAMERA, BagStreams, StreamTimes
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.findings import Finding, Level
+from vitra_training.datasets.limits import Limits
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 _WINDOW_S = 0.25

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from vitra_policy.action_space import SIDES
 from vitra_training.bags.content import BagContent
-from vitra_training.bags.limits import Limits
 from vitra_training.bags.streams import usual_period_s
 from vitra_training.datasets.findings import Finding, Level
 from vitra_training.datasets.following import following
+from vitra_training.datasets.limits import Limits
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 

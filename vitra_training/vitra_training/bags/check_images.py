@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vitra_training.bags.limits import Limits
 from vitra_training.bags.motion import moving
 from vitra_training.bags.streams import CAMERA, BagStreams, joint_track
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.findings import Finding, Level
 from vitra_training.datasets.frozen import CODED, frozen
 from vitra_training.datasets.joint_motion import VISIBLE_RAD
+from vitra_training.datasets.limits import Limits
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 _LEAST_FRAMES = 15

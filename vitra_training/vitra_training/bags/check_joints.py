@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from vitra_training.bags.content import TOPICS, BagContent
-from vitra_training.bags.limits import Limits
 from vitra_training.bags.motion import motion_spans
 from vitra_training.bags.streams import BagStreams, joint_track
 from vitra_training.datasets.findings import Finding, Level
 from vitra_training.datasets.joint_motion import largest_turn
+from vitra_training.datasets.limits import Limits
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitra_training.bags.limits import Limits
 from vitra_training.bags.streams import CAMERA, MEASURED, BagStreams, StreamTimes, usual_period_s
 from vitra_training.datasets.findings import Finding, Level
+from vitra_training.datasets.limits import Limits
 from vitra_training.datasets.rates import rate_words
 
 ERROR, WARNING = Level.ERROR, Level.WARNING

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +22,10 @@ from vitra_training.bags.content import (
     images,
     read_bag,
 )
-from vitra_training.bags.errors import NoBagError, NobodyJudgedError, NoImagesError
+from vitra_training.bags.errors import NobodyJudgedError, NoImagesError
+from vitra_training.bags.find import unique_names
 from vitra_training.bags.frames import lookup
-from vitra_training.bags.own_account import METADATA_NAME, SAVED, custom_data, outcome_of
+from vitra_training.bags.own_account import SAVED, custom_data, outcome_of
 from vitra_training.bags.streams import declared_rates_hz, usual_period_s
 from vitra_training.bags.timeline import Timeline, timeline
 from vitra_training.datasets.episode import Array, Recording, RobotEpisode, RobotSide, VideoClip
@@ -35,8 +35,6 @@ from vitra_training.datasets.scratch_folder import ScratchFolder
 from vitra_training.datasets.sources import EpisodeFiles
 from vitra_training.datasets.video import VideoWriter
 
-LEFT_OUT = ("discarded", "originals")
-"""Folders beside episodes whose bags are no episodes."""
 _RATE_SLACK = 0.03
 """Share by which a rate may miss the declared one and still be it; the check warns from there on."""
 
@@ -98,7 +96,7 @@ class BagEpisodes(EpisodeFiles):
 
     def __init__(self, root: Path, paths: Sequence[Path]) -> None:
         super().__init__(root, paths)
-        self.ids = _unique_names(root, self.paths)
+        self.ids = unique_names(root, self.paths)
         self._videos = ScratchFolder("vitra_bags_")
 
     def load(self, number: int) -> Recording:
@@ -190,46 +188,6 @@ def bag_episodes(root: Path, bags: Sequence[Path]) -> BagEpisodes:
     source = BagEpisodes(root, wanted)
     source.broken |= {bag.name: outcome_of(bag) for bag in bags if bag not in wanted}
     return source
-
-
-def find_bags(path: Path) -> list[Path]:
-    """The bag directories at or below a path, without unfinished (`*.partial`), discarded and replaced ones."""
-    if (path / METADATA_NAME).is_file():
-        return [path]
-    found = (file.parent for file in path.glob(f"**/{METADATA_NAME}"))
-    below = ((bag, bag.relative_to(path).parts) for bag in found)
-    return sorted(bag for bag, parts in below if not any(p.endswith(".partial") or p in LEFT_OUT for p in parts))
-
-
-def without_metadata(path: Path) -> list[Path]:
-    """Folders at or below a path that hold files of a bag and no `metadata.yaml`: bags that lost it."""
-    folders = {file.parent for ending in ("mcap", "db3") for file in path.glob(f"**/*.{ending}")}
-    parts = {folder: folder.relative_to(path).parts for folder in folders}
-    return sorted(
-        folder
-        for folder in folders
-        if not (folder / METADATA_NAME).is_file()
-        and not any(part.endswith(".partial") or part in LEFT_OUT for part in (path.name, *parts[folder]))
-    )
-
-
-def all_bags(path: Path) -> list[Path]:
-    """Bags at or below a path; those that were cut off or lost their metadata are among them, so none is overlooked.
-
-    Raises:
-        NoBagError: there is none.
-    """
-    cut_off = [p for p in path.glob("*.partial") if p.is_dir()] if not path.name.endswith(".partial") else [path]
-    found = sorted({*find_bags(path), *cut_off, *without_metadata(path)})  # the check says what is wrong with them
-    if not found:
-        raise NoBagError(path)
-    return found
-
-
-def _unique_names(root: Path, paths: Sequence[Path]) -> list[str]:
-    """Names of bags; with the folders above them where two have the same one."""
-    times = Counter(path.name for path in paths)
-    return [p.name if times[p.name] == 1 else "__".join(p.relative_to(root).parts) for p in paths]
 
 
 def first_known(content: BagContent) -> int:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitra_training.bags.check import ERROR, BagReport, check_bag
-from vitra_training.bags.episodes import BagEpisodes, all_bags
+from vitra_training.bags.episodes import BagEpisodes
+from vitra_training.bags.find import PARTIAL, all_bags
 from vitra_training.bags.own_account import SAVED, own_account
 
 
@@ -96,7 +97,7 @@ def verdicts(bags: Iterable[Path], unchecked: bool = False, unjudged: bool = Fal
             contradiction = f" [{account.outcome}]" if account.contradictions else ""
             words = f"an operator discarded it{why}{contradiction}; discarded bags are never converted"
             yield Verdict(bag, discarded=words)
-        elif not unjudged and not bag.name.endswith(".partial") and account.outcome != SAVED:
+        elif not unjudged and not bag.name.endswith(PARTIAL) and account.outcome != SAVED:
             yield Verdict(bag, unjudged=account.outcome)
         elif unchecked or (report := check_bag(bag)[0]).ok:
             yield Verdict(bag)

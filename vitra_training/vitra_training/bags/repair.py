@@ -15,6 +15,7 @@ from vitra_training.bags.errors import (
     NothingToRecoverError,
     SqliteBagError,
 )
+from vitra_training.bags.find import ORIGINALS, PARTIAL, folders, holds_bag_files
 from vitra_training.bags.mcap_recovery import Damage, DamageKind
 from vitra_training.bags.own_account import (
     METADATA_NAME,
@@ -33,9 +34,7 @@ from vitra_training.bags.streams import read_streams
 from vitra_training.bags.writer import WRITING, move_to_originals, unused, write_bag
 from vitra_training.datasets.errors import BrokenFileError
 
-PARTIAL = ".partial"
 REPAIRING = ".repairing.partial"
-_BAG_FILES = ("*.mcap", "*.db3")
 _OURS = (REPAIRING, WRITING)
 """Endings of folders that only an interrupted repair leaves; what they hold is still in the damaged bag."""
 
@@ -68,6 +67,8 @@ def repair_bag(path: Path) -> RepairReport:
         HopelessBagError: what could be recovered cannot be read either.
         BagWriteError: the disk refuses the repaired bag; nothing is left of it.
     """
+    if path.is_symlink() or path.name in ("", ".."):
+        path = path.resolve()  # a link that is moved away may lead nowhere, and what stands here needs a name
     damages: list[Damage] = []
     if (path / METADATA_NAME).is_file() and not path.name.endswith(PARTIAL):
         try:
@@ -130,13 +131,13 @@ def clear_leftovers(folder: Path) -> list[Path]:
 
 def find_all(folder: Path) -> list[Path]:
     """Every bag below a folder, whole or not; a bag itself is returned as it is."""
-    if folder.name.endswith(PARTIAL) or any(file for kind in _BAG_FILES for file in folder.glob(kind)):
+    if folder.name.endswith(PARTIAL) or (folder.is_dir() and holds_bag_files(folder)):
         return [folder]
-    bags = {p for p in folder.rglob(f"*{PARTIAL}") if p.is_dir() and list(p.glob("*/*.mcap"))}
-    for file in (file for kind in _BAG_FILES for file in folder.rglob(kind)):
-        if not any(part.endswith(PARTIAL) for part in file.relative_to(folder).parts):
-            bags.add(file.parent)
-    return sorted(bag for bag in bags if "originals" not in bag.relative_to(folder).parts)
+    return [place for place in folders(folder, (ORIGINALS,)) if _is_bag(place)]
+
+
+def _is_bag(place: Path) -> bool:
+    return place.name.endswith(PARTIAL) or (place / METADATA_NAME).is_file() or holds_bag_files(place)
 
 
 def _nothing_wrong(path: Path, expected: int | None = None) -> RepairReport:

@@ -51,5 +51,7 @@ def advice(bag: Path) -> str:
         return str(error)
     if sqlite:
         return sqlite_advice(bag, missing)
+    if missing and not any(bag.glob("*.mcap")):
+        return f"{', '.join(missing)}, which {METADATA_NAME} names, is missing: copy it there; nothing else is left."
     lost = f"{', '.join(missing)}, which {METADATA_NAME} names, is missing: copy it there, or go on without. "
     return f"{lost if missing else ''}Run `vitra-bag repair {bag}`."

@@ -12,8 +12,8 @@ import numpy as np
 from vitra_policy.bag_storage import open_bag
 from vitra_policy.camera_messages.video import VIDEO_TYPE, base_topic, is_key_frame
 from vitra_policy.command_options import OptionValueError
-from vitra_training.bags.errors import EmptyTrimError
-from vitra_training.bags.own_account import custom_data
+from vitra_training.bags.errors import ContradictoryBagError, EmptyTrimError
+from vitra_training.bags.own_account import own_account
 from vitra_training.bags.streams import CAMERA, LATCHED, read_streams
 from vitra_training.bags.writer import stream_of, write_bag
 
@@ -37,7 +37,11 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
         EmptyTrimError: no image would be left.
         BagExistsError: the target is there.
         BrokenFileError: the bag cannot be read.
+        ContradictoryBagError: its metadata and its files say different things.
     """
+    account = own_account(path)
+    if account.contradictions:  # the new bag would say one thing only, perhaps that a discarded one is saved
+        raise ContradictoryBagError(path, account.contradictions)
     bag = read_streams(path)
     first_ns, last_ns = (bag.begin_ns + round(at_s * _NS) for at_s in (begin_s, end_s))
     frames = bag.streams[CAMERA].arrivals_ns.read() if CAMERA in bag.streams else np.zeros(0)
@@ -46,7 +50,7 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
     first_ns = _key_frame_before(path, first_ns)
     begin_s = (first_ns - bag.begin_ns) / _NS
     words = f"{datetime.now(UTC).isoformat()}: kept {begin_s:.3f} s to {end_s:.3f} s of {path.name}"
-    about = {**custom_data(path), "trimmed": words}
+    about = {**account.texts, "trimmed": words}
     with open_bag(path) as reader:
         streams = {c.id: stream_of(c) for c in reader.connections}
         return write_bag(target, streams, _kept(reader, first_ns, last_ns), about)

@@ -14,6 +14,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vitra_policy.bag_storage import prepare_storage, write_about
 from vitra_training.bags.errors import BagExistsError, BagWriteError, InsideBagError
+from vitra_training.bags.find import ORIGINALS
 from vitra_training.bags.own_account import METADATA_NAME
 
 UNKNOWN_HASH = "RIHS01_" + 64 * "0"
@@ -131,6 +132,6 @@ def unused(path: Path) -> Path:
 
 def move_to_originals(bag: Path) -> Path:
     """Put a bag that was replaced aside, into `originals/`."""
-    place = unused(bag.parent / "originals" / bag.name)
+    place = unused(bag.parent / ORIGINALS / bag.name)
     place.parent.mkdir(exist_ok=True)
     return bag.rename(place)

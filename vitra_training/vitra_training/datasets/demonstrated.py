@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 
 from vitra_policy.action_space import SIDES, Side
-from vitra_training.bags.limits import Limits
 from vitra_training.datasets.episode import RobotEpisode, valid_frames
 from vitra_training.datasets.findings import Check, Finding, Level
 from vitra_training.datasets.following import following
 from vitra_training.datasets.joint_motion import ARM_RAD, HAND_RAD, motion_span
+from vitra_training.datasets.limits import Limits
 from vitra_training.datasets.video_shape import VideoShape
 from vitra_training.datasets.words_for_hands import words_for_hands
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_training.bags.limits import Limits
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.findings import Finding, Level
+from vitra_training.datasets.limits import Limits
 
 ERROR, WARNING = Level.ERROR, Level.WARNING
 _WINDOW_S, _LATE_S = 1.0, 0.5

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitra_training.bags.limits import Limits
 from vitra_training.datasets.episode import Array
 from vitra_training.datasets.joint_motion import excursions_rad
+from vitra_training.datasets.limits import Limits
 
 CODED = "; where nothing that it sees moves, or all too faintly, a video stands as well: look at it"
 """Coding drops the noise of a camera and what is small, so the video of a good camera may repeat bit by bit."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vitra_training.bags.limits import Limits
 from vitra_training.datasets.episode import Array, IntArray, RobotEpisode, valid_frames
 from vitra_training.datasets.frozen import CODED, frozen
 from vitra_training.datasets.joint_motion import excursions_rad
+from vitra_training.datasets.limits import Limits
 from vitra_training.datasets.same_image import block_means, same_image
 from vitra_training.datasets.video import VideoReader
 

@@ -18,6 +18,8 @@ _SMOOTH_S = 0.2
 """Means over so long: of 200 Hz and noise of 2 mrad remain 0.3 mrad; what moves for longer keeps its speed."""
 _NOISES = 7.0
 """A turn is also so many standard deviations of the noise that is left: an hour of 14 joints at 200 Hz holds none."""
+_MOST_NOISE_RAD = 0.01
+"""No encoder is noisier; at a few frames per second what moves to and fro would look like noise."""
 _OF_MEDIAN = 0.6745 * np.sqrt(6.0)
 """Median of the absolute second difference of white noise, in its standard deviations."""
 
@@ -111,4 +113,4 @@ def _paths(stamps: Array, positions: NDArray[np.floating[Any]]) -> Iterator[tupl
         finite = np.where(np.isfinite(joint), joint, 0.0)
         sums = np.concatenate([[0.0], np.cumsum(finite - finite[0], dtype=np.float64)])
         means = (sums[np.minimum(last, len(stamps))] - sums[first]) / count
-        yield means, _NOISES * remains * noise_rad(finite)
+        yield means, _NOISES * remains * min(noise_rad(finite), _MOST_NOISE_RAD)

@@ -197,7 +197,8 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     for format in installed_formats().values():
         if format.recognises(path):
             return format.open(path)
-    from vitra_training.bags.episodes import bag_episodes, find_bags  # needs the robot's kinematics and rosbags
+    from vitra_training.bags.episodes import bag_episodes  # needs the robot's kinematics and rosbags
+    from vitra_training.bags.find import find_bags
 
     if bags := find_bags(path):
         return bag_episodes(path, bags)

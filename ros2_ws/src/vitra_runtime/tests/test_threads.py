@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -62,3 +63,35 @@ def test_its_owner_may_ask_to_be_told() -> None:
     told: list[str] = []
     ran(WatchedThread(fail, name="worker", should_run=None, on_end=told.append))
     assert len(told) == 1
+
+
+def test_a_thread_that_lives_stays_alive_when_its_join_is_interrupted() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def wait_interrupted() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        thread.join(30.0)
+
+    let_go = threading.Event()
+    thread = WatchedThread(let_go.wait, name="worker", should_run=None)
+    thread.start()
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            wait_interrupted()
+        assert thread.is_alive()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        let_go.set()
+    thread.join(5.0)
+    assert not thread.is_alive()
+
+
+def test_waiting_for_what_cannot_end_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="before it is started"):
+        WatchedThread(lambda: None, name="worker", should_run=None).join()
+    own: list[WatchedThread] = []
+    thread = WatchedThread(lambda: own[0].join(), name="worker", should_run=None)
+    own.append(thread)
+    assert "cannot join current thread" in ran(thread)

@@ -44,6 +44,7 @@ class WatchedThread(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._work, self._work_args = target, args
         self._should_run, self._on_end = should_run, on_end
+        self._returned = threading.Event()
         self.problem = ""
 
     def start(self) -> None:
@@ -52,8 +53,29 @@ class WatchedThread(threading.Thread):
             _ended.pop(self.name, None)
         super().start()
 
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end.
+
+        What interrupts this, Ctrl-C above all, does not make the thread count as ended: `Thread.join` of Python 3.11
+        does that to one that lives.
+
+        Args:
+            timeout: Longest wait [s]; None: as long as it takes.
+
+        Raises:
+            RuntimeError: it was not started, or would wait for itself.
+        """
+        if self.ident in (None, threading.get_ident()) or self._returned.wait(timeout):
+            super().join(timeout)
+
     def run(self) -> None:
         """The thread itself."""
+        try:
+            self._do()
+        finally:
+            self._returned.set()
+
+    def _do(self) -> None:
         try:
             self._work(*self._work_args)
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -97,10 +98,10 @@ def _noted(mark: Path) -> tuple[list[str], dict[str, list[int]]]:
     """Names and files of a mark; its last line may be cut off, then it is not known what was written."""
     names, files = list[str](), dict[str, list[int]]()
     for line in mark.read_bytes().splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            said = json.loads(line)
-            if isinstance(said, list):
+        with contextlib.suppress(ValueError):  # a power cut may leave zeros where lines were
+            said = json.loads(line) if line.endswith(b"\n") else None
+            if isinstance(said, list) and said:
                 files[str(said[0])] = said[1:]
-            else:
-                names.append(str(said))
+            elif isinstance(said, str):
+                names.append(said)
     return names, files

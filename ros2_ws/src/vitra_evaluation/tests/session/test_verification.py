@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from vitra_evaluation.blinding.answer_schedule import SCHEDULE_NAME as ANSWERS_NAME
 from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME
 from vitra_evaluation.blinding.blinding_key import open_blinding_key
 from vitra_evaluation.plan.file import parse_plan
@@ -55,6 +56,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     plan = plan_with_checkpoint(text, checkpoint)
     session = Session.create(root / "s", plan, plan_hashes(plan))
     anchors = [session.store.anchor]
+    (session.folder / ANSWERS_NAME).write_text('{"answer_s": 0.4}\n')
     port = FakePort()
     port.outcome = lambda number: number % 3 != 0
     port.finish = lambda folder: write_bag(folder / "bag", 2.0 + 0.1 * port.started) or folder / "bag"
@@ -247,6 +249,9 @@ FILES: dict[str, Tamper] = {
     "a report beside the folder of the report": lambda f: shutil.copy(f / "report/report.html", f / "Report.html"),
     "another trial's turn": edit("active.json", '"attempt": 7', '"attempt": 6'),
     "nobody's turn": lambda f: (f / "active.json").write_text("[]"),
+    "another answer time": edit(ANSWERS_NAME, "0.4", "0.5"),
+    "no answer time": remove(ANSWERS_NAME),
+    "an answer time that is none": lambda f: (f / ANSWERS_NAME).write_text('{"answer_s": 0.4}?'),
     "the journal removed": remove("session.sqlite"),
     "the journal is no database": lambda f: (f / "session.sqlite").write_bytes(b"no" * 500),
 }
@@ -340,7 +345,9 @@ def test_there_are_more_than_thirty_kinds() -> None:
 
 
 def test_a_wrong_or_mistyped_anchor_is_told_apart(finished: Finished) -> None:
-    assert "is no anchor" in verify(finished.folder, ["hello"]).problems[0]
+    for typed in ("hello", "²-ABCD", "９-ABCD", ""):
+        assert "is no anchor" in verify(finished.folder, [typed]).problems[0]
+    assert "cut or made anew" in verify(finished.folder, [f"{'9' * 5000}-ABCD"]).problems[0]
     assert verify(finished.folder, [finished.anchors[0].lower()]).problems == []
     number, _, code = finished.anchors[0].partition("-")
     assert "made anew" in verify(finished.folder, [f"{number}-{code[::-1]}"]).problems[0]

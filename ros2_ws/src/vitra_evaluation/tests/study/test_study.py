@@ -125,7 +125,9 @@ def test_pages_are_anonymous_and_need_the_token(study: Study, tmp_path: Path) ->
                     shown.add(await answer.text())
                     assert not any(model in str(answer.headers) + str(answer.url) + str(page) for model in MODELS)
                 assert len(shown) == len(MODELS)
-                assert (await client.get(f"/video/ann/{page['item']}/9", headers=host)).status == 404
+                for none in ("9", "-1", "²", "9" * 5000):
+                    assert (await client.get(f"/video/ann/{page['item']}/{none}", headers=host)).status == 404
+                    assert (await client.get(f"/video/ann/{none}/0", headers=host)).status == 404
                 vote = f"/vote/ann/{page['item']}"
                 whole = {"ranking": [0, 1, 2], "seen": [0, 1, 2, 3]}
                 assert (await client.post(vote, headers=host, json=["a"])).status == 400

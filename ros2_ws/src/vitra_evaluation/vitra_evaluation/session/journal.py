@@ -203,9 +203,9 @@ def anchor_problem(entries: Sequence[Entry], anchor: str) -> str:
     """Why an anchor that somebody noted does not fit; empty when it does."""
     given = anchor.strip().upper()
     number = given.partition("-")[0]
-    if not number.isdigit():
+    if not (number.isascii() and number.isdecimal()):
         return f"'{anchor}' is no anchor; one looks like 12-ABCD-EFGH-IJKL-MNOP"
-    entry = next((e for e in entries if e.number == int(number)), None)
+    entry = next((e for e in entries if str(e.number) == number), None)
     if entry is None:
         return f"anchor {anchor}: the record has {len(entries)} entries, so it was cut or made anew"
     return "" if entry.anchor == given else f"anchor {anchor}: entry {number} is {entry.anchor} now: it was made anew"

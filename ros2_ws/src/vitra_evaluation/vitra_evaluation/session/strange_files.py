@@ -1,4 +1,4 @@
-"""Files in a session's folder that nobody recorded, and the file that says whose turn it is."""
+"""Files in a session's folder that nobody recorded, and those that steer its policies."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import json
 import re
 
 from vitra_evaluation.blinding.answer_schedule import SCHEDULE_NAME as ANSWERS_NAME
+from vitra_evaluation.blinding.answer_schedule import known_period_s
 from vitra_evaluation.blinding.blinded_policy import LATENCY_NAME, LOG_NAME
 from vitra_evaluation.blinding.blinding_key import SEAL_NAME
 from vitra_evaluation.session.folder import ACTIVE_NAME, JOURNAL_NAME, LOCK_NAME, PLAN_NAME, SCHEDULE_NAME, Session
+from vitra_evaluation.session.session_state import Kind
+from vitra_policy.policies.policy import PolicyError
 
 REPORT_FOLDER = "report"
 REPORT_NAMES = ("report.json", "trials.csv", "report.md", "report.html")
@@ -66,4 +69,19 @@ def turn_problems(session: Session) -> list[str]:
     begun = {attempt.id: aliases.get(attempt.slot) for attempt in session.store.attempts()}
     if begun.get(number) != alias:
         return [f"{ACTIVE_NAME} says that trial {number} was of {alias}, the record does not"]
+    return []
+
+
+def answer_time_problems(session: Session) -> list[str]:
+    """The file that fixes the answer time says what each trial noted of it when it began."""
+    began = [entry.body.get("answer_s") for entry in session.store.entries if entry.kind == Kind.BEGAN]
+    noted = {seconds for seconds in began if seconds is not None}
+    try:
+        known = known_period_s(session.folder)
+    except (PolicyError, OSError, RecursionError) as error:
+        return [f"{ANSWERS_NAME} cannot be read ({type(error).__name__})"]
+    if noted - {known}:
+        said = " and ".join(f"{seconds:g} s" for seconds in sorted(noted))
+        now = "it is missing" if known is None else f"it says {known:g} s"
+        return [f"{ANSWERS_NAME}: {now}, the trials ran with {said}"]
     return []

@@ -51,8 +51,10 @@ class Terminal:
 
     def __exit__(self, *_: Any) -> None:
         self._stop.set()
-        self._thread.join(timeout=1.0)
-        termios.tcsetattr(self._keys, termios.TCSADRAIN, self._settings)
+        try:
+            self._thread.join(timeout=1.0)
+        finally:  # a second Ctrl-C leaves a terminal that echoes, too
+            termios.tcsetattr(self._keys, termios.TCSADRAIN, self._settings)
 
     def _read(self) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")

@@ -13,7 +13,7 @@ from vitra_evaluation.session.files import file_sha256, tree_hashes
 from vitra_evaluation.session.folder import JOURNAL_NAME, Session, demand_session, read_plan_and_schedule
 from vitra_evaluation.session.journal import Journal, anchor_problem
 from vitra_evaluation.session.provenance import SOFTWARE, input_hashes
-from vitra_evaluation.session.strange_files import REPORT_FOLDER, strange_files, turn_problems
+from vitra_evaluation.session.strange_files import REPORT_FOLDER, answer_time_problems, strange_files, turn_problems
 from vitra_policy.errors import VitraError
 
 REPORTED, REPORT_CHANGED = "reported", "report changed"
@@ -87,6 +87,7 @@ def verify_session(session: Session) -> Verification:
     problems += _strange_folders(session)
     problems += input_problems(session.plan, session.hashes, session.made_in)
     problems += turn_problems(session)
+    problems += answer_time_problems(session)
     written: dict[str, str] = {}
     for event in session.store.events():
         written |= event.get("files", {})

@@ -61,7 +61,7 @@ class _Pages:
         """A video by its place on the page."""
         item, order = self._item(request)
         position = request.match_info["position"]
-        if not position.isdigit() or int(position) >= len(order):
+        if position not in map(str, range(len(order))):
             raise web.HTTPNotFound
         path = self._study.items[item].videos[order[int(position)]]
         kind = "video/webm" if path.suffix == ".webm" else "video/mp4"
@@ -85,7 +85,7 @@ class _Pages:
 
     def _item(self, request: web.Request) -> tuple[int, list[str]]:
         text = request.match_info["item"]
-        if not text.isdigit() or int(text) >= len(self._study.items):
+        if text not in map(str, range(len(self._study.items))):
             raise web.HTTPNotFound
         return int(text), self._study.video_order(_participant(request), int(text))
 

@@ -1,0 +1,88 @@
+"""No bag of a folder is overlooked, whatever it is called and wherever it lies, by the check as by the repair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vitra_training.bags.errors import NoBagError
+from vitra_training.bags.find import all_bags, find_bags, unique_names
+from vitra_training.bags.repair import find_all
+from vitra_training.cli_bag import main
+from vitra_training.datasets.sources import open_source
+
+
+@pytest.fixture
+def good(episodes: Any, tmp_path: Path) -> Path:
+    written: Path = episodes.write(tmp_path / "set/day/good", episodes.messages(2.0))
+    return written
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_recording_that_was_cut_off_is_found_in_folders_of_folders(good: Path, tmp_path: Path) -> None:
+    for place in ("cut.partial/cut/cut.mcap", "originals/old.partial/old/old.mcap", "discarded/bad.partial/b/b.mcap"):
+        (good.parent / place).parent.mkdir(parents=True)
+        (good.parent / place).touch()
+    assert all_bags(tmp_path / "set") == [good.with_name("cut.partial"), good]
+    assert find_bags(tmp_path / "set") == [good]
+    assert main(["check", str(tmp_path / "set")]) == 1
+
+
+def test_bags_behind_links_are_found_once_and_a_link_in_a_circle_ends(good: Path, tmp_path: Path) -> None:
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen/one").symlink_to(good)
+    (tmp_path / "chosen/same").symlink_to(good)
+    (tmp_path / "chosen/round").symlink_to(tmp_path / "chosen")
+    assert all_bags(tmp_path / "chosen") == find_all(tmp_path / "chosen") == [tmp_path / "chosen/one"]
+
+
+def test_a_bag_behind_a_link_is_repaired_where_it_is(good: Path, tmp_path: Path) -> None:
+    (good / "metadata.yaml").unlink()
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen/one").symlink_to(Path("..") / good.relative_to(tmp_path))
+    assert main(["repair", str(tmp_path / "chosen")]) == 0
+    assert (tmp_path / "chosen/one").is_symlink()
+    assert (tmp_path / "chosen/one/metadata.yaml").is_file()
+    assert (good.parent / "originals/good/good.mcap").is_file()
+
+
+def test_what_the_check_calls_damaged_the_repair_looks_at(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (good / "good.mcap").unlink()
+    flat = good.with_name("flat.partial")
+    flat.mkdir()
+    (flat / "flat_0.mcap").touch()
+    assert all_bags(tmp_path / "set") == find_all(tmp_path / "set") == [flat, good]
+    assert main(["repair", str(tmp_path / "set")]) == main(["check", str(tmp_path / "set")]) == 1
+    words = said(capsys)
+    assert words.count("good.mcap, which metadata.yaml names, is missing: copy it there") == 2
+    assert f"vitra-bag repair {good}" not in words, "which could do nothing"
+
+
+def test_a_bag_that_is_named_by_a_dot_keeps_its_name(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(good)
+    assert main(["convert", ".", str(tmp_path / "out"), "--formats", "teledata"]) == 0
+    assert open_source(tmp_path / "out/teledata").ids == ["good"]
+    assert main(["check", ".", "--images", str(tmp_path / "images")]) == 0
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["good.png"]
+    (good / "metadata.yaml").unlink()
+    assert main(["repair", "."]) == 0
+    assert (good.parent / "originals/good").is_dir()
+
+
+def test_names_are_unique_whatever_the_folders_are_called(tmp_path: Path) -> None:
+    paths = [tmp_path / place for place in ("a/b/ep", "a__b/ep", "a__b__ep", "c/one")]
+    assert unique_names(tmp_path, paths) == ["a__b__ep_2", "a__b__ep_3", "a__b__ep", "one"]
+
+
+def test_a_folder_without_bags_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NoBagError):
+        all_bags(tmp_path)

@@ -1,0 +1,87 @@
+"""Where the bags of a folder are, whole or not: none is overlooked, and links to bags are followed."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from vitra_training.bags.errors import NoBagError
+from vitra_training.bags.own_account import METADATA_NAME
+
+PARTIAL = ".partial"
+"""Ending of the folder of a recording that is not complete."""
+DISCARDED, ORIGINALS = "discarded", "originals"
+"""Folders beside episodes whose bags are no episodes."""
+_BAG_FILES = (".mcap", ".db3")
+
+
+def folders(path: Path, leave: Collection[str] = (DISCARDED, ORIGINALS)) -> Iterator[Path]:
+    """A folder and those below it, each once however many links lead there; nothing within a `*.partial`.
+
+    Args:
+        path: The folder.
+        leave: Names of folders below it that are left out.
+    """
+    seen = set()
+    for place, below, _ in os.walk(path, followlinks=True):
+        real = os.path.realpath(place)
+        below[:] = sorted(name for name in below if name not in leave)
+        if real in seen or place.endswith(PARTIAL):
+            below.clear()
+        if real not in seen:
+            yield Path(place)
+        seen.add(real)
+
+
+def holds_bag_files(folder: Path) -> bool:
+    """Whether files of a bag, of any storage, are in the folder itself."""
+    return any(file.suffix in _BAG_FILES for file in folder.iterdir())
+
+
+def find_bags(path: Path) -> list[Path]:
+    """The bag directories at or below a path, without unfinished (`*.partial`), discarded and replaced ones."""
+    if (path / METADATA_NAME).is_file():
+        return [path]
+    return [folder for folder in folders(path) if not _is_cut_off(folder) and (folder / METADATA_NAME).is_file()]
+
+
+def all_bags(path: Path) -> list[Path]:
+    """Bags at or below a path; those that were cut off or lost their metadata are among them, so none is overlooked.
+
+    Raises:
+        NoBagError: there is none.
+    """
+    damaged = (folder for folder in folders(path) if _is_cut_off(folder) or _lost_metadata(folder))
+    found = sorted({*find_bags(path), *damaged})  # the check says what is wrong with them
+    if not found:
+        raise NoBagError(path)
+    return found
+
+
+def unique_names(root: Path, paths: Sequence[Path]) -> list[str]:
+    """Names of bags; with the folders above them where two have the same one, and numbers where that is not enough.
+
+    Args:
+        root: Folder of the bags, or the only one.
+        paths: The bags.
+    """
+    own = [path.name if path.name not in ("", "..") else path.resolve().name for path in paths]
+    times, names = Counter(own), list[str]()
+    for path, name in zip(paths, own, strict=True):
+        full = name if times[name] == 1 else "__".join(path.relative_to(root).parts)
+        taken, number, unique = {*names, *(times.keys() - {name})}, 1, full
+        while unique in taken:
+            number += 1
+            unique = f"{full}_{number}"
+        names.append(unique)
+    return names
+
+
+def _is_cut_off(folder: Path) -> bool:
+    return folder.name.endswith(PARTIAL)
+
+
+def _lost_metadata(folder: Path) -> bool:
+    return not (folder / METADATA_NAME).is_file() and holds_bag_files(folder)
