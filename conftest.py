@@ -7,15 +7,11 @@ import os
 import re
 import shutil
 import statistics
-import sys
 import threading
 import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
-from functools import cache
-from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +21,6 @@ from hypothesis import Phase, settings
 # Imported first: pytest would otherwise take the folders of the same names for the packages.
 import vitra_policy  # noqa: F401
 import vitra_training  # noqa: F401
-from vitra_policy import extension_point
 
 # The same examples every time, however slow the machine; `make test-explore` looks for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -127,23 +122,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("tried again")
     for report in tried:
         terminalreporter.write_line(f"TRIED AGAIN {report.nodeid}: {report.longreprtext}")
-
-
-def _entry_points(group: str) -> EntryPoints:
-    """`entry_points`, which reads a file of each of 300 packages: once for a path and what is in its folders."""
-    folders = []
-    for place in sys.path:
-        with suppress(OSError):
-            folders.append((place, os.stat(place or ".").st_mtime_ns))
-    return _entry_points_in(group, tuple(folders))
-
-
-@cache
-def _entry_points_in(group: str, folders: tuple[tuple[str, int], ...]) -> EntryPoints:
-    return entry_points(group=group)
-
-
-extension_point.entry_points = _entry_points  # every calibration that is read asks for the hands
 
 
 @pytest.fixture(scope="session")
