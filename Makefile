@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-webcam setup-tests setup-browser build sim demo demo-many teleop-demo eval-demo train-mini rollout lockstep-grid graph-grid collision-proof test test-graph test-slow test-explore test-gpu launch-reference fuzz model-check fieldtrial-record lint format bench bench-gpu lock clean
 
+# Tests and pages start hundreds of Pythons: what one has compiled, the next finds.
+unexport PYTHONDONTWRITEBYTECODE
+
 RUN := . requirements/env.sh &&
 N ?= 20
 EPISODES ?= 100

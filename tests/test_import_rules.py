@@ -6,6 +6,7 @@ import ast
 import subprocess
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,19 +45,30 @@ AUDIT_MAY_IMPORT = {
 """Pure modules of ROS packages that the page of `vitra-label audit` shares; it is loaded by that command only."""
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports_of(path: Path) -> list[tuple[int, str]]:
+    """Line and name of every module that a file imports."""
+    found = []
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.append((node.lineno, node.module))
+    return found
+
+
 def imports(folder: Path) -> Iterator[tuple[Path, int, str]]:
     """Every imported top-level module below a folder, tests left out."""
     for path in sorted(folder.rglob("*.py")):
         if "tests" in path.parts or path.name == "setup.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            names: list[str] = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                names = [node.module]
-            for name in names:
-                yield path.relative_to(ROOT), node.lineno, name
+        for line, name in imports_of(path):
+            yield path.relative_to(ROOT), line, name
 
 
 def offences(folder: str, forbidden: set[str]) -> list[str]:
@@ -133,15 +145,13 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
 def test_no_packages_import_each_other() -> None:
     known, graph = own_modules(), defaultdict(set)
     for name, path in known.items():
-        graph[name.split(".")[0]] |= {
-            other.split(".")[0] for other in imported(ast.walk(ast.parse(path.read_text())), known)
-        }
+        graph[name.split(".")[0]] |= {other.split(".")[0] for other in imported(ast.walk(parsed(path)), known)}
     assert circle(graph) == []
 
 
 def test_no_modules_import_each_other_while_they_are_imported() -> None:
     known = own_modules()
-    assert circle({name: imported(at_import(ast.parse(path.read_text())), known) for name, path in known.items()}) == []
+    assert circle({name: imported(at_import(parsed(path)), known) for name, path in known.items()}) == []
 
 
 def test_a_circle_is_found() -> None:

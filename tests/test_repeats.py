@@ -17,10 +17,10 @@ ALONE = "labeling/adapters/bridges/"
 LAYOUT = {")", "]", "}", "):", ") -> None:", "@property", "else:", "try:", "finally:"}
 
 
-def code_lines(text: str) -> list[tuple[int, str]]:
+def code_lines(text: str, nodes: list[ast.AST]) -> list[tuple[int, str]]:
     """Numbered lines of code, stripped; imports, docstrings, comments and bare brackets left out."""
     skipped: set[int] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes:
         is_words = (
             isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         )
@@ -34,10 +34,10 @@ def code_lines(text: str) -> list[tuple[int, str]]:
     ]
 
 
-def headers(text: str) -> set[int]:
+def headers(nodes: list[ast.AST]) -> set[int]:
     """Lines of argument lists: two functions of one file may have the same."""
     lines: set[int] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines.update(range(node.lineno, node.body[0].lineno))
     return lines
@@ -47,7 +47,8 @@ def repeats(files: dict[str, str]) -> Iterator[str]:
     """Places where seven lines stand a second time."""
     windows: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
     for name, text in files.items():
-        lines, of_headers = code_lines(text), headers(text)
+        nodes = list(ast.walk(ast.parse(text)))
+        lines, of_headers = code_lines(text, nodes), headers(nodes)
         for i in range(len(lines) - LINES + 1):
             window = tuple(line for _, line in lines[i : i + LINES])
             if sum(map(len, window)) < LEAST_CHARACTERS:

@@ -8,15 +8,17 @@ A package joins in with an entry point of that group:
     [project.entry-points."vitra_policy.policies"]
     my_policy = "my_package.my_module:make_policy"
 
-Names are looked up when they are asked for, and nothing is imported but what is asked for.
+Names are looked up when they are asked for, once a process, and nothing is imported but what is asked for.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from types import MappingProxyType
 from typing import Any
 
@@ -45,7 +47,7 @@ class ExtensionPoint:
 
     def targets(self) -> dict[str, str]:
         """Every name with its `module:attribute`."""
-        return dict(self.built_in) | {point.name: point.value for point in entry_points(group=self.group)}
+        return dict(self.built_in) | {point.name: point.value for point in _installed(self.group, tuple(sys.path))}
 
     def names(self) -> list[str]:
         """Every name, sorted."""
@@ -53,7 +55,7 @@ class ExtensionPoint:
 
     def installed(self) -> list[str]:
         """Names that other packages bring, sorted."""
-        return sorted({point.name for point in entry_points(group=self.group)})
+        return sorted({point.name for point in _installed(self.group, tuple(sys.path))})
 
     def load(self, name: str, expected: type | None = None) -> Any:
         """What a name stands for.
@@ -82,3 +84,9 @@ class ExtensionPoint:
                 f"must name a {expected.__name__}."
             )
         return found
+
+
+@cache
+def _installed(group: str, path: tuple[str, ...]) -> EntryPoints:
+    """Entry points of a group; looking for them opens a file of each of some 300 packages on the path."""
+    return entry_points(group=group)

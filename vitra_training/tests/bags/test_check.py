@@ -107,8 +107,9 @@ def lag(messages: list[Any]) -> list[Any]:
 )
 def test_each_fault_is_found_and_named(episodes: Any, tmp_path: Path, spoil: Any, check: str, words: str) -> None:
     path = episodes.write(tmp_path / "bag", sorted(spoil(episodes.messages()), key=lambda m: m[1]))
-    assert words in findings(path)[check]
-    assert not check_bag(path)[0].ok
+    report, _ = check_bag(path)
+    assert words in {finding.check: f"{finding.level}: {finding.message}" for finding in report.findings}[check]
+    assert not report.ok
 
 
 def test_idle_ends_are_a_warning_that_trimming_cures(episodes: Any, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_leftovers_of_a_killed_repair_are_cleared_or_completed(whole: Path, tmp_
 
 def test_a_bag_whose_metadata_are_too_deep_to_read_is_repaired(episodes: Any, tmp_path: Path) -> None:
     bag = episodes.write(tmp_path / "bag", episodes.messages(1.0))
-    (bag / "metadata.yaml").write_text("[" * 50_000)
+    (bag / "metadata.yaml").write_text("[\n" * 50_000)
     assert repair_bag(bag).original == tmp_path / "originals/bag"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
+import scipy  # its `stats` take a second to import, at first use
 
 from vitra_sim.outcome import Failure, Outcome
 from vitra_sim.suites import Cell
@@ -27,7 +27,7 @@ class Rate:
         """Lower and upper bound of the probability."""
         if not self.n:
             return 0.0, 1.0
-        found = binomtest(self.k, self.n).proportion_ci(0.95, "wilson")
+        found = scipy.stats.binomtest(self.k, self.n).proportion_ci(0.95, "wilson")
         return float(found.low), float(found.high)
 
     def __str__(self) -> str:

@@ -70,7 +70,7 @@ def test_a_mistake_is_reported_with_its_line(old: str, new: str, line: int, reas
 
 
 def test_a_plan_that_is_too_deep_to_read_is_refused() -> None:
-    assert problems("[" * 50_000) == [(1, "not a plan: brackets within brackets, too deep to read")]
+    assert problems("[\n" * 50_000) == [(1, "not a plan: brackets within brackets, too deep to read")]
 
 
 VALUES = (

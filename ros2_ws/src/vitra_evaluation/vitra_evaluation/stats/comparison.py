@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+import scipy  # its `stats` take a second to import, at first use
+from scipy import special
 
 from vitra_evaluation.stats.intervals import Interval, check_counts
 
@@ -71,7 +72,7 @@ def barnard(k1: int, n1: int, k2: int, n2: int) -> float:
         k2: Successes of the second.
         n2: Its trials.
     """
-    return _unconditional(stats.barnard_exact, k1, n1, k2, n2)
+    return _unconditional(scipy.stats.barnard_exact, k1, n1, k2, n2)
 
 
 def boschloo(k1: int, n1: int, k2: int, n2: int) -> float:
@@ -83,7 +84,7 @@ def boschloo(k1: int, n1: int, k2: int, n2: int) -> float:
         k2: Successes of the second.
         n2: Its trials.
     """
-    return _unconditional(stats.boschloo_exact, k1, n1, k2, n2)
+    return _unconditional(scipy.stats.boschloo_exact, k1, n1, k2, n2)
 
 
 def _unconditional(test: object, k1: int, n1: int, k2: int, n2: int) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import scipy  # its `stats` take a second to import, at first use
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from vitra_evaluation.stats.power import check_rate
 
@@ -34,7 +35,7 @@ def independent_power(trials: int, p_first: float, p_second: float, alpha: float
         check_rate(rate)
     k, least = np.arange(trials + 1), _least_that_shows(trials, alpha)
     chances = (
-        float(stats.binom.pmf(k, trials, low) @ stats.binom.sf(least - 1, trials, high))
+        float(scipy.stats.binom.pmf(k, trials, low) @ scipy.stats.binom.sf(least - 1, trials, high))
         for low, high in ((p_first, p_second), (p_second, p_first))
     )
     return min(1.0, sum(chances))
@@ -49,7 +50,7 @@ def _least_that_shows(trials: int, alpha: float) -> NDArray[np.int64]:
     """
     fisher = _fisher_less(trials)
     k = np.arange(trials + 1)
-    pmf = np.asarray(stats.binom.pmf(k, trials, _SHARED_RATES[:, None]))
+    pmf = np.asarray(scipy.stats.binom.pmf(k, trials, _SHARED_RATES[:, None]))
     at_least = np.concatenate([np.cumsum(pmf[:, ::-1], axis=1)[:, ::-1], np.zeros((len(pmf), 1))], axis=1)
 
     def least(level: float) -> NDArray[np.int64]:

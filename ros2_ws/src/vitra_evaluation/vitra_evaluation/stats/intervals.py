@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its `stats` take a second to import, at first use
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from vitra_policy.errors import VitraError
 
@@ -65,8 +66,8 @@ def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
     """
     check_counts(k, n)
     tail = (1 - confidence) / 2
-    low = 0.0 if k == 0 else float(stats.beta.ppf(tail, k, n - k + 1))
-    high = 1.0 if k == n else float(stats.beta.ppf(1 - tail, k + 1, n - k))
+    low = 0.0 if k == 0 else float(scipy.stats.beta.ppf(tail, k, n - k + 1))
+    high = 1.0 if k == n else float(scipy.stats.beta.ppf(1 - tail, k + 1, n - k))
     return Interval(low, high)
 
 
@@ -85,7 +86,7 @@ class BetaPosterior:
     def interval(self, confidence: float = 0.95) -> Interval:
         """Equal-tailed credible interval."""
         tail = (1 - confidence) / 2
-        return Interval(*(float(stats.beta.ppf(q, self.a, self.b)) for q in (tail, 1 - tail)))
+        return Interval(*(float(scipy.stats.beta.ppf(q, self.a, self.b)) for q in (tail, 1 - tail)))
 
     def density(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability density at p.
@@ -93,7 +94,7 @@ class BetaPosterior:
         Args:
             p: Success rates (n,).
         """
-        return np.asarray(stats.beta.pdf(p, self.a, self.b), dtype=np.float64)
+        return np.asarray(scipy.stats.beta.pdf(p, self.a, self.b), dtype=np.float64)
 
 
 def posterior(k: int, n: int, prior: tuple[float, float] = (1.0, 1.0)) -> BetaPosterior:

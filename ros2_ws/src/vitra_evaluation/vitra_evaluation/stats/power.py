@@ -6,8 +6,9 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
+import scipy  # its `stats` take a second to import, at first use
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from vitra_evaluation.stats.intervals import CountError
 
@@ -69,7 +70,7 @@ def paired_power(pairs: int, p_first: float, p_second: float, alpha: float = 0.0
     shows = least >= 0
     coin, m, least = only_first / discordant, m[shows], least[shows]
     extreme = special.bdtr(least, m, coin) + special.bdtrc(m - least - 1, m, coin)
-    return min(1.0, float(stats.binom.pmf(m, pairs, discordant) @ extreme))
+    return min(1.0, float(scipy.stats.binom.pmf(m, pairs, discordant) @ extreme))
 
 
 def pairs_needed(
@@ -146,6 +147,6 @@ def power_table(
 def _critical(pairs: int, alpha: float) -> NDArray[np.int64]:
     """For 0, 1, ... discordant pairs: most losses with which the test still finds a difference; -1: it never does."""
     m = np.arange(pairs + 1)
-    least = np.asarray(stats.binom.ppf(alpha / 2, m, 0.5), dtype=np.int64)
+    least = np.asarray(scipy.stats.binom.ppf(alpha / 2, m, 0.5), dtype=np.int64)
     least -= special.bdtr(least, m, 0.5) > alpha / 2
     return np.asarray(np.where(m > 0, least, -1))
