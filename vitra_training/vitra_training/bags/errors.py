@@ -104,7 +104,10 @@ class InsideBagError(DatasetError):
     """A new folder within a bag."""
 
     def __init__(self, path: Path, bag: Path) -> None:
-        super().__init__(f"{path} lies in the bag {bag}, and nothing is written into a bag. Choose another place.")
+        super().__init__(
+            f"{path} lies in the bag {bag}, and nothing is written into a bag. Choose another place, or move it out of "
+            "that bag."
+        )
 
 
 class EmptyTrimError(DatasetError):
