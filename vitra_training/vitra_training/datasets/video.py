@@ -270,8 +270,9 @@ class VideoWriter:
         try:
             yield
         except OSError as error:
-            error.filename = error.filename or str(self._partial)
-            raise
+            if error.filename:
+                raise
+            raise OSError(error.errno, error.strerror, str(self._partial)) from error
 
     def abort(self) -> None:
         """Give up: nothing is left of the video."""
