@@ -124,7 +124,8 @@ class BagWriteError(DatasetError):
     """A bag that the disk refuses; nothing is left of it."""
 
     def __init__(self, path: Path, cause: OSError) -> None:
-        super().__init__(f"{path} cannot be written: {cause.strerror or cause}. Make room, or choose another disk.")
+        hint = "Make room, get access, or choose another disk."
+        super().__init__(f"{path} cannot be written: {cause.strerror or cause}. {hint}")
 
 
 class HopelessBagError(DatasetError):
