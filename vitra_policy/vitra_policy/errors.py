@@ -15,6 +15,7 @@ _PATH = (
     errno.ENAMETOOLONG,
     errno.ENOENT,
     errno.ENOTDIR,
+    errno.EPERM,
     errno.EROFS,
 )
 

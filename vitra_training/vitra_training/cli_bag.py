@@ -25,10 +25,12 @@ from vitra_training.bags.find import all_bags, unique_names
 from vitra_training.bags.gate import Account, verdicts
 from vitra_training.bags.repair import RepairReport, clear_leftovers, find_all, repair_bag
 from vitra_training.bags.trim import check_span, trim_bag
+from vitra_training.bags.writer import refuse_inside_bag
 from vitra_training.command import run_command, say
 from vitra_training.datasets.convert import ConversionReport, Format, convert_all
 from vitra_training.datasets.errors import DatasetError
 from vitra_training.datasets.limits import Limits
+from vitra_training.datasets.new_file import check_new_file, is_report
 from vitra_training.datasets.rates import rate_words
 
 _console, _progress = Console(), Console(stderr=True)
@@ -54,7 +56,16 @@ class Check:
     """From when on something is called bad."""
 
     def run(self) -> int:
-        """Check and print."""
+        """Check and print.
+
+        Raises:
+            NoBagError: there is no bag at all.
+            InsideBagError, FileTakenError: no report or image can be written there.
+        """
+        if self.report is not None:
+            check_new_file(self.report, is_report)
+        if self.images is not None:
+            refuse_inside_bag(self.images)
         reports, bags = [], all_bags(self.data)
         for path, name in zip(bags, unique_names(self.data, bags), strict=True):
             report, bag = check_bag(path, self.limits)
@@ -92,9 +103,13 @@ class Repair:
         for path in track(paths, "repairing", console=_progress, transient=True):
             try:
                 _say_repair(repair_bag(path))
-            except (DatasetError, OSError) as error:
+            except DatasetError as error:
                 hopeless.append(path)
                 say(_console, "not repaired", str(error))
+            except OSError as error:
+                hopeless.append(path)
+                words = f"{error.filename or path}: {error.strerror or error}. The bag is left as it is"
+                say(_console, "not repaired", words)
         _console.print(f"{len(paths)} bags looked at, {len(hopeless)} of them hopeless")
         return 1 if hopeless else 0
 
@@ -209,9 +224,9 @@ class Convert:
                 say(_console, "next", f"{account.existing} were not written, for episodes of their names are in "
                     f"{self.out} already and stay as they are: convert into a new folder", "bold")  # fmt: skip
             if account.failing > account.existing:
+                more = "" if self.unchecked else "; or --unchecked takes all that can be read"
                 say(_console, "next", f"`vitra-bag check {self.data}` says what is wrong with each. Mend them "
-                    "(`vitra-bag repair`, `vitra-bag trim`), convert into a new folder; or --unchecked takes all",
-                    "bold")  # fmt: skip
+                    f"(`vitra-bag repair`, `vitra-bag trim`), convert into a new folder{more}", "bold")  # fmt: skip
         return account.exit_code
 
     def _write(self, source: BagEpisodes, journal: ConversionJournal) -> dict[Format | str, ConversionReport]:

@@ -29,9 +29,10 @@ from vitra_training.datasets.errors import TargetTakenError
 from vitra_training.datasets.findings import Finding, Level
 from vitra_training.datasets.formats.lerobot_reader import COUNTERS, LeRobotData
 from vitra_training.datasets.formats.store import StoreOptions
+from vitra_training.datasets.new_file import check_new_file, is_report, is_statistics
 from vitra_training.datasets.preview import write_preview
 from vitra_training.datasets.rates import rate_words
-from vitra_training.datasets.sources import EpisodeSource, open_source
+from vitra_training.datasets.sources import EpisodeSource, open_source, open_to_learn
 from vitra_training.datasets.statistics import StatisticsOptions, compute_statistics
 from vitra_training.datasets.validate import EpisodeReport, validate_episode
 from vitra_training.datasets.video import VideoReader
@@ -79,7 +80,13 @@ class Validate:
     """JSON file with the findings of every episode."""
 
     def run(self) -> int:
-        """Validate and print the findings."""
+        """Validate and print the findings.
+
+        Raises:
+            InsideBagError, FileTakenError: no report can be written there.
+        """
+        if self.report is not None:
+            check_new_file(self.report, is_report)
         source = open_source(self.data, self.video_root)
         reports: list[EpisodeReport] = []
         with _bar("validating") as progress:
@@ -96,7 +103,7 @@ class Validate:
         frames = sum(report.frames for report in reports)
         usable = sum(report.usable_frames for report in reports)
         _console.print(f"{len(reports)} episodes, {frames} frames ({usable} usable), {len(broken)} broken")
-        if self.report:
+        if self.report is not None:
             self.report.parent.mkdir(parents=True, exist_ok=True)
             self.report.write_text(json.dumps([dataclasses.asdict(r) | {"ok": r.ok} for r in reports], indent=1))
         return 1 if broken else 0
@@ -173,7 +180,7 @@ class Stats:
     """Compute the statistics file that training and the robot normalise with."""
 
     data: _Data
-    """Data set."""
+    """Data set; bags are converted first."""
     out: _Data
     """JSON file to write."""
     name: str = ""
@@ -186,8 +193,14 @@ class Stats:
     """What is computed over."""
 
     def run(self) -> int:
-        """Compute and write."""
-        source = open_source(self.data, self.video_root)
+        """Compute and write.
+
+        Raises:
+            RecordingsError: the data are bags.
+            InsideBagError, FileTakenError: nothing can be written there.
+        """
+        check_new_file(self.out, is_statistics)
+        source = open_to_learn(self.data, self.video_root)
         with _bar("measuring") as progress:
             name = self.name or self.data.stem
             statistics, count = compute_statistics(source, name, self.options, self.workers, progress)
@@ -202,8 +215,8 @@ class Stats:
             Statistics.load(self.out)
         except StatisticsError as error:
             say(_console, "will be refused", str(error))
-        frames = {side: count.action[side].count for side in statistics.present}
-        _console.print(f"{count.episodes} episodes, frames per hand {frames} -> {self.out}", markup=False)
+        frames = ", ".join(f"{side} {count.action[side].count}" for side in statistics.present)
+        _console.print(f"{count.episodes} episodes, frames per hand: {frames} -> {self.out}", markup=False)
         return 0
 
 
@@ -225,7 +238,9 @@ class Preview:
 
         Raises:
             VitraError: there is no such episode.
+            InsideBagError, FileTakenError: nothing can be written there.
         """
+        check_new_file(self.out)
         source = open_source(self.data, self.video_root)
         if not 0 <= self.episode < len(source):
             raise VitraError(f"There is no episode {self.episode}; the data set has 0 to {len(source) - 1}.")

@@ -114,3 +114,31 @@ def test_a_folder_where_no_bag_was_saved_is_accounted_for_by_both(
     account = "0 of 2 bags converted; left out: 0 that fail, 1 that no operator saved, 1 that an operator discarded"
     assert said(capsys).count(account) == 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("metadata", [None, b"", b"\0" * 900])
+def test_a_saved_bag_whose_metadata_are_lost_or_damaged_fails_and_is_not_called_unjudged(
+    metadata: bytes | None, episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    episodes.write(tmp_path / "set/good", episodes.messages(2.0))
+    bag = episodes.write(tmp_path / "set/hurt", episodes.messages(2.0))
+    (bag / "metadata.yaml").unlink()
+    if metadata is not None:
+        (bag / "metadata.yaml").write_bytes(metadata)
+    assert main(["convert", str(tmp_path / "set"), str(tmp_path / "out"), *ONE]) == 1
+    words = said(capsys)
+    assert "1 of 2 bags converted; left out: 1 that fail, 0 that no operator saved" in words
+    assert f"Run `vitra-bag repair {bag}`" in words
+    assert main(["repair", str(tmp_path / "set")]) == 0
+    assert main(["convert", str(tmp_path / "set"), str(tmp_path / "again"), *ONE]) == 0
+
+
+def test_what_unchecked_could_not_convert_is_not_told_to_go_unchecked(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = episodes.write(tmp_path / "bag", episodes.messages(2.0))
+    (bag / "bag.mcap").write_bytes(b"rubbish")
+    assert main(["convert", str(bag), str(tmp_path / "out"), *ONE]) == 1
+    assert "--unchecked takes all that can be read" in said(capsys)
+    assert main(["convert", str(bag), str(tmp_path / "out"), "--unchecked", *ONE]) == 1
+    assert "--unchecked" not in said(capsys)

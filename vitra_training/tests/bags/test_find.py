@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +89,74 @@ def test_names_are_unique_whatever_the_folders_are_called(tmp_path: Path) -> Non
 def test_a_folder_without_bags_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoBagError):
         all_bags(tmp_path)
+
+
+@pytest.fixture
+def closed(good: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Makes a folder beside a good bag into which nobody may look; tests may run as root, who may look anywhere."""
+    scandir, access = os.scandir, os.access
+
+    def close(name: str) -> Path:
+        folder = good.parent / name
+        folder.mkdir()
+
+        def looked_into(path: Any) -> Any:
+            if Path(path) == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", looked_into)
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder and access(path, mode))
+        return folder
+
+    return close
+
+
+def test_a_folder_that_nobody_may_look_into_is_not_overlooked(
+    closed: Callable[[str], Path], good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = closed("anothers")
+    assert all_bags(tmp_path / "set") == find_all(tmp_path / "set") == [folder, good]
+    assert main(["check", str(tmp_path / "set")]) == 1
+    assert "Get the right to read and enter that folder" in said(capsys)
+    assert main(["convert", str(tmp_path / "set"), str(tmp_path / "out"), "--formats", "teledata"]) == 1
+    assert "1 of 2 bags converted; left out: 1 that fail" in said(capsys)
+
+
+@pytest.mark.parametrize("name", ["lost+found", ".Trash-0"])
+def test_what_a_system_closes_on_a_disk_is_no_bag(
+    name: str, closed: Callable[[str], Path], good: Path, tmp_path: Path
+) -> None:
+    closed(name)
+    assert all_bags(tmp_path / "set") == [good]
+
+
+def test_a_folder_that_is_called_like_a_file_makes_no_bag_of_the_one_around_it(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good.parent.rename(day := tmp_path / "set/day.mcap")
+    (day / "old.db3").mkdir()
+    for found in (all_bags, find_all):
+        assert found(tmp_path / "set") == [day / "good"]
+    assert main(["check", str(tmp_path / "set")]) == main(["repair", str(tmp_path / "set")]) == 0
+    (day / "good/good.mcap").unlink()
+    (day / "good/good.mcap").mkdir()
+    for command in ("check", "repair"):
+        capsys.readouterr()
+        assert main([command, str(tmp_path / "set")]) == 1
+        words = said(capsys)
+        assert "good.mcap, which metadata.yaml names, is missing: copy it there" in words
+        assert "Run `vitra-bag repair" not in words, "which could do nothing"
+
+
+def test_what_cannot_be_opened_is_named_in_words_and_the_others_are_repaired(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (good.with_name("a_link")).mkdir()
+    (good.parent / "a_link/gone.mcap").symlink_to("nowhere")
+    (good.parent / "empty.partial").mkdir()
+    assert main(["repair", str(tmp_path / "set")]) == 1
+    words = said(capsys)
+    assert f"{good.parent / 'a_link/gone.mcap'}: No such file or directory. The bag is left as it is" in words
+    assert "empty.partial: not one whole message is in it (no .mcap file). It is left as it is" in words
+    assert f"{good}: nothing is wrong" in words

@@ -10,7 +10,7 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from vitra_training.bags.check import check_bag
-from vitra_training.bags.errors import NoBagError, NothingToRecoverError
+from vitra_training.bags.errors import NothingToRecoverError
 from vitra_training.bags.mcap_recovery import DamageKind, recover
 from vitra_training.bags.own_account import outcome_of
 from vitra_training.bags.repair import repair_bag
@@ -128,7 +128,7 @@ def test_metadata_of_another_recording_are_named_and_nobody_saved_what_is_made_o
 def test_nothing_is_made_of_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "bag.partial/bag"
     folder.mkdir(parents=True)
-    with pytest.raises(NoBagError):
+    with pytest.raises(NothingToRecoverError, match="no .mcap file"):
         repair_bag(tmp_path / "bag.partial")
     for rubbish in (b"", b"\x89MCAP0\r\n", os.urandom(5000)):
         (folder / "bag.mcap").write_bytes(rubbish)

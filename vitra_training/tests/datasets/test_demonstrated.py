@@ -164,9 +164,9 @@ def test_validation_calls_no_bag_good_that_its_check_calls_bad(
     assert main(["validate", str(tmp_path / "set")]) == 1
     said = " ".join(capsys.readouterr().out.split())
     assert "error black: bag: its check fails: frozen image: the same image" in said
-    assert "left out lost: unjudged" in said
+    assert "error lost: bag: its check fails: BrokenFileError" in said
     assert "left out unjudged: unjudged" in said
-    assert said.endswith("2 episodes, 120 frames (118 usable), 1 broken")
+    assert said.endswith("3 episodes, 120 frames (118 usable), 2 broken")
 
 
 @pytest.mark.parametrize("fps", [3.0, 5.0, 10.0, 30.0])

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import errno
+import os
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
+from vitra_policy.errors import disk_words
 from vitra_training.datasets.errors import BrokenFileError, FrameMissingError, VariableFrameRateError
 from vitra_training.datasets.video import VideoPool, VideoReader, VideoWriter, even_size
 
@@ -158,3 +162,16 @@ def test_encoder_sizes_are_even_and_limited(
     size: tuple[int, int], limit: int | None, expected: tuple[int, int]
 ) -> None:
     assert even_size(*size, limit) == expected
+
+
+def test_a_video_that_may_not_be_written_is_named_though_the_library_names_nothing(tmp_path: Path) -> None:
+    writer = VideoWriter(tmp_path / "video.mp4", 64, 48, 30.0)
+
+    def refuse(_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    writer._container = SimpleNamespace(mux=refuse, close=lambda: None)
+    writer.add(numbered(0))  # the encoder keeps it for a while
+    with pytest.raises(PermissionError) as refused:
+        writer.close()
+    assert disk_words(refused.value).startswith(f"{tmp_path / 'video.partial.mp4'}: Permission denied")

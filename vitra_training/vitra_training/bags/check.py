@@ -63,7 +63,8 @@ def check_bag(path: Path, limits: Limits | None = None) -> tuple[BagReport, BagS
     head_s, tail_s = idle_ends_s(bag)
     checks = [
         *_words(bag), *_missing(bag), *rates(bag, streams, limits), *clocks(bag, limits), *drifts(bag, limits),
-        *skews(skew, limits), *jumps(bag, limits), *ends(head_s, tail_s, limits), *images(bag, limits),
+        *skews(skew, limits), *jumps(bag, limits), *ends(head_s, tail_s, bag.end_s - bag.begin_s, limits),
+        *images(bag, limits),
     ]  # fmt: skip
     found = at_frames(bag)
     if (content := found.content) is not None:

@@ -62,14 +62,18 @@ def idle_ends_s(bag: BagStreams) -> tuple[float, float]:
     return max(begin_s - bag.begin_s, 0.0), max(bag.end_s - end_s, 0.0)
 
 
-def ends(head_s: float, tail_s: float, limits: Limits) -> Iterator[Finding]:
+def ends(head_s: float, tail_s: float, whole_s: float, limits: Limits) -> Iterator[Finding]:
     """Idle ends, which teach a policy to idle.
 
     Args:
         head_s: Stillness at the beginning.
         tail_s: Stillness at the end.
+        whole_s: Length of the recording.
         limits: From when on something is bad.
     """
+    if min(head_s, tail_s) >= whole_s > limits.idle_s:
+        yield Finding(WARNING, "idle", f"nothing moves in all its {whole_s:.1f} s: it teaches to stand still")
+        return
     for name, idle_s in (("head", head_s), ("tail", tail_s)):
         if idle_s > limits.idle_s:
             yield Finding(WARNING, f"idle {name}", f"nothing moves for {idle_s:.1f} s: `vitra-bag trim --idle` cuts it")

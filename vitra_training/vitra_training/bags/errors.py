@@ -104,7 +104,10 @@ class InsideBagError(DatasetError):
     """A new folder within a bag."""
 
     def __init__(self, path: Path, bag: Path) -> None:
-        super().__init__(f"{path} lies in the bag {bag}, and nothing is written into a bag. Choose another place.")
+        super().__init__(
+            f"{path} lies in the bag {bag}, and nothing is written into a bag. Choose another place, or move it out of "
+            "that bag."
+        )
 
 
 class EmptyTrimError(DatasetError):
@@ -121,7 +124,8 @@ class BagWriteError(DatasetError):
     """A bag that the disk refuses; nothing is left of it."""
 
     def __init__(self, path: Path, cause: OSError) -> None:
-        super().__init__(f"{path} cannot be written: {cause.strerror or cause}. Make room, or choose another disk.")
+        hint = "Make room, get access, or choose another disk."
+        super().__init__(f"{path} cannot be written: {cause.strerror or cause}. {hint}")
 
 
 class HopelessBagError(DatasetError):

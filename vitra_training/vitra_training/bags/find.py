@@ -15,17 +15,21 @@ PARTIAL = ".partial"
 DISCARDED, ORIGINALS = "discarded", "originals"
 """Folders beside episodes whose bags are no episodes."""
 _BAG_FILES = (".mcap", ".db3")
+_OF_SYSTEMS = (".", "lost+found")
+"""How folders begin that systems put onto disks, for themselves only."""
 
 
 def folders(path: Path, leave: Collection[str] = (DISCARDED, ORIGINALS)) -> Iterator[Path]:
     """A folder and those below it, each once however many links lead there; nothing within a `*.partial`.
 
+    Folders that nobody may look into come last.
+
     Args:
         path: The folder.
         leave: Names of folders below it that are left out.
     """
-    seen = set()
-    for place, below, _ in os.walk(path, followlinks=True):
+    seen, closed = set(), list[Path]()
+    for place, below, _ in os.walk(path, onerror=lambda error: closed.append(Path(error.filename)), followlinks=True):
         real = os.path.realpath(place)
         below[:] = sorted(name for name in below if name not in leave)
         if real in seen or place.endswith(PARTIAL):
@@ -33,18 +37,31 @@ def folders(path: Path, leave: Collection[str] = (DISCARDED, ORIGINALS)) -> Iter
         if real not in seen:
             yield Path(place)
         seen.add(real)
+    yield from (place for place in closed if is_closed(place) and not place.name.startswith(_OF_SYSTEMS))
+
+
+def is_closed(folder: Path) -> bool:
+    """Whether nobody may look into a folder, so that it may well be a bag."""
+    return folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)
 
 
 def holds_bag_files(folder: Path) -> bool:
-    """Whether files of a bag, of any storage, are in the folder itself."""
-    return any(file.suffix in _BAG_FILES for file in folder.iterdir())
+    """Whether files of a bag, of any storage, are in the folder itself; a folder may be called like one."""
+    return any(file.suffix in _BAG_FILES and not file.is_dir() for file in folder.iterdir())
+
+
+def is_damaged(folder: Path) -> bool:
+    """Whether a folder is a recording of which one sees at once that it is cut off, closed, or lost its metadata."""
+    if folder.name.endswith(PARTIAL) or is_closed(folder):
+        return True
+    return not (folder / METADATA_NAME).is_file() and holds_bag_files(folder)
 
 
 def find_bags(path: Path) -> list[Path]:
     """The bag directories at or below a path, without unfinished (`*.partial`), discarded and replaced ones."""
-    if (path / METADATA_NAME).is_file():
+    if not is_closed(path) and (path / METADATA_NAME).is_file():
         return [path]
-    return [folder for folder in folders(path) if not _is_cut_off(folder) and (folder / METADATA_NAME).is_file()]
+    return [folder for folder in folders(path) if not is_damaged(folder) and (folder / METADATA_NAME).is_file()]
 
 
 def all_bags(path: Path) -> list[Path]:
@@ -53,8 +70,7 @@ def all_bags(path: Path) -> list[Path]:
     Raises:
         NoBagError: there is none.
     """
-    damaged = (folder for folder in folders(path) if _is_cut_off(folder) or _lost_metadata(folder))
-    found = sorted({*find_bags(path), *damaged})  # the check says what is wrong with them
+    found = sorted({*find_bags(path), *filter(is_damaged, folders(path))})  # the check says what is wrong with them
     if not found:
         raise NoBagError(path)
     return found
@@ -77,11 +93,3 @@ def unique_names(root: Path, paths: Sequence[Path]) -> list[str]:
             unique = f"{full}_{number}"
         names.append(unique)
     return names
-
-
-def _is_cut_off(folder: Path) -> bool:
-    return folder.name.endswith(PARTIAL)
-
-
-def _lost_metadata(folder: Path) -> bool:
-    return not (folder / METADATA_NAME).is_file() and holds_bag_files(folder)

@@ -40,7 +40,8 @@ class Verdict:
             return ""
         first, *more = [found for found in self.failed.findings if found.level is ERROR]
         others = f" ({len(more)} more errors)" if more else ""
-        return f"its check fails: {first.check}: {first.message}{others}. All of them: `vitra-bag check {self.bag}`"
+        words = f"{first.check}: {first.message.rstrip('.')}{others}"
+        return f"its check fails: {words}. All of them: `vitra-bag check {self.bag}`"
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ def verdicts(bags: Iterable[Path], unchecked: bool = False, unjudged: bool = Fal
             contradiction = f" [{account.outcome}]" if account.contradictions else ""
             words = f"an operator discarded it{why}{contradiction}; discarded bags are never converted"
             yield Verdict(bag, discarded=words)
-        elif not unjudged and not bag.name.endswith(PARTIAL) and account.outcome != SAVED:
+        elif not unjudged and account.is_told and not bag.name.endswith(PARTIAL) and account.outcome != SAVED:
             yield Verdict(bag, unjudged=account.outcome)
         elif unchecked or (report := check_bag(bag)[0]).ok:
             yield Verdict(bag)

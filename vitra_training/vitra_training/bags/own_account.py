@@ -32,6 +32,8 @@ class OwnAccount:
     """The same texts as its MCAP files hold them."""
     contradictions: tuple[str, ...] = ()
     """What the two disagree about, in words."""
+    is_told: bool = False
+    """Whether there is a `metadata.yaml` that can be read; without it nobody knows what an operator decided."""
 
     @property
     def is_discarded(self) -> bool:
@@ -96,7 +98,7 @@ def own_account(bag: Path) -> OwnAccount:
         contradictions += _other_messages(information, summaries)
     contradictions += disagreements({file: summary.about for file, summary in told.items()})
     contradictions += _other_texts(texts, recorded)
-    return OwnAccount(texts, recorded, tuple(contradictions))
+    return OwnAccount(texts, recorded, tuple(contradictions), bool(information))
 
 
 def join_texts(*accounts: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from vitra_training.bags.errors import (
     NothingToRecoverError,
     SqliteBagError,
 )
-from vitra_training.bags.find import ORIGINALS, PARTIAL, folders, holds_bag_files
+from vitra_training.bags.find import ORIGINALS, PARTIAL, folders, holds_bag_files, is_damaged
 from vitra_training.bags.mcap_recovery import Damage, DamageKind
 from vitra_training.bags.own_account import (
     METADATA_NAME,
@@ -116,7 +116,7 @@ def repair_bag(path: Path) -> RepairReport:
 
 def clear_leftovers(folder: Path) -> list[Path]:
     """Remove what interrupted repairs left below a folder, and put in place what they had completed."""
-    if folder.name.endswith(PARTIAL) or list(folder.glob("*.mcap")):
+    if folder.name.endswith(PARTIAL) or (folder.is_dir() and holds_bag_files(folder)):
         return []
     left = [p for ending in _OURS for p in folder.rglob(f"*{ending}*") if p.is_dir()]
     left = [p for p in left if not any(is_being_written(file) for file in p.rglob("*.mcap"))]
@@ -133,11 +133,11 @@ def find_all(folder: Path) -> list[Path]:
     """Every bag below a folder, whole or not; a bag itself is returned as it is."""
     if folder.name.endswith(PARTIAL) or (folder.is_dir() and holds_bag_files(folder)):
         return [folder]
-    return [place for place in folders(folder, (ORIGINALS,)) if _is_bag(place)]
+    return sorted(place for place in folders(folder, (ORIGINALS,)) if _is_bag(place))
 
 
 def _is_bag(place: Path) -> bool:
-    return place.name.endswith(PARTIAL) or (place / METADATA_NAME).is_file() or holds_bag_files(place)
+    return is_damaged(place) or (place / METADATA_NAME).is_file()
 
 
 def _nothing_wrong(path: Path, expected: int | None = None) -> RepairReport:

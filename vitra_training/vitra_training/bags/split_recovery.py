@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from vitra_training.bags.errors import NoBagError, NothingToRecoverError, NotOneRecordingError
+from vitra_training.bags.find import PARTIAL
 from vitra_training.bags.mcap_recovery import Damage, DamageKind, Recovery, recover
 from vitra_training.bags.one_recording import contradictions
 from vitra_training.bags.own_account import METADATA_NAME, join_texts, named_files
@@ -28,15 +29,18 @@ def mcap_files(path: Path) -> list[Path]:
 
     Raises:
         NoBagError: there is none.
-        NothingToRecoverError: there is none, and metadata name some.
+        NothingToRecoverError: there is none, and metadata name some, or a recorder made the folder.
         NotOneRecordingError: several whose names are not those of the parts of one recording.
     """
     if path.is_file() and path.suffix == ".mcap":
         return [path]
-    if not (files := sorted([*path.glob("*.mcap"), *path.glob("*/*.mcap")]) if path.is_dir() else []):
+    found = [*path.glob("*.mcap"), *path.glob("*/*.mcap")] if path.is_dir() else []
+    if not (files := sorted(file for file in found if not file.is_dir())):
         if lost := missing_files(path):
             words = f"{', '.join(lost)}, which {METADATA_NAME} names, is missing: copy it there"
             raise NothingToRecoverError(path, words)
+        if path.name.endswith(PARTIAL) and path.is_dir():
+            raise NothingToRecoverError(path, "no .mcap file")
         raise NoBagError(path)
     if named := [path / name for name in named_files(path) if path / name in files]:
         return named  # what else lies there is of another recording

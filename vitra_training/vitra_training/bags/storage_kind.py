@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from vitra_training.bags.errors import MixedStorageError, sqlite_advice
+from vitra_training.bags.find import is_closed
 from vitra_training.bags.own_account import METADATA_NAME, named_files, stated_storage
 
 
@@ -27,7 +28,7 @@ def storage_of(bag: Path) -> Storage | None:
     Raises:
         MixedStorageError: files of both, and no metadata that say which of them are the recording.
     """
-    found = {storage for suffix, storage in _SUFFIXES.items() if any(bag.glob(f"*{suffix}"))}
+    found = {storage for suffix, storage in _SUFFIXES.items() if _files(bag, suffix)}
     named = {_SUFFIXES[suffix] for name in named_files(bag) if (suffix := Path(name).suffix) in _SUFFIXES}
     for candidates in (found, named, found & {stated_storage(bag)}):
         if len(candidates) == 1:
@@ -44,6 +45,8 @@ def missing_files(bag: Path) -> list[str]:
 
 def advice(bag: Path) -> str:
     """What to do with a bag that cannot be read to its end; whatever it names helps with this storage."""
+    if is_closed(bag):
+        return "Get the right to read and enter that folder."
     missing = missing_files(bag)
     try:
         sqlite = storage_of(bag) is Storage.SQLITE
@@ -51,7 +54,12 @@ def advice(bag: Path) -> str:
         return str(error)
     if sqlite:
         return sqlite_advice(bag, missing)
-    if missing and not any(bag.glob("*.mcap")):
+    if missing and not _files(bag, ".mcap"):
         return f"{', '.join(missing)}, which {METADATA_NAME} names, is missing: copy it there; nothing else is left."
     lost = f"{', '.join(missing)}, which {METADATA_NAME} names, is missing: copy it there, or go on without. "
     return f"{lost if missing else ''}Run `vitra-bag repair {bag}`."
+
+
+def _files(bag: Path, suffix: str) -> list[Path]:
+    """Files only: a folder may be called like one."""
+    return [file for file in bag.glob(f"*{suffix}") if not file.is_dir()]

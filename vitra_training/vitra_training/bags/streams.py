@@ -27,6 +27,8 @@ MEASURED = ("arm/joint_states", "hand/joint_states")
 """How topics of measured joints end; `joint_states` alone is for people's tools, slower and of all joints together."""
 _NO_HEADER = {"std_msgs/msg/String", "std_msgs/msg/Bool", "tf2_msgs/msg/TFMessage", "std_msgs/msg/Float32MultiArray"}
 _SIZES = 50
+_OVERLAP_NS = 10**9
+"""The parts of a split recording follow each other, but a message may wait so long before it is written."""
 LATCHED = (
     "tf_static", "instruction", "safety_state", "episode_state", "camera_info", "robot_description", "doctor/report"
 )  # fmt: skip
@@ -178,7 +180,11 @@ def read_streams(path: Path) -> BagStreams:
         with open_bag(path) as reader:
             names = names_of(reader.connections)
             bag.unused_forms = {name: base for t, name in names.items() if (base := base_topic(t)) != name}
+            latest_ns = 0
             for connection, arrival_ns, raw in reader.messages():
+                if arrival_ns < latest_ns - _OVERLAP_NS:
+                    raise ValueError(f"its files are not in the order of their times: {_back(latest_ns, arrival_ns)}")
+                latest_ns = max(latest_ns, arrival_ns)
                 topic = names[connection.topic]
                 stream = bag.streams.get(topic)
                 if stream is None:
@@ -207,6 +213,10 @@ def read_streams(path: Path) -> BagStreams:
     return bag
 
 
+def _back(latest_ns: int, arrival_ns: int) -> str:
+    return f"after one of {latest_ns * 1e-9:.3f} s comes a message of {arrival_ns * 1e-9:.3f} s"
+
+
 def _is_latched(topic: str, connection: Any) -> bool:
     """Intrinsics are, where they are published so, or once only; most cameras say them with every image."""
     if not topic.endswith("camera_info"):
@@ -221,9 +231,9 @@ def usual_period_s(times_s: Array) -> float:
     Not the median: stamps may lie on the grid of a coarser clock, as 35, 35, 30 ms for 30 Hz.
 
     Args:
-        times_s: (n,) increasing.
+        times_s: (n,) s.
     """
-    periods = np.diff(times_s)
+    periods = np.diff(np.sort(times_s))  # a clock may have been set back, which is an error of its own
     if not len(periods):
         return 0.0
     return float(np.mean(periods[periods <= 1.5 * np.median(periods)]))

@@ -129,6 +129,23 @@ class TargetTakenError(ConversionError):
         DatasetError.__init__(self, f"{place}: no {target} can be written there: {detail}.")
 
 
+class FileTakenError(DatasetError):
+    """A place for a file where another one is."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} exists already and is not overwritten. Choose another place or move it away.")
+
+
+class RecordingsError(DatasetError):
+    """Recordings, where a data set to learn from is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} holds recordings, of which nobody has sorted out those that fail their check or that no operator "
+            f"saved. `vitra-bag convert {path} OUT` does; then name OUT/canonical instead."
+        )
+
+
 class DiskError(DatasetError):
     """A disk that refuses what is to be written."""
 

@@ -51,6 +51,7 @@ def turns(stamps: Array, positions: NDArray[np.floating[Any]], window_s: float, 
         window_s: Length of the window.
         least_rad: The threshold.
     """
+    stamps = _increasing(stamps)
     before = np.searchsorted(stamps, stamps - window_s)
     turned = np.zeros(len(stamps), dtype=bool)
     for path, noise in _paths(stamps, positions):
@@ -70,6 +71,7 @@ def motion_span(stamps: Array, positions: NDArray[np.floating[Any]], least_rad: 
     """
     if len(stamps) < 2:
         return None
+    stamps = _increasing(stamps)
     before = np.searchsorted(stamps, stamps - WINDOW_S)
     # Not the ends themselves: means are of half as many samples there.
     first = min(int(np.searchsorted(stamps, stamps[0] + _SMOOTH_S / 2)), len(stamps) - 1)
@@ -95,6 +97,7 @@ def excursions_rad(stamps: Array, positions: NDArray[np.floating[Any]], spans: S
     found = np.zeros(len(spans))
     if len(stamps) < 2 or not spans:
         return found
+    stamps = _increasing(stamps)
     rows = [slice(*np.searchsorted(stamps, span)) for span in spans]
     for path, noise in _paths(stamps, positions):
         gone = np.array([np.ptp(path[row]) if row.stop > row.start else 0.0 for row in rows])
@@ -102,15 +105,19 @@ def excursions_rad(stamps: Array, positions: NDArray[np.floating[Any]], spans: S
     return found
 
 
+def _increasing(stamps: Array) -> Array:
+    """(N,) s without steps back, which are an error of their own; what comes after one waits for its time."""
+    return np.asarray(np.maximum.accumulate(stamps))
+
+
 def _paths(stamps: Array, positions: NDArray[np.floating[Any]]) -> Iterator[tuple[Array, float]]:
     """Per joint its smoothed path (N,) rad, and the turn (rad) that is surely none of the noise that is left in it."""
     first = np.searchsorted(stamps, stamps - _SMOOTH_S / 2)
-    # Stamps that step back are an error of their own; a mean needs a sample all the same.
-    last = np.maximum(np.searchsorted(stamps, stamps + _SMOOTH_S / 2, side="right"), first + 1)
-    count = np.minimum(last, len(stamps)) - first
+    last = np.searchsorted(stamps, stamps + _SMOOTH_S / 2, side="right")
+    count = last - first
     remains = float(np.sqrt(2.0 / np.median(count)))
     for joint in positions.T:
         finite = np.where(np.isfinite(joint), joint, 0.0)
         sums = np.concatenate([[0.0], np.cumsum(finite - finite[0], dtype=np.float64)])
-        means = (sums[np.minimum(last, len(stamps))] - sums[first]) / count
+        means = (sums[last] - sums[first]) / count
         yield means, _NOISES * remains * min(noise_rad(finite), _MOST_NOISE_RAD)

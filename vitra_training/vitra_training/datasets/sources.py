@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from vitra_training.datasets.episode import IntArray, Recording, VideoClip, usable_frames
-from vitra_training.datasets.errors import DatasetError, UnknownFormatError
+from vitra_training.datasets.errors import DatasetError, RecordingsError, UnknownFormatError
 from vitra_training.datasets.formats import teledata, vitra_1m, vitra_1m_videos
 from vitra_training.datasets.formats.installed import installed_formats
 from vitra_training.datasets.formats.store import STORE_NAME
@@ -155,6 +155,28 @@ def digest_of(source: EpisodeSource, numbers: range) -> str:
 
 def _has_files(source: EpisodeSource) -> bool:
     return isinstance(source, EpisodeFiles) and type(source).content_hash is EpisodeFiles.content_hash
+
+
+def open_to_learn(path: Path, video_root: Path | None = None) -> EpisodeSource:
+    """The data set at a path, for statistics and training, which take episodes as they are.
+
+    Args:
+        path: As of `open_source`, but no bags.
+        video_root: As of `open_source`.
+
+    Raises:
+        UnknownFormatError: nothing of the kind.
+        RecordingsError: bags, which their conversion judges.
+    """
+    from vitra_training.bags.errors import NobodyJudgedError
+
+    try:
+        source = open_source(path, video_root)
+    except NobodyJudgedError:
+        raise RecordingsError(path) from None
+    if source.format == "bags":
+        raise RecordingsError(path)
+    return source
 
 
 def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Iterator
 from fractions import Fraction
 from glob import escape
 from pathlib import Path
@@ -256,11 +257,22 @@ class VideoWriter:
 
     def add(self, rgb: Image) -> int:
         """Append an (H, W, 3) RGB frame; returns its frame number."""
-        for packet in self._stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")):
-            self._container.mux(packet)
-            self.bytes_written += packet.size
+        with self._named():
+            for packet in self._stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")):
+                self._container.mux(packet)
+                self.bytes_written += packet.size
         self.count += 1
         return self.count - 1
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of the disk name the file, which libraries do not always do."""
+        try:
+            yield
+        except OSError as error:
+            if error.filename:
+                raise
+            raise OSError(error.errno, error.strerror, str(self._partial)) from error
 
     def abort(self) -> None:
         """Give up: nothing is left of the video."""
@@ -271,9 +283,10 @@ class VideoWriter:
     def close(self) -> Path:
         """Flush the encoder and put the file in place; nothing is left of one that the disk refuses."""
         try:
-            for packet in self._stream.encode():
-                self._container.mux(packet)
-            self._container.close()
+            with self._named():
+                for packet in self._stream.encode():
+                    self._container.mux(packet)
+                self._container.close()
             self._partial.replace(self.path)
         except BaseException:
             self.abort()

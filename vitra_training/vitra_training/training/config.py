@@ -14,7 +14,7 @@ class SourceFormat(StrEnum):
     """How a data path is read."""
 
     AUTO = "auto"
-    """Canonical store, VITRA-1M, TeleData or bags, whichever lies there."""
+    """Canonical store, VITRA-1M or TeleData, whichever lies there."""
     EGODEX = "egodex"
     """EgoDex: HDF5 with keypoint poses and mp4; finger rotations are fitted to the keypoints."""
     GRIPPER = "gripper"
@@ -39,7 +39,7 @@ class DataConfig:
     """What is trained on."""
 
     paths: tuple[Path, ...] = ()
-    """Data sets: canonical stores, folders of VITRA-1M, TeleData or bags."""
+    """Data sets: canonical stores, folders of VITRA-1M or TeleData. Bags are converted first (`vitra-bag convert`)."""
     weights: tuple[float, ...] = ()
     """How much more often a frame of each data set comes than it would by its number; default 1 each."""
     video_root: Path | None = None

@@ -19,7 +19,7 @@ from vitra_training.datasets.errors import DatasetError, EmptyDatasetError, Fore
 from vitra_training.datasets.samples.motion import EmbodimentKind
 from vitra_training.datasets.samples.sample import SampleOptions
 from vitra_training.datasets.samples.stream import SampleStream, TrainingSet
-from vitra_training.datasets.sources import EpisodeSource, open_source
+from vitra_training.datasets.sources import EpisodeSource, open_to_learn
 from vitra_training.datasets.statistics import StatisticsOptions, pool
 from vitra_training.datasets.survey import Share, Survey, survey
 from vitra_training.training.config import DataConfig, SourceFormat
@@ -99,6 +99,7 @@ def open_path(path: Path, config: DataConfig) -> EpisodeSource:
 
     Raises:
         UnknownFormatError: nothing of the kind.
+        RecordingsError: bags, which their conversion judges.
     """
     source: EpisodeSource
     if config.format is SourceFormat.EGODEX:
@@ -106,7 +107,7 @@ def open_path(path: Path, config: DataConfig) -> EpisodeSource:
     elif config.format is SourceFormat.GRIPPER:
         source = GripperData(path)
     else:
-        source = open_source(path, config.video_root)
+        source = open_to_learn(path, config.video_root)
     return Recut(source, config.annotations) if config.annotations else source
 
 
