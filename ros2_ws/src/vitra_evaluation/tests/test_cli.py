@@ -186,6 +186,8 @@ def test_the_written_plan_is_good_and_documents_every_key(tmp_path: Path, monkey
     ("old", "new", "reason"),
     [
         ('noise_m: "0.05"', 'noise_m: "much"', "policy 'two' cannot be made"),
+        ('noise_m: "0.05"', 'noise_m: "nan"', "give metres from 0 to 1"),
+        ('noise_m: "0.05"', 'noise_m: "1e400"', "give metres from 0 to 1"),
         ('noise_m: "0.05"', 'noise: "0.05"', "policy 'two' cannot be made"),
         ("{policy: expert}", "{policy: vitra, options: {checkpoint: nowhere/at_all}}", "policy 'one' cannot be made"),
     ],
