@@ -97,7 +97,8 @@ def test_large_networks_are_split_and_read_back_shard_by_shard(
     save_model(tmp_path / "ckpt", model)
     (tmp_path / "ckpt/model.safetensors").unlink()
     specs = [TensorSpec(name, tuple(tensor.shape)) for name, tensor in state.items()]
-    files = write_weights(tmp_path / "ckpt", specs, read, torch.float32, max_shard_bytes=100_000)
+    monkeypatch.setattr(stream, "MAX_SHARD_BYTES", 100_000)
+    files = write_weights(tmp_path / "ckpt", specs, read, torch.float32)
     assert len(files) == len(reads) + 1 > 3
     assert sum(reads, []) == list(state)
     loaded = open_checkpoint(tmp_path / "ckpt").load_model().state_dict()
@@ -162,6 +163,40 @@ def test_statistics_that_were_not_written_with_the_weights_are_refused(tmp_path:
     del told["statistics_sha256"]
     origin.write_text(json.dumps(told))
     assert open_checkpoint(tmp_path / "ckpt").statistics is not None, "as checkpoints of earlier versions"
+
+
+@pytest.mark.parametrize(
+    "exchanged", [("model.safetensors",), ("config.json",), ("statistics.json", "provenance.json")]
+)
+def test_weights_beside_another_configuration_or_other_statistics_are_refused(
+    tmp_path: Path, exchanged: tuple[str, ...]
+) -> None:
+    """They fit in shape, and everything that is computed with them means something else."""
+    config, right = preset("mini"), STATISTICS.hands["right"]
+    other = replace(config, expert=replace(config.expert, causal=not config.expert.causal))
+    save_model(tmp_path / "ckpt", Vitra(config), about=About(statistics=STATISTICS))
+    save_model(tmp_path / "other", Vitra(other), about=About(statistics=Statistics("other", {"left": right})))
+    assert open_checkpoint(tmp_path / "ckpt").load_model().config == config
+    for name in exchanged:
+        (tmp_path / "ckpt" / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    with pytest.raises(
+        CheckpointFileError, match=r"model\.safetensors was written with another (config|statistics)\.json"
+    ):
+        open_checkpoint(tmp_path / "ckpt").load_model()
+
+
+@pytest.mark.parametrize(("name", "value"), [("statistics_sha256", None), ("statistics_sha256", 5), ("source", None)])
+def test_a_provenance_that_says_nothing_readable_is_named(
+    tmp_path: Path, model: Vitra, name: str, value: object
+) -> None:
+    origin = save_model(tmp_path / "ckpt", model, about=About(statistics=STATISTICS)) / "provenance.json"
+    origin.write_text(json.dumps({name: value}))
+    with pytest.raises(CheckpointFileError, match=f"provenance.json: '{name}' is a JSON .*; expected a string"):
+        open_checkpoint(tmp_path / "ckpt")
+    origin.unlink()
+    origin.mkdir()
+    with pytest.raises(CheckpointFileError, match=r"Cannot read .*provenance\.json"):
+        open_checkpoint(tmp_path / "ckpt")
 
 
 def test_statistics_that_got_lost_are_named(tmp_path: Path, model: Vitra) -> None:

@@ -92,6 +92,7 @@ def test_predict_takes_a_state(checkpoint: Path, tmp_path: Path) -> None:
         (["--fov", "0"], "--fov"),
         (["--fov", "10", "20", "30"], "--fov"),
         (["--instruction", "lift it"], "lift it"),
+        (["--instruction", "Left hand: None. Right hand: Lift \udcff."], "no valid Unicode"),
         (["--checkpoint", "/no/where"], "/no/where"),
         (["--device", "abacus"], "abacus"),
         (["--state", "missing.npy"], "missing.npy"),
@@ -114,6 +115,17 @@ def test_a_mistake_ends_with_code_2_and_its_name(
     message = capsys.readouterr().err
     assert named in message
     assert "Traceback" not in message
+
+
+@pytest.mark.parametrize("values", [["0"] * 102, [True] * 102, [1j] * 102, np.zeros(102, "M8[s]"), np.zeros(101)])
+def test_a_state_that_is_no_real_numbers_is_named(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], values: Any
+) -> None:
+    np.save(tmp_path / "state.npy", values)
+    image = save_image(tmp_path / "a.png", "RGB")
+    with pytest.raises(SystemExit, match="2"):
+        predict(checkpoint, image, tmp_path / "out", "--state", str(tmp_path / "state.npy"))
+    assert "state.npy must be an array of real numbers" in capsys.readouterr().err
 
 
 def test_a_broken_image_is_named(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,8 +179,9 @@ def test_serve_answers_clients_and_health_checks(
         thread.join()
 
 
+@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_serve_closes_the_policy_when_nothing_is_inferred_any_more(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, interrupt: signal.Signals
 ) -> None:
     begun, closed = threading.Event(), threading.Event()
     closed_meanwhile: list[bool] = []
@@ -186,7 +199,7 @@ def test_an_interrupted_serve_closes_the_policy_when_nothing_is_inferred_any_mor
             client.recv(timeout=5)
             client.send(wire.pack(wire.observation_message(make_example_observation(height=16, width=16))))
             assert begun.wait(5)
-            signal.pthread_kill(main_thread, signal.SIGINT)
+            signal.pthread_kill(main_thread, interrupt)
             answers.append(client.recv(timeout=5))
             try:
                 client.recv(timeout=2)
@@ -203,8 +216,12 @@ def test_an_interrupted_serve_closes_the_policy_when_nothing_is_inferred_any_mor
     )
     monkeypatch.setattr(Serve, "_any_policy", lambda _: policy)
     monkeypatch.setattr(PolicyServer, "wait", wait)
-    with pytest.raises(SystemExit, match="130"):
-        main(["serve", "--port", "0"])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match="130"):
+            main(["serve", "--port", "0"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert closed.is_set()
     assert closed_meanwhile == [False]
     asking[0].join(10)

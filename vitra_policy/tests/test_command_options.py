@@ -20,6 +20,7 @@ class Inner:
 class Args:
     episodes: int = 1
     limit_s: float | None = None
+    weights: tuple[float, ...] = ()
     inner: Inner = field(default_factory=Inner)
 
 
@@ -29,6 +30,7 @@ class Args:
         (Args(limit_s=math.nan), "--limit-s is nan; it must be a finite number"),
         (Args(inner=Inner(rate_hz=math.inf)), "--rate-hz is inf"),
         (Args(inner=Inner(longest_s=-math.inf)), "--longest-s is -inf"),
+        (Args(weights=(1.0, math.nan)), "--weights is nan"),
     ],
 )
 def test_what_is_no_number_is_refused_however_deep_it_stands(args: Args, says: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -152,6 +154,8 @@ class Serve(_Run):
         """Serve until interrupted."""
         from vitra_policy.serving.server import PolicyServer
 
+        if threading.current_thread() is threading.main_thread():  # `kill`, systemd and containers stop it like Ctrl-C
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         translator = _translator(self.mapping, self.calibration)
         policy = self._any_policy()
         policy.warm_up()
@@ -220,6 +224,6 @@ def _state(path: Path) -> FloatArray:
         state = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise ArgumentError(f"Cannot read the state {path}: {error}. It must be a .npy file.") from error
-    if not isinstance(state, np.ndarray) or state.shape != (ACTION_DIM,):
-        raise ArgumentError(f"The state in {path} must be an array of shape ({ACTION_DIM},).")
+    if not isinstance(state, np.ndarray) or state.shape != (ACTION_DIM,) or state.dtype.kind not in "iuf":
+        raise ArgumentError(f"The state in {path} must be an array of real numbers of shape ({ACTION_DIM},).")
     return np.asarray(state, dtype=np.float64)

@@ -25,10 +25,11 @@ def check_numbers(options: Any) -> None:
     """
     for one in fields(options):
         value = getattr(options, one.name)
-        if is_dataclass(value):
-            check_numbers(value)
-        elif isinstance(value, float) and not (math.isfinite(value) or _is_default(one, value)):
-            raise OptionValueError(one.name, value, "a finite number")
+        for number in value if isinstance(value, tuple) else (value,):
+            if is_dataclass(number):
+                check_numbers(number)
+            elif isinstance(number, float) and not (math.isfinite(number) or _is_default(one, number)):
+                raise OptionValueError(one.name, number, "a finite number")
 
 
 def check_whole_numbers(options: object, least: Mapping[str, int], most: Mapping[str, int] | None = None) -> None:

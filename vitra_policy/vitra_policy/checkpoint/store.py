@@ -35,6 +35,7 @@ VERSION = 1
 CONFIG_FILE, STATISTICS_FILE, TOKENIZER_FILE = "config.json", "statistics.json", "tokenizer.json"
 PROVENANCE_FILE = "provenance.json"
 _CONFIG_KEYS = ("format", "version", "model")
+_CONFIG_NOTE, _STATISTICS_NOTE = "config_sha256", "statistics_sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,11 @@ class Checkpoint:
         with unfilled():
             model = Vitra(self.config)
         tensors: dict[str, Tensor] = {}
+        noted: dict[Path, Mapping[str, str]] = {}
         for file in files:
             try:
                 with safe_open(file, framework="pt", device=str(device)) as opened:
+                    noted[file] = opened.metadata() or {}
                     tensors |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             except (OSError, SafetensorError) as error:
                 raise CheckpointFileError(f"Cannot read weights {file}: {error}. Copy the checkpoint again.") from error
@@ -90,8 +93,19 @@ class Checkpoint:
             raise CheckpointFileError(
                 f"Weights in {self.directory} are no floating-point numbers: {', '.join(whole[:5])}."
             )
+        for file, notes in noted.items():
+            self._check_written_with(file, notes)
         model.load_state_dict(tensors, assign=True)
         return model.to(dtype=dtype).eval()
+
+    def _check_written_with(self, weights: Path, noted: Mapping[str, str]) -> None:
+        """Weights of another network or data set can fit in shape; those of earlier versions note nothing."""
+        for note, name, digest in (
+            (_CONFIG_NOTE, CONFIG_FILE, _sha256(self.directory / CONFIG_FILE)),
+            (_STATISTICS_NOTE, STATISTICS_FILE, self.provenance.statistics_sha256),
+        ):
+            if digest and noted.get(note, digest) != digest:
+                raise CheckpointFileError(f"{weights} was written with another {name}. Copy all of it again.")
 
 
 def is_checkpoint(directory: Path | str) -> bool:
@@ -120,7 +134,7 @@ def open_checkpoint(directory: Path | str) -> Checkpoint:
         )
     _check_keys(config, folder / CONFIG_FILE)
     statistics, tokenizer, provenance = (folder / name for name in (STATISTICS_FILE, TOKENIZER_FILE, PROVENANCE_FILE))
-    origin = _read_provenance(provenance) if provenance.is_file() else Provenance()
+    origin = _read_provenance(provenance) if provenance.exists() else Provenance()
     _check_statistics(statistics, origin, provenance)
     return Checkpoint(
         directory=folder,
@@ -139,7 +153,7 @@ def _check_statistics(path: Path, origin: Provenance, provenance: Path) -> None:
         raise CheckpointFileError(
             f"{path} is missing, though it was written with the weights. Copy the checkpoint again."
         )
-    if hashlib.sha256(path.read_bytes()).hexdigest() != origin.statistics_sha256:
+    if _sha256(path) != origin.statistics_sha256:
         raise CheckpointFileError(
             f"{path} is not the file that was written with the weights. Copy the checkpoint again; if other statistics "
             f"are meant, remove 'statistics_sha256' from {provenance}."
@@ -156,7 +170,10 @@ def _check_keys(config: Mapping[str, Any], path: Path) -> None:
 
 def _read_provenance(path: Path) -> Provenance:
     values = _read_json(path)
-    strings = {name: str(values[name]) for name in ("source", "created", "statistics_sha256") if name in values}
+    strings = {name: values[name] for name in ("source", "created", _STATISTICS_NOTE) if name in values}
+    for name, value in strings.items():
+        if not isinstance(value, str):
+            raise CheckpointFileError(f"{path}: '{name}' is a JSON {type(value).__name__}; expected a string.")
     training = values.get("training", {})
     if not isinstance(training, dict):
         raise CheckpointFileError(f"{path}: 'training' is a JSON {type(training).__name__}; expected an object.")
@@ -235,13 +252,13 @@ def save_weights(
     if target.exists() and not overwrite:
         raise CheckpointExistsError(f"{target} exists. Choose another directory or allow overwriting it.")
     with _replaced_whole(target) as folder:
-        write_weights(folder, weights.specs, weights.read, dtype)
         _write_json(folder / CONFIG_FILE, {"format": FORMAT, "version": VERSION, "model": config.to_dict()})
         origin = about.provenance or Provenance()
         if about.statistics is not None:
             about.statistics.save(folder / STATISTICS_FILE)
-            digest = hashlib.sha256((folder / STATISTICS_FILE).read_bytes()).hexdigest()
-            origin = replace(origin, statistics_sha256=digest)
+            origin = replace(origin, statistics_sha256=_sha256(folder / STATISTICS_FILE))
+        noted = {_CONFIG_NOTE: _sha256(folder / CONFIG_FILE), _STATISTICS_NOTE: origin.statistics_sha256}
+        write_weights(folder, weights.specs, weights.read, dtype, noted=noted)
         _write_json(folder / PROVENANCE_FILE, asdict(origin))
         if about.tokenizer_file is not None:
             shutil.copyfile(about.tokenizer_file, folder / TOKENIZER_FILE)
@@ -269,6 +286,10 @@ def _replaced_whole(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from vitra_policy.checkpoint.errors import CheckpointFileError
 MODEL = "model"
 INDEX_FILE = "model.safetensors.index.json"
 MAX_SHARD_BYTES = 2 * 1024**3
+"""Largest file; a larger tensor gets one of its own."""
 
 _CHUNK_ELEMENTS = 16 * 1024**2
 _DTYPE_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
@@ -42,8 +43,8 @@ def write_weights(
     specs: Sequence[TensorSpec],
     read: Callable[[Sequence[str]], Mapping[str, Tensor]],
     dtype: torch.dtype,
-    max_shard_bytes: int = MAX_SHARD_BYTES,
     stem: str = MODEL,
+    noted: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write tensors as ``{stem}.safetensors``, or as shards with an index when they are larger than one shard.
 
@@ -52,21 +53,21 @@ def write_weights(
         specs: What to write, in order.
         read: Returns the named tensors; called once per shard, so that a mapped source can be released in between.
         dtype: Stored number format, float32, float16 or bfloat16.
-        max_shard_bytes: Largest file; one tensor may exceed it alone.
         stem: Start of the files' names.
+        noted: Texts by name for the header of every file.
 
     Returns:
         The files written.
     """
-    shards = plan_shards(specs, dtype, max_shard_bytes)
+    shards = plan_shards(specs, dtype)
     if len(shards) == 1:
         single = directory / f"{stem}.safetensors"
-        _write_file(single, shards[0], read, dtype)
+        _write_file(single, shards[0], read, dtype, noted or {})
         return [single]
     weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, start=1):
         name = f"{stem}-{number:05d}-of-{len(shards):05d}.safetensors"
-        _write_file(directory / name, shard, read, dtype)
+        _write_file(directory / name, shard, read, dtype, noted or {})
         weight_map |= {spec.name: name for spec in shard}
     total = sum(spec.elements for spec in specs) * dtype.itemsize
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
@@ -92,21 +93,18 @@ def weight_files(directory: Path, stem: str = MODEL) -> list[Path]:
     return [single] if single.is_file() else []
 
 
-def plan_shards(
-    specs: Iterable[TensorSpec], dtype: torch.dtype, limit: int = MAX_SHARD_BYTES
-) -> list[list[TensorSpec]]:
+def plan_shards(specs: Iterable[TensorSpec], dtype: torch.dtype) -> list[list[TensorSpec]]:
     """Which tensors go into which file, in order; who reads them together with others reads in this order.
 
     Args:
         specs: Tensors, by name and shape.
         dtype: In which they are stored.
-        limit: Largest file, bytes; a larger tensor gets one of its own.
     """
     shards: list[list[TensorSpec]] = [[]]
     size = 0
     for spec in specs:
         needed = spec.elements * dtype.itemsize
-        if shards[-1] and size + needed > limit:
+        if shards[-1] and size + needed > MAX_SHARD_BYTES:
             shards.append([])
             size = 0
         shards[-1].append(spec)
@@ -115,9 +113,13 @@ def plan_shards(
 
 
 def _write_file(
-    path: Path, specs: Sequence[TensorSpec], read: Callable[[Sequence[str]], Mapping[str, Tensor]], dtype: torch.dtype
+    path: Path,
+    specs: Sequence[TensorSpec],
+    read: Callable[[Sequence[str]], Mapping[str, Tensor]],
+    dtype: torch.dtype,
+    noted: Mapping[str, str],
 ) -> None:
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    header: dict[str, object] = {"__metadata__": {"format": "pt", **noted}}
     offset = 0
     for spec in specs:
         end = offset + spec.elements * dtype.itemsize

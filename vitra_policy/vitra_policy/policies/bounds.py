@@ -79,6 +79,10 @@ def check_words(instruction: object) -> None:
     """
     if not isinstance(instruction, str):
         raise InvalidObservationError(f"Observation.instruction must be text, got {type(instruction).__name__}.")
+    try:
+        instruction.encode()
+    except UnicodeEncodeError:
+        raise InvalidObservationError(f"Observation.instruction {instruction[:60]!r} is no valid Unicode.") from None
     if len(instruction) > INSTRUCTION_MAX:
         raise InvalidObservationError(
             f"Observation.instruction has {len(instruction)} characters; at most {INSTRUCTION_MAX} are accepted."

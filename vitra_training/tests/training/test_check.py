@@ -107,6 +107,16 @@ def test_a_folder_without_metrics_is_named(tmp_path: Path) -> None:
         outcome_of(write_metrics(tmp_path / "one", [1.0], {}))
 
 
+@pytest.mark.parametrize(
+    "line", ["5", "[1]", '{"loss": 1}', '{"step": 1, "loss": "a"}', '{"step": "a"}', '{"step": 3, "lo']
+)
+def test_metrics_that_are_none_are_named(tmp_path: Path, line: str) -> None:
+    metrics = write_metrics(tmp_path / "run", [1.0, 0.5], {}) / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + line)
+    with pytest.raises(TrainingConfigError, match=r"no readable metrics\.jsonl"):
+        outcome_of(tmp_path / "run")
+
+
 def test_evaluation_before_the_first_step_is_of_the_initial_weights(robot_run: Path) -> None:
     assert [e.step for e in outcome_of(robot_run).held_out] == [0, 4]
     assert (robot_run / "evaluation/step-00000000.json").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,6 +111,31 @@ def test_a_damaged_training_state_is_refused_by_name(runs: Path, finished_run: P
     (copy / "training/optimizer.safetensors").write_bytes(b"\x10")
     with pytest.raises(BrokenTrainingStateError, match="damaged-checkpoint"):
         folder.load(copy)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"version": 1, "step": 4, "place": 16, "settings": 5, "data": "x"}']
+)
+def test_a_run_whose_newest_state_is_damaged_says_which_checkpoint_to_delete(
+    tiny: ModuleType, human_data: Path, runs: Path, finished_run: Path, text: str
+) -> None:
+    (state := runs / "damaged/checkpoints/step-00000004/training/state.json").parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(text)
+    with pytest.raises(BrokenTrainingStateError, match=r"step-00000004: .* Delete that checkpoint"):
+        train(tiny.settings(human_data, runs, "damaged"))
+
+
+def test_a_copy_that_somebody_keeps_beside_the_checkpoints_is_neither_gone_on_with_nor_deleted(
+    tmp_path: Path, finished_run: Path
+) -> None:
+    root = tmp_path / "checkpoints"
+    shutil.copytree(finished_run / "checkpoints", root, symlinks=True)
+    for name in ("step-best", "step-00000008.good"):
+        shutil.copytree(root / "step-00000008", root / name)
+    folder = CheckpointFolder(root, 1)
+    assert folder.latest() == root / "step-00000012"
+    folder._tidy()
+    assert sorted(path.name for path in root.glob("step-*")) == ["step-00000008.good", "step-00000012", "step-best"]
 
 
 def test_only_the_newest_checkpoints_stay_and_nothing_half_written(finished_run: Path) -> None:

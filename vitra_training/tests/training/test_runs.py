@@ -92,6 +92,15 @@ def test_evaluate_writes_errors_per_horizon_step(
     assert json.loads(capsys.readouterr().out)["wrist_mm"] == pytest.approx(result["mean"]["wrist_mm"])
 
 
+@pytest.mark.parametrize(("option", "value"), [("--samples", "0"), ("--data.workers", "-1")])
+def test_an_evaluation_of_nothing_is_refused(
+    human_data: Path, finished_run: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    arguments = ["evaluate", str(finished_run / "checkpoints/latest"), "--data.paths", str(human_data)]
+    assert main([*arguments, option, value, "--device", "cpu"]) == 2
+    assert f"{option.removeprefix('--data.').removeprefix('--')} is {value}" in capsys.readouterr().err
+
+
 def test_statistics_of_human_hands_are_refused_for_a_robot(
     tiny: ModuleType, robot_data: Path, runs: Path, finished_run: Path
 ) -> None:
@@ -193,6 +202,27 @@ def test_impossible_settings_name_their_flags(tiny: ModuleType, human_data: Path
         replace(config, run=replace(config.run, micro_batch=1)).check(world_size=4)
     with pytest.raises(UnknownNameError):
         build(ModelConfig(preset="4b"), LossConfig(), 0)
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "says"),
+    [
+        ("run", {"keep": -1}, r"--run.keep -1: must be at least 0"),
+        ("run", {"micro_batch": 0}, r"--run.micro-batch 0: must be at least 1"),
+        ("run", {"steps": 0}, r"--run.steps 0: must be at least 1"),
+        ("optimizer", {"lr_expert": -1.0}, r"--optimizer.lr-expert -1.0: must be at least 0"),
+        ("optimizer", {"betas": (2.0, 0.9)}, r"--optimizer.betas: must both lie in"),
+        ("optimizer", {"clip_norm": 0.0}, r"--optimizer.clip-norm: must be greater than 0"),
+        ("loss", {"robot_wrist": -3.0}, r"--loss.robot-wrist -3.0: must be at least 0"),
+        ("data", {"workers": -1, "statistics_frames": 0}, r"--data.statistics-frames 0: .*--data.workers -1: "),
+    ],
+)
+def test_settings_that_would_delete_or_unlearn_what_was_trained_are_refused(
+    tiny: ModuleType, human_data: Path, runs: Path, group: str, values: dict[str, object], says: str
+) -> None:
+    config: TrainConfig = tiny.settings(human_data, runs, "x")
+    with pytest.raises(TrainingConfigError, match=says):
+        replace(config, **{group: replace(getattr(config, group), **values)}).check()
 
 
 def test_growing_data_keep_their_split() -> None:

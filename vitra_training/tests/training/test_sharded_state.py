@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vitra_policy.checkpoint import stream
 from vitra_policy.checkpoint.stream import TensorSpec, plan_shards, weight_files, write_weights
 from vitra_training.training.checkpoints import TensorSet
 
@@ -17,7 +18,9 @@ _ROWS, _TENSORS, _RANKS = 64 * 1024, 8, 8  # 8 tensors of 64 MiB
 _CAP_MIB = 256
 
 
-def test_the_leader_holds_one_shard_at_a_time_and_the_others_follow_in_step(tmp_path: Path) -> None:
+def test_the_leader_holds_one_shard_at_a_time_and_the_others_follow_in_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tensors = {f"t{n}": torch.full((256, 4), float(n)) for n in range(5)}
     asked: dict[str, list[list[str]]] = {"leader": [], "follower": []}
 
@@ -26,9 +29,9 @@ def test_the_leader_holds_one_shard_at_a_time_and_the_others_follow_in_step(tmp_
         return TensorSet(specs, lambda names: asked[who].append(list(names)) or {n: tensors[n] for n in names})
 
     leader = reading("leader")
-    limit = 2 * 256 * 4 * 4
-    write_weights(tmp_path, leader.specs, leader.read, torch.float32, limit, stem="optimizer")
-    for shard in plan_shards(reading("follower").specs, torch.float32, limit):
+    monkeypatch.setattr(stream, "MAX_SHARD_BYTES", 2 * 256 * 4 * 4)
+    write_weights(tmp_path, leader.specs, leader.read, torch.float32, stem="optimizer")
+    for shard in plan_shards(reading("follower").specs, torch.float32):
         reading("follower").read([spec.name for spec in shard])
     assert asked["leader"] == asked["follower"] == [["t0", "t1"], ["t2", "t3"], ["t4"]]
     assert len(weight_files(tmp_path, "optimizer")) == 3

@@ -171,11 +171,8 @@ class CheckpointFolder:
         Raises:
             BrokenTrainingStateError: a file is missing or damaged.
         """
+        progress = read_progress(checkpoint)
         try:
-            values = json.loads((checkpoint / _STATE).read_text())
-            if values.pop("version") != _VERSION:
-                raise ValueError(f"state.json is of another version than {_VERSION}")
-            progress = Progress(**values)
             policy, training = mapped_tensors(checkpoint, "model"), checkpoint / "training"
             averaged = bool(weight_files(training, _WEIGHTS))
             weights = mapped_tensors(training, _WEIGHTS) if averaged else policy
@@ -189,7 +186,9 @@ class CheckpointFolder:
             shutil.rmtree(path, ignore_errors=True)
 
     def _all(self) -> list[Path]:
-        return sorted(path for path in self.root.glob(f"{_PREFIX}*") if (path / _STATE).is_file())
+        """By their steps; what somebody keeps here under a name of their own is none of the run's."""
+        found = (path for path in self.root.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdecimal())
+        return sorted(path for path in found if (path / _STATE).is_file())
 
     def _point_latest_to(self, target: Path) -> None:
         link = self.root / f".{LATEST}"
@@ -200,6 +199,25 @@ class CheckpointFolder:
     def _tidy(self) -> None:
         for path in self._all()[: -self._keep] if self._keep else []:
             shutil.rmtree(path)
+
+
+def read_progress(checkpoint: Path) -> Progress:
+    """Where the run stood at a checkpoint.
+
+    Raises:
+        BrokenTrainingStateError: its state.json is missing or damaged.
+    """
+    try:
+        values = json.loads((checkpoint / _STATE).read_text())
+        if values.pop("version") != _VERSION:
+            raise ValueError(f"state.json is of another version than {_VERSION}")
+        progress = Progress(**values)
+        for name, kind in (("step", int), ("place", int), ("settings", dict), ("data", str)):
+            if not isinstance(getattr(progress, name), kind):
+                raise ValueError(f"'{name}' of state.json is not of type {kind.__name__}")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise BrokenTrainingStateError(checkpoint, error) from error
+    return progress
 
 
 def mapped_tensors(folder: Path, stem: str) -> dict[str, Tensor]:

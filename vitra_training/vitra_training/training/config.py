@@ -216,18 +216,20 @@ class TrainConfig:
             "--data.holdout: must lie in [0, 1)": not 0 <= self.data.holdout < 1,
             f"--run.batch-size {run.batch_size}: must be a multiple of {world_size} processes x {micro} samples "
             "(--run.micro-batch)": micro < 1 or run.batch_size % (micro * world_size) != 0,
-            "--run.steps, --run.save-every, --run.log-every: must be at least 1": min(
-                run.steps, run.save_every, run.log_every
-            )
-            < 1,
             "--run.ema-decay: must lie in [0, 1)": not 0 <= run.ema_decay < 1,
-            "--loss.repeats: must be at least 1": loss.repeats < 1,
+            "--optimizer.betas: must both lie in [0, 1)": not all(0 <= beta < 1 for beta in self.optimizer.betas),
+            "--optimizer.clip-norm: must be greater than 0": not self.optimizer.clip_norm > 0,
             "--loss.cognition-dropout: must lie in [0, 1]": not 0 <= loss.cognition_dropout <= 1,
             "--loss.max-prefix: must lie between 0 and 15 steps": not 0 <= loss.max_prefix <= 15,
             "--model.initial and --model.paligemma: give one of them": bool(self.model.initial)
             and bool(self.model.paligemma),
         }
         wrong = [complaint for complaint, holds in complaints.items() if holds]
+        for group, bounds in _LEAST.items():
+            for name, least in bounds.items():
+                value = getattr(getattr(self, group), name)
+                if value is not None and not value >= least:
+                    wrong.append(f"--{group}.{name.replace('_', '-')} {value}: must be at least {least}")
         if wrong:
             raise TrainingConfigError("; ".join(wrong) + ".")
 
@@ -235,6 +237,17 @@ class TrainConfig:
         """Samples per process and forward pass."""
         return self.run.micro_batch or max(self.run.batch_size // world_size, 1)
 
+
+_LEAST: dict[str, dict[str, int]] = {
+    "data": {"statistics_frames": 1, "synthetic_episodes": 1, "workers": 0, "prefetch": 1},
+    "optimizer": {"lr_backbone": 0, "lr_expert": 0, "warmup_steps": 0, "backbone_freeze_steps": 0, "weight_decay": 0},
+    "loss": {"repeats": 1, "human_wrist": 0, "human_fingers": 0, "robot_wrist": 0, "robot_fingers": 0},
+    "run": {
+        **dict.fromkeys(("steps", "batch_size", "micro_batch", "save_every", "log_every"), 1),
+        **dict.fromkeys(("seed", "keep", "evaluate_every", "evaluate_samples"), 0),
+    },
+}
+"""Smallest value of settings; None of an optional one is none."""
 
 _MAY_CHANGE = {
     "data": {"workers", "prefetch", "synthetic", "synthetic_episodes", "paths", "video_root", "statistics"},

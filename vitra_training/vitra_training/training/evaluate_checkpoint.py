@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from vitra_policy.checkpoint.store import open_checkpoint
+from vitra_policy.command_options import check_whole_numbers
 from vitra_training.datasets.samples.loader import Loader, LoaderOptions
 from vitra_training.datasets.samples.sample import SampleOptions
 from vitra_training.datasets.samples.stream import SampleStream, TrainingSet
@@ -31,6 +32,8 @@ def evaluate_checkpoint(options: EvaluationOptions) -> tuple[dict[str, Any], Pat
         TrainingConfigError: no data, or a checkpoint without statistics.
         VitraError: checkpoint or data cannot be read.
     """
+    check_whole_numbers(options, {"samples": 1, "batch_size": 1, "steps": 1})
+    check_whole_numbers(options.data, {"workers": 0, "prefetch": 1})
     checkpoint = open_checkpoint(options.checkpoint)
     statistics = checkpoint.statistics
     if statistics is None:

@@ -109,9 +109,12 @@ def outcome_of(run: Path) -> Outcome:
         TrainingConfigError: it has none, or fewer than two logged steps.
     """
     try:
-        rows = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
-    except (OSError, ValueError) as error:
-        raise TrainingConfigError(f"{run} has no readable {METRICS} ({error}). Name the folder of a run.") from error
+        rows = [_row(line) for line in (run / METRICS).read_text().splitlines()]
+    except (OSError, ValueError, RecursionError) as error:
+        raise TrainingConfigError(
+            f"{run} has no readable {METRICS} ({error}). Name the folder of a run; one that was cut off goes on with "
+            "the command that began it."
+        ) from error
     losses = [row["loss"] for row in rows if "loss" in row]
     if len(losses) < 2:
         raise TrainingConfigError(f"{run / METRICS} has {len(losses)} logged steps; a fall needs two at least.")
@@ -123,6 +126,13 @@ def outcome_of(run: Path) -> Outcome:
         loss_last=float(np.mean(losses[-window:])),
         held_out=tuple(_held_out(rows)),
     )
+
+
+def _row(line: str) -> dict[str, float]:
+    row = json.loads(line)
+    if not isinstance(row, dict) or "step" not in row or not all(isinstance(v, int | float) for v in row.values()):
+        raise ValueError(f"no numbers of a step: {line[:60]}")
+    return row
 
 
 def _held_out(rows: Iterable[dict[str, float]]) -> Iterable[HeldOut]:

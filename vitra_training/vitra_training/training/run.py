@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from vitra_training.datasets.survey import Share
-from vitra_training.training.checkpoints import CheckpointFolder, Progress
+from vitra_training.training.checkpoints import CheckpointFolder, read_progress
 from vitra_training.training.config import TrainConfig, resume_differences
 from vitra_training.training.data import TrainingData, open_training_data, synthesize_if_asked
 from vitra_training.training.distributed import Team, join_team
@@ -94,9 +94,7 @@ def _plain(value: object) -> object:
 
 
 def _check_same_run(directory: Path, checkpoint: Path, settings: dict[str, Any], data: TrainingData) -> None:
-    progress = Progress(
-        **{k: v for k, v in json.loads((checkpoint / "training/state.json").read_text()).items() if k != "version"}
-    )
+    progress = read_progress(checkpoint)
     differences = resume_differences(progress.settings, settings)
     if progress.data != data.content:
         differences.append("the data or their statistics have other contents")

@@ -186,6 +186,8 @@ def test_the_written_plan_is_good_and_documents_every_key(tmp_path: Path, monkey
     ("old", "new", "reason"),
     [
         ('noise_m: "0.05"', 'noise_m: "much"', "policy 'two' cannot be made"),
+        ('noise_m: "0.05"', 'noise_m: "nan"', "give metres from 0 to 1"),
+        ('noise_m: "0.05"', 'noise_m: "1e400"', "give metres from 0 to 1"),
         ('noise_m: "0.05"', 'noise: "0.05"', "policy 'two' cannot be made"),
         ("{policy: expert}", "{policy: vitra, options: {checkpoint: nowhere/at_all}}", "policy 'one' cannot be made"),
     ],
@@ -220,10 +222,14 @@ def test_two_counts_are_compared_in_a_line(monkeypatch, capsys) -> None:
     assert "impossible" in capsys.readouterr().err
     assert run(monkeypatch, "compare", "999999999/1000000000", "14/20") == 2
     assert "at most 500" in capsys.readouterr().err
+    assert run(monkeypatch, "compare", f"1/{'9' * 5000}", "14/20") == 2
+    assert "is no count" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [("--baseline", "nan"), ("--baseline", "1.7"), ("--baseline", "-0.1")])
-def test_a_baseline_that_is_no_rate_is_refused_before_anything_is_shown(monkeypatch, capsys, words: tuple) -> None:
+@pytest.mark.parametrize("words", [("--baseline", "nan"), ("--baseline", "1.7"), ("--baseline", "1.0")])
+def test_a_baseline_that_leaves_nothing_to_show_is_refused_before_anything_is_shown(
+    monkeypatch, capsys, words: tuple
+) -> None:
     assert run(monkeypatch, "power", *words) == 2
     said = "".join(capsys.readouterr())
     assert said.startswith("vitra-eval: ")

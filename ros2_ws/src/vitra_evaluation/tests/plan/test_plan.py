@@ -60,6 +60,7 @@ def test_a_good_plan_is_read(small_plan: Plan) -> None:
         ("  b: {seed: 2}", "  a: {seed: 2}", 13, "'a' is given twice in layouts"),
         ("{object}", "{thing}", 15, "may only hold {object}"),
         ("name: small", "name: [", 3, "not YAML"),
+        ("name: small", 'name: "a \\ud800"', 1, "has half a character in it"),
         ('policy: perturbed_expert, options: {noise_m: "0.05"}', "policy: expert", 8, "is the same as 'one'"),
     ],
 )

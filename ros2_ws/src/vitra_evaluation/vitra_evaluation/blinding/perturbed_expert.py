@@ -7,7 +7,9 @@ import dataclasses
 import numpy as np
 
 from vitra_policy.policies.policy import SIM_OBJECT_POSES, ActionChunk, Observation, Policy, PolicyMetadata
-from vitra_policy.policies.registry import create_policy
+from vitra_policy.policies.registry import PolicyOptionError, create_policy
+
+_MOST_M = 1.0
 
 
 class PerturbedExpert:
@@ -58,5 +60,10 @@ def make_perturbed_expert(noise_m: str = "0.03", seed: str = "0", calibration: s
         noise_m: Standard deviation of its beliefs, as text.
         seed: Of the errors.
         calibration: Name or path.
+
+    Raises:
+        PolicyOptionError: a noise that no trial could be made with.
     """
-    return PerturbedExpert(create_policy("expert", {"calibration": calibration}), float(noise_m), int(seed))
+    if not 0.0 <= (noise := float(noise_m)) <= _MOST_M:
+        raise PolicyOptionError(f"noise_m={noise_m}: give metres from 0 to {_MOST_M:g}.")
+    return PerturbedExpert(create_policy("expert", {"calibration": calibration}), noise, int(seed))

@@ -26,7 +26,7 @@ from vitra_evaluation.stats.verdict import compare_counts
 from vitra_policy.errors import UnknownNameError, VitraError
 from vitra_policy.policies.registry import create_policy, policy_names
 
-_COUNT = re.compile(r"(\d+)/(\d+)")
+_COUNT = re.compile(r"(\d{1,30})/(\d{1,30})")
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,8 @@ def power(command: Power) -> int:
         )
         return 0
     table = power_table(command.baseline, np.arange(0.05, 0.55, 0.05), command.power, command.alpha)
+    if not table:
+        raise CountError(f"Beside {command.baseline:g} nothing is 5 points better; give a --baseline of 0.95 at most.")
     console.print(
         f"Trials of each policy that show a difference with {percent} (level {command.alpha:g}, paired test):"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import yaml
 
 T = TypeVar("T")
 Node = yaml.nodes.Node
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Reader:
@@ -28,6 +30,9 @@ class Reader:
         """Root node of a document; None (and a problem) when it is not YAML."""
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
+            for token in yaml.scan(text, Loader=yaml.SafeLoader):
+                if isinstance(token, yaml.ScalarToken) and _HALF.search(token.value):
+                    self.problem(token.start_mark.line + 1, f"{token.value!r} has half a character in it")
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             self.problem(mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', None) or error}")
