@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -24,6 +23,16 @@ from torch import Tensor
 from vitra_policy.checkpoint.errors import CheckpointExistsError, CheckpointFileError, CheckpointVersionError
 from vitra_policy.checkpoint.match import check_tensors
 from vitra_policy.checkpoint.stream import TensorSpec, weight_files, write_weights
+from vitra_policy.checkpoint.written_together import (
+    CONFIG_FILE,
+    PROVENANCE_FILE,
+    STATISTICS_FILE,
+    STATISTICS_NOTE,
+    check_statistics,
+    check_weights,
+    notes_for_weights,
+    sha256_of,
+)
 from vitra_policy.errors import UnknownNameError
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.model.unfilled import unfilled
@@ -32,10 +41,8 @@ from vitra_policy.statistics import Statistics
 
 FORMAT = "vitra-policy-checkpoint"
 VERSION = 1
-CONFIG_FILE, STATISTICS_FILE, TOKENIZER_FILE = "config.json", "statistics.json", "tokenizer.json"
-PROVENANCE_FILE = "provenance.json"
+TOKENIZER_FILE = "tokenizer.json"
 _CONFIG_KEYS = ("format", "version", "model")
-_CONFIG_NOTE, _STATISTICS_NOTE = "config_sha256", "statistics_sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +101,9 @@ class Checkpoint:
                 f"Weights in {self.directory} are no floating-point numbers: {', '.join(whole[:5])}."
             )
         for file, notes in noted.items():
-            self._check_written_with(file, notes)
+            check_weights(file, notes, self.provenance.statistics_sha256)
         model.load_state_dict(tensors, assign=True)
         return model.to(dtype=dtype).eval()
-
-    def _check_written_with(self, weights: Path, noted: Mapping[str, str]) -> None:
-        """Weights of another network or data set can fit in shape; those of earlier versions note nothing."""
-        for note, name, digest in (
-            (_CONFIG_NOTE, CONFIG_FILE, _sha256(self.directory / CONFIG_FILE)),
-            (_STATISTICS_NOTE, STATISTICS_FILE, self.provenance.statistics_sha256),
-        ):
-            if digest and noted.get(note, digest) != digest:
-                raise CheckpointFileError(f"{weights} was written with another {name}. Copy all of it again.")
 
 
 def is_checkpoint(directory: Path | str) -> bool:
@@ -135,7 +133,7 @@ def open_checkpoint(directory: Path | str) -> Checkpoint:
     _check_keys(config, folder / CONFIG_FILE)
     statistics, tokenizer, provenance = (folder / name for name in (STATISTICS_FILE, TOKENIZER_FILE, PROVENANCE_FILE))
     origin = _read_provenance(provenance) if provenance.exists() else Provenance()
-    _check_statistics(statistics, origin, provenance)
+    check_statistics(folder, origin.statistics_sha256)
     return Checkpoint(
         directory=folder,
         config=VitraConfig.from_dict(config["model"]),
@@ -143,21 +141,6 @@ def open_checkpoint(directory: Path | str) -> Checkpoint:
         tokenizer_file=tokenizer if tokenizer.is_file() else None,
         provenance=origin,
     )
-
-
-def _check_statistics(path: Path, origin: Provenance, provenance: Path) -> None:
-    """Numbers of another data set can look as good as the right ones, and give every action another size."""
-    if not origin.statistics_sha256:
-        return
-    if not path.is_file():
-        raise CheckpointFileError(
-            f"{path} is missing, though it was written with the weights. Copy the checkpoint again."
-        )
-    if _sha256(path) != origin.statistics_sha256:
-        raise CheckpointFileError(
-            f"{path} is not the file that was written with the weights. Copy the checkpoint again; if other statistics "
-            f"are meant, remove 'statistics_sha256' from {provenance}."
-        )
 
 
 def _check_keys(config: Mapping[str, Any], path: Path) -> None:
@@ -170,7 +153,7 @@ def _check_keys(config: Mapping[str, Any], path: Path) -> None:
 
 def _read_provenance(path: Path) -> Provenance:
     values = _read_json(path)
-    strings = {name: values[name] for name in ("source", "created", _STATISTICS_NOTE) if name in values}
+    strings = {name: values[name] for name in ("source", "created", STATISTICS_NOTE) if name in values}
     for name, value in strings.items():
         if not isinstance(value, str):
             raise CheckpointFileError(f"{path}: '{name}' is a JSON {type(value).__name__}; expected a string.")
@@ -256,8 +239,8 @@ def save_weights(
         origin = about.provenance or Provenance()
         if about.statistics is not None:
             about.statistics.save(folder / STATISTICS_FILE)
-            origin = replace(origin, statistics_sha256=_sha256(folder / STATISTICS_FILE))
-        noted = {_CONFIG_NOTE: _sha256(folder / CONFIG_FILE), _STATISTICS_NOTE: origin.statistics_sha256}
+            origin = replace(origin, statistics_sha256=sha256_of(folder / STATISTICS_FILE))
+        noted = notes_for_weights(folder, origin.statistics_sha256)
         write_weights(folder, weights.specs, weights.read, dtype, noted=noted)
         _write_json(folder / PROVENANCE_FILE, asdict(origin))
         if about.tokenizer_file is not None:
@@ -286,10 +269,6 @@ def _replaced_whole(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

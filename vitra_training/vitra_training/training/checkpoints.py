@@ -215,7 +215,7 @@ def read_progress(checkpoint: Path) -> Progress:
         for name, kind in (("step", int), ("place", int), ("settings", dict), ("data", str)):
             if not isinstance(getattr(progress, name), kind):
                 raise ValueError(f"'{name}' of state.json is not of type {kind.__name__}")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise BrokenTrainingStateError(checkpoint, error) from error
     return progress
 
