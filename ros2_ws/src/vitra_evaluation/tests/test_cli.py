@@ -189,6 +189,8 @@ def test_the_written_plan_is_good_and_documents_every_key(tmp_path: Path, monkey
         ('noise_m: "0.05"', 'noise_m: "nan"', "give metres from 0 to 1"),
         ('noise_m: "0.05"', 'noise_m: "1e400"', "give metres from 0 to 1"),
         ('noise_m: "0.05"', 'noise: "0.05"', "policy 'two' cannot be made"),
+        ("{policy: expert}", '{policy: expert, options: {step_s: "nan"}}', "allowed are 1 to 200 steps per second"),
+        ("{policy: expert}", '{policy: expert, options: {return_s: "-1"}}', "allowed are 0 to 60 s"),
         ("{policy: expert}", "{policy: vitra, options: {checkpoint: nowhere/at_all}}", "policy 'one' cannot be made"),
     ],
 )

@@ -18,6 +18,7 @@ from vitra_policy.policies.policy import (
     Observation,
     PolicyMetadata,
 )
+from vitra_policy.policies.registry import PolicyOptionError
 from vitra_policy.transforms import delta_wrist
 from vitra_sim.expert.grasp import pinch_table
 from vitra_sim.expert.motion import Phase, Plan
@@ -32,6 +33,7 @@ _MOVED_M = 0.012  # an object that moves more than this before the grasp makes a
 _LAG_S = 0.06  # a measured arm follows its plan this much later: its servo
 _LEAD_S = 0.15  # the plan's clock runs at most this far ahead of the arm: it waits for one that limits hold back
 _LOST_M = 0.08  # an arm that far off its path was moved by something else
+_SLOWEST_RETURN_S = 60.0
 _CARRIED_OFF_M = 0.25  # an object that jumps this far was put there by a reset
 
 
@@ -179,5 +181,13 @@ def make_expert_policy(calibration: str = "sim", step_s: str = str(STEP_S), retu
         calibration: Name or path.
         step_s: Duration of a chunk's step, seconds, as text.
         return_s: Time constant in which a hand off its path comes back to it, seconds, as text; 0: at once.
+
+    Raises:
+        PolicyOptionError: times with which nothing could be done.
     """
-    return ExpertPolicy(load_calibration(calibration_path(calibration)), float(step_s), float(return_s))
+    step, back = float(step_s), float(return_s)
+    if not 1 / 200 <= step <= 1:
+        raise PolicyOptionError(f"Policy 'expert': a step takes {step_s} s; allowed are 1 to 200 steps per second.")
+    if not 0 <= back <= _SLOWEST_RETURN_S:
+        raise PolicyOptionError(f"Policy 'expert': return_s is {return_s}; allowed are 0 to {_SLOWEST_RETURN_S:g} s.")
+    return ExpertPolicy(load_calibration(calibration_path(calibration)), step, back)
