@@ -128,7 +128,7 @@ def test_a_saved_bag_whose_metadata_are_lost_or_damaged_fails_and_is_not_called_
     assert main(["convert", str(tmp_path / "set"), str(tmp_path / "out"), *ONE]) == 1
     words = said(capsys)
     assert "1 of 2 bags converted; left out: 1 that fail, 0 that no operator saved" in words
-    assert f"Run `vitra-bag repair {bag}`" in words
+    assert f"Run`vitra-bagrepair{bag}`" in "".join(words.split())  # a long path is broken at the terminal's edge
     assert main(["repair", str(tmp_path / "set")]) == 0
     assert main(["convert", str(tmp_path / "set"), str(tmp_path / "again"), *ONE]) == 0
 
