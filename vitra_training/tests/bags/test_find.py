@@ -101,12 +101,12 @@ def closed(good: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]
         folder.mkdir()
 
         def looked_into(path: Any) -> Any:
-            if Path(path) == folder:
+            if str(path) == str(folder):  # or an open folder, by its number
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
             return scandir(path)
 
         monkeypatch.setattr(os, "scandir", looked_into)
-        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder and access(path, mode))
+        monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(folder) and access(path, mode))
         return folder
 
     return close
