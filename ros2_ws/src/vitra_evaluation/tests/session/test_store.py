@@ -132,7 +132,7 @@ def test_once_the_names_are_open_nothing_changes_a_result(tmp_path: Path) -> Non
         lambda: store.rate(attempt, "bob", Outcome.FAIL),
         lambda: store.correct(running, Outcome.FAIL, "dropped", "hm", "ann"),
     ):
-        with pytest.raises(UnsealedError, match="names of this session are open since"):
+        with pytest.raises(UnsealedError, match="policies' names are open since"):
             change()
     assert len(store.attempts()) == 2
     store.close()

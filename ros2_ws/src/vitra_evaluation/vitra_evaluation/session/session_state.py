@@ -51,11 +51,11 @@ class SessionState:
             raise SessionError("The session is locked already; nothing of its plan can change.")
         if kind in _CHANGES and self.unsealed is not None:
             raise UnsealedError(
-                f"The names of this session are open since {self.unsealed['at'][:19]}: no trial, label or rating can "
+                f"The policies' names are open since {self.unsealed['at'][:19]}: no trial, label or rating can "
                 "be added or changed any more."
             )
         if kind == Kind.UNSEALED and self.unsealed is not None:
-            raise SessionError("The names of this session are open already.")
+            raise SessionError("The policies' names are open already.")
         if kind == Kind.BEGAN:
             if body["attempt"] != len(self.attempts) + 1:
                 raise SessionError(f"Trial {body['attempt']} cannot begin after trial {len(self.attempts)}.")
