@@ -81,7 +81,7 @@ ifdef ARGS
 	@$(RUN) $(PYTEST) -m "not slow and not gpu" $(ARGS)
 else
 	@$(RUN) status=0; OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile -q -m "not clock and not slow and not gpu" || status=$$?; \
-	  $(PYTEST) -m "clock and not slow and not gpu" || status=$$?; exit $$status
+	  $(PYTEST) --max-suite-reruns 12 -m "clock and not slow and not gpu" || status=$$?; exit $$status
 endif
 
 test-graph: setup-tests setup-browser ## Of these, only the ones that launch nodes: demo, kill -9 of every node

@@ -43,6 +43,8 @@ _CAME_LATE = re.compile(
 """What a graph, or a wait for it, says of itself where something came too late."""
 _NEVER_CAME = re.compile(r"The launch ended with|still missing|process has died|Traceback")
 """What no machine is too slow for: nodes that do not come up, or end."""
+_TOO_SLOW_TWICE = 2
+"""After so many graph tests that were too late for that reason the others are not begun: each takes minutes to say the same."""
 _GRAPH_DOMAINS = 101  # ROS domain ids 0..101 are safe on every platform
 
 
@@ -59,8 +61,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The processors are watched from the first graph test on."""
+    """The processors are watched from the first graph test on; a machine that was too slow twice is not asked again."""
     if item.get_closest_marker("graph"):
+        if item.config.stash.get(_WERE_TOO_LATE, 0) >= _TOO_SLOW_TWICE:
+            pytest.skip("a machine too slow for the graph: the graph tests before this one were too late")
         _PACE.watch()
         item.stash[_BEGUN_S] = time.monotonic()
 
@@ -80,6 +84,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         turn_ns = _PACE.turn_ns(item.stash[_BEGUN_S])
         if turn_ns > _GRAPH_KEEPS_TIME_NS:
             why = f"a machine too slow for the graph ({turn_ns:.0f} ns a turn, {_GRAPH_KEEPS_TIME_NS:.0f} will do)"
+            item.config.stash[_WERE_TOO_LATE] = item.config.stash.get(_WERE_TOO_LATE, 0) + 1
             report.outcome = "skipped"
             report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {why}: {report.longreprtext[-300:]}")
     return report
@@ -112,7 +117,8 @@ class _ProcessorPace:
             pause.wait(0.5)
 
 
-_PACE, _BEGUN_S = _ProcessorPace(), pytest.StashKey[float]()
+_PACE = _ProcessorPace()
+_BEGUN_S, _WERE_TOO_LATE = pytest.StashKey[float](), pytest.StashKey[int]()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

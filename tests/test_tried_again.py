@@ -49,6 +49,17 @@ def test_broken(why):
 def test_nodes(ros_domain):
     assert False, "a message never came"
 """
+LATE = """
+import pytest
+
+@pytest.mark.graph
+@pytest.mark.parametrize("number", range(5))
+def test_graph(number):
+    assert number == 3, "no setpoints for 45 ms"
+
+def test_arithmetic():
+    assert 7 + 1 == 8
+"""
 
 
 @pytest.fixture
@@ -88,3 +99,10 @@ def test_a_graph_that_does_not_keep_time_fails_but_for_a_machine_that_is_too_slo
     assert "3 failed, 1 skipped, 6 rerun" in out, "only what the whole graph was late with"
     assert "a machine too slow for the graph" in out
     assert "4 failed" in run(NEVER, reruns=0, keeps_time_ns="0.0")
+
+
+def test_a_machine_that_was_too_slow_for_two_graph_tests_is_not_asked_again(run) -> None:
+    out = run(LATE, reruns=1, keeps_time_ns="0.0")
+    assert "1 passed, 5 skipped" in out
+    assert "[3]" in next(line for line in out.splitlines() if "before this one were too late" in line)
+    assert "4 failed, 2 passed, 8 rerun" in run(LATE, reruns=1), "not where it was fast enough"
