@@ -6,7 +6,6 @@ vitra = "vitra_description.robot_kinematics:make_robot"
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import Protocol, cast
 
 import numpy as np
@@ -14,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitra_policy.action_space import Side
 from vitra_policy.errors import UnknownNameError, VitraError
+from vitra_policy.extension_point import ExtensionPoint
 
 FloatArray = NDArray[np.float64]
-GROUP = "vitra_policy.robots"
+ROBOTS = ExtensionPoint("robot", "vitra_policy.robots", help="Run `make setup` again.")
 
 
 class RobotUnknownError(VitraError):
@@ -74,11 +74,13 @@ def find_robot(calibration: str = "sim", arm_variant: str = "6f", name: str = "v
 
     Raises:
         RobotUnknownError: no installed package brings it.
+        ExtensionError: the package that brings it cannot be imported.
     """
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in points:
+    try:
+        make = ROBOTS.load(name)
+    except UnknownNameError as error:
         raise RobotUnknownError(
-            f"{UnknownNameError('robot', name, points)} This policy needs the robot's kinematics: run `make setup`, or "
-            "`pip install ./urdf` beside vitra-policy."
-        )
-    return cast("RobotKinematics", points[name].load()(calibration, arm_variant))
+            f"{error} This policy needs the robot's kinematics: run `make setup`, or `pip install ./urdf` beside "
+            "vitra-policy."
+        ) from error
+    return cast("RobotKinematics", make(calibration, arm_variant))
