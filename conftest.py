@@ -44,7 +44,7 @@ _CAME_LATE = re.compile(
 _NEVER_CAME = re.compile(r"The launch ended with|still missing|process has died|Traceback")
 """What no machine is too slow for: nodes that do not come up, or end."""
 _TOO_SLOW_TWICE = 2
-"""After so many graph tests that were too late for that reason the others are not begun: each takes minutes to say the same."""
+"""After so many graph tests that were too late there the others are not begun: each takes minutes to say the same."""
 _GRAPH_DOMAINS = 101  # ROS domain ids 0..101 are safe on every platform
 
 
