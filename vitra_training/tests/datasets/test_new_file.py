@@ -52,6 +52,41 @@ def test_neither_recordings_nor_episodes_are_overwritten(
     assert "Choose another place" in said(capsys)
 
 
+@pytest.mark.parametrize("place", ["lost", "lost_part", "cut.partial", "cut.partial/cut"])
+def test_nothing_is_written_into_a_recording_that_is_cut_off_or_lost_its_metadata(
+    place: str, episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = episodes.write(tmp_path / "bag", episodes.messages(2.0))
+    for file in ("lost/lost.mcap", "lost_part/lost_part_0.mcap", "cut.partial/cut/cut.mcap"):
+        (tmp_path / file).parent.mkdir(parents=True)
+        shutil.copy(bag / "bag.mcap", tmp_path / file)
+    before, target = contents(tmp_path), str(tmp_path / place / "new")
+    for main, *words in (
+        (cli_bag.main, "trim", bag, target, "--begin-s", "0.5"),
+        (cli_bag.main, "convert", bag, target),
+        (cli_bag.main, "check", bag, "--report", target),
+    ):
+        assert main([str(word) for word in words]) == 2
+        assert "nothing is written into a bag" in said(capsys)
+    assert contents(tmp_path) == before
+    assert cli_bag.main(["repair", str(tmp_path)]) == 0, "each is still one recording"
+
+
+def test_a_recording_that_lies_loose_makes_no_bag_of_the_folders_around_it(episodes: Any, tmp_path: Path) -> None:
+    bag = episodes.write(tmp_path / "bag", episodes.messages(2.0))
+    shutil.copy(bag / "bag.mcap", tmp_path / "download.mcap")
+    assert cli_bag.main(["trim", str(bag), str(tmp_path / "work/cut"), "--begin-s", "0.5"]) == 0
+
+
+def test_a_file_that_is_no_readable_json_is_not_overwritten(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = episodes.write(tmp_path / "bag", episodes.messages(2.0))
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    assert cli_bag.main(["check", str(bag), "--report", str(tmp_path / "deep.json")]) == 2
+    assert "exists already and is not overwritten" in said(capsys)
+
+
 def test_an_earlier_report_and_earlier_statistics_are_replaced(episodes: Any, robot_dir: Path, tmp_path: Path) -> None:
     bag = episodes.write(tmp_path / "bag", episodes.messages(2.0))
     for _ in range(2):
