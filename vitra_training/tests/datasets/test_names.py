@@ -38,6 +38,16 @@ def test_a_bag_whose_name_is_no_text_is_checked_cut_and_converted(episodes: Any,
     assert len(open_source(folder).content_hash()) == 64
 
 
+def test_a_name_that_is_no_text_can_be_printed_on_a_terminal_that_takes_text_only(
+    episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    episodes.write(tmp_path / "bag", episodes.messages(2.0)).rename(tmp_path / KITCHEN)
+    (tmp_path / KITCHEN / "metadata.yaml").unlink()
+    for main, command, code in ((cli_bag.main, "check", 1), (cli_data.main, "inspect", 2), (cli_bag.main, "repair", 0)):
+        assert main([command, str(tmp_path)]) == code
+        assert str(tmp_path) in capsys.readouterr().out
+
+
 def test_an_episode_whose_name_is_no_text_is_converted_and_learnt_from(robot_dir: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

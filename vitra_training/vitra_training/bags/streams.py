@@ -190,7 +190,9 @@ def read_streams(path: Path) -> BagStreams:
                     stream.latched = _is_latched(topic, connection)
                 if not stream.latched:  # which may be repeated in a new part with its old time
                     if arrival_ns < latest_ns - _OVERLAP_NS:
-                        raise ValueError(f"its files are not in the order of their times: {_back(latest_ns, arrival_ns)}")
+                        raise ValueError(
+                            f"its files are not in the order of their times: {_back(latest_ns, arrival_ns)}"
+                        )
                     latest_ns = max(latest_ns, arrival_ns)
                 stream.arrivals_ns.append(arrival_ns)
                 stream.sizes += len(raw)
