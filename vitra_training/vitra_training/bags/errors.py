@@ -160,8 +160,8 @@ class NobodyJudgedError(DatasetError):
     def __init__(self, path: Path, count: int) -> None:
         super().__init__(
             f"{path}: no operator saved any of its {count} bags that can be read (the recorder was stopped, the disk "
-            f"was full, they were repaired or are damaged). Look at them (`vitra-bag check {path}`); `vitra-bag convert "
-            f"{path} OUT --unjudged` takes those that nobody discarded all the same."
+            f"was full, they were repaired or are damaged). Look at them (`vitra-bag check {path}`); `vitra-bag "
+            f"convert {path} OUT --unjudged` takes those that nobody discarded all the same."
         )
 
 

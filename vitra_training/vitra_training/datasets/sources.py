@@ -15,8 +15,8 @@ from vitra_training.datasets.errors import DatasetError, RecordingsError, Unknow
 from vitra_training.datasets.formats import teledata, vitra_1m, vitra_1m_videos
 from vitra_training.datasets.formats.installed import installed_formats
 from vitra_training.datasets.formats.store import STORE_NAME
-from vitra_training.datasets.names import text_of
 from vitra_training.datasets.formats.store_reader import CanonicalStore
+from vitra_training.datasets.names import text_of
 
 
 @runtime_checkable
