@@ -95,6 +95,17 @@ def test_an_earlier_report_and_earlier_statistics_are_replaced(episodes: Any, ro
         assert cli_data.main(["stats", str(robot_dir), str(tmp_path / "stats.json")]) == 0
 
 
+def test_statistics_of_a_checkpoint_stay_for_its_weights_mean_nothing_without_them(
+    robot_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli_data.main(["stats", str(robot_dir), str(tmp_path / "statistics.json")]) == 0
+    (tmp_path / "config.json").write_text('{"format": "vitra-policy-checkpoint"}')
+    before = contents(tmp_path)
+    assert cli_data.main(["stats", str(robot_dir), str(tmp_path / "statistics.json"), "--name", "other"]) == 2
+    assert "exists already and is not overwritten" in said(capsys)
+    assert contents(tmp_path) == before
+
+
 @pytest.mark.parametrize("outcome", ["saved", "unjudged"])
 def test_bags_are_no_data_to_learn_from_before_they_are_judged(
     outcome: str, episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
