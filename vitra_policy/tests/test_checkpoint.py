@@ -163,6 +163,19 @@ def test_statistics_that_were_not_written_with_the_weights_are_refused(tmp_path:
     del told["statistics_sha256"]
     origin.write_text(json.dumps(told))
     assert open_checkpoint(tmp_path / "ckpt").statistics is not None, "as checkpoints of earlier versions"
+    open_checkpoint(tmp_path / "ckpt").load_model()
+
+
+def test_statistics_are_held_to_their_weights_also_where_the_provenance_got_lost(tmp_path: Path, model: Vitra) -> None:
+    folder = save_model(tmp_path / "ckpt", model, about=About(statistics=STATISTICS))
+    (folder / "provenance.json").unlink()
+    open_checkpoint(folder).load_model()
+    Statistics("own", {"left": STATISTICS.hands["right"]}).save(folder / "statistics.json")
+    with pytest.raises(CheckpointFileError, match=r"statistics\.json is not the file .* 'statistics_sha256'"):
+        open_checkpoint(folder).load_model()
+    (folder / "statistics.json").unlink()
+    with pytest.raises(CheckpointFileError, match=r"statistics\.json is missing"):
+        open_checkpoint(folder).load_model()
 
 
 @pytest.mark.parametrize(

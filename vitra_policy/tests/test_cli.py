@@ -77,6 +77,17 @@ def test_predict_writes_actions_and_a_image_of_the_upright_image(
     assert Image.open(tmp_path / "out/overlay.png").size == (90, 120)
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"\x93NUMPY\x01\x00", b"text"])
+def test_a_state_that_was_cut_off_is_named(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / "state.npy").write_bytes(content)
+    image = save_image(tmp_path / "a.png", "RGB")
+    with pytest.raises(SystemExit, match="2"):
+        predict(checkpoint, image, tmp_path / "out", "--state", str(tmp_path / "state.npy"))
+    assert "It must be a .npy file" in capsys.readouterr().err
+
+
 def test_predict_takes_a_state(checkpoint: Path, tmp_path: Path) -> None:
     state = make_example_observation().state
     np.save(tmp_path / "state.npy", state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -222,7 +223,7 @@ def _fov(degrees: tuple[float, ...], width_px: int, height_px: int) -> FloatArra
 def _state(path: Path) -> FloatArray:
     try:
         state = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ArgumentError(f"Cannot read the state {path}: {error}. It must be a .npy file.") from error
     if not isinstance(state, np.ndarray) or state.shape != (ACTION_DIM,) or state.dtype.kind not in "iuf":
         raise ArgumentError(f"The state in {path} must be an array of real numbers of shape ({ACTION_DIM},).")

@@ -199,7 +199,9 @@ class Stats:
             RecordingsError: the data are bags.
             InsideBagError, FileTakenError: nothing can be written there.
         """
-        check_new_file(self.out, is_statistics)
+        from vitra_policy.checkpoint.store import is_checkpoint  # needs torch
+
+        check_new_file(self.out, lambda found: is_statistics(found) and not is_checkpoint(self.out.parent))
         source = open_to_learn(self.data, self.video_root)
         with _bar("measuring") as progress:
             name = self.name or self.data.stem

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Any
 
 import tyro
@@ -22,6 +24,8 @@ def run_command(prog: str, choices: Any, about: str | None, arguments: list[str]
         arguments: Of the command line; None: this program's.
         console: Where errors are said.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     plain = (tyro.conf.OmitArgPrefixes, tyro.conf.EnumChoicesFromValues)
     try:
         command = tyro.cli(choices, prog=prog, args=arguments, description=about, config=plain)

@@ -37,11 +37,14 @@ def check_weights(weights: Path, noted: Mapping[str, str], statistics_sha256: st
     Args:
         weights: Their file.
         noted: Texts of its header.
-        statistics_sha256: Hash of the statistics that the provenance names; empty: nobody knows.
+        statistics_sha256: Hash of the statistics that the provenance names; empty: any may lie there, unless the
+            provenance itself is lost.
 
     Raises:
         CheckpointFileError: they were written with others.
     """
+    if noted.get(STATISTICS_NOTE) and not (weights.parent / PROVENANCE_FILE).exists():
+        check_statistics(weights.parent, noted[STATISTICS_NOTE])
     for name, note, digest in (
         (CONFIG_FILE, CONFIG_NOTE, sha256_of(weights.parent / CONFIG_FILE)),
         (STATISTICS_FILE, STATISTICS_NOTE, statistics_sha256),
@@ -70,5 +73,5 @@ def check_statistics(folder: Path, sha256: str) -> None:
     if sha256_of(path) != sha256:
         raise CheckpointFileError(
             f"{path} is not the file that was written with the weights. Copy the checkpoint again; if other statistics "
-            f"are meant, remove '{STATISTICS_NOTE}' from {folder / PROVENANCE_FILE}."
+            f"are meant, let {folder / PROVENANCE_FILE} say no '{STATISTICS_NOTE}'."
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from vitra_training import cli_data
 from vitra_training.bags.errors import NoBagError
 from vitra_training.bags.find import all_bags, find_bags, unique_names
 from vitra_training.bags.repair import find_all
@@ -160,3 +161,40 @@ def test_what_cannot_be_opened_is_named_in_words_and_the_others_are_repaired(
     assert f"{good.parent / 'a_link/gone.mcap'}: No such file or directory. The bag is left as it is" in words
     assert "empty.partial: not one whole message is in it (no .mcap file). It is left as it is" in words
     assert f"{good}: nothing is wrong" in words
+
+
+def test_a_folder_of_damaged_bags_only_is_no_folder_without_data(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (good / "metadata.yaml").unlink()
+    assert cli_data.main(["validate", str(tmp_path / "set")]) == 2
+    assert f"`vitra-bag check {tmp_path / 'set'}`" in said(capsys)
+    assert cli_data.main(["validate", str(good)]) == 1
+    assert f"Run `vitra-bag repair {good}`" in said(capsys)
+    assert cli_data.main(["convert", str(tmp_path / "set"), str(tmp_path / "out")]) == 1
+    assert "0 of 1 bags converted; left out: 1 that fail" in said(capsys)
+
+
+@pytest.mark.parametrize("metadata", ["", None])
+def test_a_bag_whose_metadata_are_lost_or_damaged_is_not_called_unsaved(
+    metadata: str | None, good: Path, episodes: Any, tmp_path: Path
+) -> None:
+    lost = episodes.write(good.with_name("lost"), episodes.messages(2.0))
+    (lost / "metadata.yaml").unlink()
+    if metadata is not None:
+        (lost / "metadata.yaml").write_text(metadata)
+    source = open_source(tmp_path / "set")
+    assert list(source.ids) == ["good"]
+    assert source.broken == {"lost": "unjudged, no metadata.yaml of it can be read"}
+
+
+def test_of_bags_of_one_name_each_has_its_own_findings(
+    good: Path, episodes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "set/two").mkdir()
+    episodes.write(tmp_path / "set/two/good", episodes.messages(2.0), {**episodes.about, "outcome": "unjudged"})
+    (good / "stray.mcap").write_bytes((good / "good.mcap").read_bytes())
+    assert cli_data.main(["validate", str(tmp_path / "set")]) == 1
+    words = said(capsys)
+    assert "1 episodes, " in words
+    assert "error day__good: bag: its check fails" in words

@@ -59,12 +59,13 @@ def test_stamps_to_and_fro_are_named_without_a_warning_of_numpy(episodes: Any, t
         assert any("stamps do not increase" in one for one in findings(episodes.write(tmp_path / "bag", messages)))
 
 
-def in_parts(episodes: Any, bag: Path, names: list[str]) -> Path:
-    """A recording of 4 s in two files, which its metadata name in this order."""
+def in_parts(episodes: Any, bag: Path, names: list[str], repeated: int = 0) -> Path:
+    """A recording of 4 s in two files, which its metadata name in this order; the second one repeats some messages."""
     messages, described = episodes.messages(4.0), []
+    messages[1121:1121] = messages[:repeated]
     bag.mkdir()
-    for number in (0, 1):
-        part = episodes.write(bag.parent / f"part_{number}", messages[number * 1121 : (number + 1) * 1121])
+    for number, part_of in enumerate((messages[:1121], messages[1121:])):
+        part = episodes.write(bag.parent / f"part_{number}", part_of)
         described.append(yaml.safe_load((part / "metadata.yaml").read_text())["rosbag2_bagfile_information"])
         (part / f"part_{number}.mcap").rename(bag / f"{bag.name}_{number}.mcap")
     whole, second = described
@@ -91,3 +92,13 @@ def test_parts_in_the_wrong_order_are_named_and_nothing_is_made_of_them(episodes
 def test_parts_in_the_right_order_are_good_as_they_are(episodes: Any, tmp_path: Path) -> None:
     report, _ = check_bag(in_parts(episodes, tmp_path / "ep", ["ep_0.mcap", "ep_1.mcap"]))
     assert report.ok, report.findings
+
+
+def test_what_is_latched_may_be_repeated_in_a_new_part_with_its_old_time(episodes: Any, tmp_path: Path) -> None:
+    bag = in_parts(episodes, tmp_path / "ep", ["ep_0.mcap", "ep_1.mcap"], repeated=2)
+    assert [topic for topic, *_ in episodes.messages(4.0)[:2]] == ["/tf_static", "/instruction"]
+    report, _ = check_bag(bag)
+    assert report.ok, report.findings
+    assert repair_bag(bag).original is None
+    assert main(["trim", str(bag), str(tmp_path / "cut"), "--begin-s", "1.0"]) == 0
+    assert main(["convert", str(bag), str(tmp_path / "out"), "--formats", "teledata"]) == 0

@@ -53,9 +53,10 @@ def test_a_result_of_another_type_or_a_broken_one_is_refused_by_name(tmp_path: P
     save(example(), tmp_path / "r")
     with pytest.raises(ArtifactError, match="it holds a Outer"):
         load(Inner, tmp_path / "r")
-    (tmp_path / "r" / "arrays.npz").write_bytes(b"broken")
-    with pytest.raises(ArtifactError, match="Delete the folder"):
-        load(Outer, tmp_path / "r")
+    for content in (b"broken", b"", b"PK\x03\x04"):
+        (tmp_path / "r" / "arrays.npz").write_bytes(content)
+        with pytest.raises(ArtifactError, match="Delete the folder"):
+            load(Outer, tmp_path / "r")
     with pytest.raises(ArtifactError):
         load(Outer, tmp_path / "nowhere")
 

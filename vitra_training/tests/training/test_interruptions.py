@@ -130,12 +130,23 @@ def test_a_copy_that_somebody_keeps_beside_the_checkpoints_is_neither_gone_on_wi
 ) -> None:
     root = tmp_path / "checkpoints"
     shutil.copytree(finished_run / "checkpoints", root, symlinks=True)
-    for name in ("step-best", "step-00000008.good"):
+    kept = ["step-00000008.good", "step-8", "step-9000", "step-best"]
+    for name in kept:
         shutil.copytree(root / "step-00000008", root / name)
     folder = CheckpointFolder(root, 1)
     assert folder.latest() == root / "step-00000012"
     folder._tidy()
-    assert sorted(path.name for path in root.glob("step-*")) == ["step-00000008.good", "step-00000012", "step-best"]
+    assert sorted(path.name for path in root.glob("step-*")) == sorted(["step-00000012", *kept])
+
+
+def test_of_a_checkpoint_that_was_moved_to_another_disk_only_the_link_goes(tmp_path: Path, finished_run: Path) -> None:
+    root = tmp_path / "checkpoints"
+    shutil.copytree(finished_run / "checkpoints", root, symlinks=True)
+    moved = (root / "step-00000008").rename(tmp_path / "moved")
+    (root / "step-00000008").symlink_to(moved)
+    CheckpointFolder(root, 1)._tidy()
+    assert [path.name for path in root.glob("step-*")] == ["step-00000012"]
+    assert (moved / "model.safetensors").is_file()
 
 
 def test_only_the_newest_checkpoints_stay_and_nothing_half_written(finished_run: Path) -> None:

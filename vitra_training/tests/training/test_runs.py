@@ -210,6 +210,11 @@ def test_impossible_settings_name_their_flags(tiny: ModuleType, human_data: Path
         ("run", {"keep": -1}, r"--run.keep -1: must be at least 0"),
         ("run", {"micro_batch": 0}, r"--run.micro-batch 0: must be at least 1"),
         ("run", {"steps": 0}, r"--run.steps 0: must be at least 1"),
+        ("run", {"seed": 1 << 64}, r"--run.seed: must be less than 2\^64"),
+        *(
+            ("run", {"name": name}, rf"--run.name '{name}': must name a folder below --run.out")
+            for name in ("", ".", "..", "a/../../b", "/a")
+        ),
         ("optimizer", {"lr_expert": -1.0}, r"--optimizer.lr-expert -1.0: must be at least 0"),
         ("optimizer", {"betas": (2.0, 0.9)}, r"--optimizer.betas: must both lie in"),
         ("optimizer", {"clip_norm": 0.0}, r"--optimizer.clip-norm: must be greater than 0"),

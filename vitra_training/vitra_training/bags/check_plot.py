@@ -8,6 +8,7 @@ import numpy as np
 
 from vitra_training.bags.check import BagReport
 from vitra_training.bags.streams import CAMERA, BagStreams, joint_track
+from vitra_training.datasets.names import text_of
 
 _MAX_MARKS = 4000
 
@@ -27,7 +28,9 @@ def draw_check(report: BagReport, bag: BagStreams, target: Path) -> Path:
 
     figure, (raster, joints, skew) = plt.subplots(3, 1, figsize=(12, 9), sharex=True, height_ratios=(3, 2, 1))
     verdict = "ok" if report.ok else "NOT ok"
-    figure.suptitle(f"{Path(report.path).name}: {verdict}, {report.duration_s:.1f} s. {report.instruction}", wrap=True)
+    figure.suptitle(
+        f"{text_of(Path(report.path).name)}: {verdict}, {report.duration_s:.1f} s. {report.instruction}", wrap=True
+    )
     rates = {stream.topic: stream.rate_hz for stream in report.streams}
     names = sorted(bag.streams)
     for row, name in enumerate(names):

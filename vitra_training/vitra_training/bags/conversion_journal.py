@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -219,5 +220,5 @@ def _digest(bag: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(path for path in bag.rglob("*") if path.is_file()):
         about = file.stat()
-        digest.update(f"{file.resolve()} {about.st_size} {about.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{file.resolve()} {about.st_size} {about.st_mtime_ns}\n"))
     return digest.hexdigest()

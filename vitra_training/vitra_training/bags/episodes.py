@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,9 @@ from vitra_training.bags.content import (
     read_bag,
 )
 from vitra_training.bags.errors import NobodyJudgedError, NoImagesError
-from vitra_training.bags.find import unique_names
+from vitra_training.bags.find import PARTIAL, unique_names
 from vitra_training.bags.frames import lookup
-from vitra_training.bags.own_account import SAVED, custom_data, outcome_of
+from vitra_training.bags.own_account import SAVED, UNJUDGED, custom_data, outcome_of
 from vitra_training.bags.streams import declared_rates_hz, usual_period_s
 from vitra_training.bags.timeline import Timeline, timeline
 from vitra_training.datasets.episode import Array, Recording, RobotEpisode, RobotSide, VideoClip
@@ -169,7 +170,7 @@ class BagEpisodes(EpisodeFiles):
         digest = hashlib.sha256()
         for path in self.paths:
             for file in sorted(path.iterdir()):
-                digest.update(file.name.encode())
+                digest.update(os.fsencode(file.name))
                 with file.open("rb") as stream:
                     while block := stream.read(1 << 20):
                         digest.update(block)
@@ -182,12 +183,18 @@ def bag_episodes(root: Path, bags: Sequence[Path]) -> BagEpisodes:
     Raises:
         NobodyJudgedError: none was saved.
     """
-    wanted = [bag for bag in bags if bag == root or outcome_of(bag) == SAVED]
+    outcomes = {bag: SAVED if bag == root else _outcome_of(bag) for bag in bags}
+    wanted = [bag for bag in bags if outcomes[bag] == SAVED]
     if not wanted:
         raise NobodyJudgedError(root, len(bags))
-    source = BagEpisodes(root, wanted)
-    source.broken |= {bag.name: outcome_of(bag) for bag in bags if bag not in wanted}
+    source, names = BagEpisodes(root, wanted), dict(zip(bags, unique_names(root, bags), strict=True))
+    source.ids = [names[bag] for bag in wanted]  # as everything else names them that looks at all bags
+    source.broken |= {names[bag]: outcome for bag, outcome in outcomes.items() if outcome != SAVED}
     return source
+
+
+def _outcome_of(bag: Path) -> str:
+    return f"{UNJUDGED}, the recording was cut off" if bag.name.endswith(PARTIAL) else outcome_of(bag)
 
 
 def first_known(content: BagContent) -> int:

@@ -159,9 +159,9 @@ class NobodyJudgedError(DatasetError):
 
     def __init__(self, path: Path, count: int) -> None:
         super().__init__(
-            f"{path}: no operator saved any of its {count} bags (the recorder was stopped, the disk was full, or they "
-            f"were repaired). Look at them (`vitra-bag check {path}`); `vitra-bag convert {path} OUT --unjudged` takes "
-            "those that nobody discarded all the same."
+            f"{path}: no operator saved any of its {count} bags that can be read (the recorder was stopped, the disk "
+            f"was full, they were repaired or are damaged). Look at them (`vitra-bag check {path}`); `vitra-bag "
+            f"convert {path} OUT --unjudged` takes those that nobody discarded all the same."
         )
 
 

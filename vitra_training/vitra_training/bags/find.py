@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vitra_training.bags.errors import NoBagError
 from vitra_training.bags.own_account import METADATA_NAME
+from vitra_training.datasets.names import text_of
 
 PARTIAL = ".partial"
 """Ending of the folder of a recording that is not complete."""
@@ -57,6 +58,14 @@ def is_damaged(folder: Path) -> bool:
     return not (folder / METADATA_NAME).is_file() and holds_bag_files(folder)
 
 
+def is_cut_off(folder: Path) -> bool:
+    """Whether files of a bag are in a folder and, by their names, are its own, though no metadata say so."""
+    name = folder.name.removesuffix(PARTIAL)
+    places = (folder, folder / name) if folder.name.endswith(PARTIAL) else (folder,)
+    files = (file for place in places for ending in _BAG_FILES for file in place.glob(f"*{ending}"))
+    return any(file.stem == name or file.stem.startswith(f"{name}_") for file in files)
+
+
 def find_bags(path: Path) -> list[Path]:
     """The bag directories at or below a path, without unfinished (`*.partial`), discarded and replaced ones."""
     if not is_closed(path) and (path / METADATA_NAME).is_file():
@@ -83,10 +92,10 @@ def unique_names(root: Path, paths: Sequence[Path]) -> list[str]:
         root: Folder of the bags, or the only one.
         paths: The bags.
     """
-    own = [path.name if path.name not in ("", "..") else path.resolve().name for path in paths]
+    own = [text_of(path.name if path.name not in ("", "..") else path.resolve().name) for path in paths]
     times, names = Counter(own), list[str]()
     for path, name in zip(paths, own, strict=True):
-        full = name if times[name] == 1 else "__".join(path.relative_to(root).parts)
+        full = name if times[name] == 1 else text_of("__".join(path.relative_to(root).parts))
         taken, number, unique = {*names, *(times.keys() - {name})}, 1, full
         while unique in taken:
             number += 1

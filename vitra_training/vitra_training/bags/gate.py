@@ -136,7 +136,7 @@ def judged(root: Path) -> Judged:
         if verdict.is_taken:
             taken.append(verdict.bag)
         elif verdict.failed is not None:
-            takes = "`vitra-bag convert BAG OUT --unchecked` takes it all the same"
+            takes = f"`vitra-bag convert {verdict.bag} OUT --unchecked` takes what can be read of it"
             failed[name] = f"{verdict.reason}; {takes}"
         else:
             unasked[name] = verdict.reason

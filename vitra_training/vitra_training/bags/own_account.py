@@ -48,6 +48,8 @@ class OwnAccount:
     @property
     def outcome(self) -> str:
         """What an operator decided, or in words that nobody did or that the two contradict each other."""
+        if not self.is_told:
+            return f"{UNJUDGED}, no {METADATA_NAME} of it can be read"
         outcome, recorded = (texts.get("outcome") or UNJUDGED for texts in (self.texts, self.recorded))
         if recorded not in (UNJUDGED, outcome):
             return f"{UNJUDGED}, {METADATA_NAME} says {outcome} and the recording itself {recorded}"

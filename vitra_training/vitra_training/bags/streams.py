@@ -182,15 +182,18 @@ def read_streams(path: Path) -> BagStreams:
             bag.unused_forms = {name: base for t, name in names.items() if (base := base_topic(t)) != name}
             latest_ns = 0
             for connection, arrival_ns, raw in reader.messages():
-                if arrival_ns < latest_ns - _OVERLAP_NS:
-                    raise ValueError(f"its files are not in the order of their times: {_back(latest_ns, arrival_ns)}")
-                latest_ns = max(latest_ns, arrival_ns)
                 topic = names[connection.topic]
                 stream = bag.streams.get(topic)
                 if stream is None:
                     times = bag.columns.column("q"), bag.columns.column("q")
                     stream = bag.streams[topic] = StreamTimes(topic, connection.msgtype, *times)
                     stream.latched = _is_latched(topic, connection)
+                if not stream.latched:  # which may be repeated in a new part with its old time
+                    if arrival_ns < latest_ns - _OVERLAP_NS:
+                        raise ValueError(
+                            f"its files are not in the order of their times: {_back(latest_ns, arrival_ns)}"
+                        )
+                    latest_ns = max(latest_ns, arrival_ns)
                 stream.arrivals_ns.append(arrival_ns)
                 stream.sizes += len(raw)
                 if connection.msgtype not in _NO_HEADER:

@@ -16,6 +16,7 @@ from vitra_training.bags.errors import ContradictoryBagError, EmptyTrimError
 from vitra_training.bags.own_account import own_account
 from vitra_training.bags.streams import CAMERA, LATCHED, read_streams
 from vitra_training.bags.writer import stream_of, write_bag
+from vitra_training.datasets.names import text_of
 
 _NS = 1_000_000_000
 _ROUNDING_S = 0.005
@@ -49,7 +50,7 @@ def trim_bag(path: Path, target: Path, begin_s: float, end_s: float) -> int:
         raise EmptyTrimError(path, begin_s, end_s, bag.end_s - bag.begin_s)
     first_ns = _key_frame_before(path, first_ns)
     begin_s = (first_ns - bag.begin_ns) / _NS
-    words = f"{datetime.now(UTC).isoformat()}: kept {begin_s:.3f} s to {end_s:.3f} s of {path.name}"
+    words = f"{datetime.now(UTC).isoformat()}: kept {begin_s:.3f} s to {end_s:.3f} s of {text_of(path.name)}"
     about = {**account.texts, "trimmed": words}
     with open_bag(path) as reader:
         streams = {c.id: stream_of(c) for c in reader.connections}

@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vitra_policy.bag_storage import prepare_storage, write_about
 from vitra_training.bags.errors import BagExistsError, BagWriteError, InsideBagError
-from vitra_training.bags.find import ORIGINALS
+from vitra_training.bags.find import ORIGINALS, is_cut_off
 from vitra_training.bags.own_account import METADATA_NAME
 
 UNKNOWN_HASH = "RIHS01_" + 64 * "0"
@@ -77,7 +77,7 @@ def refuse_inside_bag(target: Path) -> None:
     """
     place = target.resolve()
     for folder in (place, *place.parents):
-        if (folder / METADATA_NAME).is_file():
+        if (folder / METADATA_NAME).is_file() or is_cut_off(folder):
             raise InsideBagError(target, folder)
 
 

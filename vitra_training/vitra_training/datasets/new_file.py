@@ -40,5 +40,5 @@ def is_statistics(content: Any) -> bool:
 def _json_of(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -15,6 +16,7 @@ from vitra_training.datasets.formats import teledata, vitra_1m, vitra_1m_videos
 from vitra_training.datasets.formats.installed import installed_formats
 from vitra_training.datasets.formats.store import STORE_NAME
 from vitra_training.datasets.formats.store_reader import CanonicalStore
+from vitra_training.datasets.names import text_of
 
 
 @runtime_checkable
@@ -53,7 +55,7 @@ class EpisodeFiles:
 
     def __init__(self, root: Path, paths: Sequence[Path]) -> None:
         self.root, self.paths = root, list(paths)
-        self.ids: Sequence[str] = [path.stem for path in self.paths]
+        self.ids: Sequence[str] = [text_of(path.stem) for path in self.paths]
         self.broken: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -78,7 +80,7 @@ class EpisodeFiles:
         """SHA-256 over some of the episode files."""
         digest = hashlib.sha256()
         for number in numbers:
-            digest.update(self.paths[number].name.encode() + self.paths[number].read_bytes())
+            digest.update(os.fsencode(self.paths[number].name) + self.paths[number].read_bytes())
         return digest.hexdigest()
 
     def stamp(self) -> str:
@@ -86,7 +88,7 @@ class EpisodeFiles:
         digest = hashlib.sha256()
         for path in self.paths:
             about = path.stat()
-            digest.update(f"{path.name} {about.st_size} {about.st_mtime_ns}\n".encode())
+            digest.update(os.fsencode(f"{path.name} {about.st_size} {about.st_mtime_ns}\n"))
         return digest.hexdigest()
 
 
@@ -188,6 +190,7 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
 
     Raises:
         UnknownFormatError: nothing of the kind.
+        NobodyJudgedError: bags none of which an operator saved.
     """
     path = path.expanduser()
     if (path / STORE_NAME).is_file():
@@ -220,8 +223,10 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
         if format.recognises(path):
             return format.open(path)
     from vitra_training.bags.episodes import bag_episodes  # needs the robot's kinematics and rosbags
-    from vitra_training.bags.find import find_bags
+    from vitra_training.bags.errors import NoBagError
+    from vitra_training.bags.find import all_bags
 
-    if bags := find_bags(path):
-        return bag_episodes(path, bags)
-    raise UnknownFormatError(path)
+    try:
+        return bag_episodes(path, all_bags(path))
+    except NoBagError:
+        raise UnknownFormatError(path) from None

@@ -44,7 +44,16 @@ def load(kind: type[T], folder: Path) -> T:
         with np.load(folder / _ARRAYS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         value: T = _decode(kind, content["fields"], arrays)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, OverflowError) as cause:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+        OverflowError,
+    ) as cause:
         raise ArtifactError(folder, kind.__name__, cause) from None
     return value
 

@@ -136,7 +136,7 @@ class CheckpointFolder:
                 raise
             raise DiskFullError(self.root, progress.step, self.latest()) from error
         if target.exists():
-            shutil.rmtree(target)
+            _remove(target)
         partial.rename(target)
         _flush(self.root)
         self._point_latest_to(target)
@@ -187,8 +187,9 @@ class CheckpointFolder:
 
     def _all(self) -> list[Path]:
         """By their steps; what somebody keeps here under a name of their own is none of the run's."""
-        found = (path for path in self.root.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdecimal())
-        return sorted(path for path in found if (path / _STATE).is_file())
+        named = ((path.name.removeprefix(_PREFIX), path) for path in self.root.glob(f"{_PREFIX}*"))
+        found = {int(step): path for step, path in named if step.isdecimal() and step == f"{int(step):08d}"}
+        return [path for _, path in sorted(found.items()) if (path / _STATE).is_file()]
 
     def _point_latest_to(self, target: Path) -> None:
         link = self.root / f".{LATEST}"
@@ -198,7 +199,12 @@ class CheckpointFolder:
 
     def _tidy(self) -> None:
         for path in self._all()[: -self._keep] if self._keep else []:
-            shutil.rmtree(path)
+            _remove(path)
+
+
+def _remove(checkpoint: Path) -> None:
+    """Of one that somebody has moved to another disk, leaving a link, that link alone."""
+    checkpoint.unlink() if checkpoint.is_symlink() else shutil.rmtree(checkpoint)
 
 
 def read_progress(checkpoint: Path) -> Progress:

@@ -208,7 +208,7 @@ class TrainConfig:
             TrainingConfigError: names the flag.
         """
         run, loss = self.run, self.loss
-        micro = self.micro_batch(world_size)
+        micro, folders = self.micro_batch(world_size), Path(run.name).parts
         complaints = {
             "--data.paths: name at least one data set": not self.data.paths,
             "--data.weights: give one positive weight per data set, or none": self.data.weights != ()
@@ -216,6 +216,10 @@ class TrainConfig:
             "--data.holdout: must lie in [0, 1)": not 0 <= self.data.holdout < 1,
             f"--run.batch-size {run.batch_size}: must be a multiple of {world_size} processes x {micro} samples "
             "(--run.micro-batch)": micro < 1 or run.batch_size % (micro * world_size) != 0,
+            f"--run.name '{run.name}': must name a folder below --run.out": not folders
+            or ".." in folders
+            or Path(run.name).is_absolute(),
+            "--run.seed: must be less than 2^64": run.seed >= 1 << 64,
             "--run.ema-decay: must lie in [0, 1)": not 0 <= run.ema_decay < 1,
             "--optimizer.betas: must both lie in [0, 1)": not all(0 <= beta < 1 for beta in self.optimizer.betas),
             "--optimizer.clip-norm: must be greater than 0": not self.optimizer.clip_norm > 0,

@@ -15,6 +15,7 @@ from vitra_policy.transforms import compose_poses, invert_pose, make_pose, matri
 from vitra_training.datasets.arrays import check_shape
 from vitra_training.datasets.episode import Array, BoolArray, RobotEpisode, RobotSide
 from vitra_training.datasets.errors import BrokenFileError, DatasetError, MissingKeyError, WrongShapeError
+from vitra_training.datasets.names import text_of
 from vitra_training.datasets.rates import RATE_MAX_HZ
 from vitra_training.datasets.whole_file import whole_file
 
@@ -151,7 +152,7 @@ def _read(path: Path, file: Any) -> RobotEpisode:
     if length < 1:
         raise WrongShapeError(f"{path}: meta/frame_count", length, "at least 1")
     return RobotEpisode(
-        id=path.stem,
+        id=text_of(path.stem),
         instruction=_text(_value(path, file, "meta/instruction")),
         fps=_rate_hz(path, file),
         intrinsics=_array(path, file, "observation/camera/intrinsics", (3, 3)),

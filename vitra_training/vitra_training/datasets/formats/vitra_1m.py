@@ -16,6 +16,7 @@ from vitra_training.datasets.episode import HumanEpisode, HumanHand, TextWindow
 from vitra_training.datasets.errors import BrokenFileError, MissingKeyError, WrongShapeError
 from vitra_training.datasets.formats.new_folder import Layout
 from vitra_training.datasets.formats.safe_pickle import load_npy_dict
+from vitra_training.datasets.names import text_of
 from vitra_training.datasets.whole_file import whole_file
 
 INDEX_NAME = "episode_frame_index.npz"
@@ -52,7 +53,7 @@ def read_episode(path: Path) -> HumanEpisode:
     if anno_type not in SIDES:
         raise WrongShapeError(f"{path}: anno_type", repr(anno_type), "'left' or 'right'")
     return HumanEpisode(
-        id=path.stem,
+        id=text_of(path.stem),
         dataset=match["dataset"] if match else "unknown",
         video_name=str(_get(path, content, "video_name")),
         video_decode_frame=frames,
