@@ -43,8 +43,8 @@ _CAME_LATE = re.compile(
 """What a graph, or a wait for it, says of itself where something came too late."""
 _NEVER_CAME = re.compile(r"The launch ended with|still missing|process has died|Traceback")
 """What no machine is too slow for: nodes that do not come up, or end."""
-_TOO_SLOW_TWICE = 2
-"""After so many graph tests that were too late there the others are not begun: each takes minutes to say the same."""
+_TOO_LATE_IN_TURN = 3
+"""After so many graph tests in turn that were too late there the others are not begun: each takes minutes."""
 _GRAPH_DOMAINS = 101  # ROS domain ids 0..101 are safe on every platform
 
 
@@ -61,9 +61,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The processors are watched from the first graph test on; a machine that was too slow twice is not asked again."""
+    """The processors are watched from the first graph test on; one that was too slow is not asked again."""
     if item.get_closest_marker("graph"):
-        if item.config.stash.get(_WERE_TOO_LATE, 0) >= _TOO_SLOW_TWICE:
+        if item.config.stash.get(_WERE_TOO_LATE, 0) >= _TOO_LATE_IN_TURN:
             pytest.skip("a machine too slow for the graph: the graph tests before this one were too late")
         _PACE.watch()
         item.stash[_BEGUN_S] = time.monotonic()
@@ -79,6 +79,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     said = "\n".join(
         line for line in report.longreprtext.splitlines() if line.startswith("E ")
     )  # not the test's source
+    if report.when == "call" and report.passed and _BEGUN_S in item.stash:
+        item.config.stash[_WERE_TOO_LATE] = 0
     late = report.failed and _CAME_LATE.search(said) and not _NEVER_CAME.search(said)
     if late and _BEGUN_S in item.stash and getattr(item.config.option, "reruns", None):
         turn_ns = _PACE.turn_ns(item.stash[_BEGUN_S])
