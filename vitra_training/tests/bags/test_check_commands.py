@@ -86,10 +86,21 @@ def test_an_arm_that_lags_behind_its_commands_follows_them(lag_s: float, episode
 
 
 def test_commands_that_pause_while_nothing_is_commanded_are_no_finding(episodes: Any, tmp_path: Path) -> None:
-    messages = episodes.messages(3.0)
-    begin_ns = messages[0][1]
-    kept = [m for m in messages if m[0] != "/right_arm/command" or (m[1] - begin_ns) % 10**9 < 4 * 10**8]
+    messages = hand_commands(episodes, episodes.messages(3.0, still_s=0.8), lambda q, n: q)
+    kept = [m for m in messages if not m[0].endswith("/command") or m[1] - messages[0][1] < 2.6 * SECOND]
     assert findings(episodes.write(tmp_path / "bag", kept)) == []
+
+
+@pytest.mark.parametrize("part", ["right_arm", "right_hand"])
+def test_what_moves_without_its_commands_is_named_as_a_warning(part: str, episodes: Any, tmp_path: Path) -> None:
+    messages = episodes.messages(3.0)
+    for message in of_topic(messages, "hand/joint_states"):
+        message.position *= 4
+    messages = hand_commands(episodes, messages, lambda q, n: q + 0.05)
+    kept = [m for m in messages if m[0] != f"/{part}/command" or m[1] - messages[0][1] < 1.5 * SECOND]
+    (found,) = findings(episodes.write(tmp_path / "bag", kept))
+    assert found.startswith(f"warning command: {part} moves for 1.")
+    assert "s in all without its commands, the first time at 1.5 s: conversion takes what is measured" in found
 
 
 def test_a_hand_that_an_object_holds_open_is_no_finding(episodes: Any, tmp_path: Path) -> None:

@@ -72,10 +72,13 @@ def test_nothing_is_written_into_a_recording_that_is_cut_off_or_lost_its_metadat
     assert cli_bag.main(["repair", str(tmp_path)]) == 0, "each is still one recording"
 
 
-def test_a_recording_that_lies_loose_makes_no_bag_of_the_folders_around_it(episodes: Any, tmp_path: Path) -> None:
-    bag = episodes.write(tmp_path / "bag", episodes.messages(2.0))
-    shutil.copy(bag / "bag.mcap", tmp_path / "download.mcap")
-    assert cli_bag.main(["trim", str(bag), str(tmp_path / "work/cut"), "--begin-s", "0.5"]) == 0
+@pytest.mark.parametrize("name", ["download.mcap", "lab_download.mcap", "lab_2026-12-01.mcap"])
+def test_a_recording_that_lies_loose_makes_no_bag_of_the_folders_around_it(
+    name: str, episodes: Any, tmp_path: Path
+) -> None:
+    bag = episodes.write(tmp_path / "lab/bag", episodes.messages(2.0))
+    shutil.copy(bag / "bag.mcap", tmp_path / "lab" / name)
+    assert cli_bag.main(["trim", str(bag), str(tmp_path / "lab/work/cut"), "--begin-s", "0.5"]) == 0
 
 
 def test_a_file_that_is_no_readable_json_is_not_overwritten(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ PARTIAL = ".partial"
 DISCARDED, ORIGINALS = "discarded", "originals"
 """Folders beside episodes whose bags are no episodes."""
 _BAG_FILES = (".mcap", ".db3")
+_PART = re.compile(r"(_\d+)?")
+"""What a recorder puts behind the name of a bag in the names of its files."""
 _OF_SYSTEMS = (".", "lost+found")
 """How folders begin that systems put onto disks, for themselves only."""
 
@@ -63,7 +66,7 @@ def is_cut_off(folder: Path) -> bool:
     name = folder.name.removesuffix(PARTIAL)
     places = (folder, folder / name) if folder.name.endswith(PARTIAL) else (folder,)
     files = (file for place in places for ending in _BAG_FILES for file in place.glob(f"*{ending}"))
-    return any(file.stem == name or file.stem.startswith(f"{name}_") for file in files)
+    return any(_PART.fullmatch(file.stem.removeprefix(name)) for file in files if file.stem.startswith(name))
 
 
 def find_bags(path: Path) -> list[Path]:
