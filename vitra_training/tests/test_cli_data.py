@@ -109,6 +109,15 @@ def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path, capsys: pytest.C
     assert "no data set found. Expected a folder with" in capsys.readouterr().out.replace("\n", " ")
 
 
+def test_above_the_formats_of_a_conversion_the_folder_that_is_meant_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`vitra-bag convert EPISODES OUT` makes OUT/canonical, which is the data set."""
+    (tmp_path / "canonical").mkdir()
+    (tmp_path / "canonical" / "store.json").write_text("{}")
+    assert f"It holds some: {tmp_path}/canonical; give one of them." in said_by(capsys, "inspect", tmp_path)
+
+
 def test_a_place_that_cannot_be_written_is_one_line_and_no_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

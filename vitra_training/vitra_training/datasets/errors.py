@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vitra_policy.errors import VitraError
@@ -93,12 +93,13 @@ class FrameMissingError(DatasetError):
 
 
 class UnknownFormatError(DatasetError):
-    """A path that holds none of the formats we read."""
+    """A path that holds none of the formats we read; folders in it that do are named."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, within: Sequence[Path] = ()) -> None:
+        inside = f" It holds some: {', '.join(map(str, within))}; give one of them." if within else ""
         super().__init__(
-            f"{path}: no data set found{absence(path)}. Expected a folder with *.npy (VITRA-1M), *.h5 (TeleData), "
-            "store.json (canonical store), meta/info.json (LeRobot), *.tar (EgoSmith), or rosbag2 folders "
+            f"{path}: no data set found{absence(path)}.{inside} Expected a folder with *.npy (VITRA-1M), *.h5 "
+            "(TeleData), store.json (canonical store), meta/info.json (LeRobot), *.tar (EgoSmith), or rosbag2 folders "
             "(metadata.yaml); or one such episode file. Made-up ones to try things with: `vitra-data synth OUT`."
         )
 

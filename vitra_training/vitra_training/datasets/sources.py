@@ -229,4 +229,5 @@ def open_source(path: Path, video_root: Path | None = None) -> EpisodeSource:
     try:
         return bag_episodes(path, all_bags(path))
     except NoBagError:
-        raise UnknownFormatError(path) from None
+        stores = sorted(found.parent for found in path.glob(f"*/{STORE_NAME}"))
+        raise UnknownFormatError(path, stores) from None
