@@ -40,6 +40,15 @@ def test_a_discarded_bag_stays_discarded_though_its_metadata_say_saved(episodes:
     assert not (tmp_path / "out").exists()
 
 
+def test_of_long_texts_the_place_is_shown_where_they_differ(episodes: Any, tmp_path: Path) -> None:
+    about = episodes.about | {"mounting": "as measured on Monday " * 9 + "with the left bolt"}
+    bag = episodes.write(tmp_path / "wave", episodes.messages(1.0), about)
+    edit(bag, "left bolt", "lost bolt")
+    (words,) = own_account(bag).contradictions
+    assert "with the lost bolt' in metadata.yaml" in words
+    assert "with the left bolt' in the recording itself" in words
+
+
 def test_what_an_operator_decides_after_the_disk_was_full_counts(episodes: Any, tmp_path: Path) -> None:
     about = episodes.about | {"outcome": "unjudged", "ended": "the disk is full"}
     bag = episodes.write(tmp_path / "wave", episodes.messages(1.0), about)

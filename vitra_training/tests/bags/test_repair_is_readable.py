@@ -11,7 +11,13 @@ import pytest
 
 from vitra_policy.bag_storage import open_bag
 from vitra_training.bags import repair as module
-from vitra_training.bags.errors import BagInUseError, BagWriteError, HopelessBagError, NothingToRecoverError
+from vitra_training.bags.errors import (
+    BagInUseError,
+    BagWriteError,
+    ContradictoryBagError,
+    HopelessBagError,
+    NothingToRecoverError,
+)
 from vitra_training.bags.repair import clear_leftovers, repair_bag
 from vitra_training.bags.streams import read_streams
 from vitra_training.cli_bag import main
@@ -55,7 +61,7 @@ def damage(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def repair_damaged(whole: Path, folder: Path, seeds: range) -> tuple[int, int]:
-    """How many bags were made readable, and how many were named hopeless."""
+    """How many bags are readable, and how many were named hopeless."""
     data = (whole / "episode_000001.mcap").read_bytes()
     repaired = hopeless = 0
     for seed in seeds:
@@ -70,6 +76,10 @@ def repair_damaged(whole: Path, folder: Path, seeds: range) -> tuple[int, int]:
         except (NothingToRecoverError, HopelessBagError):
             hopeless += 1
             assert bag.is_dir(), "left as it is"
+            continue
+        except ContradictoryBagError:  # a text of the recording was changed, which no checksum tells
+            assert assert_readable(bag) > 0
+            repaired += 1
             continue
         assert assert_readable(report.result) == report.messages > 0
         assert repair_bag(report.result).original is None, "now nothing is wrong"

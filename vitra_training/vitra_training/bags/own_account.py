@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,8 @@ def disagreements(parts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
         for key in sorted((one.keys() & other.keys()) - ignored):
             if one[key] != other[key]:
                 seen.add(key)
-                yield f"'{key}' is {_shown(one[key])} in {a}, {_shown(other[key])} in {b}"
+                alike = len(commonprefix([one[key], other[key]]))
+                yield f"'{key}' is {_shown(one[key], alike)} in {a}, {_shown(other[key], alike)} in {b}"
 
 
 def read_information(bag: Path) -> dict[str, Any]:
@@ -180,8 +182,14 @@ def _other_texts(texts: dict[str, str], recorded: dict[str, str]) -> Iterator[st
         said, here = texts.get(key), recorded.get(key)
         if said == here or (key in _DECIDED_LATER and recorded.get("outcome", UNJUDGED) == UNJUDGED):
             continue
-        yield f"'{key}' is {_shown(said)} in {METADATA_NAME}, {_shown(here)} in the recording itself"
+        alike = len(commonprefix([said or "", here or ""]))
+        yield f"'{key}' is {_shown(said, alike)} in {METADATA_NAME}, {_shown(here, alike)} in the recording itself"
 
 
-def _shown(text: str | None) -> str:
-    return "missing" if text is None else repr(text if len(text) <= 60 else f"{text[:57]}...")
+def _shown(text: str | None, alike: int = 0) -> str:
+    """A text, or of a long one some 60 characters around the place up to which it is like another."""
+    if text is None:
+        return "missing"
+    begin = max(min(alike, len(text)) - 30, 0) if len(text) > 60 and alike > 50 else 0
+    end = len(text) if len(text) - begin <= 60 else begin + 57
+    return repr(f"{'...' * (begin > 0)}{text[begin:end]}{'...' * (end < len(text))}")
