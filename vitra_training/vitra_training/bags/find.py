@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from vitra_policy.bag_metadata import METADATA_NAME
 from vitra_training.bags.errors import NoBagError
-from vitra_training.bags.own_account import METADATA_NAME
 from vitra_training.datasets.names import text_of
 
 PARTIAL = ".partial"

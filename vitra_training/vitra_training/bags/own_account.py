@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
+from vitra_policy.bag_metadata import METADATA_NAME
 from vitra_policy.bag_storage import Summary, summary_of
 from vitra_training.datasets.errors import BrokenFileError
 
-METADATA_NAME = "metadata.yaml"
 SAVED, DISCARDED, UNJUDGED = "saved", "discarded", "unjudged"
 """Outcomes of a recording."""
 _DECIDED_LATER = ("outcome", "discard_reason")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from vitra_policy.bag_metadata import METADATA_NAME
 from vitra_policy.bag_storage import is_being_written
 from vitra_training.bags.errors import (
     BagInUseError,
@@ -18,7 +19,6 @@ from vitra_training.bags.errors import (
 from vitra_training.bags.find import ORIGINALS, PARTIAL, folders, holds_bag_files, is_damaged
 from vitra_training.bags.mcap_recovery import Damage, DamageKind
 from vitra_training.bags.own_account import (
-    METADATA_NAME,
     SAVED,
     UNJUDGED,
     custom_data,

@@ -8,11 +8,12 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+from vitra_policy.bag_metadata import METADATA_NAME
 from vitra_training.bags.errors import NoBagError, NothingToRecoverError, NotOneRecordingError
 from vitra_training.bags.find import PARTIAL
 from vitra_training.bags.mcap_recovery import Damage, DamageKind, Recovery, recover
 from vitra_training.bags.one_recording import contradictions
-from vitra_training.bags.own_account import METADATA_NAME, join_texts, named_files
+from vitra_training.bags.own_account import join_texts, named_files
 from vitra_training.bags.storage_kind import missing_files
 
 _PART = re.compile(r"(?P<name>.+)_(?P<number>0|[1-9]\d*)\.mcap")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
+from vitra_policy.bag_metadata import METADATA_NAME
 from vitra_training.bags.errors import MixedStorageError, sqlite_advice
 from vitra_training.bags.find import is_closed
-from vitra_training.bags.own_account import METADATA_NAME, named_files, stated_storage
+from vitra_training.bags.own_account import named_files, stated_storage
 
 
 class Storage(StrEnum):

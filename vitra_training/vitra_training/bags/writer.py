@@ -12,10 +12,10 @@ from typing import Any
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from vitra_policy.bag_metadata import METADATA_NAME, settle_texts
 from vitra_policy.bag_storage import prepare_storage, write_about
 from vitra_training.bags.errors import BagExistsError, BagWriteError, InsideBagError
 from vitra_training.bags.find import ORIGINALS, is_cut_off
-from vitra_training.bags.own_account import METADATA_NAME
 
 UNKNOWN_HASH = "RIHS01_" + 64 * "0"
 WRITING = ".writing.partial"
@@ -107,6 +107,7 @@ def _write(
             writer.storage.bio.close()  # type: ignore[union-attr]
         raise
     writer.close()
+    settle_texts(path, about)
     return count
 
 

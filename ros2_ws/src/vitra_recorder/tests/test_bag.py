@@ -3,7 +3,7 @@ import yaml
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import Reader
 
-from vitra_recorder.bag import BagError, BagWriter, free_bytes, leftovers, unused
+from vitra_recorder.bag import BagError, BagWriter, free_bytes, leftovers, note_outcome, unused
 from vitra_recorder.topics import Delivery
 
 STRING = "std_msgs/msg/String"
@@ -25,6 +25,14 @@ def test_a_bag_appears_under_its_name_only_when_it_is_complete(tmp_path, typesto
         assert reader.connections[0].ext.offered_qos_profiles[0].durability.name == "TRANSIENT_LOCAL"
     information = yaml.safe_load((tmp_path / "runs/one/metadata.yaml").read_text())["rosbag2_bagfile_information"]
     assert information["custom_data"] == {"operator": "Ada"}
+
+
+def test_what_is_said_of_a_bag_is_read_from_its_metadata_as_from_its_file(tmp_path, typestore):
+    words = {"notes": "aInfo\\nstd_msgs/Header \x07header\\n" * 9}
+    bag = BagWriter(tmp_path, "run", typestore, words).finish(more_data={"outcome": "saved"})
+    note_outcome(bag, "discarded", "two\x85lines")
+    information = yaml.safe_load((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert information["custom_data"] == words | {"outcome": "discarded", "discard_reason": "two\x85lines"}
 
 
 @pytest.mark.parametrize("taken", ["one", "one.partial"])

@@ -14,6 +14,7 @@ from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLi
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
+from vitra_policy.bag_metadata import METADATA_NAME, settle_texts, write_metadata
 from vitra_policy.bag_storage import prepare_storage, write_about
 from vitra_policy.errors import VitraError
 from vitra_recorder.topics import Delivery
@@ -117,6 +118,7 @@ class BagWriter:
             if more_data:
                 write_about(self._writer.storage, self._writer.custom_data)
             self._writer.close()
+            settle_texts(self._partial / self.path.name, self._writer.custom_data)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(self._partial / self.path.name, target)  # fails on a bag that is there: it is not empty
             self._partial.rmdir()
@@ -146,13 +148,11 @@ def note_outcome(bag: Path, outcome: str, reason: str) -> None:
     Raises:
         BagError: the disk refuses it.
     """
-    file = bag / "metadata.yaml"
-    partial = file.with_suffix(".yaml.partial")
+    file = bag / METADATA_NAME
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         content["rosbag2_bagfile_information"]["custom_data"] |= {"outcome": outcome, "discard_reason": reason}
-        partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        partial.replace(file)
+        write_metadata(file, content)
     except OSError as error:
         raise BagError(f"Cannot write the outcome into {file}: {error}.") from error
 
