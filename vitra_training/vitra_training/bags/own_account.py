@@ -126,8 +126,7 @@ def disagreements(parts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
         for key in sorted((one.keys() & other.keys()) - ignored):
             if one[key] != other[key]:
                 seen.add(key)
-                alike = len(commonprefix([one[key], other[key]]))
-                yield f"'{key}' is {_shown(one[key], alike)} in {a}, {_shown(other[key], alike)} in {b}"
+                yield f"'{key}' is {_apart(one[key], a, other[key], b)}"
 
 
 def read_information(bag: Path) -> dict[str, Any]:
@@ -182,11 +181,15 @@ def _other_texts(texts: dict[str, str], recorded: dict[str, str]) -> Iterator[st
         said, here = texts.get(key), recorded.get(key)
         if said == here or (key in _DECIDED_LATER and recorded.get("outcome", UNJUDGED) == UNJUDGED):
             continue
-        alike = len(commonprefix([said or "", here or ""]))
-        yield f"'{key}' is {_shown(said, alike)} in {METADATA_NAME}, {_shown(here, alike)} in the recording itself"
+        yield f"'{key}' is {_apart(said, METADATA_NAME, here, 'the recording itself')}"
 
 
-def _shown(text: str | None, alike: int = 0) -> str:
+def _apart(one: str | None, a: str, other: str | None, b: str) -> str:
+    alike = len(commonprefix([one or "", other or ""]))
+    return f"{_shown(one, alike)} in {a}, {_shown(other, alike)} in {b}"
+
+
+def _shown(text: str | None, alike: int) -> str:
     """A text, or of a long one some 60 characters around the place up to which it is like another."""
     if text is None:
         return "missing"
