@@ -66,7 +66,7 @@ def test_everything_survives_saving(tmp_path: Path, model: Vitra) -> None:
     save_model(tmp_path / "ckpt", model, about=About(statistics=STATISTICS, provenance=origin))
     opened = open_checkpoint(tmp_path / "ckpt")
     assert opened.config == TINY
-    assert replace(opened.provenance, statistics_sha256="") == origin
+    assert replace(opened.provenance, statistics_sha256="", weights_sha256={}) == origin
     assert opened.statistics is not None
     assert opened.statistics.present == ("right",)
     loaded = opened.load_model()
@@ -196,6 +196,24 @@ def test_weights_beside_another_configuration_or_other_statistics_are_refused(
         CheckpointFileError, match=r"model\.safetensors was written with another (config|statistics)\.json"
     ):
         open_checkpoint(tmp_path / "ckpt").load_model()
+
+
+def test_weights_with_one_bit_flipped_are_refused(tmp_path: Path, model: Vitra) -> None:
+    """They have the right shapes and are finite; every action they give is a little off."""
+    folder = save_model(tmp_path / "ckpt", model)
+    file = folder / "model.safetensors"
+    damaged = bytearray(file.read_bytes())
+    damaged[-3] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(
+        CheckpointFileError, match=r"model\.safetensors in .* is not what was written: .* 'weights_sha256'"
+    ):
+        open_checkpoint(folder).load_model()
+    origin = folder / "provenance.json"
+    told = json.loads(origin.read_text())
+    del told["weights_sha256"]
+    origin.write_text(json.dumps(told))
+    assert open_checkpoint(folder).load_model(), "as checkpoints of earlier versions, or a change that is meant"
 
 
 @pytest.mark.parametrize(("name", "value"), [("statistics_sha256", None), ("statistics_sha256", 5), ("source", None)])

@@ -28,8 +28,11 @@ from vitra_policy.checkpoint.written_together import (
     PROVENANCE_FILE,
     STATISTICS_FILE,
     STATISTICS_NOTE,
+    WEIGHTS_NOTE,
+    check_contents,
     check_statistics,
     check_weights,
+    hashes_of,
     notes_for_weights,
     sha256_of,
 )
@@ -56,6 +59,8 @@ class Provenance:
     """Whatever the training wants to remember: configuration, data mixture, step, metrics, code version."""
     statistics_sha256: str = ""
     """Of the statistics that belong to the weights; written with them. Empty: nobody knows."""
+    weights_sha256: dict[str, str] = field(default_factory=dict)
+    """Of each file of weights, by its name; written with them. Empty: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class Checkpoint:
             )
         for file, notes in noted.items():
             check_weights(file, notes, self.provenance.statistics_sha256)
+        check_contents(files, self.provenance.weights_sha256)
         model.load_state_dict(tensors, assign=True)
         return model.to(dtype=dtype).eval()
 
@@ -157,10 +163,11 @@ def _read_provenance(path: Path) -> Provenance:
     for name, value in strings.items():
         if not isinstance(value, str):
             raise CheckpointFileError(f"{path}: '{name}' is a JSON {type(value).__name__}; expected a string.")
-    training = values.get("training", {})
-    if not isinstance(training, dict):
-        raise CheckpointFileError(f"{path}: 'training' is a JSON {type(training).__name__}; expected an object.")
-    return Provenance(**strings, training=training)
+    training, weights = values.get("training", {}), values.get(WEIGHTS_NOTE, {})
+    for name, value in (("training", training), (WEIGHTS_NOTE, weights)):
+        if not isinstance(value, dict):
+            raise CheckpointFileError(f"{path}: '{name}' is a JSON {type(value).__name__}; expected an object.")
+    return Provenance(**strings, training=training, weights_sha256=weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +248,8 @@ def save_weights(
             about.statistics.save(folder / STATISTICS_FILE)
             origin = replace(origin, statistics_sha256=sha256_of(folder / STATISTICS_FILE))
         noted = notes_for_weights(folder, origin.statistics_sha256)
-        write_weights(folder, weights.specs, weights.read, dtype, noted=noted)
+        files = write_weights(folder, weights.specs, weights.read, dtype, noted=noted)
+        origin = replace(origin, weights_sha256=hashes_of(files))
         _write_json(folder / PROVENANCE_FILE, asdict(origin))
         if about.tokenizer_file is not None:
             shutil.copyfile(about.tokenizer_file, folder / TOKENIZER_FILE)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from vitra_policy.checkpoint.errors import CheckpointFileError
 
 CONFIG_FILE, STATISTICS_FILE, PROVENANCE_FILE = "config.json", "statistics.json", "provenance.json"
-CONFIG_NOTE, STATISTICS_NOTE = "config_sha256", "statistics_sha256"
+CONFIG_NOTE, STATISTICS_NOTE, WEIGHTS_NOTE = "config_sha256", "statistics_sha256", "weights_sha256"
 
 
 def sha256_of(path: Path) -> str:
@@ -18,7 +19,18 @@ def sha256_of(path: Path) -> str:
     Args:
         path: The file.
     """
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hashes_of(files: Sequence[Path]) -> dict[str, str]:
+    """Hash of each file by its name; several files at once, since gigabytes are read.
+
+    Args:
+        files: Files of one folder.
+    """
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return dict(zip((file.name for file in files), pool.map(sha256_of, files), strict=True))
 
 
 def notes_for_weights(folder: Path, statistics_sha256: str) -> dict[str, str]:
@@ -51,6 +63,26 @@ def check_weights(weights: Path, noted: Mapping[str, str], statistics_sha256: st
     ):
         if digest and noted.get(note, digest) != digest:
             raise CheckpointFileError(f"{weights} was written with another {name}. Copy all of it again.")
+
+
+def check_contents(files: Sequence[Path], sha256: Mapping[str, str]) -> None:
+    """Weights are, bit for bit, those that were written: a flipped one moves an arm elsewhere and is seen by nobody.
+
+    Args:
+        files: Their files.
+        sha256: Hash by name of file, of the provenance; of a file without one nobody knows (earlier versions).
+
+    Raises:
+        CheckpointFileError: some are others.
+    """
+    known = [file for file in files if file.name in sha256]
+    changed = [name for name, digest in hashes_of(known).items() if sha256[name] != digest]
+    if changed:
+        folder = files[0].parent
+        raise CheckpointFileError(
+            f"{', '.join(changed)} in {folder} is not what was written: damaged, or changed since. Copy the checkpoint "
+            f"again; if the change is meant, let {folder / PROVENANCE_FILE} say no '{WEIGHTS_NOTE}'."
+        )
 
 
 def check_statistics(folder: Path, sha256: str) -> None:

@@ -102,14 +102,18 @@ def test_other_data_are_not_resumed(tiny: ModuleType, robot_data: Path, runs: Pa
         train(tiny.settings(robot_data, runs, "undisturbed"))
 
 
-def test_a_damaged_training_state_is_refused_by_name(runs: Path, finished_run: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "says"), [("training/optimizer.safetensors", "rror"), ("model.safetensors", "not what")]
+)
+def test_a_damaged_training_state_is_refused_by_name(tmp_path: Path, finished_run: Path, name: str, says: str) -> None:
+    """One that cannot be read, and one bit of the weights."""
     folder = CheckpointFolder(finished_run / "checkpoints", 3)
-    copy = runs / "damaged-checkpoint"
-    (copy / "training").mkdir(parents=True)
-    for name in ("training/state.json", "model.safetensors"):
-        (copy / name).write_bytes((folder.latest() / name).read_bytes())
-    (copy / "training/optimizer.safetensors").write_bytes(b"\x10")
-    with pytest.raises(BrokenTrainingStateError, match="damaged-checkpoint"):
+    shutil.copytree(folder.latest(), copy := tmp_path / "damaged-checkpoint")
+    assert folder.load(copy)
+    whole = bytearray((copy / name).read_bytes())
+    whole[-3] ^= 1
+    (copy / name).write_bytes(whole if name.startswith("model") else b"\x10")
+    with pytest.raises(BrokenTrainingStateError, match=f"damaged-checkpoint: .*{says}"):
         folder.load(copy)
 
 

@@ -22,8 +22,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vitra_policy.checkpoint.errors import CheckpointFileError
-from vitra_policy.checkpoint.store import About, Provenance, WeightSource, save_weights
+from vitra_policy.checkpoint.store import About, Provenance, WeightSource, open_checkpoint, save_weights
 from vitra_policy.checkpoint.stream import TensorSpec, plan_shards, weight_files, write_weights
+from vitra_policy.checkpoint.written_together import check_contents
 from vitra_policy.model.config import VitraConfig
 from vitra_policy.statistics import Statistics
 from vitra_training.training.errors import BrokenTrainingStateError, DiskFullError, is_full
@@ -173,6 +174,7 @@ class CheckpointFolder:
         """
         progress = read_progress(checkpoint)
         try:
+            check_contents(weight_files(checkpoint), open_checkpoint(checkpoint).provenance.weights_sha256)
             policy, training = mapped_tensors(checkpoint, "model"), checkpoint / "training"
             averaged = bool(weight_files(training, _WEIGHTS))
             weights = mapped_tensors(training, _WEIGHTS) if averaged else policy
