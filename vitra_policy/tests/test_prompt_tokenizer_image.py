@@ -28,7 +28,7 @@ def test_instructions_tell_which_hands_act() -> None:
 
 
 def test_instructions_of_another_form_are_refused_with_the_way_out() -> None:
-    with pytest.raises(InstructionError, match="format_instruction"):
+    with pytest.raises(InstructionError, match=r"for example 'Left hand: None\. Right hand: Pick up the cup\.'"):
         hands_of("pick up the cup")
     with pytest.raises(InstructionError, match="idle"):
         format_instruction(None, "")

@@ -152,11 +152,15 @@ class Serve(_Run):
     """Ask clients for this key."""
 
     def run(self) -> None:
-        """Serve until interrupted."""
+        """Serve until interrupted.
+
+        Raises:
+            SystemExit: with 0, when `kill`, systemd or a container ends it (SIGTERM), as they are meant to.
+        """
         from vitra_policy.serving.server import PolicyServer
 
-        if threading.current_thread() is threading.main_thread():  # `kill`, systemd and containers stop it like Ctrl-C
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         translator = _translator(self.mapping, self.calibration)
         policy = self._any_policy()
         policy.warm_up()

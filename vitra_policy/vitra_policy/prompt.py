@@ -48,7 +48,7 @@ def split_instruction(instruction: str) -> tuple[str | None, str | None]:
     if match is None:
         raise InstructionError(
             f"Instruction {instruction!r} is not of the form 'Left hand: ... Right hand: ...' "
-            f"(an idle hand is '{IDLE}'). Build it with vitra_policy.prompt.format_instruction."
+            f"(an idle hand is '{IDLE}'). Write for example '{format_instruction(None, 'Pick up the cup.')}'"
         )
     left, right = (None if _bare(text) in {"none", ""} else text for text in match.group("left", "right"))
     return left, right
