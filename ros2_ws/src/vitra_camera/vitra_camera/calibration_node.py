@@ -49,4 +49,4 @@ class CalibrationPublisher(StackNode[Parameters]):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
-    return run(CalibrationPublisher, args)
+    return run(CalibrationPublisher, args, own_loop=False)

@@ -313,7 +313,7 @@ class ConsoleNode(StackNode[Parameters]):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
-    return run(ConsoleNode, args)
+    return run(ConsoleNode, args, own_loop=False)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def _key(stamp: Time) -> tuple[int, int]:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
-    return run(RobotStateNode, args)
+    return run(RobotStateNode, args, own_loop=False)
 
 
 if __name__ == "__main__":

@@ -260,7 +260,7 @@ def _profile(topic: Topic) -> QoSProfile:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
-    return run(RecorderNode, args)
+    return run(RecorderNode, args, own_loop=False)
 
 
 if __name__ == "__main__":

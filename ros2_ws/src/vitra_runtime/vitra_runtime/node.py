@@ -257,8 +257,15 @@ def _words(error: Exception) -> str:
 _SWITCH_INTERVAL_S = 5e-4  # for how long callbacks may keep a node's own threads waiting; Python's default is 5 ms
 
 
-def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) -> int:
+def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None, *, own_loop: bool = True) -> int:
     """Spin one node until a signal or the end of its launcher, then take it down once; returns the exit code.
+
+    Args:
+        make_node: Makes it.
+        args: Command line; None: that of the process.
+        own_loop: It has threads of its own that callbacks must not keep waiting. Without them Python keeps its pace
+            of switching: the heartbeat of a node that waits for a core asks for the interpreter's lock at that pace,
+            up to 800 times a second at the quick one.
 
     A node that refuses its parameters ends the whole launch: starting it again would not help.
 
@@ -266,7 +273,8 @@ def run(make_node: Callable[[], StackNode[Any]], args: list[str] | None = None) 
     has.
     """
     jitter = request_realtime()
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    if own_loop:
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
     departure = Departure(ParentWatch.wanted())
     departure.listen()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
