@@ -50,3 +50,9 @@ def test_a_node_that_does_little_and_must_beat_is_not_starved_with_the_lock_its_
 def test_an_image_becomes_a_chunk_before_the_next_one_is_taken() -> None:
     found = priorities()
     assert min(found["policy_node"]) > max(found["sim_camera"] | found["head_camera"])
+
+
+def test_the_double_of_an_operator_keeps_his_pace_though_the_machine_is_full() -> None:
+    """A hand that is seen late counts as lost, and the teleoperator would be blamed for it."""
+    found = priorities()
+    assert min(found["operator_double"]) > max(found["teleop"])

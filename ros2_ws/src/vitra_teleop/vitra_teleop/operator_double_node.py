@@ -160,7 +160,7 @@ class OperatorDoubleNode(StackNode[Parameters]):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
-    return run(OperatorDoubleNode, args, own_loop=False)
+    return run(OperatorDoubleNode, args)
 
 
 if __name__ == "__main__":
