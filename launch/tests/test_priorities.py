@@ -7,7 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 LAUNCH = Path(__file__).parents[1]
-LOOP = {"sim_world", "realman_driver", "xhand_driver", "executor", "retarget"}
+DRIVERS = {"realman_driver", "xhand_driver"}
+LOOP = DRIVERS | {"sim_world", "executor", "retarget"}
 
 
 def priorities() -> dict[str, set[int]]:
@@ -31,16 +32,16 @@ def heartbeats() -> set[int]:
 
 def test_nodes_that_wait_for_each_other_do_not_put_each_other_aside() -> None:
     found = priorities()
-    assert {number for program in LOOP for number in found[program]} == {40}
+    assert {number for program in LOOP for number in found[program]} == {40, 41}
 
 
-def test_who_may_stop_the_robot_comes_before_all_and_the_loop_before_the_rest() -> None:
+def test_who_brings_the_arm_to_rest_comes_before_who_commands_it_and_the_loop_before_the_rest() -> None:
     found = priorities()
-    assert min(found["safety_supervisor"]) > 40 > max(heartbeats())
-    assert (
-        max(n for program, numbers in found.items() if program not in LOOP | {"safety_supervisor"} for n in numbers)
-        < 40
-    )
+    commanders = max(found["executor"] | found["retarget"])
+    drivers = {number for program in DRIVERS for number in found[program]}
+    assert min(found["safety_supervisor"]) > max(drivers) >= min(drivers) > commanders > max(heartbeats())
+    others = {n for program, numbers in found.items() if program not in LOOP | {"safety_supervisor"} for n in numbers}
+    assert max(others) < commanders
 
 
 def test_a_node_that_does_little_and_must_beat_is_not_starved_with_the_lock_its_heartbeat_needs() -> None:
